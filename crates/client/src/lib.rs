@@ -1,0 +1,1 @@
+//! An OAuth 2.1 client for MCP: discover, register, authorize, redeem, refresh, store.

@@ -1,0 +1,1 @@
+//! Carries permitted MCP requests to any upstream, over HTTP or stdio, untouched.

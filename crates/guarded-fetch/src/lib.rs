@@ -1,0 +1,1 @@
+//! Fetches URLs that someone else chose: scheme, address, redirects, size and time are guarded.

@@ -1,0 +1,2 @@
+//! hallpass
+fn main() {}

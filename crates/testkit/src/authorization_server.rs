@@ -1,0 +1,1 @@
+//! A scripted authorization server, with the MCP server that it guards, for the client's tests.

@@ -1,0 +1,1 @@
+//! A clock that moves when it is told to.

@@ -1,0 +1,1 @@
+//! MCP servers to stand behind a gateway.

@@ -1,0 +1,2 @@
+//! Set-up, tests, conformance and benchmarks of hallpass.
+fn main() {}
