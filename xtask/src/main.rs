@@ -1,2 +1,74 @@
-//! Set-up, tests, conformance and benchmarks of hallpass.
-fn main() {}
+//! Set-up, tests, conformance and benchmarks of hallpass: `cargo xtask --help`.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`test`] | the parts of `cargo xtask test`, as a table |
+//! | [`setup`] | what has to be on the machine, and how it gets there |
+//! | [`conformance`] | the official MCP conformance suite, held to a baseline |
+//! | [`browser`] | the tests in a real browser, and the pictures for the documentation |
+//! | [`deny`] | licences, sources, banned crates, advisories |
+//! | [`step`] | one step of a run: its header, its time, its line in the closing table |
+//! | [`process`] | running other programs |
+//! | [`place`] | where things are in this repository |
+
+mod browser;
+mod conformance;
+mod deny;
+mod junit;
+mod place;
+mod process;
+mod setup;
+mod step;
+mod table;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  cargo xtask test                          set up what is missing, then run every test
+  cargo xtask test unit                     one part of it; several may be named
+  cargo xtask browser -- connect            browser tests whose name contains `connect`
+  cargo xtask conformance client --scenario auth/basic-cimd")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every test, or the parts that are named
+    Test(test::Options),
+    /// Install what the tests need and this machine lacks
+    Setup,
+    /// Run the official MCP conformance suite
+    #[command(subcommand)]
+    Conformance(conformance::Command),
+    /// Run the tests in a real browser
+    Browser(browser::Options),
+    /// Check the dependencies against the advisory database (needs the network)
+    Advisories,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        // It has said all there is to say; its last line is the count.
+        Command::Test(options) if test::run(&options) => Ok(()),
+        Command::Test(_) => return ExitCode::FAILURE,
+        Command::Setup => setup::everything(),
+        Command::Conformance(command) => conformance::run(&command),
+        Command::Browser(options) => browser::run(&options),
+        Command::Advisories => deny::advisories(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

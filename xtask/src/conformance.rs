@@ -1,0 +1,50 @@
+//! The official MCP conformance suite, held to what hallpass passed last time.
+//!
+//! The suite alone would let things slip: run as a suite it ignores how the program ended and whether it was in time,
+//! and a scenario without a single check counts as passed. So scenarios run one by one, checks are counted, and a
+//! committed baseline says how many there have to be.
+
+mod authorization_server;
+mod baseline;
+mod checks;
+mod client;
+mod judge;
+mod suite;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::setup::{self, Need};
+use crate::step::Tally;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The client: the example `conformance_client` of hallpass-client
+    Client(client::Options),
+    /// The authorization server: hallpass itself, with a person who logs in and consents
+    AuthorizationServer(authorization_server::Options),
+}
+
+/// `cargo xtask conformance …`.
+pub(crate) fn run(command: &Command) -> Result<()> {
+    setup::need(&[Need::Npm])?;
+    let mut tally = Tally::default();
+    let outcome = match command {
+        Command::Client(options) => client::build_and_run(options, &mut tally),
+        Command::AuthorizationServer(options) => {
+            authorization_server::build_and_run(options, &mut tally)
+        }
+    };
+    anstream::println!("{} passed, {} failed", tally.passed, tally.failed);
+    outcome
+}
+
+/// The step of `cargo xtask test`: the programs are built.
+pub(crate) fn client_step(tally: &mut Tally) -> Result<()> {
+    client::run(&client::Options::default(), tally)
+}
+
+/// The step of `cargo xtask test`: the programs are built.
+pub(crate) fn authorization_server_step(tally: &mut Tally) -> Result<()> {
+    authorization_server::run(&authorization_server::Options::default(), tally)
+}

@@ -1,0 +1,48 @@
+//! What has to be on the machine, and how it gets there. Nothing is installed twice.
+
+mod cargo_tools;
+mod debian;
+mod npm;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+pub(crate) use cargo_tools::cargo_deny;
+
+/// Something that tests need and a fresh machine lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A browser that can be driven, from Debian's packages.
+    Browser,
+    /// Node.js 22 and the peers of `tests/package-lock.json`.
+    Npm,
+    /// The test runner.
+    Nextest,
+    /// The judge of dependencies.
+    CargoDeny,
+}
+
+/// `cargo xtask setup`: everything.
+pub(crate) fn everything() -> Result<()> {
+    let start = Instant::now();
+    need(&[Need::Nextest, Need::CargoDeny, Need::Npm, Need::Browser])?;
+    anstream::println!(
+        "All that the tests need is here ({:.1} s).",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Installs those of the needed things that are missing.
+pub(crate) fn need(needs: &[Need]) -> Result<()> {
+    for need in needs {
+        match need {
+            Need::Browser => debian::browser()?,
+            Need::Npm => npm::packages()?,
+            Need::Nextest => cargo_tools::nextest()?,
+            Need::CargoDeny => cargo_tools::install_cargo_deny()?,
+        }
+    }
+    Ok(())
+}

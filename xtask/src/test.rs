@@ -1,0 +1,212 @@
+//! The parts of `cargo xtask test`, as a table.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::setup::{self, Need};
+use crate::step::{Report, Tally};
+use crate::{browser, conformance, deny, junit, place, process};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask test                 everything
+  cargo xtask test unit lint       two parts
+  cargo nextest run -p hallpass-protocol challenge    some unit tests, by hand")]
+pub(crate) struct Options {
+    /// The parts to run [default: all]
+    parts: Vec<Name>,
+}
+
+/// A part, as it is named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    Format,
+    Lint,
+    Deny,
+    Unit,
+    Doc,
+    Conformance,
+    Browser,
+}
+
+/// A part: what it is called and is for, what it needs, and how it runs.
+struct Part {
+    name: Name,
+    title: &'static str,
+    what: &'static str,
+    needs: &'static [Need],
+    /// Runs the programs that the build makes.
+    built: bool,
+    run: fn(&mut Tally) -> Result<()>,
+}
+
+/// Cheap ones first, so that a slip shows early.
+#[rustfmt::skip]
+const PARTS: [Part; 8] = [
+    Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
+    Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
+    Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
+    Part { name: Name::Unit, title: "unit", built: true, run: unit, needs: &[Need::Nextest], what: "unit, property and integration tests" },
+    Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
+    Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
+    Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm], what: "hallpass's authorization server before the official conformance suite" },
+    Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::Browser], what: "the official SDK and a real browser against hallpass" },
+];
+
+/// `cargo xtask test`. Returns whether all went well.
+pub(crate) fn run(options: &Options) -> bool {
+    let chosen: Vec<&Part> = PARTS
+        .iter()
+        .filter(|part| options.parts.is_empty() || options.parts.contains(&part.name))
+        .collect();
+    let mut report = Report::default();
+    let mut is_built = None;
+    for part in chosen {
+        if part.built
+            && !*is_built.get_or_insert_with(|| {
+                report.step("build", "everything, once, as the tests use it", build)
+            })
+        {
+            report.not_run(part.title, "the build failed");
+            continue;
+        }
+        report.step(part.title, part.what, |tally| {
+            setup::need(part.needs)?;
+            (part.run)(tally)
+        });
+    }
+    report.close()
+}
+
+fn format(tally: &mut Tally) -> Result<()> {
+    process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
+    *tally = Tally::ONE;
+    Ok(())
+}
+
+fn check_dependencies(tally: &mut Tally) -> Result<()> {
+    deny::check()?;
+    *tally = Tally::ONE;
+    Ok(())
+}
+
+fn lint(tally: &mut Tally) -> Result<()> {
+    process::run(process::cargo().args([
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
+    *tally = Tally::ONE;
+    Ok(())
+}
+
+/// One build serves nextest, the doc tests, the conformance suites and the browser tests.
+fn build(tally: &mut Tally) -> Result<()> {
+    process::run(process::cargo().args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+    ]))?;
+    *tally = Tally::ONE;
+    Ok(())
+}
+
+fn unit(tally: &mut Tally) -> Result<()> {
+    let report = place::target()?.join("nextest/default/junit.xml");
+    junit::clear(&report)?;
+    let outcome = process::run(process::cargo().args([
+        "nextest",
+        "run",
+        "--cargo-quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--no-fail-fast",
+    ]));
+    // The count is worth having whether the run passed or not; the run's own failure says more.
+    let counted = junit::count(&report);
+    if let Ok(counted) = &counted {
+        *tally = *counted;
+    }
+    outcome?;
+    counted.map(|_| ())
+}
+
+fn doc(tally: &mut Tally) -> Result<()> {
+    process::run_reading(
+        process::cargo().args([
+            "test",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--doc",
+            "--no-fail-fast",
+        ]),
+        |line| add_doc_tests(line, tally),
+    )
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; …`, which rustdoc prints once a crate.
+fn add_doc_tests(line: &str, tally: &mut Tally) {
+    let Some(counts) = line.strip_prefix("test result: ") else {
+        return;
+    };
+    let count = |word: &str| -> usize {
+        let words: Vec<&str> = counts
+            .split([' ', ';', '.'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        words
+            .windows(2)
+            .find(|pair| pair[1] == word)
+            .and_then(|pair| pair[0].parse().ok())
+            .unwrap_or(0)
+    };
+    tally.passed += count("passed");
+    tally.failed += count("failed");
+}
+
+fn browser_step(tally: &mut Tally) -> Result<()> {
+    browser::test(&[], tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_that_can_be_named_is_in_the_table() {
+        for name in Name::value_variants() {
+            assert!(PARTS.iter().any(|part| part.name == *name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn doc_tests_are_counted_over_all_crates() {
+        let mut tally = Tally::default();
+        add_doc_tests("running 3 tests", &mut tally);
+        add_doc_tests(
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out",
+            &mut tally,
+        );
+        add_doc_tests(
+            "test result: FAILED. 1 passed; 2 failed; 0 ignored",
+            &mut tally,
+        );
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 4,
+                failed: 2
+            }
+        );
+    }
+}
