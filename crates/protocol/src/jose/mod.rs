@@ -1,0 +1,33 @@
+//! Signed JWTs (RFC 7515, RFC 7517, RFC 7519), strictly, after RFC 8725.
+//!
+//! The cryptography is jsonwebtoken's and aws-lc's. What is decided here is everything around it:
+//!
+//! 1. An algorithm that may not be used has no name: there is no `none` and no HMAC in
+//!    [`Algorithm`] (RFC 8725 §3.1, §3.2).
+//! 2. A key verifies only what it is for: it is found by key id *and* algorithm, and a symmetric
+//!    or private JWK is never loaded.
+//! 3. Nothing in a token's header brings a key or a place to get one from (`jwk`, `jku`, `x5u`,
+//!    `x5c`), and `crit` is refused, since no extension is understood here.
+//! 4. `iss`, `sub`, `aud`, `exp` and `iat` must be there; times are whole numbers; no JSON member
+//!    is there twice.
+//! 5. [`VerifiedJwt`] comes from [`UnverifiedJwt::verify`] and from nowhere else.
+
+mod access_token;
+mod algorithm;
+mod claims;
+mod error;
+mod jwk;
+mod signing_key;
+mod unverified;
+mod verified;
+mod verifying_keys;
+
+pub use access_token::AccessTokenClaims;
+pub use algorithm::Algorithm;
+pub use claims::{Audience, Claims};
+pub use error::{JoseError, JwkError};
+pub use jwk::{Jwk, JwkSet, PublicKey};
+pub use signing_key::SigningKey;
+pub use unverified::{Expected, MAX_JWT_LEN, UnverifiedJwt};
+pub use verified::VerifiedJwt;
+pub use verifying_keys::VerifyingKeys;

@@ -1,0 +1,96 @@
+use std::fmt;
+
+use jsonwebtoken::DecodingKey;
+
+use super::{Algorithm, JoseError, Jwk, JwkSet, PublicKey};
+
+/// Keys that signatures are checked with, each tied to one algorithm.
+#[derive(Clone, Default)]
+pub struct VerifyingKeys(Vec<VerifyingKey>);
+
+#[derive(Clone)]
+struct VerifyingKey {
+    kid: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl VerifyingKeys {
+    /// Takes what is usable from a set: keys for signatures, of an allowed algorithm. A key that
+    /// names its algorithm serves that one alone; one that does not serves each allowed algorithm
+    /// that fits its type.
+    pub fn from_jwk_set(set: &JwkSet, allowed: &[Algorithm]) -> Self {
+        let mut keys = Vec::new();
+        for jwk in set.keys.iter().filter(|jwk| jwk.is_for_verifying()) {
+            let serves = |algorithm: &&Algorithm| {
+                let named = jwk.alg.as_deref().is_none_or(|alg| alg == algorithm.name());
+                named && algorithm.fits(&jwk.key)
+            };
+            for algorithm in allowed.iter().filter(serves) {
+                keys.extend(load(jwk, *algorithm));
+            }
+        }
+        Self(keys)
+    }
+
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is a key with that id, for that algorithm. If not, the issuer may have a new
+    /// one: time to fetch its set again.
+    pub fn contains(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
+        self.find(kid, algorithm).is_ok()
+    }
+
+    /// The key of that id for that algorithm. A token without a key id gets the only key for its
+    /// algorithm, if there is only one.
+    fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyingKey, JoseError> {
+        let mut fitting = self.0.iter().filter(|key| {
+            key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid)
+        });
+        let key = fitting.next().ok_or(JoseError::UnknownKey(algorithm))?;
+        if kid.is_none() && fitting.next().is_some() {
+            return Err(JoseError::AmbiguousKey(algorithm));
+        }
+        Ok(key)
+    }
+
+    /// RFC 7515 §5.2, the last step: the signature over `signed`.
+    pub(super) fn check(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        signed: &str,
+        signature: &str,
+    ) -> Result<(), JoseError> {
+        let key = self.find(kid, algorithm)?;
+        let algorithm = key.algorithm.in_library();
+        match jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(JoseError::BadSignature),
+        }
+    }
+}
+
+fn load(jwk: &Jwk, algorithm: Algorithm) -> Option<VerifyingKey> {
+    let key = match &jwk.key {
+        PublicKey::P256 { x, y } => DecodingKey::from_ec_components(x, y),
+        PublicKey::Ed25519 { x } => DecodingKey::from_ed_components(x),
+        PublicKey::Rsa { n, e } => DecodingKey::from_rsa_components(n, e),
+    };
+    Some(VerifyingKey {
+        kid: jwk.kid.clone(),
+        algorithm,
+        key: key.ok()?,
+    })
+}
+
+impl fmt::Debug for VerifyingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|key| (&key.kid, key.algorithm)))
+            .finish()
+    }
+}
