@@ -1,0 +1,58 @@
+// Takes the pictures for the documentation: `cargo xtask browser --screenshots`.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+
+import { Browser } from '../peers/browser.js';
+import { Callback } from '../peers/callback.js';
+import { Hallpass } from '../peers/hallpass.js';
+import { Person } from '../peers/person.js';
+import { Script } from '../peers/process.js';
+import { Application, newClient } from '../peers/sdk-client.js';
+
+const SCREENS = {
+  desktop: { width: 960, height: 720 },
+  phone: { width: 390, height: 844, phone: true },
+};
+const COLOURS = ['light', 'dark'];
+
+const [folder] = process.argv.slice(2);
+if (!folder) throw new Error('usage: node browser/screenshots.js FOLDER');
+await mkdir(folder, { recursive: true });
+
+await new Script().run(async (script) => {
+  // The usual port, so that pictures look like what a newcomer sees.
+  const hallpass = await Hallpass.serve(script, ['--demo'], { user: null, port: 8080 });
+  const user = { name: await hallpass.printed('User'), password: await hallpass.printed('Password') };
+  const callback = await Callback.listen(script);
+  const browser = await Browser.open(script);
+  const person = new Person(browser);
+
+  const application = new Application(callback.url);
+  const transport = new StreamableHTTPClientTransport(new URL(hallpass.endpoint), { authProvider: application });
+  await newClient()
+    .connect(transport)
+    .catch((error) => {
+      if (!(error instanceof UnauthorizedError)) throw error;
+    });
+
+  const picture = async (page) => {
+    for (const [screen, size] of Object.entries(SCREENS)) {
+      for (const colours of COLOURS) {
+        await browser.screen(size);
+        await browser.colours(colours);
+        const file = path.join(folder, `${page}-${screen}-${colours}.png`);
+        await writeFile(file, await browser.driver.takeScreenshot(), 'base64');
+        console.log(file);
+      }
+    }
+  };
+  await person.open(application.authorizationUrl);
+  await picture('login');
+  await person.logIn(user);
+  await person.readConsent();
+  await picture('consent');
+});

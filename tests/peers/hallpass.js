@@ -1,0 +1,53 @@
+// The hallpass that is tested: the program itself, as people run it.
+
+import path from 'node:path';
+
+import { Program, run, temporaryFolder } from './process.js';
+
+/** `cargo xtask` says which program that is; by hand it is the one that cargo built last. */
+export const HALLPASS =
+  process.env.HALLPASS ?? path.resolve(import.meta.dirname, '../../target/debug/hallpass');
+
+export const ALICE = { name: 'alice', password: 'correct horse battery staple' };
+
+/** A `hallpass serve` with data of its own on a free port. The owner ends it. */
+export class Hallpass {
+  /**
+   * @param {{after: (end: () => Promise<void>) => void}} owner a test, or a `Script`
+   * @param {string[]} args what follows `serve`
+   * @param {{user?: {name: string, password: string} | null, clients?: string[][], port?: number}} options
+   *   the user to make beforehand (null: none), `client add` lines, and a port
+   */
+  static async serve(owner, args, { user = ALICE, clients = [], port = 0 } = {}) {
+    const data = await temporaryFolder();
+    owner.after(data.remove);
+    const self = new Hallpass();
+    self.data = data;
+    if (user) {
+      await self.#administer(['user', 'add', user.name, '--password-stdin'], `${user.password}\n`);
+    }
+    for (const client of clients) {
+      await self.#administer(['client', 'add', ...client]);
+    }
+    self.program = new Program(
+      HALLPASS,
+      ['--data', data.folder, 'serve', '--listen', `localhost:${port}`, ...args],
+      { env: { NO_COLOR: '1' } },
+    );
+    owner.after(() => self.program.stop());
+    const [, endpoint] = await self.program.prints(/MCP endpoint\s+(https?:\S+)/);
+    self.endpoint = endpoint;
+    self.issuer = new URL('/', endpoint).origin;
+    return self;
+  }
+
+  async #administer(args, input) {
+    await run(HALLPASS, ['--data', this.data.folder, ...args], { input });
+  }
+
+  /** What `serve` printed after a label, such as `Password`. */
+  async printed(label) {
+    const [, value] = await this.program.prints(new RegExp(`${label}\\s+(\\S+)`));
+    return value;
+  }
+}
