@@ -25,7 +25,8 @@ await new Script().run(async (script) => {
   const suite = new Program(process.execPath, [
     SUITE,
     'authorization',
-    ...['--url', hallpass.issuer, '--client-id', 'conformance', '--port', String(port)],
+    ...['--url', hallpass.issuer, '--resource', hallpass.endpoint],
+    ...['--client-id', 'conformance', '--port', String(port)],
     ...['--output-dir', results],
   ]);
   script.after(() => suite.stop());
