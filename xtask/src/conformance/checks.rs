@@ -58,9 +58,10 @@ impl Measured {
                 )
             })
             .map(|check| {
-                let why = check.error_message.as_deref().unwrap_or("no reason given");
+                let why = check.error_message.as_deref();
+                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
                 format!(
-                    "{:?} {}: {} ({why})",
+                    "{:?} {}: {}{why}",
                     check.status, check.id, check.description
                 )
             })
