@@ -1,1 +1,55 @@
 //! A tower layer that makes any Rust MCP server an OAuth 2.1 protected resource.
+//!
+//! What happens to a request, in order:
+//!
+//! | room | question | a "no" is |
+//! |---|---|---|
+//! | [`front_door`] | is it meant for this server, and sent by a page that may? | 403 |
+//! | [`credential`] | is there exactly one bearer token, in the header? | 400, 401 |
+//! | [`verify`] | did a trusted issuer sign it, for this resource, for now, and is it not revoked? | 401, 503 |
+//! | [`policy`] | does it have the scopes that the operation needs? | 400, 403, 413 |
+//! | [`permitted`] | the proof that all of that was asked | |
+//!
+//! Every "no" is one variant of [`Refusal`], and [`refusal_response`] alone makes it an HTTP answer.
+//!
+//! # Five lines
+//!
+//! ```
+//! # use std::time::SystemTime;
+//! # use axum::{Router, routing::post};
+//! # use hallpass_protocol::{jose::VerifyingKeys, issuer::Issuer, resource::ResourceIdentifier, time::Clock};
+//! # use hallpass_resource_server::{Caller, Keys, ResourceServer, Settings, TrustedIssuer};
+//! # fn protect(keys: VerifyingKeys) -> Result<Router, Box<dyn std::error::Error>> {
+//! let clock = Clock::new(|| SystemTime::now().into());
+//! let mut settings = Settings::new(ResourceIdentifier::parse("https://mcp.example.com/mcp")?, clock);
+//! settings.issuers.push(TrustedIssuer::new(Issuer::parse("https://login.example.com")?, Keys::fixed(keys)));
+//! let hallpass = ResourceServer::new(settings);
+//! let mcp = Router::new().route("/mcp", post(async |caller: Caller| format!("Hello, {}", caller.subject())));
+//! let app = mcp.layer(hallpass.layer()).merge(hallpass.metadata_router());
+//! # Ok(app)
+//! # }
+//! # protect(VerifyingKeys::from_jwk_set(&hallpass_protocol::jose::JwkSet::default(), &[])).unwrap();
+//! ```
+
+pub mod caller;
+pub mod cors;
+pub mod credential;
+pub mod front_door;
+pub mod json_rpc;
+pub mod layer;
+pub mod metadata;
+pub mod permitted;
+pub mod policy;
+pub mod refusal;
+pub mod refusal_response;
+mod server;
+pub mod settings;
+pub mod verify;
+
+pub use caller::Caller;
+pub use front_door::FrontDoor;
+pub use permitted::Permitted;
+pub use policy::Policy;
+pub use refusal::Refusal;
+pub use server::ResourceServer;
+pub use settings::{Keys, Revocations, Settings, TrustedIssuer};

@@ -1,0 +1,98 @@
+//! Who is calling, as a trusted issuer says it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::time::Timestamp;
+use http::StatusCode;
+use http::request::Parts;
+
+/// The caller of a permitted request. It is put into the request's extensions, and is an axum
+/// extractor.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Caller(Arc<Said>);
+
+#[derive(PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) client_id: String,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) token_id: String,
+    pub(crate) expires: Timestamp,
+}
+
+impl Caller {
+    pub(crate) fn new(said: Said) -> Self {
+        Self(Arc::new(said))
+    }
+
+    /// The issuer of the token. A subject is unique within its issuer only (RFC 9068 §2.2).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// The user, or the client where there is no user (`sub`, RFC 9068 §2.2).
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The client that the token was issued to (`client_id`, RFC 8693 §4.3).
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    /// What was granted (`scope`, RFC 8693 §4.2).
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.0.scopes
+    }
+
+    /// The token's name (`jti`, RFC 7519 §4.1.7). It is no secret.
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.0.token_id
+    }
+
+    /// When the token ends (`exp`, RFC 7519 §4.1.4).
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.0.expires
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .field("client_id", &self.client_id())
+            .field("scopes", &self.scopes().to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handler asked for a [`Caller`], but no layer stands in front of its route.
+#[derive(Debug, thiserror::Error)]
+#[error("this route is not protected: put ResourceServer::layer in front of it")]
+pub struct Unprotected;
+
+impl IntoResponse for Unprotected {
+    fn into_response(self) -> Response {
+        tracing::error!("{self}");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Unprotected;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Unprotected> {
+        parts.extensions.get::<Self>().cloned().ok_or(Unprotected)
+    }
+}

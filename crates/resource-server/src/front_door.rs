@@ -1,0 +1,300 @@
+//! Is the request meant for this server, and may the page that sends it?
+//!
+//! A web page can make a browser send requests to a server that only the browser's machine reaches,
+//! by letting its own name resolve to that server's address (DNS rebinding, never-again 42). Then
+//! `Host` is the page's name, and `Origin` is the page's.
+
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request};
+use url::{Host, Origin, Url};
+
+use crate::refusal::Refusal;
+
+/// Knows a server's names, and whose pages may call it.
+#[derive(Clone, Debug)]
+pub struct FrontDoor {
+    /// Scheme and port count for origins, so the whole URL is kept.
+    public: Origin,
+    names: Vec<(Host, u16)>,
+    default_port: u16,
+    loopback: bool,
+    allowed_origins: Vec<Origin>,
+}
+
+impl FrontDoor {
+    /// The door of the server at `public_url`. `allowed_origins` are origins of web pages that may
+    /// call, such as `https://inspector.example`; what is no origin allows nothing.
+    #[must_use]
+    pub fn new(public_url: &Url, allowed_origins: &[Url]) -> Self {
+        let default_port = public_url.port_or_known_default().unwrap_or(80);
+        let mut names: Vec<_> = public_url
+            .host()
+            .map(|host| host.to_owned())
+            .into_iter()
+            .collect();
+        let loopback = names.iter().any(is_loopback);
+        if loopback {
+            names = LOOPBACK
+                .iter()
+                .filter_map(|name| Host::parse(name).ok())
+                .collect();
+        }
+        Self {
+            public: public_url.origin(),
+            names: names.into_iter().map(|host| (host, default_port)).collect(),
+            default_port: if public_url.scheme() == "https" {
+                443
+            } else {
+                80
+            },
+            loopback,
+            allowed_origins: allowed_origins.iter().map(Url::origin).collect(),
+        }
+    }
+
+    /// For every request to the listener.
+    ///
+    /// # Errors
+    /// [`Refusal::AmbiguousHost`] and [`Refusal::ForeignHost`].
+    pub fn check_host<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let mut fields = request.headers().get_all(HOST).iter();
+        let field = fields.next();
+        if fields.next().is_some() {
+            return Err(Refusal::AmbiguousHost);
+        }
+        // HTTP/2 and proxy-style requests carry the host in the target. Whatever names one, counts.
+        let target = request.uri().authority();
+        if field.is_none() && target.is_none() {
+            return Err(Refusal::AmbiguousHost);
+        }
+        let named = field
+            .map(authority)
+            .into_iter()
+            .chain(target.cloned().map(Some));
+        for authority in named {
+            if !authority.is_some_and(|authority| self.is_ours(&authority)) {
+                return Err(Refusal::ForeignHost);
+            }
+        }
+        Ok(())
+    }
+
+    /// For requests to the MCP endpoint (transports, "Security Warning"). Without `Origin` it was no
+    /// page of another origin that sent the request.
+    ///
+    /// # Errors
+    /// [`Refusal::ForeignOrigin`].
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        for value in headers.get_all(ORIGIN) {
+            let origin = value.to_str().ok().and_then(|text| Url::parse(text).ok());
+            let origin = origin.ok_or(Refusal::ForeignOrigin)?;
+            if !self.lets_in(&origin) {
+                return Err(Refusal::ForeignOrigin);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ours(&self, authority: &Authority) -> bool {
+        let Ok(host) = Host::parse(authority.host()) else {
+            return false;
+        };
+        // Nothing but host and port: no user name, no port that is none.
+        let port = authority.port();
+        let port_len = port.as_ref().map_or(0, |port| port.as_str().len() + 1);
+        let plain = authority.as_str().len() == authority.host().len() + port_len;
+        let port = port.map_or(self.default_port, |port| port.as_u16());
+        plain && self.names.contains(&(host, port))
+    }
+
+    fn lets_in(&self, page: &Url) -> bool {
+        let origin = page.origin();
+        let listed = origin == self.public || self.allowed_origins.contains(&origin);
+        // Developers' tools run on other ports of the same machine.
+        let neighbour = || {
+            self.loopback
+                && page.scheme() == "http"
+                && page
+                    .host()
+                    .is_some_and(|host| is_loopback(&host.to_owned()))
+        };
+        origin.is_tuple() && (listed || neighbour())
+    }
+}
+
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+fn is_loopback(host: &Host) -> bool {
+    match host {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+fn authority(field: &HeaderValue) -> Option<Authority> {
+    Authority::try_from(field.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(public: &str) -> FrontDoor {
+        let inspector = Url::parse("https://inspector.example").unwrap();
+        FrontDoor::new(&Url::parse(public).unwrap(), &[inspector])
+    }
+
+    fn host(public: &str, target: &str, hosts: &[&str]) -> Result<(), Refusal> {
+        let mut request = Request::builder().uri(target);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        door(public).check_host(&request.body(()).unwrap())
+    }
+
+    #[test]
+    fn a_public_server_answers_to_its_name() {
+        for name in ["mcp.example.com", "mcp.example.com:443", "MCP.Example.COM"] {
+            host("https://mcp.example.com", "/mcp", &[name]).unwrap();
+        }
+        host(
+            "https://mcp.example.com:8443",
+            "/mcp",
+            &["mcp.example.com:8443"],
+        )
+        .unwrap();
+        host(
+            "https://mcp.example.com",
+            "https://mcp.example.com/mcp",
+            &[],
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn a_loopback_server_answers_to_every_spelling_of_loopback() {
+        for name in [
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "LocalHost:8080",
+        ] {
+            host("http://localhost:8080", "/mcp", &[name]).unwrap();
+            host("http://127.0.0.1:8080", "/mcp", &[name]).unwrap();
+        }
+    }
+
+    /// Row 42, on loopback too.
+    #[test]
+    fn other_names_are_refused() {
+        for name in [
+            "evil.example:8080",
+            "localhost",
+            "localhost:80",
+            "localhost.evil.example:8080",
+            "127.0.0.2:8080",
+            "a@localhost:8080",
+            "localhost:8080@evil.example",
+            "localhost:",
+            "localhost:99999",
+            "",
+            "localhost:8080/x",
+            "0.0.0.0:8080",
+        ] {
+            let refusal = host("http://localhost:8080", "/mcp", &[name]).unwrap_err();
+            assert!(matches!(refusal, Refusal::ForeignHost), "{name}");
+        }
+        for name in [
+            "mcp.example.com.",
+            "localhost",
+            "mcp.example.com:80",
+            "evil.example",
+        ] {
+            let refusal = host("https://mcp.example.com", "/mcp", &[name]).unwrap_err();
+            assert!(matches!(refusal, Refusal::ForeignHost), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_target_counts_as_much_as_the_field() {
+        let refusal = host(
+            "https://mcp.example.com",
+            "https://evil.example/mcp",
+            &["mcp.example.com"],
+        );
+        assert!(matches!(refusal, Err(Refusal::ForeignHost)));
+        let refusal = host(
+            "https://mcp.example.com",
+            "https://mcp.example.com/mcp",
+            &["evil.example"],
+        );
+        assert!(matches!(refusal, Err(Refusal::ForeignHost)));
+    }
+
+    #[test]
+    fn exactly_one_host() {
+        assert!(matches!(
+            host("http://localhost", "/", &[]),
+            Err(Refusal::AmbiguousHost)
+        ));
+        let twice = host("http://localhost", "/", &["localhost", "localhost"]);
+        assert!(matches!(twice, Err(Refusal::AmbiguousHost)));
+    }
+
+    fn origin(public: &str, origin: &str) -> Result<(), Refusal> {
+        let headers = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_str(origin).unwrap())]);
+        door(public).check_origin(&headers)
+    }
+
+    #[test]
+    fn own_listed_and_neighbouring_pages_may_call() {
+        for (public, page) in [
+            ("https://mcp.example.com", "https://mcp.example.com"),
+            ("https://mcp.example.com", "https://inspector.example"),
+            ("http://localhost:8080", "http://localhost:6274"),
+            ("http://localhost:8080", "http://127.0.0.1:6274"),
+            ("http://127.0.0.1:8080", "http://[::1]:1"),
+        ] {
+            origin(public, page).unwrap();
+        }
+        door("http://localhost")
+            .check_origin(&HeaderMap::new())
+            .unwrap();
+    }
+
+    #[test]
+    fn other_pages_may_not() {
+        for (public, page) in [
+            ("https://mcp.example.com", "http://mcp.example.com"),
+            ("https://mcp.example.com", "https://mcp.example.com:8443"),
+            (
+                "https://mcp.example.com",
+                "https://mcp.example.com.evil.example",
+            ),
+            ("https://mcp.example.com", "http://localhost:6274"),
+            ("https://mcp.example.com", "null"),
+            ("https://mcp.example.com", ""),
+            ("https://mcp.example.com", "file:///mcp.example.com"),
+            ("http://localhost:8080", "https://evil.example"),
+            ("http://localhost:8080", "http://localhost.evil.example"),
+            ("http://localhost:8080", "null"),
+            ("http://localhost:8080", "data:text/html,x"),
+        ] {
+            assert!(
+                matches!(origin(public, page), Err(Refusal::ForeignOrigin)),
+                "{page}"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn only_own_names_pass(name in "[a-z0-9.:@\\[\\]%/-]{0,24}") {
+            if host("http://localhost:8080", "/", &[&name]).is_ok() {
+                proptest::prop_assert!(["localhost:8080", "127.0.0.1:8080", "[::1]:8080"].contains(&name.as_str()), "{}", name);
+            }
+        }
+    }
+}

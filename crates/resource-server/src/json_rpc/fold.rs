@@ -1,0 +1,26 @@
+//! Member names that some parsers take for one and the same.
+
+/// Whether `name` is `known` to a parser that ignores case, as Go's encoding/json does. It folds
+/// `ſ` to `s` and the Kelvin sign to `k`, too.
+pub(super) fn folds_to(name: &str, known: &str) -> bool {
+    if name.is_ascii() {
+        return name.eq_ignore_ascii_case(known);
+    }
+    let upper = name.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).eq(known.chars())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folds_to;
+
+    #[test]
+    fn what_go_takes_for_the_same() {
+        for name in ["params", "Params", "PARAMS", "param\u{17f}"] {
+            assert!(folds_to(name, "params"), "{name}");
+        }
+        for name in ["param", "params ", "pärams", ""] {
+            assert!(!folds_to(name, "params"), "{name}");
+        }
+    }
+}

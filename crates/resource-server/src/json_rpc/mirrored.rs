@@ -1,0 +1,128 @@
+//! `Mcp-Method` and `Mcp-Name` say what the body says (MCP 2026-07-28, streamable HTTP, "Server
+//! Validation"): others on the way may have decided by them.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderMap, HeaderValue};
+
+use super::Message;
+use crate::refusal::Refusal;
+
+const METHOD: &str = "Mcp-Method";
+const NAME: &str = "Mcp-Name";
+
+/// Compares the fields, where they were sent, with a body that was sent.
+pub(crate) fn check_mirrored_headers(
+    headers: &HeaderMap,
+    messages: &[Message<'_>],
+) -> Result<(), Refusal> {
+    agrees(headers, METHOD, messages, |value, message| {
+        value.to_str().ok() == message.method.as_deref()
+    })?;
+    // What `Mcp-Name` mirrors depends on the method; nobody sends both.
+    agrees(headers, NAME, messages, |value, message| {
+        let value = decode(value);
+        value.is_some() && value.as_deref() == message.name.as_deref().or(message.uri.as_deref())
+    })
+}
+
+fn agrees(
+    headers: &HeaderMap,
+    header: &'static str,
+    messages: &[Message<'_>],
+    same: impl Fn(&HeaderValue, &Message<'_>) -> bool,
+) -> Result<(), Refusal> {
+    let mut values = headers.get_all(header).iter();
+    let Some(value) = values.next() else {
+        return Ok(());
+    };
+    let id = || messages.first().and_then(|message| message.id.clone());
+    // One field mirrors one message: the revision that has the field has no batches.
+    match (values.next(), messages) {
+        (None, [message]) if same(value, message) => Ok(()),
+        _ => Err(Refusal::HeaderMismatch { header, id: id() }),
+    }
+}
+
+/// "Value Encoding": plain, or `=?base64?…?=`.
+fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
+    let text = value.to_str().ok()?;
+    match text
+        .strip_prefix("=?base64?")
+        .and_then(|rest| rest.strip_suffix("?="))
+    {
+        Some(encoded) => {
+            let bytes = BASE64_STANDARD.decode(encoded).ok()?;
+            String::from_utf8(bytes).ok().map(Cow::Owned)
+        }
+        None => Some(Cow::Borrowed(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json_rpc::peek;
+
+    const CALL: &str = r#"{"id":"a","method":"tools/call","params":{"name":"Grüße"}}"#;
+
+    fn check(fields: &[(&'static str, &str)], body: &str) -> Result<(), Refusal> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        check_mirrored_headers(&headers, &peek(body.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn no_field_no_rule() {
+        check(&[], CALL).unwrap();
+    }
+
+    #[test]
+    fn what_agrees_passes() {
+        check(
+            &[
+                ("mcp-method", "tools/call"),
+                ("Mcp-Name", "=?base64?R3LDvMOfZQ==?="),
+            ],
+            CALL,
+        )
+        .unwrap();
+        let read = r#"{"method":"resources/read","params":{"uri":"file:///a"}}"#;
+        check(
+            &[("mcp-method", "resources/read"), ("mcp-name", "file:///a")],
+            read,
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn what_does_not_agree_is_refused() {
+        for fields in [
+            &[("mcp-method", "tools/list")][..],
+            &[("mcp-method", "Tools/call")],
+            &[("mcp-method", "tools/call"), ("mcp-method", "tools/call")],
+            &[("mcp-name", "other")],
+            &[("mcp-name", "=?base64?####?=")],
+            &[("mcp-name", "=?base64?/w==?=")],
+            &[("mcp-name", "Gr\u{fc}\u{df}e")],
+            &[("mcp-name", "")],
+        ] {
+            let refusal = check(fields, CALL).unwrap_err();
+            assert!(
+                matches!(refusal, Refusal::HeaderMismatch { id: Some(_), .. }),
+                "{fields:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_field_cannot_speak_for_a_batch() {
+        let batch = r#"[{"method":"a"},{"method":"a"}]"#;
+        assert!(check(&[("mcp-method", "a")], batch).is_err());
+        assert!(check(&[("mcp-method", "a")], "[]").is_err());
+    }
+}

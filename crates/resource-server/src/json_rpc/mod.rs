@@ -1,0 +1,12 @@
+//! JSON-RPC 2.0, as far as policy needs it: a look at the body, and errors.
+
+mod error;
+mod fold;
+mod mirrored;
+mod peek;
+mod scalar;
+mod seen;
+
+pub use error::{HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, error_response};
+pub(crate) use mirrored::check_mirrored_headers;
+pub use peek::{Id, Message, PeekError, peek};

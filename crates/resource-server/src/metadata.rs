@@ -1,0 +1,55 @@
+//! Protected resource metadata (RFC 9728).
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use crate::cors;
+use crate::server::ResourceServer;
+
+/// Short, so that a changed setting is seen soon; long enough for a login.
+const MAX_AGE: &str = "public, max-age=300";
+
+impl ResourceServer {
+    /// The metadata of this resource.
+    #[must_use]
+    pub fn metadata(&self) -> ProtectedResourceMetadata {
+        let settings = self.settings();
+        let issuers = settings
+            .issuers
+            .iter()
+            .map(|trusted| trusted.issuer.as_str());
+        // MCP 2025-11-25, "Refresh Tokens": offline_access is between client and authorization
+        // server, and no scope of a resource.
+        let scopes = settings
+            .policy
+            .login
+            .iter()
+            .map(|scope| scope.as_str().to_owned());
+        let scopes: Vec<_> = scopes.filter(|scope| scope != "offline_access").collect();
+        let mut metadata = ProtectedResourceMetadata::new(&settings.resource, issuers);
+        metadata.scopes_supported = (!scopes.is_empty()).then_some(scopes);
+        metadata.bearer_methods_supported = Some(vec!["header".to_owned()]);
+        metadata.resource_name.clone_from(&settings.name);
+        metadata
+    }
+
+    /// Serves the metadata where RFC 9728 §3.1 puts it, and at the root, where some clients look
+    /// only (MCP 2025-11-25, "Protected Resource Metadata Discovery Requirements").
+    pub fn metadata_router(&self) -> Router {
+        let body = serde_json::to_string(&self.metadata()).unwrap_or_default();
+        let document = get(async move || {
+            let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, MAX_AGE)];
+            (headers, body.clone()).into_response()
+        });
+        let root = self.resource().root_metadata_url();
+        let own = self.resource().metadata_url();
+        let mut router = Router::new().route(root.path(), document.clone());
+        if own.path() != root.path() {
+            router = router.route(own.path(), document);
+        }
+        router.layer(cors::document())
+    }
+}

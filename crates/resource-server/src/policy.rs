@@ -1,0 +1,155 @@
+//! Which scopes an operation needs.
+
+use std::collections::BTreeMap;
+
+use hallpass_protocol::scope::ScopeSet;
+
+use crate::json_rpc::Message;
+use crate::refusal::Refusal;
+
+/// The scopes of one protected resource.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// What a first login asks for: said in the 401 and in the metadata, so that clients which read
+    /// either come to the same.
+    pub login: ScopeSet,
+    /// What every request needs.
+    pub required: ScopeSet,
+    /// What a tool needs beyond that, by its name; a `*` at the end stands for any ending. Where
+    /// several match, all count.
+    pub tools: BTreeMap<String, ScopeSet>,
+}
+
+impl Policy {
+    /// Whether bodies must be read to judge a request.
+    #[must_use]
+    pub fn reads_bodies(&self) -> bool {
+        !self.tools.is_empty()
+    }
+
+    /// What all messages of one body need, together (never-again 46).
+    ///
+    /// # Errors
+    /// [`Refusal::NamelessTool`].
+    pub fn needed(&self, messages: &[Message<'_>]) -> Result<ScopeSet, Refusal> {
+        let mut needed = self.required.clone();
+        for message in messages
+            .iter()
+            .filter(|message| message.method.as_deref() == Some("tools/call"))
+        {
+            let nameless = || Refusal::NamelessTool {
+                id: message.id.clone(),
+            };
+            let tool = message.name.as_deref().ok_or_else(nameless)?;
+            for (_, scopes) in self
+                .tools
+                .iter()
+                .filter(|(pattern, _)| matches(pattern, tool))
+            {
+                needed = needed.union(scopes);
+            }
+        }
+        Ok(needed)
+    }
+}
+
+/// RFC 6750 §3.1, `insufficient_scope`.
+pub(crate) fn check(needed: ScopeSet, granted: &ScopeSet) -> Result<(), Refusal> {
+    if needed.is_subset(granted) {
+        return Ok(());
+    }
+    let missing = needed.difference(granted);
+    Err(Refusal::InsufficientScope { needed, missing })
+}
+
+fn matches(pattern: &str, tool: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => tool.starts_with(start),
+        None => tool == pattern,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json_rpc::peek;
+
+    fn scopes(text: &str) -> ScopeSet {
+        ScopeSet::parse(text).unwrap()
+    }
+
+    fn policy() -> Policy {
+        let tools = [
+            ("write_*", "notes:write"),
+            ("write_all", "notes:admin"),
+            ("purge", "notes:admin"),
+        ];
+        Policy {
+            login: scopes("notes:read"),
+            required: scopes("mcp"),
+            tools: tools
+                .map(|(tool, needs)| (tool.to_owned(), scopes(needs)))
+                .into(),
+        }
+    }
+
+    fn needs(body: &str) -> String {
+        policy()
+            .needed(&peek(body.as_bytes()).unwrap())
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn a_tool_without_a_rule_needs_what_every_request_needs() {
+        assert_eq!(
+            needs(r#"{"method":"tools/call","params":{"name":"list"}}"#),
+            "mcp"
+        );
+        assert_eq!(needs(r#"{"method":"tools/list"}"#), "mcp");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_ending_and_all_matches_count() {
+        for (tool, expected) in [
+            ("write_", "mcp notes:write"),
+            ("write_note", "mcp notes:write"),
+            ("write_all", "mcp notes:write notes:admin"),
+            ("purge", "mcp notes:admin"),
+            ("purge2", "mcp"),
+            ("Purge", "mcp"),
+            ("rewrite_x", "mcp"),
+        ] {
+            let body = format!(r#"{{"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
+            assert_eq!(scopes(&needs(&body)), scopes(expected), "{tool}");
+        }
+    }
+
+    /// The method counts, not what else has a name.
+    #[test]
+    fn a_prompt_of_the_same_name_is_no_tool() {
+        assert_eq!(
+            needs(r#"{"method":"prompts/get","params":{"name":"purge"}}"#),
+            "mcp"
+        );
+    }
+
+    /// Row 46: judged by the second item.
+    #[test]
+    fn a_batch_needs_what_all_its_items_need() {
+        let batch = r#"[{"method":"tools/list"},{"method":"tools/call","params":{"name":"purge"}},
+            {"method":"tools/call","params":{"name":"write_a"}}]"#;
+        assert_eq!(scopes(&needs(batch)), scopes("mcp notes:admin notes:write"));
+    }
+
+    #[test]
+    fn a_call_without_a_tool_cannot_be_judged() {
+        for params in ["{}", "[\"purge\"]", "null", r#"{"name":7}"#] {
+            let body = format!(r#"{{"id":1,"method":"tools/call","params":{params}}}"#);
+            let refusal = policy()
+                .needed(&peek(body.as_bytes()).unwrap())
+                .unwrap_err();
+            assert!(matches!(refusal, Refusal::NamelessTool { .. }), "{params}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Every reason why a request does not pass.
+
+use hallpass_protocol::jose::JoseError;
+use hallpass_protocol::scope::ScopeSet;
+
+use crate::json_rpc::{Id, PeekError};
+
+/// A rule that a request broke. [`ResourceServer::refuse`](crate::ResourceServer::refuse) makes it an
+/// answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// RFC 9110 §7.2: a request names one host.
+    #[error("the request must name its host exactly once")]
+    AmbiguousHost,
+    /// The request is meant for another host: DNS rebinding (never-again 42).
+    #[error("this server does not answer for that host; use its public URL")]
+    ForeignHost,
+    /// A web page of another origin sent the request (MCP 2025-03-26 and later, transports,
+    /// "Security Warning").
+    #[error(
+        "web pages of that origin may not call this server; its operator can add the origin to allowed_origins"
+    )]
+    ForeignOrigin,
+    /// RFC 6750 §3: no credential at all.
+    #[error(
+        "this server needs an access token; log in at the authorization server that resource_metadata names"
+    )]
+    NoCredential,
+    /// A credential that is no bearer token.
+    #[error("this server takes bearer tokens only; send Authorization: Bearer and an access token")]
+    OtherScheme,
+    /// Several `Authorization` fields (never-again 36).
+    #[error("the request has more than one Authorization field; send exactly one")]
+    SeveralCredentials,
+    /// RFC 6750 §2.1: one token of the allowed characters.
+    #[error("the Authorization field does not hold exactly one bearer token")]
+    MalformedCredential,
+    /// RFC 6750 §2.3, MCP "Token Requirements".
+    #[error("access tokens must not be sent in the URL; send Authorization: Bearer instead")]
+    TokenInQuery,
+    /// The token is not what it must be; the inner error says which rule.
+    #[error("{0}")]
+    Token(#[from] JoseError),
+    /// RFC 9068 §4: the issuer is none of the trusted ones.
+    #[error("the token was issued by a server that this one does not trust; log in again")]
+    UntrustedIssuer,
+    /// The token, or the grant behind it, was revoked.
+    #[error("the token was revoked; log in again")]
+    Revoked,
+    /// No key to verify with: nobody's fault who calls.
+    #[error("the keys of the token's issuer are not at hand; try again shortly")]
+    KeysUnavailable,
+    /// RFC 6750 §3.1: the token does not reach that far.
+    #[error("the operation needs the scopes \"{needed}\"; this token lacks \"{missing}\"")]
+    InsufficientScope {
+        /// All that the operation needs.
+        needed: ScopeSet,
+        /// What of it the token does not have.
+        missing: ScopeSet,
+    },
+    /// The body must be read, and is too long for that.
+    #[error("the body is longer than {limit} bytes, the most that this server reads")]
+    BodyTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// The connection broke, or the body's framing did.
+    #[error("the body could not be read to its end")]
+    BodyUnreadable,
+    /// Only UTF-8 as it is can be judged: another encoding might say something else upstream.
+    #[error("the body must be UTF-8 without Content-Encoding")]
+    BodyEncoding,
+    /// The body is not JSON-RPC that can be judged.
+    #[error("{0}")]
+    Body(#[from] PeekError),
+    /// `tools/call` without a tool: no rule can be found for it.
+    #[error("tools/call must name its tool in params.name")]
+    NamelessTool {
+        /// Of the request.
+        id: Option<Id>,
+    },
+    /// MCP 2026-07-28, streamable HTTP, "Server Validation".
+    #[error("Header mismatch: {header} does not match the body")]
+    HeaderMismatch {
+        /// The field.
+        header: &'static str,
+        /// Of the request.
+        id: Option<Id>,
+    },
+}

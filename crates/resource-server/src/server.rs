@@ -1,0 +1,152 @@
+//! The pipeline: a request goes in, a permitted one comes out.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use hallpass_protocol::resource::ResourceIdentifier;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Request};
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::credential::{self, Unverified};
+use crate::json_rpc::{self, Message};
+use crate::permitted::Permitted;
+use crate::policy;
+use crate::refusal::Refusal;
+use crate::refusal_response::{self, Challenger};
+use crate::settings::Settings;
+use crate::verify::{Verified, Verifier};
+
+/// One protected resource. Clones share everything.
+#[derive(Clone)]
+pub struct ResourceServer(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    verifier: Verifier,
+    metadata_url: String,
+}
+
+impl ResourceServer {
+    /// A resource server with these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let verifier = Verifier::new(&settings);
+        let metadata_url = settings.resource.metadata_url().into();
+        Self(Arc::new(Inner {
+            settings,
+            verifier,
+            metadata_url,
+        }))
+    }
+
+    /// Who this resource is.
+    #[must_use]
+    pub fn resource(&self) -> &ResourceIdentifier {
+        &self.0.settings.resource
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Verifies a token that came by another way than HTTP.
+    ///
+    /// # Errors
+    /// The rule that it broke.
+    pub fn verify(&self, token: &str) -> Result<Verified, Refusal> {
+        self.0.verifier.verify(Unverified(token), &self.0.settings)
+    }
+
+    /// Permits a request, or says why not. The body is read only where policy must see it, and
+    /// only after the token was found good; what is passed on are the very bytes that were judged.
+    ///
+    /// # Errors
+    /// The first rule that the request broke.
+    pub async fn admit(&self, request: Request<Body>) -> Result<Permitted<Request<Body>>, Refusal> {
+        let token = credential::bearer(request.headers(), request.uri())?;
+        let verified = self.0.verifier.verify(token, &self.0.settings)?;
+        let mut request = self.authorize(request, &verified).await?;
+        let caller = verified.caller().clone();
+        request.extensions_mut().insert(caller.clone());
+        Ok(Permitted::new(request, caller))
+    }
+
+    async fn authorize(
+        &self,
+        request: Request<Body>,
+        verified: &Verified,
+    ) -> Result<Request<Body>, Refusal> {
+        let settings = &self.0.settings;
+        let granted = verified.caller().scopes();
+        // Said first, so that a token which can do nothing costs no reading.
+        let nothing: &[Message<'_>] = &[];
+        policy::check(settings.policy.needed(nothing)?, granted)?;
+        if !settings.policy.reads_bodies() || request.body().is_end_stream() {
+            return Ok(request);
+        }
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts.headers, body, settings.body_limit).await?;
+        if !bytes.is_empty() {
+            let messages = json_rpc::peek(&bytes)?;
+            json_rpc::check_mirrored_headers(&parts.headers, &messages)?;
+            policy::check(settings.policy.needed(&messages)?, granted)?;
+        }
+        Ok(Request::from_parts(parts, Body::from(bytes)))
+    }
+
+    /// The answer to a request that was refused.
+    #[must_use]
+    pub fn refuse(&self, refusal: &Refusal) -> Response {
+        let challenger = Challenger {
+            realm: &self.0.settings.realm,
+            resource_metadata: &self.0.metadata_url,
+            login_scopes: &self.0.settings.policy.login,
+        };
+        refusal_response::respond(refusal, &challenger)
+    }
+}
+
+impl std::fmt::Debug for ResourceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ResourceServer")
+            .field(&self.0.settings.resource)
+            .finish()
+    }
+}
+
+async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    plain_utf8(headers)?;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Refusal::BodyTooLarge { limit });
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { limit }),
+        Err(_) => Err(Refusal::BodyUnreadable),
+    }
+}
+
+/// JSON is UTF-8 (RFC 8259 §8.1). Bytes that upstream would decode in another way are not judged as
+/// if they were.
+fn plain_utf8(headers: &HeaderMap) -> Result<(), Refusal> {
+    let plain = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding == "identity");
+    let utf8 = headers.get_all(CONTENT_TYPE).iter().all(|value| {
+        let value = value.as_bytes().to_ascii_lowercase();
+        let value = String::from_utf8_lossy(&value).replace(['"', ' ', '\t'], "");
+        value
+            .split(';')
+            .all(|part| !part.starts_with("charset") || part == "charset=utf-8")
+    });
+    if plain && utf8 {
+        Ok(())
+    } else {
+        Err(Refusal::BodyEncoding)
+    }
+}

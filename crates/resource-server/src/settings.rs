@@ -1,0 +1,131 @@
+//! What an operator decides about a protected resource.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::jose::VerifyingKeys;
+use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::time::Clock;
+
+use crate::policy::Policy;
+
+/// The settings of one protected resource.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this server is, and what an access token's `aud` must be (RFC 8707 §2).
+    pub resource: ResourceIdentifier,
+    /// A name for people, shown in the metadata.
+    pub name: Option<String>,
+    /// The `realm` of every challenge (RFC 9110 §11.5). The resource identifier by default.
+    pub realm: String,
+    /// Whose tokens are taken.
+    pub issuers: Vec<TrustedIssuer>,
+    /// Which scopes an operation needs.
+    pub policy: Policy,
+    /// Which tokens died before their time.
+    pub revocations: Revocations,
+    /// What time it is.
+    pub clock: Clock,
+    /// How far an issuer's clock may be off: 30 seconds.
+    pub leeway: Duration,
+    /// The longest body that is read where policy must read one, in bytes: 4 MiB.
+    pub body_limit: usize,
+    /// How many verified tokens are remembered: 10,000, about 1 KiB each.
+    pub remembered_tokens: usize,
+}
+
+impl Settings {
+    /// A resource that trusts nobody yet and asks for no scope.
+    #[must_use]
+    pub fn new(resource: ResourceIdentifier, clock: Clock) -> Self {
+        Self {
+            realm: resource.to_string(),
+            resource,
+            name: None,
+            issuers: Vec::new(),
+            policy: Policy::default(),
+            revocations: Revocations::default(),
+            clock,
+            leeway: Duration::from_secs(30),
+            body_limit: 4 * 1024 * 1024,
+            remembered_tokens: 10_000,
+        }
+    }
+}
+
+/// An authorization server whose access tokens are taken.
+#[derive(Clone, Debug)]
+pub struct TrustedIssuer {
+    /// Its issuer identifier, compared character by character (RFC 8414 §2).
+    pub issuer: Issuer,
+    /// Its keys, each with the algorithms that are allowed for it.
+    pub keys: Keys,
+}
+
+impl TrustedIssuer {
+    /// An issuer and its keys.
+    #[must_use]
+    pub fn new(issuer: Issuer, keys: Keys) -> Self {
+        Self { issuer, keys }
+    }
+}
+
+/// An issuer's keys as they are at the moment of asking, so that a rotation needs no restart.
+#[derive(Clone)]
+pub struct Keys(Arc<dyn Fn() -> Arc<VerifyingKeys> + Send + Sync>);
+
+impl Keys {
+    /// Keys that may change. Asked once a request, so the answer should be at hand. A token that was
+    /// verified before is verified anew when another `Arc` comes back.
+    #[must_use]
+    pub fn live(current: impl Fn() -> Arc<VerifyingKeys> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(current))
+    }
+
+    /// Keys that stay.
+    #[must_use]
+    pub fn fixed(keys: VerifyingKeys) -> Self {
+        let keys = Arc::new(keys);
+        Self::live(move || Arc::clone(&keys))
+    }
+
+    pub(crate) fn current(&self) -> Arc<VerifyingKeys> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+/// Knows which tokens were revoked. Asked for every request, remembered token or not.
+#[derive(Clone)]
+pub struct Revocations(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl Revocations {
+    /// `is_revoked` gets the `jti` of a token (RFC 9068 §2.2) and answers from memory.
+    #[must_use]
+    pub fn new(is_revoked: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_revoked))
+    }
+
+    pub(crate) fn contains(&self, jti: &str) -> bool {
+        (self.0)(jti)
+    }
+}
+
+impl Default for Revocations {
+    /// Nothing is ever revoked: for issuers that cannot tell.
+    fn default() -> Self {
+        Self::new(|_| false)
+    }
+}
+
+impl std::fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Revocations")
+    }
+}

@@ -1,0 +1,149 @@
+//! From a token that was sent to a token that is true.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use hallpass_protocol::jose::{
+    AccessTokenClaims, Expected, JoseError, UnverifiedJwt, VerifyingKeys,
+};
+use hallpass_protocol::time::Timestamp;
+use quick_cache::sync::Cache;
+
+use crate::caller::{Caller, Said};
+use crate::credential::Unverified;
+use crate::refusal::Refusal;
+use crate::settings::{Settings, TrustedIssuer};
+
+/// A token that a trusted issuer signed for this resource, that is valid now and not revoked. Only
+/// [`Verifier::verify`] makes one.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    caller: Caller,
+}
+
+impl Verified {
+    /// Whom the token speaks for.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// Verifies tokens, and remembers those that it verified.
+pub(crate) struct Verifier {
+    /// By SHA-256 of the token: what is in memory cannot be sent again.
+    remembered: Cache<[u8; 32], Remembered>,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    caller: Caller,
+    /// The issuer's place among the settings.
+    issuer: usize,
+    /// The keys that it was verified with. With other keys it must be verified again.
+    keys: Arc<VerifyingKeys>,
+}
+
+impl Verifier {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            remembered: Cache::new(settings.remembered_tokens),
+        }
+    }
+
+    pub(crate) fn verify(
+        &self,
+        token: Unverified<'_>,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        let now = settings.clock.now();
+        let key = token_digest(token);
+        let caller = match self.remembered.get(&key) {
+            Some(known) if known.still_signed(settings) => {
+                unexpired(&known.caller, now, settings)?;
+                known.caller
+            }
+            _ => {
+                let fresh = read(token, now, settings)?;
+                let caller = fresh.caller.clone();
+                self.remembered.insert(key, fresh);
+                caller
+            }
+        };
+        unrevoked(&caller, settings)?;
+        Ok(Verified { caller })
+    }
+}
+
+impl Remembered {
+    fn still_signed(&self, settings: &Settings) -> bool {
+        let issuer = settings.issuers.get(self.issuer);
+        issuer.is_some_and(|issuer| Arc::ptr_eq(&issuer.keys.current(), &self.keys))
+    }
+}
+
+fn token_digest(token: Unverified<'_>) -> [u8; 32] {
+    let mut key = [0; 32];
+    key.copy_from_slice(digest(&SHA256, token.0.as_bytes()).as_ref());
+    key
+}
+
+/// RFC 7519 §4.1.4, asked again each time a remembered token comes.
+fn unexpired(caller: &Caller, now: Timestamp, settings: &Settings) -> Result<(), Refusal> {
+    if now < caller.expires().after(settings.leeway) {
+        Ok(())
+    } else {
+        Err(JoseError::Expired.into())
+    }
+}
+
+/// RFC 7009 §2: a revoked token is dead at once.
+fn unrevoked(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
+    if settings.revocations.contains(caller.token_id()) {
+        Err(Refusal::Revoked)
+    } else {
+        Ok(())
+    }
+}
+
+/// RFC 9068 §4.
+fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Remembered, Refusal> {
+    let jwt = UnverifiedJwt::parse(token.0)?;
+    let (index, trusted) = trusted_issuer(&jwt, settings)?;
+    let keys = trusted.keys.current();
+    if keys.is_empty() {
+        return Err(Refusal::KeysUnavailable);
+    }
+    let expected = Expected {
+        issuer: &trusted.issuer,
+        audience: &[settings.resource.as_str()],
+        typ: &[AccessTokenClaims::TYP],
+        now,
+        leeway: settings.leeway,
+    };
+    let claims: AccessTokenClaims = jwt.verify(&keys, &expected)?.decode()?;
+    let caller = Caller::new(Said {
+        issuer: claims.iss,
+        subject: claims.sub,
+        client_id: claims.client_id,
+        scopes: claims.scope.unwrap_or_default(),
+        token_id: claims.jti,
+        expires: claims.exp,
+    });
+    Ok(Remembered {
+        caller,
+        issuer: index,
+        keys,
+    })
+}
+
+fn trusted_issuer<'s>(
+    jwt: &UnverifiedJwt<'_>,
+    settings: &'s Settings,
+) -> Result<(usize, &'s TrustedIssuer), Refusal> {
+    let claimed = jwt.unverified_issuer().ok_or(JoseError::MissingIssuer)?;
+    let mut issuers = settings.issuers.iter().enumerate();
+    issuers
+        .find(|(_, trusted)| trusted.issuer.as_str() == claimed)
+        .ok_or(Refusal::UntrustedIssuer)
+}
