@@ -32,10 +32,10 @@ pub(crate) fn browser() -> Result<()> {
         );
     };
     process::with_patience(|| {
-        process::run(apt_get(asking).args(["--quiet", "update"]))?;
+        process::run(apt_get(asking).args(["--quiet=2", "update"]))?;
         process::run(
             apt_get(asking)
-                .args(["--quiet", "--yes", "--no-install-recommends", "install"])
+                .args(["--quiet=2", "--yes", "--no-install-recommends", "install"])
                 .args(PACKAGES),
         )
     })
