@@ -1,1 +1,47 @@
-//! An OAuth 2.1 client for MCP: discover, register, authorize, redeem, refresh, store.
+//! An OAuth 2.1 client for MCP: discover → register → authorize → redeem → store → retry.
+//!
+//! | room | step | source |
+//! |---|---|---|
+//! | [`Client`] | send, notice 401 and 403, cure, send again | MCP authorization, all revisions |
+//! | `discover` | challenge → resource metadata → authorization server metadata | RFC 9728, RFC 8414, MCP 2025-03-26 |
+//! | `register` | pre-registered → metadata document → dynamic → tell the person | RFC 7591, CIMD |
+//! | `authorize` | PKCE, state, resource, scope, issuer | RFC 7636, RFC 8707, RFC 9207 |
+//! | [`interaction`] | a person's browser and the loopback callback | RFC 8252 |
+//! | `redeem`, `refresh` | code and refresh token → access token | RFC 6749 |
+//! | [`store`] | memory, file; atomic, shared by processes | |
+//! | [`connect`] | stdio MCP in, streamable HTTP out | MCP transports |
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use hallpass_client::{Client, interaction::Browser, store::FileStore};
+//!
+//! let client = Client::builder("https://mcp.example.com/mcp")?
+//!     .client_name("My tool")
+//!     .store(FileStore::new("/home/me/.config/my-tool/tokens.json"))
+//!     .interaction(Browser::new())
+//!     .build()?;
+//! let request = reqwest::Request::new(reqwest::Method::GET, client.server().url().clone());
+//! let response = client.send(request).await?; // logs in if the server asks for it
+//! # drop(response); Ok(()) }
+//! ```
+
+pub mod connect;
+pub mod interaction;
+pub mod store;
+
+mod accounts;
+mod authorize;
+mod client;
+mod discover;
+mod error;
+mod fetched;
+mod issued;
+mod redeem;
+mod refresh;
+mod register;
+mod token_endpoint;
+
+pub use accounts::{AccountSummary, accounts};
+pub use client::{AccessToken, BuildError, Builder, Client, LoggedOut, Login, Revocation};
+pub use error::{Error, InteractionError, Rule, Step};
+pub use register::Preregistered;

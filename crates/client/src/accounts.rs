@@ -1,0 +1,46 @@
+//! What is stored, without the secrets.
+
+use hallpass_protocol::{scope::ScopeSet, time::Timestamp};
+
+use crate::store::{Account, StoreError, TokenStore};
+
+/// One login, fit to be shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountSummary {
+    /// The MCP server's URL.
+    pub server: String,
+    /// The resource that the token is for.
+    pub resource: String,
+    /// The authorization server.
+    pub issuer: String,
+    /// The client id in use.
+    pub client_id: String,
+    /// What was granted.
+    pub scopes: ScopeSet,
+    /// When the access token ends, if known.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is renewed without a person.
+    pub refreshable: bool,
+}
+
+impl AccountSummary {
+    pub(crate) fn of(account: &Account) -> Self {
+        Self {
+            server: account.server.clone(),
+            resource: account.key.resource.clone(),
+            issuer: account.key.issuer.clone(),
+            client_id: account.client.client_id.clone(),
+            scopes: account.granted.clone(),
+            expires_at: account.expires_at,
+            refreshable: account.refresh_token.is_some(),
+        }
+    }
+}
+
+/// Every login in a store.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn accounts(store: &dyn TokenStore) -> Result<Vec<AccountSummary>, StoreError> {
+    Ok(store.read()?.accounts().iter().map(AccountSummary::of).collect())
+}

@@ -1,0 +1,172 @@
+//! Putting a client together.
+
+use std::{
+    sync::{Arc, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use hallpass_guarded_fetch::{Fetcher, Policy};
+use hallpass_protocol::{
+    is_loopback,
+    resource::{ResourceError, ResourceIdentifier},
+    time::Clock,
+};
+use reqwest::redirect;
+
+use super::{Client, Flights, Inner, Known, StepUps};
+use crate::{
+    interaction::{Interaction, Never},
+    register::{Identity, Preregistered},
+    store::{MemoryStore, TokenStore},
+};
+
+/// Why no client can be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The server's URL.
+    #[error("`{url}` is not the URL of an MCP server: {source}")]
+    Server {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        source: ResourceError,
+    },
+    /// A token must not travel in plain text over a network.
+    #[error("`{0}` is plain http and not on this machine; tokens would travel unprotected. Use https")]
+    PlainHttp(String),
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Http(String),
+}
+
+/// Settings of a [`Client`]. Each has a safe default.
+#[must_use]
+pub struct Builder {
+    server: ResourceIdentifier,
+    http: Option<reqwest::Client>,
+    policy: Policy,
+    store: Arc<dyn TokenStore>,
+    interaction: Arc<dyn Interaction>,
+    identity: Identity,
+    clock: Clock,
+}
+
+impl Builder {
+    pub(super) fn new(server: &str) -> Result<Self, BuildError> {
+        let server = ResourceIdentifier::parse(server)
+            .map_err(|source| BuildError::Server { url: server.to_owned(), source })?;
+        let loopback = is_loopback(server.url());
+        if server.url().scheme() != "https" && !loopback {
+            return Err(BuildError::PlainHttp(server.to_string()));
+        }
+        Ok(Self {
+            http: None,
+            // A server on this machine may have its authorization server here too; one elsewhere has no
+            // business with what listens here.
+            policy: Policy { allow_loopback: loopback, opened_hosts: own_host(&server), ..Policy::default() },
+            server,
+            store: Arc::new(MemoryStore::new()),
+            interaction: Arc::new(Never),
+            identity: Identity {
+                client_name: "hallpass".into(),
+                metadata_document: None,
+                preregistered: None,
+            },
+            clock: Clock::new(|| SystemTime::now().into()),
+        })
+    }
+
+    /// Where tokens are kept; in memory unless set.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Arc::new(store);
+        self
+    }
+
+    /// How a person logs in; [`Never`] unless set.
+    pub fn interaction(mut self, interaction: impl Interaction) -> Self {
+        self.interaction = Arc::new(interaction);
+        self
+    }
+
+    /// The name that a person sees on the consent page.
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.identity.client_name = name.into();
+        self
+    }
+
+    /// The https URL of this client's own metadata document, which then is its client id
+    /// (draft-ietf-oauth-client-id-metadata-document §2).
+    pub fn metadata_document(mut self, url: impl Into<String>) -> Self {
+        self.identity.metadata_document = Some(url.into());
+        self
+    }
+
+    /// A client that was registered by hand with one authorization server, and is used with no other.
+    pub fn preregistered(mut self, client: Preregistered) -> Self {
+        self.identity.preregistered = Some(client);
+        self
+    }
+
+    /// What time it is; the system's clock unless set.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The HTTP client for the MCP server itself: for proxies, certificates and time limits. It must not follow
+    /// redirects to other hosts.
+    pub fn http(mut self, http: reqwest::Client) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// How URLs that servers name are fetched; by default over https, and to this machine only where the MCP
+    /// server is on it.
+    pub fn fetch_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let http = match self.http {
+            Some(http) => http,
+            None => own_http().map_err(|error| BuildError::Http(error.to_string()))?,
+        };
+        let inner = Inner {
+            server: self.server,
+            http,
+            fetcher: Fetcher::new(self.policy).map_err(|error| BuildError::Http(error.to_string()))?,
+            store: self.store,
+            interaction: self.interaction,
+            identity: self.identity,
+            clock: self.clock,
+            known: RwLock::new(Known::Unread),
+            flights: Flights::default(),
+            step_ups: StepUps::default(),
+        };
+        Ok(Client { inner: Arc::new(inner), attended: true })
+    }
+}
+
+/// The one host that the person chose, and no stranger: in a company's own network it has a private address.
+fn own_host(server: &ResourceIdentifier) -> Vec<String> {
+    let host = server.url().host_str().filter(|_| !is_loopback(server.url()));
+    host.map(str::to_owned).into_iter().collect()
+}
+
+/// No limit on a whole answer: event streams live as long as the session.
+fn own_http() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(30))
+        // `/mcp` to `/mcp/` is common; a token never leaves its origin.
+        .redirect(redirect::Policy::custom(|attempt| {
+            let same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+            if same && attempt.previous().len() < 5 { attempt.follow() } else { attempt.stop() }
+        }))
+        .build()
+}

@@ -1,0 +1,261 @@
+//! The transaction that brings a token: lock, look again, refresh or log in, store, show.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use hallpass_protocol::{challenge::Challenge, scope::ScopeSet, secret::Secret};
+
+use super::{Inner, Known, Outcome, Want, Wish};
+use crate::{
+    authorize, discover,
+    error::Error,
+    issued,
+    redeem::{self, RedeemError},
+    refresh::{self, RefreshError},
+    register,
+    store::{Account, AccountKey, Document, StoreError, StoreLock},
+};
+
+/// A token that ends within this time is renewed before it is sent: it could end on the way.
+const LEEWAY: Duration = Duration::from_secs(30);
+
+/// How long to wait between looks at a lock that another process holds.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+
+impl Inner {
+    /// The login to send with, refreshed if its token is about to end.
+    pub(super) async fn account_for_request(
+        self: &Arc<Self>,
+        attended: bool,
+    ) -> Result<Option<Arc<Account>>, Error> {
+        let Some(account) = self.account().await? else { return Ok(None) };
+        if !self.is_ending(&account) || account.refresh_token.is_none() {
+            // An ended token without a successor is sent all the same: the server's clock decides.
+            return Ok(Some(account));
+        }
+        let sent = Some(account.access_token.clone());
+        let wish = Wish { sent, want: Want::Token { login: false }, attended };
+        match self.obtain(wish, None).await {
+            Ok(_) => self.account().await,
+            // The old token may still do, by the server's clock; if not, its 401 leads back here.
+            Err(Error::Transient { .. }) => Ok(Some(account)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The login in use, from memory or, once, from the store.
+    pub(super) async fn account(self: &Arc<Self>) -> Result<Option<Arc<Account>>, Error> {
+        if let Known::Read(account) = &*self.known.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(account.clone());
+        }
+        let document = self.read().await?;
+        Ok(self.learn(document.current(self.server.as_str()).cloned()))
+    }
+
+    /// Whether memory holds another token than `sent`, which is then to be tried first.
+    pub(super) fn has_newer_than(&self, sent: Option<&Secret>) -> bool {
+        match &*self.known.read().unwrap_or_else(PoisonError::into_inner) {
+            Known::Read(Some(account)) => Some(&account.access_token) != sent && !self.is_ending(account),
+            _ => false,
+        }
+    }
+
+    pub(super) fn learn(&self, account: Option<Account>) -> Option<Arc<Account>> {
+        let account = account.map(Arc::new);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::Read(account.clone());
+        account
+    }
+
+    fn is_ending(&self, account: &Account) -> bool {
+        account.expires_at.is_some_and(|end| end <= self.clock.now().after(LEEWAY))
+    }
+
+    /// Grants a wish. Holds the server's lock, so that of all tasks and processes one does this; the others
+    /// find its result in the store.
+    pub(super) async fn grant(
+        self: Arc<Self>,
+        wish: Wish,
+        challenge: Option<Challenge>,
+    ) -> Result<Outcome, Error> {
+        let _lock = self.lock().await?;
+        let document = self.read().await?;
+        let stored = document.current(self.server.as_str());
+        if let Some(newer) = stored.filter(|account| self.grants(account, &wish)) {
+            self.learn(Some(newer.clone()));
+            return Ok(Outcome::Adopted);
+        }
+        if let (Want::Token { login: false }, Some(account)) = (&wish.want, stored)
+            && account.refresh_token.is_some()
+            && self.refreshed(account, wish.attended).await?
+        {
+            return Ok(Outcome::Refreshed);
+        }
+        self.log_in(&wish, challenge.as_ref(), &document).await?;
+        Ok(Outcome::LoggedIn)
+    }
+
+    /// Whether a stored account is what is wished for: someone else was faster.
+    fn grants(&self, account: &Account, wish: &Wish) -> bool {
+        let enough = match &wish.want {
+            Want::Token { .. } => true,
+            Want::Scopes { scopes, .. } => scopes.is_subset(&account.granted),
+        };
+        enough && Some(&account.access_token) != wish.sent.as_ref() && !self.is_ending(account)
+    }
+
+    /// Refreshes and stores. `false`: a login is needed, and is possible.
+    async fn refreshed(self: &Arc<Self>, account: &Account, attended: bool) -> Result<bool, Error> {
+        let refused = match refresh::refresh(&self.fetcher, account, self.clock.now()).await {
+            Ok(renewed) => {
+                self.keep(renewed).await?;
+                return Ok(true);
+            }
+            Err(RefreshError::Failed(error)) => return Err(error),
+            Err(RefreshError::TokenDead(why)) => {
+                if let Some(dead) = account.refresh_token.clone() {
+                    let (server, key) = (self.server.to_string(), account.key.clone());
+                    self.update(move |document| document.forget_refresh_token(&server, &key, &dead)).await?;
+                    self.learn(Some(Account { refresh_token: None, ..account.clone() }));
+                }
+                why
+            }
+            Err(RefreshError::ClientDead(why)) => {
+                let (issuer, id) = (account.key.issuer.clone(), account.client.client_id.clone());
+                self.update(move |document| document.forget_registration(&issuer, &id)).await?;
+                why
+            }
+            Err(RefreshError::Refused(why)) => why,
+        };
+        if attended && self.interaction.attended() {
+            return Ok(false);
+        }
+        let (server, issuer) = (self.server.to_string(), account.key.issuer.clone());
+        Err(Error::RefreshRejected { server, issuer, error: refused })
+    }
+
+    /// Discover, register, authorize, redeem, store.
+    async fn log_in(
+        self: &Arc<Self>,
+        wish: &Wish,
+        challenge: Option<&Challenge>,
+        document: &Document,
+    ) -> Result<(), Error> {
+        if !(wish.attended && self.interaction.attended()) {
+            return Err(self.nobody_there(wish));
+        }
+        let preferred = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
+        let found = discover::discover(&self.fetcher, &self.server, challenge, preferred).await?;
+        let server = &found.authorization_server;
+        let issuer = server.issuer().to_string();
+        let token_endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
+
+        let stored = document.registration(&issuer);
+        let redirect_uris = stored.map(|known| known.redirect_uris.as_slice()).unwrap_or_default();
+        let login = self.interaction.begin(redirect_uris).await?;
+        let now = self.clock.now();
+        let client =
+            register::register(&self.fetcher, server, &self.identity, stored, login.redirect_uri(), now)
+                .await?;
+        if client.is_new {
+            let (issuer, registration) = (issuer.clone(), client.registration.clone());
+            self.update(move |document| document.put_registration(&issuer, registration.clone())).await?;
+        }
+        let client = client.registration;
+
+        let key = AccountKey { issuer, resource: found.resource };
+        let challenged = challenge.and_then(Challenge::scope);
+        let scope = authorize::choose_scope(
+            challenged.as_ref(),
+            found.scopes_supported.as_ref(),
+            &self.asked_before(document, &key),
+            server.metadata(),
+        );
+        let code =
+            authorize::authorize(server, &client.client_id, login, &key.resource, scope.as_ref()).await?;
+        let tokens = match redeem::redeem(&self.fetcher, &token_endpoint, &client, &code, &key.resource).await
+        {
+            Ok(tokens) => tokens,
+            Err(RedeemError::Failed(error)) => return Err(error),
+            Err(RedeemError::UnknownClient(error)) => {
+                // The next login registers anew.
+                let (issuer, id) = (key.issuer, client.client_id);
+                self.update(move |document| document.forget_registration(&issuer, &id)).await?;
+                return Err(error);
+            }
+        };
+        let login = issued::Login {
+            key,
+            server: self.server.to_string(),
+            client,
+            token_endpoint,
+            revocation_endpoint: server.metadata().revocation_endpoint.clone(),
+            requested: scope.unwrap_or_default(),
+        };
+        self.keep(issued::logged_in(login, tokens, self.clock.now())).await
+    }
+
+    /// MCP 2026-07-28, "Step-Up Authorization Flow": what was asked for stays asked for. Scopes of another
+    /// issuer mean nothing here.
+    fn asked_before(&self, document: &Document, key: &AccountKey) -> ScopeSet {
+        let current = document.current(self.server.as_str()).filter(|account| account.key == *key);
+        current.map(|account| account.requested.clone()).unwrap_or_default()
+    }
+
+    fn nobody_there(&self, wish: &Wish) -> Error {
+        let server = self.server.to_string();
+        match &wish.want {
+            Want::Token { .. } if wish.sent.is_none() => {
+                Error::LoginNeeded { server, reason: "no login is stored" }
+            }
+            Want::Token { .. } => Error::LoginNeeded { server, reason: "the stored login has ended" },
+            Want::Scopes { scopes, operation } => Error::ScopesNeeded {
+                server,
+                operation: operation.clone(),
+                scopes: scopes.clone(),
+                reason: "a person has to agree to it, and nobody may be asked here",
+            },
+        }
+    }
+
+    /// Stores first, shows then: a token that was seen is never lost.
+    async fn keep(self: &Arc<Self>, account: Account) -> Result<(), Error> {
+        let kept = account.clone();
+        self.update(move |document| document.put(kept.clone())).await?;
+        self.learn(Some(account));
+        Ok(())
+    }
+
+    /// Waits for this server's lock, without a thread that hangs in the kernel meanwhile.
+    async fn lock(self: &Arc<Self>) -> Result<StoreLock, Error> {
+        loop {
+            let held = self.blocking(|inner| inner.store.try_lock(inner.server.as_str())).await?;
+            match held {
+                Some(lock) => return Ok(lock),
+                None => tokio::time::sleep(LOCK_POLL).await,
+            }
+        }
+    }
+
+    pub(super) async fn read(self: &Arc<Self>) -> Result<Document, Error> {
+        self.blocking(|inner| inner.store.read()).await
+    }
+
+    pub(super) async fn update(
+        self: &Arc<Self>,
+        mut change: impl FnMut(&mut Document) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.blocking(move |inner| inner.store.update(&mut change)).await
+    }
+
+    /// Stores work with files and keyrings, which block.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.map_err(|_| Error::Interrupted)?.map_err(Error::Store)
+    }
+}

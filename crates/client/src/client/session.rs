@@ -1,0 +1,168 @@
+//! Logging in and out on purpose, and the token for scripts.
+
+use hallpass_protocol::{secret::Secret, time::Timestamp};
+use http::{HeaderValue, StatusCode, header};
+use reqwest::Method;
+use url::Url;
+
+use super::{Client, Want, Wish};
+use crate::{
+    accounts::AccountSummary,
+    discover::Refusal,
+    error::{Error, Step},
+    fetched,
+    store::Account,
+    token_endpoint,
+};
+
+/// What a login on purpose came to.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// A person logged in.
+    Done(AccountSummary),
+    /// The server does not ask for a login.
+    NotNeeded,
+}
+
+/// What a logout came to. The tokens are gone from the store in any case.
+#[derive(Clone, Debug)]
+pub struct LoggedOut {
+    /// Which login.
+    pub account: AccountSummary,
+    /// Whether the server knows.
+    pub revocation: Revocation,
+}
+
+/// Whether tokens were revoked at their authorization server (RFC 7009).
+#[derive(Clone, Debug)]
+pub enum Revocation {
+    /// They are of no use to anyone any more.
+    Done,
+    /// The server has no revocation endpoint: a copy of the tokens works until they end.
+    NotOffered,
+    /// The server could not be reached, or refused.
+    Failed(Error),
+}
+
+/// An access token, for a script's `Authorization: Bearer` header.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret,
+    /// When it ends, if the server said so.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Client {
+    /// Logs in, also where a login is stored already. Asks the server first whether, and how, it wants that.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn login(&self) -> Result<Login, Error> {
+        let Some(Refusal::Unauthorized(challenge)) = self.probe().await? else { return Ok(Login::NotNeeded) };
+        let sent = self.inner.account().await?.map(|account| account.access_token.clone());
+        let wish = Wish { sent, want: Want::Token { login: true }, attended: self.attended };
+        self.inner.obtain(wish, challenge).await?;
+        Ok(self
+            .inner
+            .account()
+            .await?
+            .map_or(Login::NotNeeded, |account| Login::Done(AccountSummary::of(&account))))
+    }
+
+    /// A request without a token that does nothing, for the challenge in its answer. Servers that protect
+    /// everything refuse the first; those that let some messages through are asked for the list of tools.
+    async fn probe(&self) -> Result<Option<Refusal>, Error> {
+        let post = |body: &'static str| {
+            let mut request = reqwest::Request::new(Method::POST, self.inner.server.url().clone());
+            let headers = request.headers_mut();
+            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.into());
+            self.inner.http.execute(request)
+        };
+        for body in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#,
+        ] {
+            let answer = post(body).await?;
+            if answer.status() == StatusCode::UNAUTHORIZED {
+                return Ok(Refusal::of(answer.status(), answer.headers()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The access token, refreshed if it is about to end. Never asks a person.
+    ///
+    /// # Errors
+    /// [`Error::LoginNeeded`] where none is stored or it cannot be refreshed.
+    pub async fn token(&self) -> Result<AccessToken, Error> {
+        let needed = |reason| Error::LoginNeeded { server: self.inner.server.to_string(), reason };
+        let account =
+            self.inner.account_for_request(false).await?.ok_or_else(|| needed("no login is stored"))?;
+        if account.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
+            return Err(needed("the stored login has ended"));
+        }
+        Ok(AccessToken { token: account.access_token.clone(), expires_at: account.expires_at })
+    }
+
+    /// Revokes what is stored for this server, where its authorization server can, and forgets it.
+    ///
+    /// # Errors
+    /// When the store fails. A revocation that fails is part of the result.
+    pub async fn logout(&self) -> Result<Vec<LoggedOut>, Error> {
+        let document = self.inner.read().await?;
+        let server = self.inner.server.to_string();
+        let accounts: Vec<Account> =
+            document.accounts().iter().filter(|a| a.server == server).cloned().collect();
+        let mut ended = Vec::new();
+        for account in &accounts {
+            ended.push(LoggedOut {
+                account: AccountSummary::of(account),
+                revocation: self.revoke(account).await,
+            });
+        }
+        self.inner.update(move |document| drop(document.remove(&server))).await?;
+        self.inner.learn(None);
+        Ok(ended)
+    }
+
+    /// RFC 7009 §2.1: the refresh token, and with it, at most servers, the access tokens made from it; then
+    /// the access token itself.
+    async fn revoke(&self, account: &Account) -> Revocation {
+        let Some(endpoint) = &account.revocation_endpoint else { return Revocation::NotOffered };
+        let refresh = account.refresh_token.as_ref().map(|token| (token, "refresh_token"));
+        for (token, hint) in refresh.into_iter().chain([(&account.access_token, "access_token")]) {
+            if let Err(error) = self.revoke_one(account, endpoint, token, hint).await {
+                return Revocation::Failed(error);
+            }
+        }
+        Revocation::Done
+    }
+
+    async fn revoke_one(
+        &self,
+        account: &Account,
+        endpoint: &str,
+        token: &Secret,
+        hint: &str,
+    ) -> Result<(), Error> {
+        let failed = |detail: String| Error::Transient {
+            step: Step::Revoke,
+            url: endpoint.to_owned(),
+            detail,
+            retry_after: None,
+        };
+        let url = Url::parse(endpoint).map_err(|error| failed(error.to_string()))?;
+        let parameters = [("token", token.expose()), ("token_type_hint", hint)];
+        let (form, headers) = token_endpoint::authenticated(&account.client, &parameters);
+        let answer = self.inner.fetcher.post_form(&url, &form, headers).await;
+        let answer = answer.map_err(|error| fetched::failed(Step::Revoke, endpoint, error))?;
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(failed(format!("the server answered {}", answer.status)))
+        }
+    }
+}

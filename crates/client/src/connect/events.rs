@@ -1,0 +1,53 @@
+//! Reading an event stream, and finding it again when the connection is lost.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use reqwest::Response;
+use sse_stream::SseStream;
+
+use super::Bridge;
+
+/// How long to wait before a lost stream is sought again, unless the server says.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where a stream stands.
+#[derive(Debug, Default)]
+pub(super) struct Position {
+    /// The last event's id: without one, a stream cannot be taken up again.
+    pub(super) last_id: Option<String>,
+    retry: Option<u64>,
+}
+
+impl Position {
+    /// How long to wait before the next try.
+    pub(super) fn wait(&self) -> Duration {
+        self.retry.map_or(RETRY, Duration::from_millis)
+    }
+
+    /// Delivers events until the connection ends, or `is_last` says that nothing more is awaited.
+    /// `true` if it said so.
+    pub(super) async fn follow(
+        &mut self,
+        bridge: &Bridge,
+        response: Response,
+        mut is_last: impl FnMut(&[u8]) -> bool,
+    ) -> bool {
+        let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
+        // A stream that breaks, or that is no event stream, has ended.
+        while let Some(Ok(event)) = events.next().await {
+            self.last_id = event.id.or(self.last_id.take());
+            self.retry = event.retry.or(self.retry);
+            let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
+            let Some(data) = event.data.filter(|data| is_message && !data.trim().is_empty()) else {
+                continue;
+            };
+            let last = is_last(data.as_bytes());
+            bridge.deliver(data.into_bytes()).await;
+            if last {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,130 @@
+//! What routing needs to know of a message. The bytes themselves are carried untouched.
+
+use serde_json::{Value, json};
+
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The first revision in which each message stands alone. Revisions are dates, and compare as such.
+const STATELESS: &str = "2026-07-28";
+
+/// A message from the local client.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// As it came.
+    pub(super) body: Vec<u8>,
+    /// The ids that the server is to answer; several in a batch, none in a notification or response.
+    pub(super) ids: Vec<Value>,
+    /// The method, unless this is a response or a batch.
+    pub(super) method: Option<String>,
+    /// `params.name` or `params.uri`, where the transport mirrors it.
+    pub(super) name: Option<String>,
+    /// The revision that the message itself names.
+    pub(super) stateless_version: Option<String>,
+    cancels: Option<Value>,
+}
+
+impl Message {
+    /// Reads a line.
+    pub(super) fn parse(body: Vec<u8>) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(&body).map_err(|error| format!("not JSON: {error}"))?;
+        let single = std::slice::from_ref(&value);
+        let items = value.as_array().map_or(single, Vec::as_slice);
+        let ids = items.iter().filter(|item| item.get("method").is_some()).filter_map(|item| item.get("id"));
+        let method = value.get("method").and_then(Value::as_str);
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Ok(Self {
+            ids: ids.cloned().collect(),
+            method: method.map(str::to_owned),
+            // MCP 2026-07-28, "Standard Request Headers".
+            name: match method {
+                Some("tools/call" | "prompts/get") => text("/params/name"),
+                Some("resources/read") => text("/params/uri"),
+                _ => None,
+            },
+            stateless_version: value
+                .pointer("/params/_meta")
+                .and_then(|meta| meta.get(VERSION_KEY)?.as_str())
+                .filter(|version| *version >= STATELESS)
+                .map(str::to_owned),
+            cancels: value
+                .pointer("/params/requestId")
+                .filter(|_| method == Some("notifications/cancelled"))
+                .cloned(),
+            body,
+        })
+    }
+
+    pub(super) fn is_initialize(&self) -> bool {
+        self.method.as_deref() == Some("initialize")
+    }
+
+    pub(super) fn is_initialized(&self) -> bool {
+        self.method.as_deref() == Some("notifications/initialized")
+    }
+
+    /// A request whose answer is a stream that has no end.
+    pub(super) fn is_subscription(&self) -> bool {
+        self.method.as_deref() == Some("subscriptions/listen")
+    }
+
+    /// Which request this message cancels, as [`cancel_key`](Self::cancel_key) spells it.
+    pub(super) fn cancels(&self) -> Option<String> {
+        self.cancels.as_ref().map(Value::to_string)
+    }
+
+    /// Under which name this request is cancelled by closing its stream; stateless requests only.
+    pub(super) fn cancel_key(&self) -> Option<String> {
+        self.stateless_version.as_ref().and(self.ids.first()).map(Value::to_string)
+    }
+
+    /// What the person wants to do, for step-ups and errors.
+    pub(super) fn operation(&self) -> String {
+        let method = self.method.as_deref().unwrap_or("a message");
+        self.name.as_deref().map_or_else(|| method.to_owned(), |name| format!("{method} {name}"))
+    }
+}
+
+/// A JSON-RPC error (JSON-RPC 2.0 §5.1).
+pub(super) fn error_line(id: &Value, code: i32, message: &str) -> Vec<u8> {
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Message {
+        Message::parse(text.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn requests_notifications_responses_and_batches_are_told_apart() {
+        assert_eq!(parse(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).ids, [json!(1)]);
+        assert!(parse(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#).ids.is_empty());
+        assert!(
+            parse(r#"{"jsonrpc":"2.0","id":"s","result":{}}"#).ids.is_empty(),
+            "a response awaits no answer"
+        );
+        assert_eq!(parse(r#"[{"id":1,"method":"a"},{"method":"b"},{"id":"x","method":"c"}]"#).ids.len(), 2);
+        assert!(Message::parse(b"{".to_vec()).is_err());
+        assert!(parse("7").ids.is_empty(), "what is no message at all is the server's to judge");
+    }
+
+    #[test]
+    fn names_are_mirrored_for_the_three_methods_only() {
+        assert_eq!(parse(r#"{"id":1,"method":"tools/call","params":{"name":"n"}}"#).name.unwrap(), "n");
+        assert_eq!(parse(r#"{"id":1,"method":"resources/read","params":{"uri":"u"}}"#).name.unwrap(), "u");
+        assert_eq!(parse(r#"{"id":1,"method":"other","params":{"name":"n"}}"#).name, None);
+    }
+
+    #[test]
+    fn only_stateless_requests_are_cancelled_by_closing() {
+        let meta = |version: &str| {
+            json!({"id":7,"method":"m","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":version}}}).to_string()
+        };
+        let cancel = parse(r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#);
+        assert_eq!(parse(&meta("2026-07-28")).cancel_key(), cancel.cancels());
+        assert_eq!(parse(&meta("2025-11-25")).cancel_key(), None);
+        assert_eq!(parse(r#"{"id":7,"method":"m"}"#).cancel_key(), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! A bridge: MCP over stdio on one side, streamable HTTP with authorization on the other.
+//!
+//! Every message is carried as it came, known or not; nothing is read but what routing needs. Messages
+//! are independent: a slow call holds up no other. A person is asked to log in only when a request of
+//! theirs meets a 401 or 403; what runs in the background never asks.
+//!
+//! | MCP revision | what is different |
+//! |---|---|
+//! | 2025-03-26 to 2025-11-25 | session id, version header from the negotiated result, a GET stream, resumption, DELETE at the end |
+//! | 2026-07-28 | each message stands alone: version and name headers come from the message, closing a stream cancels |
+
+mod events;
+mod exchange;
+mod headers;
+mod listen;
+mod message;
+mod session;
+
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
+    sync::{RwLock, mpsc},
+    task::{AbortHandle, JoinSet},
+};
+
+use self::{
+    message::{Message, error_line},
+    session::Session,
+};
+use crate::Client;
+
+/// How long answers may still come after the local side has stopped speaking.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// Carries messages between a local MCP client and `client`'s server until the local side closes its end
+/// and all answers in flight have been delivered.
+///
+/// # Errors
+/// When the local side cannot be read or written any more. Trouble with the server is told to the local
+/// client, as the answer to its request.
+pub async fn run(
+    client: Client,
+    reader: impl AsyncRead + Send + Unpin,
+    writer: impl AsyncWrite + Send + Unpin + 'static,
+) -> io::Result<()> {
+    let (lines, inbox) = mpsc::channel(64);
+    let writing = tokio::spawn(write_lines(writer, inbox));
+    let bridge = Arc::new(Bridge { session: Session::new(client), lines, order: Arc::new(RwLock::new(())) });
+    let mut work = Work::default();
+    let read = read_lines(&bridge, reader, &mut work).await;
+    work.finish().await;
+    bridge.session.end().await;
+    drop(bridge);
+    drop(work);
+    let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    read.and(written)
+}
+
+/// What all tasks share.
+struct Bridge {
+    session: Session,
+    /// To the local client, a message each.
+    lines: mpsc::Sender<Vec<u8>>,
+    /// Held while `notifications/initialized` is under way: nothing may overtake it.
+    order: Arc<RwLock<()>>,
+}
+
+impl Bridge {
+    /// Delivers a message to the local client. If that is gone, there is nobody to tell.
+    async fn deliver(&self, mut message: Vec<u8>) {
+        // In JSON a raw line break is white space, and on stdio it would end the message.
+        message.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        let _ = self.lines.send(message).await;
+    }
+}
+
+async fn read_lines(
+    bridge: &Arc<Bridge>,
+    reader: impl AsyncRead + Send + Unpin,
+    work: &mut Work,
+) -> io::Result<()> {
+    let mut reader = BufReader::new(reader);
+    loop {
+        let mut line = Vec::new();
+        tokio::select! {
+            read = reader.read_until(b'\n', &mut line) => if read? == 0 { return Ok(()) },
+            () = bridge.lines.closed() => return Ok(()),
+        }
+        work.reap();
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match Message::parse(line.trim_ascii().to_vec()) {
+            Ok(message) => work.start(bridge, message).await,
+            Err(why) => bridge.deliver(error_line(&serde_json::Value::Null, -32700, &why)).await,
+        }
+    }
+}
+
+async fn write_lines(
+    mut writer: impl AsyncWrite + Unpin,
+    mut inbox: mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
+    while let Some(mut line) = inbox.recv().await {
+        line.push(b'\n');
+        writer.write_all(&line).await?;
+        writer.flush().await?;
+    }
+    Ok(())
+}
+
+/// Messages under way.
+#[derive(Default)]
+struct Work {
+    /// What ends by itself.
+    exchanges: JoinSet<()>,
+    /// What lasts as long as the local side: streams of changes.
+    streams: JoinSet<()>,
+    /// Stateless requests by id, to close when they are cancelled.
+    cancellable: HashMap<String, AbortHandle>,
+}
+
+impl Work {
+    async fn start(&mut self, bridge: &Arc<Bridge>, message: Message) {
+        if let Some(handle) = message.cancels().and_then(|id| self.cancellable.remove(&id)) {
+            // MCP 2026-07-28, "Cancellation": to close the stream is to cancel.
+            handle.abort();
+            return;
+        }
+        let (bridge, key) = (Arc::clone(bridge), message.cancel_key());
+        let set = if message.is_subscription() { &mut self.streams } else { &mut self.exchanges };
+        let handle = if message.is_initialized() {
+            let first = Arc::clone(&bridge.order).write_owned().await;
+            self.streams.spawn(async move {
+                exchange::run(&bridge, message).await;
+                drop(first);
+                listen::run(&bridge).await;
+            })
+        } else {
+            set.spawn(async move {
+                drop(bridge.order.read().await);
+                exchange::run(&bridge, message).await;
+            })
+        };
+        if let Some(key) = key {
+            self.cancellable.insert(key, handle);
+        }
+    }
+
+    /// Forgets what has ended, so that a long session does not grow.
+    fn reap(&mut self) {
+        while self.exchanges.try_join_next().is_some() {}
+        while self.streams.try_join_next().is_some() {}
+        self.cancellable.retain(|_, handle| !handle.is_finished());
+    }
+
+    async fn finish(&mut self) {
+        self.streams.abort_all();
+        let drained = async { while self.exchanges.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            self.exchanges.shutdown().await;
+        }
+        self.streams.shutdown().await;
+    }
+}

@@ -1,0 +1,107 @@
+//! What earlier answers decided about later requests.
+
+use std::sync::{PoisonError, RwLock};
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::{Request, Response};
+use serde_json::Value;
+
+use super::{
+    headers::{METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, encode},
+    message::Message,
+};
+use crate::{Client, Error};
+
+/// One MCP session, from `initialize` on; or none, in a stateless revision.
+pub(super) struct Session {
+    client: Client,
+    learned: RwLock<Learned>,
+}
+
+#[derive(Clone, Default)]
+struct Learned {
+    id: Option<HeaderValue>,
+    version: Option<HeaderValue>,
+}
+
+impl Session {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, learned: RwLock::default() }
+    }
+
+    fn learned(&self) -> Learned {
+        self.learned.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the server keeps a session, and so may have something to say by itself.
+    pub(super) fn is_negotiated(&self) -> bool {
+        self.learned().version.is_some()
+    }
+
+    /// Carries a message to the server. May ask the person to log in.
+    pub(super) async fn post(&self, message: &Message) -> Result<Response, Error> {
+        let mut request = self.request(Method::POST, "application/json, text/event-stream");
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if message.is_initialize() {
+            // A new session, whatever was before.
+            headers.remove(SESSION_ID);
+            headers.remove(PROTOCOL_VERSION);
+        }
+        mirror(message, headers);
+        *request.body_mut() = Some(message.body.clone().into());
+        let response = self.client.send_operation(&message.operation(), request).await?;
+        if message.is_initialize() {
+            let id = response.headers().get(SESSION_ID).cloned();
+            *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Learned { id, version: None };
+        }
+        Ok(response)
+    }
+
+    /// Opens, or takes up again, a stream of the server's. In the background: nobody asked for it just now, so
+    /// nobody is asked to log in.
+    pub(super) async fn get(&self, last_event_id: Option<&str>) -> Result<Response, Error> {
+        let mut request = self.request(Method::GET, "text/event-stream");
+        if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            request.headers_mut().insert(super::headers::LAST_EVENT_ID, id);
+        }
+        self.client.in_background().send_operation("the event stream", request).await
+    }
+
+    /// Tells the server that the session is over (MCP 2025-11-25, "Session Management"). It may not care.
+    pub(super) async fn end(&self) {
+        if self.learned().id.is_some() {
+            let request = self.request(Method::DELETE, "application/json");
+            let client = self.client.in_background();
+            let told = client.send_operation("the end of the session", request);
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), told).await;
+        }
+    }
+
+    /// Takes the negotiated revision from the answer to `initialize`.
+    pub(super) fn negotiated(&self, answer: &[u8]) {
+        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let version = answer.pointer("/result/protocolVersion").and_then(Value::as_str);
+        if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
+            self.learned.write().unwrap_or_else(PoisonError::into_inner).version = Some(version);
+        }
+    }
+
+    fn request(&self, method: Method, accept: &'static str) -> Request {
+        let mut request = Request::new(method, self.client.server().url().clone());
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        let Learned { id, version } = self.learned();
+        headers.extend(id.map(|id| (SESSION_ID, id)));
+        headers.extend(version.map(|version| (PROTOCOL_VERSION, version)));
+        request
+    }
+}
+
+/// MCP 2026-07-28: the message's own version, method and name, as headers.
+fn mirror(message: &Message, headers: &mut HeaderMap) {
+    let Some(version) = message.stateless_version.as_deref().and_then(encode) else { return };
+    headers.insert(PROTOCOL_VERSION, version);
+    headers.extend(message.method.as_deref().and_then(encode).map(|method| (METHOD, method)));
+    headers.extend(message.name.as_deref().and_then(encode).map(|name| (NAME, name)));
+}

@@ -1,0 +1,56 @@
+//! From a challenge to an authorization server that may be trusted.
+//!
+//! | order | asked | source |
+//! |---|---|---|
+//! | 1 | `resource_metadata` of the challenge | RFC 9728 §5.1 |
+//! | 2 | the well-known location with the server's path | RFC 9728 §3.1 |
+//! | 3 | the well-known location at the root | MCP 2025-11-25, "Protected Resource Metadata Discovery" |
+//! | 4 | authorization server metadata, RFC 8414 and OpenID forms | MCP 2025-11-25 |
+//! | 5 | where 1 to 3 found nothing: metadata at the origin, then default endpoints | MCP 2025-03-26 |
+
+mod authorization_server;
+mod challenge;
+mod document;
+mod resource;
+
+pub(crate) use authorization_server::AuthorizationServer;
+pub(crate) use challenge::Refusal;
+
+use hallpass_guarded_fetch::Fetcher;
+use hallpass_protocol::{challenge::Challenge, resource::ResourceIdentifier, scope::ScopeSet};
+
+use crate::error::Error;
+
+/// What a login needs to know about the two servers.
+#[derive(Debug)]
+pub(crate) struct Discovery {
+    /// What to send as `resource` (RFC 8707 §2).
+    pub(crate) resource: String,
+    /// The authorization server, its metadata checked.
+    pub(crate) authorization_server: AuthorizationServer,
+    /// The scopes that the MCP server names for basic use.
+    pub(crate) scopes_supported: Option<ScopeSet>,
+}
+
+/// Finds the authorization server of an MCP server. Where several are offered, `preferred` decides, then
+/// the server's own order (RFC 9728 §7.6).
+pub(crate) async fn discover(
+    fetcher: &Fetcher,
+    server: &ResourceIdentifier,
+    challenge: Option<&Challenge>,
+    preferred: Option<&str>,
+) -> Result<Discovery, Error> {
+    let Some(found) = resource::find(fetcher, server, challenge).await? else {
+        return Ok(Discovery {
+            resource: server.as_str().to_owned(),
+            authorization_server: AuthorizationServer::at_origin(fetcher, server).await?,
+            scopes_supported: None,
+        });
+    };
+    let issuer = found.issuer(preferred)?;
+    Ok(Discovery {
+        authorization_server: AuthorizationServer::find(fetcher, &issuer).await?,
+        resource: found.resource,
+        scopes_supported: found.scopes_supported,
+    })
+}

@@ -1,0 +1,95 @@
+//! Protected resource metadata: where it is sought, and when it is believed.
+
+use hallpass_guarded_fetch::Fetcher;
+use hallpass_protocol::{
+    challenge::Challenge,
+    resource::ResourceIdentifier,
+    resource_metadata::ProtectedResourceMetadata,
+    scope::{Scope, ScopeSet},
+};
+use url::Url;
+
+use super::document::{Found, get};
+use crate::error::{Error, Rule, Step};
+
+/// Metadata that is about the server that was asked. Only [`Resource::verified`] makes one.
+#[derive(Debug)]
+pub(super) struct Resource {
+    /// The resource identifier, as the server spells it.
+    pub(super) resource: String,
+    /// Scopes for basic use.
+    pub(super) scopes_supported: Option<ScopeSet>,
+    authorization_servers: Vec<String>,
+    location: Url,
+}
+
+/// Asks each location in turn. `None` where there is no metadata at all.
+pub(super) async fn find(
+    fetcher: &Fetcher,
+    server: &ResourceIdentifier,
+    challenge: Option<&Challenge>,
+) -> Result<Option<Resource>, Error> {
+    for location in locations(server, challenge)? {
+        if let Found::Document(metadata) = get(fetcher, &location).await? {
+            return Resource::verified(metadata, server, location).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Scope names that are none are left out; the rest may still do.
+fn scopes(names: &[String]) -> ScopeSet {
+    names.iter().filter_map(|name| Scope::parse(name).ok()).collect()
+}
+
+fn locations(server: &ResourceIdentifier, challenge: Option<&Challenge>) -> Result<Vec<Url>, Error> {
+    let mut locations = Vec::new();
+    if let Some(named) = challenge.and_then(Challenge::resource_metadata) {
+        locations.push(Url::parse(named).map_err(|error| Error::Misconfigured {
+            step: Step::Discover,
+            url: named.to_owned(),
+            rule: Rule::Malformed(format!("`resource_metadata` of the challenge: {error}")),
+        })?);
+    }
+    for known in [server.metadata_url(), server.root_metadata_url()] {
+        if !locations.contains(&known) {
+            locations.push(known);
+        }
+    }
+    Ok(locations)
+}
+
+impl Resource {
+    /// RFC 9728 §3.3: metadata for another resource must not be used. A token for it would be a token
+    /// that someone else can spend. A parent path is accepted, since one document may serve a whole host.
+    fn verified(
+        metadata: ProtectedResourceMetadata,
+        server: &ResourceIdentifier,
+        location: Url,
+    ) -> Result<Self, Error> {
+        let matches =
+            ResourceIdentifier::parse(&metadata.resource).is_ok_and(|named| named.covers(server.url()));
+        if !matches {
+            let rule =
+                Rule::ResourceMismatch { named: metadata.resource, server: server.as_str().to_owned() };
+            return Err(Error::Misconfigured { step: Step::Discover, url: location.into(), rule });
+        }
+        Ok(Self {
+            resource: metadata.resource,
+            scopes_supported: metadata.scopes_supported.map(|names| scopes(&names)),
+            authorization_servers: metadata.authorization_servers,
+            location,
+        })
+    }
+
+    /// The authorization server to use.
+    pub(super) fn issuer(&self, preferred: Option<&str>) -> Result<String, Error> {
+        let offered = &self.authorization_servers;
+        let chosen = offered.iter().find(|issuer| Some(issuer.as_str()) == preferred).or(offered.first());
+        chosen.cloned().ok_or_else(|| Error::Misconfigured {
+            step: Step::Discover,
+            url: self.location.to_string(),
+            rule: Rule::NoAuthorizationServer,
+        })
+    }
+}

@@ -1,0 +1,278 @@
+//! What can go wrong, told apart by what the caller can do about it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use hallpass_protocol::scope::ScopeSet;
+
+use crate::store::StoreError;
+
+/// Where in the data path something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Finding the authorization server and its metadata.
+    Discover,
+    /// Obtaining a client id.
+    Register,
+    /// The person's part, in the browser.
+    Authorize,
+    /// Exchanging the code for tokens.
+    Redeem,
+    /// Exchanging a refresh token for a new access token.
+    Refresh,
+    /// Taking tokens back.
+    Revoke,
+    /// The MCP request itself.
+    Send,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discover => "discovery",
+            Self::Register => "registration",
+            Self::Authorize => "authorization",
+            Self::Redeem => "the token request",
+            Self::Refresh => "the refresh",
+            Self::Revoke => "revocation",
+            Self::Send => "the request",
+        })
+    }
+}
+
+/// Why a request could not be authorized. Says what happened, why, and what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A person has to log in, and this client may not ask one.
+    #[error(
+        "{server} asks for a login ({reason}). Run `hallpass login {server}`, or allow this client to open a browser"
+    )]
+    LoginNeeded {
+        /// The MCP server.
+        server: String,
+        /// Why what is stored does not do.
+        reason: &'static str,
+    },
+    /// The token lacks scopes, and authorizing again is not possible or has not helped.
+    #[error("{server} refuses `{operation}` without the scope `{scopes}`: {reason}")]
+    ScopesNeeded {
+        /// The MCP server.
+        server: String,
+        /// What was tried.
+        operation: String,
+        /// What the server asks for.
+        scopes: ScopeSet,
+        /// Why it was not obtained.
+        reason: &'static str,
+    },
+    /// A server or the network is in trouble. Nothing was lost; the same call may work later.
+    #[error("{step} failed for now at {url}: {detail}. Stored tokens are kept; try again{}", retry(.retry_after))]
+    Transient {
+        /// Where.
+        step: Step,
+        /// What was asked.
+        url: String,
+        /// What came back.
+        detail: String,
+        /// How long the server asked to wait, if it did.
+        retry_after: Option<Duration>,
+    },
+    /// The authorization server refused a refresh token for good.
+    #[error(
+        "{issuer} no longer accepts the stored login for {server} ({error}). Run `hallpass login {server}`"
+    )]
+    RefreshRejected {
+        /// The MCP server.
+        server: String,
+        /// The authorization server.
+        issuer: String,
+        /// Its error code.
+        error: String,
+    },
+    /// The authorization server, or the person there, said no.
+    #[error("{issuer} did not grant access: {error}{}", described(.description))]
+    Denied {
+        /// The authorization server.
+        issuer: String,
+        /// Its error code (RFC 6749 §4.1.2.1).
+        error: String,
+        /// Its explanation.
+        description: Option<String>,
+    },
+    /// One side breaks a rule of the specification, or is set up wrongly; trying again will not help.
+    #[error("{step} stopped at {url}: {rule}")]
+    Misconfigured {
+        /// Where.
+        step: Step,
+        /// Which URL.
+        url: String,
+        /// Which rule.
+        rule: Rule,
+    },
+    /// The login at the browser did not come to an end.
+    #[error("the login could not be completed: {0}")]
+    Interaction(#[from] InteractionError),
+    /// The token store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The request did not reach the MCP server, or its answer did not arrive.
+    #[error("the MCP server could not be reached: {0}")]
+    Http(Arc<reqwest::Error>),
+    /// The request's body can be sent only once, so it cannot be repeated with a token.
+    #[error(
+        "the request's body is a stream and cannot be sent again after the login; send it again yourself"
+    )]
+    NotRepeatable,
+    /// The task that held the login or refresh ended early: the runtime is shutting down.
+    #[error("the login or refresh was interrupted because the program is ending")]
+    Interrupted,
+}
+
+impl From<reqwest::Error> for Error {
+    fn from(error: reqwest::Error) -> Self {
+        // A URL may hold what the caller would not like to see in a log.
+        Self::Http(Arc::new(error.without_url()))
+    }
+}
+
+/// Why a person's part of a login failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InteractionError {
+    /// No port to receive the answer on.
+    #[error(
+        "cannot listen on {address} for the browser's answer: {detail}. Free the port, or configure another one"
+    )]
+    Listen {
+        /// Where.
+        address: String,
+        /// The operating system's answer.
+        detail: String,
+    },
+    /// Nobody came back.
+    #[error("no answer from the browser within {0:?}. Start the login again")]
+    TimedOut(Duration),
+    /// Any other interaction's own reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The rule that was broken. One variant for each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rule {
+    /// RFC 9728 §3.3.
+    #[error(
+        "its metadata is for the resource {named}, which is not this server ({server}). A token for it could be used elsewhere, so none was requested"
+    )]
+    ResourceMismatch {
+        /// What the metadata says.
+        named: String,
+        /// What the person asked for.
+        server: String,
+    },
+    /// MCP 2025-11-25, "Authorization Server Location".
+    #[error("its protected resource metadata names no authorization server")]
+    NoAuthorizationServer,
+    /// RFC 8414 §2.
+    #[error("`{0}` is not an issuer identifier")]
+    InvalidIssuer(String),
+    /// RFC 8414 §3.3.
+    #[error("its metadata says issuer `{found}`, where `{expected}` was asked. The metadata was not used")]
+    IssuerMismatch {
+        /// The issuer that was asked for.
+        expected: String,
+        /// The issuer in the document.
+        found: String,
+    },
+    /// RFC 8414 §3, RFC 9728 §3.
+    #[error("no metadata was found at any of the well-known locations{0}")]
+    MetadataNotFound(String),
+    /// A document that is not what it should be.
+    #[error("the answer is not what the specification asks for: {0}")]
+    Malformed(String),
+    /// The guarded fetch refused the URL.
+    #[error("the URL is not safe to fetch: {0}")]
+    UnsafeUrl(String),
+    /// RFC 8414 §2: a member that this flow cannot do without.
+    #[error("the authorization server's metadata has no `{0}`")]
+    EndpointMissing(&'static str),
+    /// RFC 7636, MCP "Authorization Code Protection".
+    #[error(
+        "the authorization server does not say that it supports PKCE with S256 (`code_challenge_methods_supported`). MCP forbids to go on"
+    )]
+    PkceUnsupported,
+    /// Never launch what is not plainly a web address.
+    #[error(
+        "the authorization endpoint is not a web address that is safe to open: {0}. No browser was opened"
+    )]
+    Unlaunchable(&'static str),
+    /// No way to a client id.
+    #[error(
+        "the authorization server offers neither client ID metadata documents nor dynamic registration, and no client is configured for it. Register a client there by hand, with the redirect URI {redirect_uri}, and configure its id"
+    )]
+    NoClientId {
+        /// The redirect URI to register.
+        redirect_uri: String,
+    },
+    /// MCP "Authorization Server Binding".
+    #[error(
+        "the configured client belongs to {bound}, and this server now uses {found}. Configure a client for the new authorization server"
+    )]
+    ClientOfAnotherIssuer {
+        /// The configured issuer.
+        bound: String,
+        /// The discovered issuer.
+        found: String,
+    },
+    /// RFC 7591 §3.2.2.
+    #[error("the registration was refused: {error}{}", described(.description))]
+    RegistrationRefused {
+        /// The error code.
+        error: String,
+        /// The explanation.
+        description: Option<String>,
+    },
+    /// None of the token endpoint's authentication methods is spoken here.
+    #[error(
+        "the token endpoint accepts none of the client authentication methods that this client has ({0})"
+    )]
+    NoTokenEndpointAuth(String),
+    /// RFC 6749 §4.1.2: the answer does not belong to the question.
+    #[error("the browser's answer does not carry the `state` of this login, so it was ignored")]
+    State,
+    /// RFC 9207 §2.4.
+    #[error("the browser's answer comes from another authorization server than the one that was asked: {0}")]
+    ResponseIssuer(String),
+    /// RFC 6749 §5.2, for a code that was just obtained.
+    #[error("the authorization server refused the code: {error}{}", described(.description))]
+    CodeRefused {
+        /// The error code.
+        error: String,
+        /// The explanation.
+        description: Option<String>,
+    },
+    /// RFC 6749 §7.1.
+    #[error("the token type is `{0}`, and this client uses Bearer tokens")]
+    TokenType(String),
+    /// The MCP server refused a token that its own authorization server just issued.
+    #[error("the server refused the token that its authorization server has just issued{0}")]
+    FreshTokenRefused(String),
+    /// A token goes to the server it was issued for and nowhere else.
+    #[error("this client is for {0}; its token is not sent elsewhere")]
+    ForeignRequest(String),
+}
+
+fn described(description: &Option<String>) -> String {
+    description.as_ref().map(|text| format!(" ({})", printable(text))).unwrap_or_default()
+}
+
+/// Text from a server, fit for a terminal: no control characters, and not endless.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+fn retry(after: &Option<Duration>) -> String {
+    after.map(|wait| format!(" in {} s", wait.as_secs())).unwrap_or_default()
+}

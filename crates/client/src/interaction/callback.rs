@@ -1,0 +1,110 @@
+//! The smallest web server that can receive one answer.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, OnceLock},
+};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use hallpass_protocol::secret::Secret;
+
+use crate::error::InteractionError;
+
+/// Waits for a request to `path` that carries `state`, and returns its query. Everything else that knocks
+/// (favicons, old tabs, other programs) gets an error page and changes nothing.
+pub(super) async fn receive(
+    listener: TcpListener,
+    path: &str,
+    state: &Secret,
+) -> Result<String, InteractionError> {
+    let wanted = Arc::new((path.to_owned(), state.clone()));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, _) = accepted.map_err(|error| InteractionError::Other(error.to_string()))?;
+                connections.spawn(serve(stream, Arc::clone(&wanted)));
+            }
+            // A connection ends once its page has been sent, so the person sees it even if the program ends now.
+            Some(Ok(Some(query))) = connections.join_next() => return Ok(query),
+        }
+    }
+}
+
+/// Answers one request; the query if it is the awaited one.
+async fn serve(stream: tokio::net::TcpStream, wanted: Arc<(String, Secret)>) -> Option<String> {
+    let answer = Arc::new(OnceLock::new());
+    let service = service_fn(|request: Request<Incoming>| {
+        let verdict = judge(&request, &wanted.0, &wanted.1);
+        let page = match verdict {
+            Ok(query) => {
+                let _ = answer.set(query);
+                page(StatusCode::OK, "Done", "The answer has arrived. You can close this tab.")
+            }
+            Err((status, why)) => page(status, "Not the awaited answer", why),
+        };
+        async move { Ok::<_, Infallible>(page) }
+    });
+    // A broken connection after the answer was read does not undo the answer.
+    let _ = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await;
+    answer.get().cloned()
+}
+
+fn judge(
+    request: &Request<Incoming>,
+    path: &str,
+    state: &Secret,
+) -> Result<String, (StatusCode, &'static str)> {
+    if request.uri().path() != path {
+        return Err((StatusCode::NOT_FOUND, "There is nothing here."));
+    }
+    if request.method() != Method::GET {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "Only a browser's redirect is awaited here."));
+    }
+    let query = request.uri().query().unwrap_or_default();
+    if !carries_state(query, state) {
+        return Err((
+            StatusCode::BAD_REQUEST,
+            "This answer does not belong to the login that is waiting. Go back to where you started it.",
+        ));
+    }
+    Ok(query.to_owned())
+}
+
+/// RFC 6749 §10.12: exactly one `state`, and the right one.
+fn carries_state(query: &str, state: &Secret) -> bool {
+    let mut states = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "state");
+    let first = states.next().map(|(_, value)| Secret::new(value.into_owned()));
+    first.as_ref() == Some(state) && states.next().is_none()
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<bytes::Bytes>> {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
+         <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:30rem;margin:20vh auto;padding:0 1rem}}</style>\
+         <h1>{title}</h1><p>{text}</p>"
+    );
+    let mut response = Response::new(Full::new(html.into()));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
+        // The address of this page holds the code.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONNECTION, "close"),
+    ] {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}

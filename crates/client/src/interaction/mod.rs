@@ -1,0 +1,68 @@
+//! How a person takes part in a login.
+
+mod browser;
+mod callback;
+mod launch;
+
+pub use browser::Browser;
+pub use launch::{LaunchUrl, open_in_browser};
+
+use futures_util::future::BoxFuture;
+use hallpass_protocol::secret::Secret;
+
+use crate::error::InteractionError;
+
+/// A way to ask a person to log in.
+///
+/// A login has two parts, because the redirect URI has to be known before the client can be
+/// registered: [`begin`](Interaction::begin) makes the place where the answer will arrive, and
+/// [`Login::finish`] sends the person to the authorization server and waits there.
+pub trait Interaction: Send + Sync + 'static {
+    /// Whether there is a person who may be asked. Where not, nothing else here is ever called.
+    fn attended(&self) -> bool {
+        true
+    }
+
+    /// Gets ready to receive the answer. `registered` are the redirect URIs of a registration kept from
+    /// before: using one of them again saves a new registration.
+    fn begin<'a>(
+        &'a self,
+        registered: &'a [String],
+    ) -> BoxFuture<'a, Result<Box<dyn Login>, InteractionError>>;
+}
+
+/// A login that is ready to receive its answer.
+pub trait Login: Send {
+    /// Where the authorization server is to send the browser back to.
+    fn redirect_uri(&self) -> &str;
+
+    /// Sends the person to the authorization server, and returns the query of the answer, as it came.
+    /// An answer whose `state` is not that of `request` must be passed over.
+    fn finish(
+        self: Box<Self>,
+        request: AuthorizationRequest,
+    ) -> BoxFuture<'static, Result<String, InteractionError>>;
+}
+
+/// Where to send the person, and how to recognise the answer.
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    /// The authorization endpoint with all parameters; checked, see [`LaunchUrl`].
+    pub url: LaunchUrl,
+    /// The `state` that the answer must carry (RFC 6749 §10.12).
+    pub state: Secret,
+}
+
+/// Nobody is asked: for background requests, which must never open a browser.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Never;
+
+impl Interaction for Never {
+    fn attended(&self) -> bool {
+        false
+    }
+
+    fn begin<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<Box<dyn Login>, InteractionError>> {
+        Box::pin(async { Err(InteractionError::Other("nobody may be asked here".into())) })
+    }
+}

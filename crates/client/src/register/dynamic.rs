@@ -1,0 +1,99 @@
+//! Dynamic registration (RFC 7591), as a native application.
+
+use hallpass_guarded_fetch::Fetcher;
+use hallpass_protocol::{
+    oauth_error::OAuthError,
+    registration::{ClientInformation, ClientMetadata},
+};
+use http::HeaderMap;
+use url::Url;
+
+use super::{Identity, misconfigured};
+use crate::{
+    discover::AuthorizationServer,
+    error::{Error, Rule, Step},
+    fetched,
+    store::{Registration, TokenEndpointAuth},
+    token_endpoint,
+};
+
+pub(super) async fn register(
+    fetcher: &Fetcher,
+    endpoint: &str,
+    server: &AuthorizationServer,
+    identity: &Identity,
+    redirect_uri: &str,
+) -> Result<Registration, Error> {
+    let url =
+        Url::parse(endpoint).map_err(|error| misconfigured(endpoint, Rule::Malformed(error.to_string())))?;
+    let auth = token_endpoint::auth_to_register(server.metadata())?;
+    let asked = metadata(server, identity, redirect_uri, auth);
+    let answer = fetcher
+        .post_json(&url, &asked, HeaderMap::new())
+        .await
+        .map_err(|error| fetched::failed(Step::Register, endpoint, error))?;
+    if fetched::is_transient(answer.status) {
+        return Err(fetched::transient(Step::Register, endpoint, &answer));
+    }
+    if !answer.status.is_success() {
+        return Err(misconfigured(endpoint, refused(answer.status, &answer.body)));
+    }
+    let information: ClientInformation = serde_json::from_slice(&answer.body)
+        .map_err(|error| misconfigured(endpoint, Rule::Malformed(error.to_string())))?;
+    accepted(information, auth, redirect_uri).map_err(|rule| misconfigured(endpoint, rule))
+}
+
+fn metadata(
+    server: &AuthorizationServer,
+    identity: &Identity,
+    redirect_uri: &str,
+    auth: TokenEndpointAuth,
+) -> ClientMetadata {
+    let supported = server.metadata().grant_types_supported.as_ref();
+    let refresh = supported.is_none_or(|grants| grants.iter().any(|grant| grant == "refresh_token"));
+    let grants = ["authorization_code", "refresh_token"].into_iter().take(if refresh { 2 } else { 1 });
+    ClientMetadata {
+        redirect_uris: vec![redirect_uri.to_owned()],
+        token_endpoint_auth_method: Some(auth.as_str().to_owned()),
+        grant_types: Some(grants.map(str::to_owned).collect()),
+        response_types: Some(vec!["code".to_owned()]),
+        client_name: Some(identity.client_name.clone()),
+        // OpenID Connect Registration §2: left out it means `web`, and loopback redirects are refused.
+        application_type: Some("native".to_owned()),
+        software_id: Some("hallpass".to_owned()),
+        software_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..ClientMetadata::default()
+    }
+}
+
+/// RFC 7591 §3.2.1: the server may change what was asked for, and its answer counts.
+fn accepted(
+    information: ClientInformation,
+    asked: TokenEndpointAuth,
+    redirect_uri: &str,
+) -> Result<Registration, Rule> {
+    let named = information.metadata.token_endpoint_auth_method.as_deref();
+    let auth = match named {
+        None => asked,
+        Some(name) => {
+            TokenEndpointAuth::from_name(name).ok_or_else(|| Rule::NoTokenEndpointAuth(name.to_owned()))?
+        }
+    };
+    Ok(Registration {
+        client_id: information.client_id,
+        client_secret: information.client_secret,
+        // RFC 7591 §3.2.1: zero means never.
+        secret_expires_at: information.client_secret_expires_at.filter(|end| end.unix() != 0),
+        auth,
+        redirect_uris: vec![redirect_uri.to_owned()],
+    })
+}
+
+fn refused(status: http::StatusCode, body: &[u8]) -> Rule {
+    match serde_json::from_slice::<OAuthError>(body) {
+        Ok(error) => {
+            Rule::RegistrationRefused { error: error.error.to_string(), description: error.error_description }
+        }
+        Err(_) => Rule::RegistrationRefused { error: status.to_string(), description: None },
+    }
+}

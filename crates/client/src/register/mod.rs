@@ -1,0 +1,120 @@
+//! Obtaining a client id, in the order of the MCP specification ("Client Registration").
+//!
+//! | order | way | condition |
+//! |---|---|---|
+//! | 1 | a client that was registered by hand | configured; refused where it belongs to another issuer |
+//! | 2 | a client ID metadata document | configured, and the server supports them |
+//! | 3 | dynamic registration, from the store or anew | the server offers it |
+//! | 4 | tell the person what to do | always |
+
+mod dynamic;
+
+use hallpass_guarded_fetch::Fetcher;
+use hallpass_protocol::{issuer::Issuer, secret::Secret, time::Timestamp};
+
+use crate::{
+    discover::AuthorizationServer,
+    error::{Error, Rule, Step},
+    store::{Registration, TokenEndpointAuth},
+    token_endpoint,
+};
+
+/// A client that was registered by hand. Bound to the authorization server that it was registered with
+/// (MCP 2026-07-28, "Authorization Server Binding").
+#[derive(Clone, Debug)]
+pub struct Preregistered {
+    /// The authorization server.
+    pub issuer: Issuer,
+    /// The client id.
+    pub client_id: String,
+    /// The client secret, for a confidential client.
+    pub client_secret: Option<Secret>,
+}
+
+/// Who this client says it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The name that a person sees on the consent page.
+    pub(crate) client_name: String,
+    /// Where the client's own metadata document is published.
+    pub(crate) metadata_document: Option<String>,
+    /// A client registered by hand.
+    pub(crate) preregistered: Option<Preregistered>,
+}
+
+/// A client id to use, and whether it is new and has to be stored.
+pub(crate) struct Registered {
+    pub(crate) registration: Registration,
+    pub(crate) is_new: bool,
+}
+
+/// Finds or makes a client id for `redirect_uri`.
+pub(crate) async fn register(
+    fetcher: &Fetcher,
+    server: &AuthorizationServer,
+    identity: &Identity,
+    stored: Option<&Registration>,
+    redirect_uri: &str,
+    now: Timestamp,
+) -> Result<Registered, Error> {
+    if let Some(client) = &identity.preregistered {
+        return preregistered(client, server).map(known);
+    }
+    if let Some(document) = metadata_document(identity, server) {
+        return Ok(known(public(document)));
+    }
+    if let Some(registration) = stored.filter(|r| still_fits(r, redirect_uri, now)) {
+        return Ok(known(registration.clone()));
+    }
+    let Some(endpoint) = &server.metadata().registration_endpoint else {
+        let rule = Rule::NoClientId { redirect_uri: redirect_uri.to_owned() };
+        return Err(misconfigured(server.issuer().as_str(), rule));
+    };
+    let registration = dynamic::register(fetcher, endpoint, server, identity, redirect_uri).await?;
+    Ok(Registered { registration, is_new: true })
+}
+
+fn preregistered(client: &Preregistered, server: &AuthorizationServer) -> Result<Registration, Error> {
+    if client.issuer != *server.issuer() {
+        let rule = Rule::ClientOfAnotherIssuer {
+            bound: client.issuer.to_string(),
+            found: server.issuer().to_string(),
+        };
+        return Err(misconfigured(server.issuer().as_str(), rule));
+    }
+    Ok(Registration {
+        auth: token_endpoint::choose_auth(server.metadata(), client.client_secret.is_some())?,
+        client_secret: client.client_secret.clone(),
+        ..public(&client.client_id)
+    })
+}
+
+fn metadata_document<'a>(identity: &'a Identity, server: &AuthorizationServer) -> Option<&'a str> {
+    let supported = server.metadata().client_id_metadata_document_supported;
+    identity.metadata_document.as_deref().filter(|_| supported)
+}
+
+/// A registration is used again for the same redirect URI. RFC 8252 §7.3 lets the port vary, but servers
+/// that compare exactly are common, and a refusal there is a dead page before a person's eyes.
+fn still_fits(registration: &Registration, redirect_uri: &str, now: Timestamp) -> bool {
+    let valid = registration.secret_expires_at.is_none_or(|end| now < end);
+    valid && registration.redirect_uris.iter().any(|uri| uri == redirect_uri)
+}
+
+fn public(client_id: &str) -> Registration {
+    Registration {
+        client_id: client_id.to_owned(),
+        client_secret: None,
+        secret_expires_at: None,
+        auth: TokenEndpointAuth::None,
+        redirect_uris: Vec::new(),
+    }
+}
+
+fn known(registration: Registration) -> Registered {
+    Registered { registration, is_new: false }
+}
+
+fn misconfigured(url: &str, rule: Rule) -> Error {
+    Error::Misconfigured { step: Step::Register, url: url.to_owned(), rule }
+}

@@ -1,0 +1,10 @@
+//! The client against a scripted peer, over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test that panics has failed, which is its job.
+
+mod connect;
+mod discovery;
+mod login;
+mod refresh;
+mod response;
+mod step_up;
+mod support;

@@ -1,0 +1,186 @@
+use std::time::Duration;
+
+use hallpass_client::{
+    Client, Error,
+    interaction::Never,
+    store::{FileStore, MemoryStore, TokenStore as _},
+};
+use hallpass_testkit::authorization_server::Peer;
+use serde_json::json;
+
+use crate::support::{Person, builder, clock, list};
+
+/// A store with a login whose access token is no longer good at the server.
+async fn stale(peer: &Peer) -> MemoryStore {
+    let store = MemoryStore::new();
+    let client = builder(peer, &Person::default()).store(store.clone()).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    peer.expire_access_tokens();
+    store
+}
+
+fn unattended(peer: &Peer, store: MemoryStore) -> Client {
+    Client::builder(&peer.url()).unwrap().interaction(Never).store(store).clock(clock().clock()).build().unwrap()
+}
+
+#[tokio::test]
+async fn sixty_concurrent_401s_make_one_refresh() {
+    let peer = Peer::start().await;
+    let client = unattended(&peer, stale(&peer).await);
+    let calls = (0..60).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.send(list(&client)).await.unwrap().status() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    assert_eq!(peer.seen().grants("refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn an_ending_token_is_refreshed_before_it_is_sent() {
+    let (peer, person, time) = (Peer::start().await, Person::default(), clock());
+    let client = builder(&peer, &person).clock(time.clock()).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    time.advance(Duration::from_secs(3599));
+    let before = peer.seen().mcp.len();
+    let calls = (0..60).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.send(list(&client)).await.unwrap().status() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    let seen = peer.seen();
+    assert_eq!((seen.grants("refresh_token"), seen.mcp.len() - before, person.logins()), (1, 60, 1));
+    assert_eq!(seen.token_requests[1]["resource"], peer.url());
+}
+
+/// Two clients that share nothing but a file stand for two processes.
+#[tokio::test]
+async fn two_processes_make_one_refresh() {
+    let peer = Peer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = || FileStore::new(folder.path().join("tokens.json"));
+    let first = builder(&peer, &Person::default()).store(file()).build().unwrap();
+    first.send(list(&first)).await.unwrap();
+    let second = unattended_file(&peer, file());
+    second.send(list(&second)).await.unwrap();
+    peer.expire_access_tokens();
+    peer.script(|script| script.delay = Duration::from_millis(100));
+    let calls = [first.clone(), second.clone(), first, second].map(|client| {
+        tokio::spawn(async move { client.send(list(&client)).await.unwrap().status() })
+    });
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    assert_eq!(peer.seen().grants("refresh_token"), 1);
+}
+
+fn unattended_file(peer: &Peer, store: FileStore) -> Client {
+    Client::builder(&peer.url()).unwrap().interaction(Never).store(store).clock(clock().clock()).build().unwrap()
+}
+
+#[tokio::test]
+async fn trouble_at_the_server_loses_nothing() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    let before = store.read().unwrap();
+    let client = unattended(&peer, store.clone());
+    for (status, body) in [
+        (500, json!({"error": "invalid_grant"})),
+        (503, json!({})),
+        (429, json!({"error": "slow_down"})),
+        (400, json!({"error": "temporarily_unavailable"})),
+        (403, json!("a proxy's page")),
+        (200, json!({"unexpected": true})),
+    ] {
+        peer.script(|script| script.refresh = Some((status, body.clone())));
+        let error = client.send(list(&client)).await.unwrap_err();
+        assert!(!matches!(error, Error::RefreshRejected { .. }), "{status} {body}: {error}");
+        assert_eq!(store.read().unwrap(), before, "{status} {body}");
+    }
+    peer.script(|script| script.refresh = None);
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200, "and later it works");
+}
+
+#[tokio::test]
+async fn a_network_error_keeps_the_token() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    // The token endpoint is where nobody listens.
+    store.update(&mut |document| {
+        let mut account = document.current(&peer.url()).unwrap().clone();
+        account.token_endpoint = "http://127.0.0.1:9/token".into();
+        document.put(account);
+    }).unwrap();
+    let before = store.read().unwrap();
+    let client = unattended(&peer, store.clone());
+    assert!(matches!(client.send(list(&client)).await, Err(Error::Transient { .. })));
+    assert_eq!(store.read().unwrap(), before);
+}
+
+#[tokio::test]
+async fn invalid_grant_forgets_that_very_token_and_nothing_else() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    peer.expire_refresh_tokens();
+    let other = "https://other.example/mcp";
+    store.update(&mut |document| {
+        let mut account = document.current(&peer.url()).unwrap().clone();
+        account.server = other.into();
+        document.put(account);
+    }).unwrap();
+    let client = unattended(&peer, store.clone());
+    assert!(matches!(client.send(list(&client)).await, Err(Error::RefreshRejected { .. })));
+    let document = store.read().unwrap();
+    assert!(document.current(&peer.url()).unwrap().refresh_token.is_none());
+    assert!(document.current(other).unwrap().refresh_token.is_some());
+    assert_eq!(peer.seen().grants("refresh_token"), 1);
+    // It is not tried again.
+    assert!(matches!(client.send(list(&client)).await, Err(Error::LoginNeeded { .. })));
+    assert_eq!(peer.seen().grants("refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn a_dead_refresh_token_leads_to_a_login_where_a_person_is() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    peer.expire_refresh_tokens();
+    let person = Person::default();
+    let client = builder(&peer, &person).store(store).build().unwrap();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert_eq!(person.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_does_not_tear_the_refresh() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    peer.script(|script| script.delay = Duration::from_millis(100));
+    let client = unattended(&peer, store.clone());
+    let giving_up = client.clone();
+    let caller = tokio::spawn(async move { giving_up.send(list(&giving_up)).await.map(drop) });
+    while peer.seen().grants("refresh_token") == 0 {
+        tokio::task::yield_now().await;
+    }
+    caller.abort();
+    // The refresh token was spent at the server; its successor must not be lost.
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert_eq!(peer.seen().grants("refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn the_refreshed_token_is_on_disk_before_it_is_used() {
+    let peer = Peer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::new(folder.path().join("tokens.json"));
+    let client = builder(&peer, &Person::default()).store(store.clone()).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    let (peer_, store_) = (peer.clone(), store.clone());
+    peer.expire_access_tokens();
+    client.send(list(&client)).await.unwrap();
+    let used = peer_.seen().mcp.last().unwrap().2["authorization"].to_str().unwrap().to_owned();
+    let stored = store_.read().unwrap().current(&peer.url()).unwrap().access_token.clone();
+    assert_eq!(used, format!("Bearer {}", stored.expose()));
+}
