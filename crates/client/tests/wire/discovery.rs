@@ -4,7 +4,9 @@ use serde_json::json;
 
 use crate::support::{Person, builder, list};
 
-async fn rule(change: impl FnOnce(&mut hallpass_testkit::authorization_server::Script)) -> (Rule, Peer, Person) {
+async fn rule(
+    change: impl FnOnce(&mut hallpass_testkit::authorization_server::Script),
+) -> (Rule, Peer, Person) {
     let (peer, person) = (Peer::start().await, Person::default());
     peer.script(change);
     let client = builder(&peer, &person).build().unwrap();
@@ -33,7 +35,11 @@ async fn a_resource_beside_the_server_is_refused_and_a_parent_is_not() {
     let parent = peer.origin.clone();
     peer.script(|script| script.resource = Some(parent));
     assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
-    assert_eq!(peer.seen().authorizations[0]["resource"], peer.origin, "the identifier as the server spells it");
+    assert_eq!(
+        peer.seen().authorizations[0]["resource"],
+        peer.origin,
+        "the identifier as the server spells it"
+    );
 }
 
 #[tokio::test]
@@ -46,7 +52,8 @@ async fn metadata_of_another_issuer_is_refused() {
 #[tokio::test]
 async fn without_s256_nothing_is_asked() {
     for methods in [json!(null), json!(["plain"]), json!([])] {
-        let (rule, peer, person) = rule(|s| s.metadata = json!({"code_challenge_methods_supported": methods})).await;
+        let (rule, peer, person) =
+            rule(|s| s.metadata = json!({"code_challenge_methods_supported": methods})).await;
         assert!(matches!(rule, Rule::PkceUnsupported), "{rule}");
         assert_eq!((peer.seen().authorizations.len(), person.logins()), (0, 0));
     }

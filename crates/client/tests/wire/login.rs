@@ -82,7 +82,11 @@ async fn background_requests_open_no_browser() {
     assert!(matches!(never.send(list(&never)).await, Err(Error::LoginNeeded { .. })));
     assert_eq!((person.logins(), peer.seen().metadata_requests.len()), (0, 0));
     client.send(list(&client)).await.unwrap();
-    assert_eq!(background.send(list(&background)).await.unwrap().status(), 200, "it adopts what others obtained");
+    assert_eq!(
+        background.send(list(&background)).await.unwrap().status(),
+        200,
+        "it adopts what others obtained"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +132,10 @@ async fn a_client_registered_by_hand_is_bound_to_its_issuer() {
     };
     let elsewhere = builder(&peer, &person).preregistered(by_hand("https://other.example")).build().unwrap();
     let error = elsewhere.send(list(&elsewhere)).await.unwrap_err();
-    assert!(matches!(error, Error::Misconfigured { rule: Rule::ClientOfAnotherIssuer { .. }, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Misconfigured { rule: Rule::ClientOfAnotherIssuer { .. }, .. }),
+        "{error}"
+    );
 
     let client = builder(&peer, &person).preregistered(by_hand(&peer.origin)).build().unwrap();
     client.send(list(&client)).await.unwrap();
@@ -155,7 +162,10 @@ async fn logout_revokes_and_forgets() {
     assert!(matches!(client.token().await, Err(Error::LoginNeeded { .. })));
     assert!(matches!(client.login().await.unwrap(), Login::Done(_)));
     let listed = accounts(&store).unwrap();
-    assert_eq!((listed[0].server.as_str(), listed[0].scopes.to_string().as_str()), (peer.url().as_str(), "read"));
+    assert_eq!(
+        (listed[0].server.as_str(), listed[0].scopes.to_string().as_str()),
+        (peer.url().as_str(), "read")
+    );
     let token = client.token().await.unwrap();
     let ended = client.logout().await.unwrap();
     assert!(matches!(ended[0].revocation, Revocation::Done));

@@ -20,7 +20,13 @@ async fn stale(peer: &Peer) -> MemoryStore {
 }
 
 fn unattended(peer: &Peer, store: MemoryStore) -> Client {
-    Client::builder(&peer.url()).unwrap().interaction(Never).store(store).clock(clock().clock()).build().unwrap()
+    Client::builder(&peer.url())
+        .unwrap()
+        .interaction(Never)
+        .store(store)
+        .clock(clock().clock())
+        .build()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -68,9 +74,8 @@ async fn two_processes_make_one_refresh() {
     second.send(list(&second)).await.unwrap();
     peer.expire_access_tokens();
     peer.script(|script| script.delay = Duration::from_millis(100));
-    let calls = [first.clone(), second.clone(), first, second].map(|client| {
-        tokio::spawn(async move { client.send(list(&client)).await.unwrap().status() })
-    });
+    let calls = [first.clone(), second.clone(), first, second]
+        .map(|client| tokio::spawn(async move { client.send(list(&client)).await.unwrap().status() }));
     for call in calls {
         assert_eq!(call.await.unwrap(), 200);
     }
@@ -78,7 +83,13 @@ async fn two_processes_make_one_refresh() {
 }
 
 fn unattended_file(peer: &Peer, store: FileStore) -> Client {
-    Client::builder(&peer.url()).unwrap().interaction(Never).store(store).clock(clock().clock()).build().unwrap()
+    Client::builder(&peer.url())
+        .unwrap()
+        .interaction(Never)
+        .store(store)
+        .clock(clock().clock())
+        .build()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -109,11 +120,13 @@ async fn a_network_error_keeps_the_token() {
     let peer = Peer::start().await;
     let store = stale(&peer).await;
     // The token endpoint is where nobody listens.
-    store.update(&mut |document| {
-        let mut account = document.current(&peer.url()).unwrap().clone();
-        account.token_endpoint = "http://127.0.0.1:9/token".into();
-        document.put(account);
-    }).unwrap();
+    store
+        .update(&mut |document| {
+            let mut account = document.current(&peer.url()).unwrap().clone();
+            account.token_endpoint = "http://127.0.0.1:9/token".into();
+            document.put(account);
+        })
+        .unwrap();
     let before = store.read().unwrap();
     let client = unattended(&peer, store.clone());
     assert!(matches!(client.send(list(&client)).await, Err(Error::Transient { .. })));
@@ -126,11 +139,13 @@ async fn invalid_grant_forgets_that_very_token_and_nothing_else() {
     let store = stale(&peer).await;
     peer.expire_refresh_tokens();
     let other = "https://other.example/mcp";
-    store.update(&mut |document| {
-        let mut account = document.current(&peer.url()).unwrap().clone();
-        account.server = other.into();
-        document.put(account);
-    }).unwrap();
+    store
+        .update(&mut |document| {
+            let mut account = document.current(&peer.url()).unwrap().clone();
+            account.server = other.into();
+            document.put(account);
+        })
+        .unwrap();
     let client = unattended(&peer, store.clone());
     assert!(matches!(client.send(list(&client)).await, Err(Error::RefreshRejected { .. })));
     let document = store.read().unwrap();

@@ -35,13 +35,17 @@ async fn row_41_nothing_but_a_plain_web_address_is_launched() {
         peer.script(|script| script.authorization_endpoint = endpoint.into());
         let launched = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&launched);
-        let browser = Browser::new().announcer(|_| {}).patience(std::time::Duration::ZERO).launcher(move |url| {
-            record.lock().unwrap().push(url.as_str().to_owned());
-            Ok(())
-        });
+        let browser =
+            Browser::new().announcer(|_| {}).patience(std::time::Duration::ZERO).launcher(move |url| {
+                record.lock().unwrap().push(url.as_str().to_owned());
+                Ok(())
+            });
         let client = builder(&peer, &Person::default()).interaction(browser).build().unwrap();
         let error = client.send(list(&client)).await.unwrap_err();
-        assert!(matches!(error, Error::Misconfigured { rule: Rule::Unlaunchable(_), .. }), "{endpoint}: {error}");
+        assert!(
+            matches!(error, Error::Misconfigured { rule: Rule::Unlaunchable(_), .. }),
+            "{endpoint}: {error}"
+        );
         assert!(launched.lock().unwrap().is_empty(), "{endpoint}");
     }
 }

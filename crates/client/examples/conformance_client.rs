@@ -1,0 +1,176 @@
+//! The program that the official MCP conformance suite drives: a small MCP client on one side of
+//! `hallpass_client::connect`, the suite's server on the other.
+//!
+//! It does the same in every scenario: shake hands where the revision has a handshake, list the tools, call
+//! each. What differs comes from `MCP_CONFORMANCE_PROTOCOL_VERSION` and, as configuration, from
+//! `MCP_CONFORMANCE_CONTEXT`. In place of a browser, an HTTP client follows the redirects into the callback.
+//!
+//!     conformance client --command target/release/examples/conformance_client --suite auth
+
+use std::env;
+
+use anyhow::{Context as _, Result, bail};
+use hallpass_client::{
+    Client, Preregistered, connect,
+    interaction::{Browser, LaunchUrl},
+};
+use hallpass_protocol::{issuer::Issuer, secret::Secret};
+use serde_json::{Map, Value, json};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+};
+
+/// The suite's fixed address of this client's metadata document.
+const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
+
+/// The first revision without a handshake.
+const STATELESS: &str = "2026-07-28";
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let server = env::args().next_back().context("the server's URL is the last argument")?;
+    let version = env::var("MCP_CONFORMANCE_PROTOCOL_VERSION").unwrap_or_else(|_| "2025-11-25".into());
+    let (local, bridge) = tokio::io::duplex(64 * 1024);
+    let (bridge_in, bridge_out) = tokio::io::split(bridge);
+    let carried = tokio::spawn(connect::run(client(&server)?, bridge_in, bridge_out));
+    let outcome = Mcp::new(local, version).converse().await;
+    carried.await??;
+    outcome
+}
+
+/// A client as an application would build it.
+fn client(server: &str) -> Result<Client> {
+    let context: Value = match env::var("MCP_CONFORMANCE_CONTEXT") {
+        Ok(text) => serde_json::from_str(&text)?,
+        Err(_) => Value::Null,
+    };
+    let mut builder = Client::builder(server)?
+        .client_name("hallpass conformance client")
+        .metadata_document(METADATA_DOCUMENT)
+        .interaction(Browser::new().launcher(follow_redirects).announcer(|_| {}));
+    if let (Some(id), Some(issuer)) = (context["client_id"].as_str(), context["issuer"].as_str()) {
+        builder = builder.preregistered(Preregistered {
+            issuer: Issuer::parse(issuer)?,
+            client_id: id.to_owned(),
+            client_secret: context["client_secret"].as_str().map(Secret::new),
+        });
+    }
+    Ok(builder.build()?)
+}
+
+/// A browser whose person always agrees.
+fn follow_redirects(url: &LaunchUrl) -> std::io::Result<()> {
+    tokio::spawn(reqwest::get(url.as_str().to_owned()));
+    Ok(())
+}
+
+/// The local side of the bridge: one conversation, a message a line.
+struct Mcp {
+    incoming: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    outgoing: WriteHalf<DuplexStream>,
+    version: String,
+    last_id: u64,
+}
+
+impl Mcp {
+    fn new(local: DuplexStream, version: String) -> Self {
+        let (incoming, outgoing) = tokio::io::split(local);
+        Self { incoming: BufReader::new(incoming).lines(), outgoing, version, last_id: 0 }
+    }
+
+    async fn converse(mut self) -> Result<()> {
+        if !self.is_stateless() {
+            let hello = json!({
+                "protocolVersion": self.version,
+                "capabilities": capabilities(),
+                "clientInfo": client_info(),
+            });
+            self.request("initialize", hello).await?;
+            self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
+        }
+        let listed = self.request("tools/list", json!({})).await?;
+        for tool in listed["tools"].as_array().into_iter().flatten() {
+            let arguments = example(&tool["inputSchema"]);
+            self.request("tools/call", json!({"name": tool["name"], "arguments": arguments})).await?;
+        }
+        self.outgoing.shutdown().await?;
+        Ok(())
+    }
+
+    fn is_stateless(&self) -> bool {
+        self.version.as_str() >= STATELESS
+    }
+
+    /// Sends a request and returns its result, answering what the server asks meanwhile.
+    async fn request(&mut self, method: &str, mut params: Value) -> Result<Value> {
+        if self.is_stateless() {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": self.version,
+                "io.modelcontextprotocol/clientInfo": client_info(),
+                "io.modelcontextprotocol/clientCapabilities": capabilities(),
+            });
+        }
+        self.last_id += 1;
+        let id = self.last_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await?;
+        loop {
+            let line = self.incoming.next_line().await?.context("the bridge ended early")?;
+            let message: Value = serde_json::from_str(&line)?;
+            match (message["method"].as_str(), message.get("id")) {
+                (Some(asked), Some(theirs)) => {
+                    let result = answer(asked, &message["params"]);
+                    self.send(&json!({"jsonrpc": "2.0", "id": theirs, "result": result})).await?;
+                }
+                (None, Some(theirs)) if *theirs == json!(id) => match message.get("error") {
+                    Some(error) => bail!("{method}: {error}"),
+                    None => return Ok(message["result"].clone()),
+                },
+                _ => {}
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &Value) -> Result<()> {
+        self.outgoing.write_all(format!("{message}\n").as_bytes()).await?;
+        Ok(())
+    }
+}
+
+fn client_info() -> Value {
+    json!({"name": "hallpass-conformance-client", "version": env!("CARGO_PKG_VERSION")})
+}
+
+fn capabilities() -> Value {
+    json!({"elicitation": {"form": {"applyDefaults": true}}})
+}
+
+/// What a person in front of this client would answer: what the form suggests.
+fn answer(method: &str, params: &Value) -> Value {
+    match method {
+        "elicitation/create" => {
+            let fields = params["requestedSchema"]["properties"].as_object();
+            let suggested = fields
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, field)| Some((name.clone(), field.get("default")?.clone())));
+            json!({"action": "accept", "content": suggested.collect::<Map<_, _>>()})
+        }
+        _ => json!({}),
+    }
+}
+
+/// Arguments that fit a tool's schema.
+fn example(schema: &Value) -> Value {
+    let properties = schema["properties"].as_object();
+    let values = properties.into_iter().flatten().map(|(name, property)| {
+        let value = match property["type"].as_str() {
+            Some("number" | "integer") => json!(3),
+            Some("boolean") => json!(true),
+            Some("array") => json!([]),
+            Some("object") => example(property),
+            _ => json!("text"),
+        };
+        (name.clone(), value)
+    });
+    Value::Object(values.collect())
+}
