@@ -1,1 +1,18 @@
 //! Carries permitted MCP requests to any upstream, over HTTP or stdio, untouched.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`gateway`] | the way of a request: front door → admit → forward |
+//! | [`upstream`] | the servers that can stand behind: HTTP, stdio, a service in this process |
+//! | [`upstream::headers`] | what is taken from a request and what is told to upstream |
+//! | [`listen`] | the accept loop: time limits, connections, shutdown |
+//!
+//! Only a [`Permitted`](hallpass_resource_server::Permitted) request can be forwarded:
+//! [`Upstream::forward`] takes nothing else.
+
+pub mod gateway;
+pub mod listen;
+pub mod upstream;
+
+pub use gateway::{Gateway, Settings};
+pub use upstream::Upstream;

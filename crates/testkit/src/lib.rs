@@ -3,11 +3,13 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`clock`] | a clock that moves when it is told to |
+//! | [`issuer`] | an issuer of access tokens, right ones and wrong ones |
 //! | [`person`] | a person at a browser: cookies, redirects, forms |
-//! | [`upstream`] | MCP servers to stand behind a gateway, over HTTP and stdio |
+//! | [`upstream`] | an MCP server to stand behind a gateway |
 //! | [`authorization_server`] | a scripted authorization server and MCP server for the client's tests |
 
 pub mod authorization_server;
 pub mod clock;
+pub mod issuer;
 pub mod person;
 pub mod upstream;

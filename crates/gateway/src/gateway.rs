@@ -1,0 +1,88 @@
+//! The way of a request.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use hallpass_resource_server::{FrontDoor, ResourceServer, cors};
+use http::header::ALLOW;
+use http::{Method, StatusCode};
+
+use crate::upstream::Upstream;
+
+/// What an operator decides about a gateway, beside what the resource server knows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// By which names the server is called, and whose pages may call.
+    pub front_door: FrontDoor,
+}
+
+/// One protected server: its resource, and what stands behind it.
+/// Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Gateway(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    resource_server: ResourceServer,
+    upstream: Upstream,
+    front_door: FrontDoor,
+}
+
+impl Gateway {
+    /// Puts the resource server in front of the upstream.
+    #[must_use]
+    pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
+        Self { resource_server, upstream, front_door: settings.front_door }
+    }
+
+    /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
+    /// metadata. Read from the outside in.
+    pub fn router(&self) -> Router {
+        let endpoint = Router::new()
+            .route(self.0.resource_server.resource().url().path(), axum::routing::any(endpoint))
+            .with_state(self.clone())
+            // Browsers' preflight requests carry no token and are answered here.
+            .layer(cors::endpoint())
+            .layer(from_fn_with_state(self.clone(), check_origin));
+        endpoint
+            .merge(self.0.resource_server.metadata_router())
+            .layer(from_fn_with_state(self.clone(), check_host))
+    }
+
+    /// Ends every session and every process, and waits for them.
+    pub async fn close(&self) {
+        self.0.upstream.close().await;
+    }
+}
+
+async fn check_host(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+    match gateway.0.front_door.check_host(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => gateway.0.resource_server.refuse(&refusal),
+    }
+}
+
+async fn check_origin(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+    match gateway.0.front_door.check_origin(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => gateway.0.resource_server.refuse(&refusal),
+    }
+}
+
+/// Until a request is permitted, nothing of its body is read.
+async fn endpoint(State(gateway): State<Gateway>, request: Request<Body>) -> Response {
+    match gateway.0.resource_server.admit(request).await {
+        Ok(permitted) if is_mcp(permitted.get().method()) => gateway.0.upstream.forward(permitted).await,
+        Ok(_) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST, DELETE")]).into_response(),
+        Err(refusal) => gateway.0.resource_server.refuse(&refusal),
+    }
+}
+
+/// The methods of streamable HTTP. Others are not forwarded: some servers take a PUT for a POST.
+fn is_mcp(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::POST | Method::DELETE)
+}

@@ -1,0 +1,168 @@
+//! The accept loop. `axum::serve` sets no time limit on a request's head and no limit on how long a
+//! shutdown takes, so hallpass has its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// How connections are treated.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// How long the head of a request may take, from its first byte or from the end of the request
+    /// before: 30 seconds. Connections that wait for longer are closed.
+    pub head: Duration,
+    /// The longest head, in bytes: 64 KiB.
+    pub head_bytes: usize,
+    /// The most header fields of a request: 100.
+    pub head_fields: usize,
+    /// How long requests may go on after shutdown was asked for: 10 seconds. Streams are ended then.
+    pub drain: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            head_bytes: 64 * 1024,
+            head_fields: 100,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until `shutdown` is done, then waits for requests under way, for no longer than
+/// [`Connections::drain`]. Handlers find the peer's address as [`ConnectInfo`].
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: Connections,
+    shutdown: impl Future<Output = ()>,
+) {
+    let draining = CancellationToken::new();
+    let cut = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let builder = Arc::new(builder(&connections));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = Connection {
+                    builder: Arc::clone(&builder),
+                    router: router.clone(),
+                    head: connections.head,
+                    draining: draining.clone(),
+                    cut: cut.clone(),
+                };
+                tasks.spawn(connection.run(stream, peer));
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
+    drop(listener);
+    draining.cancel();
+    tasks.close();
+    if timeout(connections.drain, tasks.wait()).await.is_err() {
+        tracing::info!(open = tasks.len(), "connections were still open and are cut");
+        cut.cancel();
+        tasks.wait().await;
+    }
+}
+
+fn builder(connections: &Connections) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(connections.head)
+        .max_buf_size(connections.head_bytes)
+        .max_headers(connections.head_fields);
+    let header_list = u32::try_from(connections.head_bytes).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(header_list)
+        .max_concurrent_streams(250)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// A peer that has gone already is no trouble. With no file descriptors left, trying again at once
+/// would only burn time.
+async fn pause(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::warn!(%error, "no connection can be taken");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+struct Connection {
+    builder: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    head: Duration,
+    draining: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+        // Without it, small events wait for the answer to the one before.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let seen = Arc::new(AtomicBool::new(false));
+        let noting = Arc::clone(&seen);
+        let router = self.router.map_request(move |mut request: Request<Incoming>| {
+            noting.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        });
+        let service = TowerToHyperService::new(router);
+        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends
+        // nothing never lets it know.
+        let mut first = pin!(sleep(self.head));
+        let mut waiting = true;
+        let mut draining = false;
+        let result = loop {
+            tokio::select! {
+                result = connection.as_mut() => break result,
+                () = first.as_mut(), if waiting => {
+                    waiting = false;
+                    if !seen.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+                () = self.cut.cancelled() => return,
+                () = self.draining.cancelled(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%peer, error = %error, "a connection ended early");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What upstream's answer may say to the client.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALT_SVC, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::headers::strip_hop_by_hop;
+
+/// Passes an answer on. Who may call, and from which pages, is said by hallpass alone:
+///
+/// - A 401 of upstream is about credentials that the client doesn't have and can't get. Passed on, it
+///   would send the client to log in again, for ever. It is the operator's to mend.
+/// - A redirect would lead the client around the gateway, to an address it may not even reach.
+/// - Cookies would live beside hallpass's own, under the same name of host.
+pub(super) fn clean(mut response: Response) -> Response {
+    let status = response.status();
+    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+        tracing::error!(%status, "the upstream server asks for credentials; let it trust the gateway");
+        return bad_gateway(
+            "the MCP server behind this gateway asks for credentials of its own; its operator has to mend that",
+        );
+    }
+    if let Some(location) = response.headers().get(LOCATION).filter(|_| status.is_redirection()) {
+        tracing::error!(%status, ?location, "the upstream server redirects; set its URL to where it leads");
+        return bad_gateway(
+            "the MCP server behind this gateway redirects to another address; its operator has to mend that",
+        );
+    }
+    let headers = response.headers_mut();
+    strip_hop_by_hop(headers);
+    for name in [WWW_AUTHENTICATE, SET_COOKIE, ALT_SVC] {
+        headers.remove(name);
+    }
+    strip_cors(headers);
+    response
+}
+
+/// `Access-Control-…` is said by the gateway, which knows from where it may be called.
+fn strip_cors(headers: &mut HeaderMap) {
+    let cors: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
+    for name in &cors {
+        headers.remove(name);
+    }
+}
+
+/// Upstream cannot be reached, or says what cannot be passed on.
+pub(super) fn bad_gateway(description: &str) -> Response {
+    let body = json!({ "error": "bad_gateway", "error_description": description });
+    (StatusCode::BAD_GATEWAY, Json(body)).into_response()
+}

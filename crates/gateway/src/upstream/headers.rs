@@ -1,0 +1,177 @@
+//! What is taken from a request before it goes on, and what upstream is told instead.
+
+use std::fmt::Write;
+
+use hallpass_resource_server::Caller;
+use http::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+
+/// Who is calling: the token's `sub`.
+pub const SUBJECT: HeaderName = HeaderName::from_static("x-hallpass-subject");
+/// Through which client: the token's `client_id`.
+pub const CLIENT: HeaderName = HeaderName::from_static("x-hallpass-client");
+/// What was granted: the token's `scope`.
+pub const SCOPE: HeaderName = HeaderName::from_static("x-hallpass-scope");
+
+/// RFC 9110 §7.6.1, and what older programs treat in the same way.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Credentials: upstream never gets the caller's own (MCP "Access Token Privilege Restriction").
+const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+
+/// Takes away credentials, identity and what is for one hop only.
+pub fn strip(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in &CREDENTIALS {
+        headers.remove(name);
+    }
+    let identity: Vec<_> = headers.keys().filter(|name| is_identity(name)).cloned().collect();
+    for name in &identity {
+        headers.remove(name);
+    }
+}
+
+/// RFC 9110 §7.6.1, with the fields that `Connection` names.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let fields = headers.get_all(CONNECTION).iter();
+    let named: Vec<HeaderName> = fields
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// `X-Hallpass-…` in any spelling: CGI and its heirs read `X_Hallpass_Subject` and
+/// `X-Hallpass-Subject` as one (never-again 34).
+fn is_identity(name: &HeaderName) -> bool {
+    let same = |a: u8, b: u8| a == b || (a == b'_' && b == b'-');
+    let prefix = b"x-hallpass";
+    let name = name.as_str().as_bytes();
+    name.len() >= prefix.len() && name.iter().zip(prefix).all(|(a, b)| same(*a, *b))
+}
+
+/// Says who is calling. Call it after [`strip`], so that these fields are said by nobody else.
+pub fn tell(headers: &mut HeaderMap, caller: &Caller) {
+    headers.insert(SUBJECT, field_value(caller.subject()));
+    headers.insert(CLIENT, field_value(caller.client_id()));
+    headers.insert(SCOPE, field_value(&caller.scopes().to_string()));
+}
+
+/// Visible ASCII and single spaces as they are; all else, and `%`, as `%XX` of its UTF-8, so that two
+/// subjects never look the same to upstream.
+fn field_value(text: &str) -> HeaderValue {
+    let mut value = String::with_capacity(text.len());
+    let last = text.len().saturating_sub(1);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'%' => value.push_str("%25"),
+            b' ' if at != 0 && at != last => value.push(' '),
+            0x21..=0x7e => value.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => drop(write!(value, "%{byte:02X}")),
+        }
+    }
+    HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripped(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        strip(&mut headers);
+        headers
+    }
+
+    /// Row 34: no spelling of an identity field survives.
+    #[test]
+    fn identity_is_stripped_in_any_spelling() {
+        for name in [
+            "X-Hallpass-Subject",
+            "x-hallpass-subject",
+            "X_HALLPASS_SUBJECT",
+            "x_hallpass-client",
+            "x-hallpass_scope",
+            "X-Hallpass",
+            "x-hallpass-anything-new",
+            "x-hallpassage",
+        ] {
+            assert!(stripped(&[(name, "admin")]).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_stripped() {
+        for name in ["authorization", "Cookie", "Proxy-Authorization"] {
+            assert!(stripped(&[(name, "secret"), (name, "two")]).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_one_hop_stays_on_it() {
+        let headers = stripped(&[
+            ("connection", "close, X-Private"),
+            ("connection", "x-other"),
+            ("x-private", "1"),
+            ("x-other", "2"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("keep-alive", "1"),
+        ]);
+        assert!(headers.is_empty(), "{headers:?}");
+    }
+
+    #[test]
+    fn all_else_is_kept() {
+        let fields = [
+            ("mcp-session-id", "1"),
+            ("mcp-param-region", "eu"),
+            ("x-hallpas", "1"),
+            ("x-unknown", "a"),
+            ("x-unknown", "b"),
+            ("content-type", "application/json"),
+        ];
+        let headers = stripped(&fields);
+        assert_eq!(headers.len(), fields.len());
+    }
+
+    #[test]
+    fn values_are_never_ambiguous() {
+        for (text, value) in [
+            ("alice", "alice"),
+            ("a b", "a b"),
+            (" a ", "%20a%20"),
+            ("50%", "50%25"),
+            ("Zoë", "Zo%C3%AB"),
+            ("a\r\nX: y", "a%0D%0AX: y"),
+            ("", ""),
+        ] {
+            assert_eq!(field_value(text), value, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn different_texts_have_different_values(a: String, b: String) {
+            proptest::prop_assert_eq!(a == b, field_value(&a) == field_value(&b));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What can stand behind the gateway.
+
+mod answer;
+pub mod headers;
+mod http;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use ::http::header::HOST;
+use ::http::{HeaderValue, Request};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use hallpass_resource_server::Permitted;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+use url::Url;
+
+use self::http::HttpUpstream;
+pub use self::http::HttpUpstreamError;
+
+type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
+
+/// An MCP server that requests are carried to.
+#[derive(Clone, Debug)]
+pub struct Upstream(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Http(Arc<HttpUpstream>),
+    Service(BoxedService),
+}
+
+impl Upstream {
+    /// A server that speaks streamable HTTP at this URL.
+    ///
+    /// # Errors
+    /// Where the URL is not http or https, or the system has no certificates to trust.
+    pub fn http(url: &Url) -> Result<Self, HttpUpstreamError> {
+        HttpUpstream::new(url).map(|http| Self(Kind::Http(Arc::new(http))))
+    }
+
+    /// A service in this process, such as rmcp's `StreamableHttpService` or an axum router. It sees
+    /// `Host: localhost` and the [`Caller`](hallpass_resource_server::Caller) in the extensions.
+    pub fn service<S>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        let service = service.map_response(IntoResponse::into_response);
+        Self(Kind::Service(BoxCloneSyncService::new(service)))
+    }
+
+    /// Carries a permitted request to the server, and its answer back.
+    pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
+        let (mut request, caller) = permitted.into_parts();
+        headers::strip(request.headers_mut());
+        headers::tell(request.headers_mut(), &caller);
+        match &self.0 {
+            Kind::Http(http) => http.forward(request).await,
+            Kind::Service(service) => {
+                request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+                match service.clone().oneshot(request).await {
+                    Ok(response) => answer::clean(response),
+                    Err(never) => match never {},
+                }
+            }
+        }
+    }
+
+    /// Ends what this upstream runs.
+    pub(crate) async fn close(&self) {}
+}

@@ -1,0 +1,99 @@
+//! A protected gateway, and a way to call it.
+
+#![allow(dead_code)] // Each test file uses its own part of this.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use axum::{Router, body};
+use hallpass_gateway::{Gateway, Settings, Upstream};
+use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::time::Timestamp;
+use hallpass_resource_server::{FrontDoor, Keys, Policy, ResourceServer, TrustedIssuer};
+use hallpass_testkit::clock::FakeClock;
+use hallpass_testkit::issuer::TestIssuer;
+use http::Request;
+use tower::ServiceExt;
+
+pub(crate) const RESOURCE: &str = "http://localhost:8080/mcp";
+pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+pub(crate) struct Protected {
+    pub(crate) gateway: Gateway,
+    pub(crate) router: Router,
+    pub(crate) issuer: TestIssuer,
+    pub(crate) clock: FakeClock,
+}
+
+/// A gateway before that upstream; every request needs `notes:read`, `write_*` needs `notes:write`
+/// where `tools` says so.
+pub(crate) fn protect(upstream: Upstream, tools: bool) -> Protected {
+    let issuer = TestIssuer::new("http://localhost:8080");
+    let clock = FakeClock::at(NOW);
+    let resource = ResourceIdentifier::parse(RESOURCE).unwrap();
+    let mut settings = hallpass_resource_server::Settings::new(resource.clone(), clock.clock());
+    settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
+    let read = ScopeSet::parse("notes:read").unwrap();
+    let write = ("write_*".to_owned(), ScopeSet::parse("notes:write").unwrap());
+    settings.policy = Policy {
+        login: read.clone(),
+        required: read,
+        tools: if tools { [write].into() } else { Default::default() },
+    };
+    let front_door = FrontDoor::new(resource.url(), &[]);
+    let gateway = Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door });
+    Protected { router: gateway.router(), gateway, issuer, clock }
+}
+
+impl Protected {
+    /// A good token for that subject.
+    pub(crate) fn token_for(&self, subject: &str, scope: &str) -> String {
+        let mut claims = self.issuer.claims(RESOURCE, scope, NOW);
+        claims["sub"] = subject.into();
+        self.issuer.sign(&claims)
+    }
+
+    /// A good token of alice's.
+    pub(crate) fn token(&self, scope: &str) -> String {
+        self.token_for("alice", scope)
+    }
+
+    /// A request with a good token.
+    pub(crate) fn request(&self, method: &str) -> http::request::Builder {
+        self.request_as(&self.token("notes:read"), method)
+    }
+
+    /// A request with that token.
+    pub(crate) fn request_as(&self, token: &str, method: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri("/mcp")
+            .header("host", "localhost:8080")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+    }
+
+    /// Sends it.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Posts that body with a good token.
+    pub(crate) async fn post(&self, body: impl Into<Body>) -> Response {
+        self.send(self.request("POST").body(body.into()).unwrap()).await
+    }
+}
+
+/// The whole body as text.
+pub(crate) async fn text(response: Response) -> String {
+    let bytes = body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Fails a test that would hang; says nothing about how fast anything is.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("to happen at all")
+}
