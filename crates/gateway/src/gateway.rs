@@ -36,7 +36,7 @@ impl Gateway {
     /// Puts the resource server in front of the upstream.
     #[must_use]
     pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
-        Self { resource_server, upstream, front_door: settings.front_door }
+        Self(Arc::new(Inner { resource_server, upstream, front_door: settings.front_door }))
     }
 
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
