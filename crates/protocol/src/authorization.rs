@@ -81,19 +81,13 @@ impl AuthorizationResponse {
     ) -> Result<VerifiedAuthorizationResponse, AuthorizationResponseError> {
         self.check_state(expected.state)?;
         // An empty iss is one that is there and wrong, hence not `get`.
-        let iss = self
-            .0
-            .iter()
-            .find(|(name, _)| *name == "iss")
-            .map(|(_, value)| value);
+        let iss = self.0.iter().find(|(name, _)| *name == "iss").map(|(_, value)| value);
         check_issuer(expected.issuer, expected.iss_advertised, iss)?;
         self.outcome()
     }
 
     fn check_state(&self, expected: &Secret) -> Result<(), AuthorizationResponseError> {
-        let state = self
-            .state()
-            .ok_or(AuthorizationResponseError::MissingState)?;
+        let state = self.state().ok_or(AuthorizationResponseError::MissingState)?;
         if bool::from(state.as_bytes().ct_eq(expected.expose().as_bytes())) {
             return Ok(());
         }
@@ -110,14 +104,10 @@ impl AuthorizationResponse {
                 error_uri: get("error_uri").map(str::to_owned),
             }),
             (Some(_), Some(_)) => {
-                return Err(AuthorizationResponseError::Ambiguous(
-                    "both a code and an error",
-                ));
+                return Err(AuthorizationResponseError::Ambiguous("both a code and an error"));
             }
             (None, None) => {
-                return Err(AuthorizationResponseError::Ambiguous(
-                    "neither a code nor an error",
-                ));
+                return Err(AuthorizationResponseError::Ambiguous("neither a code nor an error"));
             }
         };
         Ok(VerifiedAuthorizationResponse(outcome))
@@ -152,12 +142,8 @@ pub fn check_issuer(
 ) -> Result<(), AuthorizationResponseError> {
     match (advertised, iss) {
         (_, Some(iss)) if iss == expected.as_str() => Ok(()),
-        (_, Some(_)) => Err(AuthorizationResponseError::WrongIssuer {
-            expected: expected.clone(),
-        }),
-        (true, None) => Err(AuthorizationResponseError::MissingIssuer {
-            expected: expected.clone(),
-        }),
+        (_, Some(_)) => Err(AuthorizationResponseError::WrongIssuer { expected: expected.clone() }),
+        (true, None) => Err(AuthorizationResponseError::MissingIssuer { expected: expected.clone() }),
         (false, None) => Ok(()),
     }
 }

@@ -94,9 +94,7 @@ impl Parameters {
     /// Each value of a parameter, empty ones left out. Meant for `resource`.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(known, _)| known == name);
-        named
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        named.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Whether a parameter is there at all, with or without a value.
@@ -106,17 +104,13 @@ impl Parameters {
 
     /// All pairs, in order, empty values among them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(name, _)| name))
-            .finish()
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -137,7 +131,5 @@ fn decode(text: &str) -> Result<String, FormError> {
 
 fn hex(digit: Option<u8>) -> Result<u8, FormError> {
     let value = digit.and_then(|digit| char::from(digit).to_digit(16));
-    value
-        .and_then(|value| u8::try_from(value).ok())
-        .ok_or(FormError::PercentEncoding)
+    value.and_then(|value| u8::try_from(value).ok()).ok_or(FormError::PercentEncoding)
 }

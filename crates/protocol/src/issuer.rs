@@ -75,10 +75,7 @@ impl Issuer {
         if uri::has_userinfo(text) {
             return Err(IssuerError::Userinfo);
         }
-        Ok(Self {
-            text: text.to_owned(),
-            url,
-        })
+        Ok(Self { text: text.to_owned(), url })
     }
 
     /// The identifier, exactly as given.

@@ -33,15 +33,14 @@ pub mod token;
 mod uri;
 
 pub use authorization::{
-    AuthorizationResponse, AuthorizationResponseError, ExpectedResponse,
-    VerifiedAuthorizationResponse,
+    AuthorizationResponse, AuthorizationResponseError, ExpectedResponse, VerifiedAuthorizationResponse,
 };
 pub use challenge::{Challenge, parse_challenges};
 pub use form::{Duplicate, FormError, Parameters};
 pub use issuer::{Issuer, IssuerError};
 pub use jose::{
-    AccessTokenClaims, Algorithm, Audience, Claims, Expected, JoseError, Jwk, JwkError, JwkSet,
-    PublicKey, SigningKey, UnverifiedJwt, VerifiedJwt, VerifyingKeys,
+    AccessTokenClaims, Algorithm, Audience, Claims, Expected, JoseError, Jwk, JwkError, JwkSet, PublicKey,
+    SigningKey, UnverifiedJwt, VerifiedJwt, VerifyingKeys,
 };
 pub use oauth_error::{ErrorCode, OAuthError};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};

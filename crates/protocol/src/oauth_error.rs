@@ -21,9 +21,7 @@ pub struct OAuthError {
 }
 
 fn describe(description: Option<&str>) -> String {
-    description
-        .map(|text| format!(": {text}"))
-        .unwrap_or_default()
+    description.map(|text| format!(": {text}")).unwrap_or_default()
 }
 
 impl OAuthError {
@@ -36,11 +34,7 @@ impl OAuthError {
             ' '..='~' => c,
             _ => '?',
         });
-        Self {
-            error,
-            error_description: Some(allowed.collect()),
-            error_uri: None,
-        }
+        Self { error, error_description: Some(allowed.collect()), error_uri: None }
     }
 
     /// The HTTP status that goes with the code.
@@ -51,11 +45,7 @@ impl OAuthError {
 
 impl From<ErrorCode> for OAuthError {
     fn from(error: ErrorCode) -> Self {
-        Self {
-            error,
-            error_description: None,
-            error_uri: None,
-        }
+        Self { error, error_description: None, error_uri: None }
     }
 }
 
@@ -94,10 +84,7 @@ const NAMES: [(ErrorCode, &str); 16] = [
     (ErrorCode::InvalidScope, "invalid_scope"),
     (ErrorCode::InvalidTarget, "invalid_target"),
     (ErrorCode::AccessDenied, "access_denied"),
-    (
-        ErrorCode::UnsupportedResponseType,
-        "unsupported_response_type",
-    ),
+    (ErrorCode::UnsupportedResponseType, "unsupported_response_type"),
     (ErrorCode::UnsupportedTokenType, "unsupported_token_type"),
     (ErrorCode::ServerError, "server_error"),
     (ErrorCode::TemporarilyUnavailable, "temporarily_unavailable"),
@@ -113,10 +100,7 @@ impl ErrorCode {
         if let Self::Other(name) = self {
             return name;
         }
-        NAMES
-            .iter()
-            .find(|(code, _)| code == self)
-            .map_or("server_error", |(_, name)| name)
+        NAMES.iter().find(|(code, _)| code == self).map_or("server_error", |(_, name)| name)
     }
 
     /// The HTTP status that goes with the code: 401 for `invalid_client` and `invalid_token`, 403

@@ -32,9 +32,7 @@ pub enum PkceError {
     )]
     VerifierCharacters,
     /// RFC 7636 §4.2: a SHA-256 in base64url without padding.
-    #[error(
-        "an S256 code_challenge is 43 characters of base64url, this one is not (RFC 7636 §4.2)"
-    )]
+    #[error("an S256 code_challenge is 43 characters of base64url, this one is not (RFC 7636 §4.2)")]
     Challenge,
 }
 
@@ -52,10 +50,7 @@ impl CodeVerifier {
         if !(43..=128).contains(&text.len()) {
             return Err(PkceError::VerifierLength(text.len()));
         }
-        if !text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-        {
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
             return Err(PkceError::VerifierCharacters);
         }
         Ok(Self(Secret::new(text)))
@@ -93,10 +88,7 @@ impl CodeChallenge {
     /// RFC 7636 §4.6, in constant time.
     #[must_use]
     pub fn verify(&self, verifier: &CodeVerifier) -> bool {
-        self.0
-            .as_bytes()
-            .ct_eq(verifier.challenge().0.as_bytes())
-            .into()
+        self.0.as_bytes().ct_eq(verifier.challenge().0.as_bytes()).into()
     }
 }
 

@@ -107,9 +107,7 @@ pub enum RedirectUriError {
     #[error("the redirect URI holds a '*'; there are no patterns, register each URI in full")]
     Wildcard,
     /// RFC 8252 §7.3, RFC 9700 §4.1: plain http for loopback only.
-    #[error(
-        "the redirect URI is plain http on another host than localhost, 127.0.0.1 or [::1]; use https"
-    )]
+    #[error("the redirect URI is plain http on another host than localhost, 127.0.0.1 or [::1]; use https")]
     InsecureHost,
     /// A scheme that is not an app's own.
     #[error("the redirect URI has the scheme {0:?}, which may not receive a code")]
@@ -144,11 +142,7 @@ impl RedirectUri {
             return Err(RedirectUriError::Wildcard);
         }
         let kind = Self::kind(text, &url)?;
-        Ok(Self {
-            text: text.to_owned(),
-            url,
-            kind,
-        })
+        Ok(Self { text: text.to_owned(), url, kind })
     }
 
     fn kind(text: &str, url: &Url) -> Result<Kind, RedirectUriError> {
@@ -220,9 +214,7 @@ fn loopback(text: &str) -> Option<(&'static str, &str)> {
     let rest = text.strip_prefix("http://")?;
     let authority = uri::authority(text)?;
     let after = rest.get(authority.len()..)?;
-    let host = LOOPBACK_HOSTS
-        .into_iter()
-        .find(|host| authority.starts_with(host))?;
+    let host = LOOPBACK_HOSTS.into_iter().find(|host| authority.starts_with(host))?;
     let port = authority.get(host.len()..)?;
     let digits = port.strip_prefix(':');
     let fits = match digits {

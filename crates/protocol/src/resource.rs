@@ -132,9 +132,7 @@ fn is_path_prefix(prefix: &str, path: &str) -> bool {
 
 impl fmt::Debug for ResourceIdentifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ResourceIdentifier")
-            .field(&self.text)
-            .finish()
+        f.debug_tuple("ResourceIdentifier").field(&self.text).finish()
     }
 }
 

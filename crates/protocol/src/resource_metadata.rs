@@ -58,9 +58,7 @@ pub struct ProtectedResourceMetadata {
 
 /// The document is about another resource (RFC 9728 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the metadata is about {found:?}, not about {expected}; it must not be used (RFC 9728 §3.3)"
-)]
+#[error("the metadata is about {found:?}, not about {expected}; it must not be used (RFC 9728 §3.3)")]
 pub struct WrongResource {
     /// What was asked about.
     pub expected: ResourceIdentifier,
@@ -70,16 +68,10 @@ pub struct WrongResource {
 
 impl ProtectedResourceMetadata {
     /// Metadata with nothing but the resource and its issuers.
-    pub fn new(
-        resource: &ResourceIdentifier,
-        issuers: impl IntoIterator<Item = impl ToString>,
-    ) -> Self {
+    pub fn new(resource: &ResourceIdentifier, issuers: impl IntoIterator<Item = impl ToString>) -> Self {
         Self {
             resource: resource.to_string(),
-            authorization_servers: issuers
-                .into_iter()
-                .map(|issuer| issuer.to_string())
-                .collect(),
+            authorization_servers: issuers.into_iter().map(|issuer| issuer.to_string()).collect(),
             ..Self::default()
         }
     }
@@ -92,10 +84,7 @@ impl ProtectedResourceMetadata {
     pub fn check_resource(&self, expected: &ResourceIdentifier) -> Result<(), WrongResource> {
         match ResourceIdentifier::parse(&self.resource) {
             Ok(found) if found == *expected => Ok(()),
-            _ => Err(WrongResource {
-                expected: expected.clone(),
-                found: self.resource.clone(),
-            }),
+            _ => Err(WrongResource { expected: expected.clone(), found: self.resource.clone() }),
         }
     }
 }

@@ -19,9 +19,7 @@ pub enum ScopeError {
     #[error("a scope is empty; leave it out instead")]
     Empty,
     /// RFC 6749 §3.3: `%x21 / %x23-5B / %x5D-7E`.
-    #[error(
-        "a scope holds {0:?}; only printable ASCII without space, quote and backslash may stand in one"
-    )]
+    #[error("a scope holds {0:?}; only printable ASCII without space, quote and backslash may stand in one")]
     Character(char),
     /// More than [`MAX_SCOPES`].
     #[error("more than {MAX_SCOPES} scopes in one list; ask for fewer")]
@@ -103,11 +101,7 @@ impl ScopeSet {
     /// [`ScopeError::Character`] and [`ScopeError::TooMany`].
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
         let mut set = Self::new();
-        for (at, token) in text
-            .split(' ')
-            .filter(|token| !token.is_empty())
-            .enumerate()
-        {
+        for (at, token) in text.split(' ').filter(|token| !token.is_empty()).enumerate() {
             if at == MAX_SCOPES {
                 return Err(ScopeError::TooMany);
             }
@@ -132,19 +126,13 @@ impl ScopeSet {
     /// What is in both, in this set's order.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.iter()
-            .filter(|scope| other.0.contains(scope))
-            .cloned()
-            .collect()
+        self.iter().filter(|scope| other.0.contains(scope)).cloned().collect()
     }
 
     /// What is in this one alone.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        self.iter()
-            .filter(|scope| !other.0.contains(scope))
-            .cloned()
-            .collect()
+        self.iter().filter(|scope| !other.0.contains(scope)).cloned().collect()
     }
 
     /// Whether a token is in the set.

@@ -101,9 +101,6 @@ mod tests {
     fn json_carries_the_value() {
         let json = serde_json::to_string(&Secret::new("a\"b")).unwrap();
         assert_eq!(json, r#""a\"b""#);
-        assert_eq!(
-            serde_json::from_str::<Secret>(&json).unwrap(),
-            Secret::new("a\"b")
-        );
+        assert_eq!(serde_json::from_str::<Secret>(&json).unwrap(), Secret::new("a\"b"));
     }
 }

@@ -94,9 +94,7 @@ fn is_false(value: &bool) -> bool {
 
 /// The document speaks for another issuer (RFC 8414 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the metadata is that of issuer {found:?}, not of {expected}; it must not be used (RFC 8414 §3.3)"
-)]
+#[error("the metadata is that of issuer {found:?}, not of {expected}; it must not be used (RFC 8414 §3.3)")]
 pub struct WrongIssuer {
     /// Who was asked.
     pub expected: Issuer,
@@ -114,19 +112,13 @@ impl AuthorizationServerMetadata {
         if self.issuer == expected.as_str() {
             return Ok(());
         }
-        Err(WrongIssuer {
-            expected: expected.clone(),
-            found: self.issuer.clone(),
-        })
+        Err(WrongIssuer { expected: expected.clone(), found: self.issuer.clone() })
     }
 
     /// Whether PKCE with S256 is announced. MCP clients refuse to go on where it is not (MCP
     /// 2026-07-28, security considerations, "Authorization Code Protection").
     pub fn supports_s256(&self) -> bool {
-        let methods = self
-            .code_challenge_methods_supported
-            .as_deref()
-            .unwrap_or_default();
+        let methods = self.code_challenge_methods_supported.as_deref().unwrap_or_default();
         methods.iter().any(|method| method == crate::pkce::S256)
     }
 }

@@ -16,11 +16,7 @@ pub struct TokenResponse {
     /// `Bearer` or `DPoP`; case does not count.
     pub token_type: String,
     /// Seconds until the access token ends.
-    #[serde(
-        default,
-        deserialize_with = "lenient_seconds",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "lenient_seconds", skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
     /// For the next access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,8 +10,7 @@ impl Challenge {
     /// The value of a `WWW-Authenticate` field.
     pub fn to_header_value(&self) -> HeaderValue {
         // Display yields visible ASCII and spaces alone, so the other branch is never taken.
-        HeaderValue::from_str(&self.to_string())
-            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
+        HeaderValue::from_str(&self.to_string()).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
     }
 }
 
@@ -20,11 +19,7 @@ impl Challenge {
 impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme: String = self.scheme.chars().filter(|c| is_token_char(*c)).collect();
-        f.write_str(if scheme.is_empty() {
-            "Unknown"
-        } else {
-            &scheme
-        })?;
+        f.write_str(if scheme.is_empty() { "Unknown" } else { &scheme })?;
         match &self.content {
             Content::Token68(value) => write!(f, " {value}"),
             Content::Params(params) => {

@@ -26,10 +26,7 @@ enum Content {
 impl Challenge {
     /// A challenge without parameters.
     pub fn new(scheme: impl Into<String>) -> Self {
-        Self {
-            scheme: scheme.into(),
-            content: Content::Params(Vec::new()),
-        }
+        Self { scheme: scheme.into(), content: Content::Params(Vec::new()) }
     }
 
     /// A Bearer challenge without parameters.
@@ -46,10 +43,7 @@ impl Challenge {
             Content::Params(params) => params,
             Content::Token68(_) => Vec::new(),
         };
-        match params
-            .iter_mut()
-            .find(|(known, _)| known.eq_ignore_ascii_case(&name))
-        {
+        match params.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&name)) {
             Some(known) => known.1 = value,
             None => params.push((name, value)),
         }
@@ -64,9 +58,7 @@ impl Challenge {
 
     /// A parameter's value; the case of the name does not count.
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.params().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// All parameters, in order.
@@ -75,9 +67,7 @@ impl Challenge {
             Content::Params(params) => params.as_slice(),
             Content::Token68(_) => &[],
         };
-        params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The opaque value that some schemes (Negotiate) carry in place of parameters.
@@ -95,8 +85,7 @@ impl Challenge {
 
     /// `scope` (RFC 6750 §3); `None` as well if it is not a list of scopes.
     pub fn scope(&self) -> Option<ScopeSet> {
-        self.param("scope")
-            .and_then(|text| ScopeSet::parse(text).ok())
+        self.param("scope").and_then(|text| ScopeSet::parse(text).ok())
     }
 
     /// `resource_metadata` (RFC 9728 §5.1).

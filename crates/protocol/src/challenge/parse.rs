@@ -38,6 +38,7 @@ fn parse_field(field: &[u8], found: &mut Vec<Challenge>) {
             Element::Param(name, value) => add(&mut current, name, value),
             Element::BadValue => {}
             Element::Foreign => found.extend(current.take()),
+            Element::LostChallenge => break,
             Element::Unterminated => {
                 current = None;
                 break;
@@ -57,8 +58,10 @@ enum Element {
     BadValue,
     /// Neither a parameter nor a scheme.
     Foreign,
-    /// A quoted-string that the field ends in.
+    /// A quoted-string of the challenge before, which the field ends in.
     Unterminated,
+    /// The same, of a challenge that has only just begun.
+    LostChallenge,
 }
 
 fn element(scanner: &mut Scanner<'_>) -> Element {
@@ -77,15 +80,13 @@ fn element(scanner: &mut Scanner<'_>) -> Element {
 
 fn after_scheme(scheme: String, scanner: &mut Scanner<'_>) -> Element {
     if let Some(value) = scanner.token68() {
-        return Element::Challenge(Challenge {
-            scheme,
-            content: Content::Token68(value),
-        });
+        return Element::Challenge(Challenge { scheme, content: Content::Token68(value) });
     }
     let challenge = Challenge::new(scheme);
     match param(scanner) {
         Element::Param(name, value) => Element::Challenge(challenge.with(name, value)),
         Element::BadValue => Element::Challenge(challenge),
+        Element::Unterminated => Element::LostChallenge,
         other => other,
     }
 }
@@ -114,14 +115,8 @@ fn param(scanner: &mut Scanner<'_>) -> Element {
 }
 
 fn add(current: &mut Option<Challenge>, name: String, value: String) {
-    if let Some(Challenge {
-        content: Content::Params(params),
-        ..
-    }) = current
-    {
-        let known = params
-            .iter()
-            .any(|(known, _)| known.eq_ignore_ascii_case(&name));
+    if let Some(Challenge { content: Content::Params(params), .. }) = current {
+        let known = params.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name));
         if !known && params.len() < MAX_ITEMS {
             params.push((name, value));
         }
@@ -139,7 +134,7 @@ impl Scanner<'_> {
         !self.rest.is_empty()
     }
 
-    /// Skips to the next comma outside of quotes; false promises nothing about what was skipped.
+    /// Skips to the next comma outside of quotes.
     fn give_up(&mut self, element: Element) -> Element {
         loop {
             self.take_while(|byte| !matches!(byte, b',' | b'"'));
@@ -167,9 +162,7 @@ impl Scanner<'_> {
     }
 
     fn spaces(&mut self) -> bool {
-        !self
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .is_empty()
+        !self.take_while(|byte| matches!(byte, b' ' | b'\t')).is_empty()
     }
 
     fn token(&mut self) -> Option<String> {
@@ -180,9 +173,7 @@ impl Scanner<'_> {
     /// RFC 9110 §11.2. Taken only if nothing else stands in the element.
     fn token68(&mut self) -> Option<String> {
         let before = self.rest;
-        let body = self
-            .take_while(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
-            .len();
+        let body = self.take_while(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b)).len();
         let padding = self.take_while(|b| b == b'=').len();
         if body > 0 && self.at_end_of_element() {
             return before.get(..body + padding).map(text);
@@ -218,11 +209,7 @@ impl Scanner<'_> {
     }
 
     fn take_while(&mut self, is: impl Fn(u8) -> bool) -> &[u8] {
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| !is(*byte))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.iter().position(|byte| !is(*byte)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
         self.rest = rest;
         taken

@@ -36,9 +36,7 @@ impl Algorithm {
 
     /// The algorithm of that `alg` value.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// Whether a key is of the kind that this algorithm works with.

@@ -108,56 +108,31 @@ pub(super) fn check_claims(
 /// RFC 7519 §4.1.1.
 fn check_issuer(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
     let same = found.issuer == expected.issuer.as_str();
-    if same {
-        Ok(())
-    } else {
-        Err(JoseError::WrongIssuer)
-    }
+    if same { Ok(()) } else { Err(JoseError::WrongIssuer) }
 }
 
 /// RFC 7519 §4.1.3.
 fn check_audience(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
-    let ours = expected
-        .audience
-        .iter()
-        .any(|name| found.audience.contains(name));
-    if ours {
-        Ok(())
-    } else {
-        Err(JoseError::WrongAudience)
-    }
+    let ours = expected.audience.iter().any(|name| found.audience.contains(name));
+    if ours { Ok(()) } else { Err(JoseError::WrongAudience) }
 }
 
 /// RFC 7519 §4.1.4: refused at that second, not after it.
 fn check_expiry(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
     let valid = expected.now < found.expires_at.after(expected.leeway);
-    if valid {
-        Ok(())
-    } else {
-        Err(JoseError::Expired)
-    }
+    if valid { Ok(()) } else { Err(JoseError::Expired) }
 }
 
 /// RFC 7519 §4.1.5.
 fn check_not_before(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
-    let begun = found
-        .not_before
-        .is_none_or(|at| at <= expected.now.after(expected.leeway));
-    if begun {
-        Ok(())
-    } else {
-        Err(JoseError::NotYetValid)
-    }
+    let begun = found.not_before.is_none_or(|at| at <= expected.now.after(expected.leeway));
+    if begun { Ok(()) } else { Err(JoseError::NotYetValid) }
 }
 
 /// RFC 7519 §4.1.6; a token from the future has a clock behind it that cannot be relied on.
 fn check_issued_at(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
     let past = found.issued_at <= expected.now.after(expected.leeway);
-    if past {
-        Ok(())
-    } else {
-        Err(JoseError::IssuedInFuture)
-    }
+    if past { Ok(()) } else { Err(JoseError::IssuedInFuture) }
 }
 
 fn text(claims: &Map<String, Value>, name: &'static str) -> Result<Option<String>, JoseError> {

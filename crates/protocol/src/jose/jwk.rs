@@ -64,10 +64,7 @@ impl Jwk {
     /// Whether the key may verify signatures (RFC 7517 §4.2, §4.3).
     pub fn is_for_verifying(&self) -> bool {
         self.use_.as_deref().is_none_or(|use_| use_ == "sig")
-            && self
-                .key_ops
-                .as_ref()
-                .is_none_or(|ops| ops.iter().any(|op| op == "verify"))
+            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"))
     }
 }
 
@@ -116,22 +113,14 @@ impl TryFrom<RawJwk> for Jwk {
                 x: member("x", raw.x, |len| len == 32)?,
                 y: member("y", raw.y, |len| len == 32)?,
             },
-            ("OKP", Some("Ed25519")) => PublicKey::Ed25519 {
-                x: member("x", raw.x, |len| len == 32)?,
-            },
+            ("OKP", Some("Ed25519")) => PublicKey::Ed25519 { x: member("x", raw.x, |len| len == 32)? },
             ("RSA", _) => PublicKey::Rsa {
                 n: member("n", raw.n, |len| (256..=1024).contains(&len))?,
                 e: member("e", raw.e, |len| (1..=8).contains(&len))?,
             },
             _ => return Err(JwkError::KeyType),
         };
-        Ok(Self {
-            key,
-            kid: raw.kid,
-            alg: raw.alg,
-            use_: raw.use_,
-            key_ops: raw.key_ops,
-        })
+        Ok(Self { key, kid: raw.kid, alg: raw.alg, use_: raw.use_, key_ops: raw.key_ops })
     }
 }
 
@@ -150,13 +139,8 @@ fn member(
 
 impl From<Jwk> for RawJwk {
     fn from(jwk: Jwk) -> Self {
-        let mut raw = Self {
-            kid: jwk.kid,
-            alg: jwk.alg,
-            use_: jwk.use_,
-            key_ops: jwk.key_ops,
-            ..Self::default()
-        };
+        let mut raw =
+            Self { kid: jwk.kid, alg: jwk.alg, use_: jwk.use_, key_ops: jwk.key_ops, ..Self::default() };
         match jwk.key {
             PublicKey::P256 { x, y } => {
                 raw.kty = "EC".to_owned();
@@ -197,8 +181,6 @@ impl<'de> Deserialize<'de> for JwkSet {
         }
         let keys = Raw::deserialize(deserializer)?.keys.into_iter();
         let usable = keys.filter_map(|key| serde_json::from_value(key).ok());
-        Ok(Self {
-            keys: usable.take(MAX_KEYS).collect(),
-        })
+        Ok(Self { keys: usable.take(MAX_KEYS).collect() })
     }
 }

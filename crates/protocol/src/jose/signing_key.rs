@@ -5,8 +5,8 @@ use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyUncompressedBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PSS_SHA256, RsaEncoding, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding, RsaPublicKeyComponents,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -43,9 +43,8 @@ impl SigningKey {
     /// [`JoseError::PrivateKey`], if the system has no randomness to give.
     pub fn generate_es256() -> Result<Self, JoseError> {
         let failed = JoseError::PrivateKey(Algorithm::ES256);
-        let pkcs8 =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                .map_err(|_| failed)?;
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .map_err(|_| failed)?;
         Self::load(None, pkcs8.as_ref(), Algorithm::ES256)
     }
 
@@ -53,11 +52,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`JoseError::PrivateKey`], if the bytes are not a key for that algorithm.
-    pub fn from_pkcs8(
-        kid: impl Into<String>,
-        pkcs8: &[u8],
-        algorithm: Algorithm,
-    ) -> Result<Self, JoseError> {
+    pub fn from_pkcs8(kid: impl Into<String>, pkcs8: &[u8], algorithm: Algorithm) -> Result<Self, JoseError> {
         Self::load(Some(kid.into()), pkcs8, algorithm)
     }
 
@@ -65,13 +60,7 @@ impl SigningKey {
         let (pair, public) = read(pkcs8, algorithm).ok_or(JoseError::PrivateKey(algorithm))?;
         let kid = kid.unwrap_or_else(|| public.thumbprint());
         let pkcs8 = SecretBytes::new(pkcs8);
-        Ok(Self(Arc::new(Inner {
-            kid,
-            algorithm,
-            pkcs8,
-            public,
-            pair,
-        })))
+        Ok(Self(Arc::new(Inner { kid, algorithm, pkcs8, public, pair })))
     }
 
     /// The key in PKCS#8 (DER), to be stored encrypted.
@@ -106,8 +95,7 @@ impl SigningKey {
     /// [`JoseError::Sign`].
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, JoseError> {
         let header = json!({ "alg": self.0.algorithm, "kid": self.0.kid, "typ": typ });
-        let claims =
-            serde_json::to_vec(claims).map_err(|_| JoseError::Sign("the claims are no JSON"))?;
+        let claims = serde_json::to_vec(claims).map_err(|_| JoseError::Sign("the claims are no JSON"))?;
         let mut token = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
@@ -121,16 +109,11 @@ impl SigningKey {
         let failed = |_| JoseError::Sign("the cryptographic library refused");
         let random = SystemRandom::new();
         match &self.0.pair {
-            Pair::P256(pair) => Ok(pair
-                .sign(&random, message)
-                .map_err(failed)?
-                .as_ref()
-                .to_vec()),
+            Pair::P256(pair) => Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
             Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(failed)?.as_ref().to_vec()),
             Pair::Rsa(pair, encoding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut signature)
-                    .map_err(failed)?;
+                pair.sign(*encoding, &random, message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
         }
@@ -145,17 +128,12 @@ fn read(pkcs8: &[u8], algorithm: Algorithm) -> Option<(Pair, PublicKey)> {
             let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
             let point: EcPublicKeyUncompressedBin<'_> = pair.public_key().as_be_bytes().ok()?;
             let (x, y) = point.as_ref().get(1..65)?.split_at(32);
-            let public = PublicKey::P256 {
-                x: base64(x),
-                y: base64(y),
-            };
+            let public = PublicKey::P256 { x: base64(x), y: base64(y) };
             Some((Pair::P256(pair), public))
         }
         Algorithm::EdDSA => {
             let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
-            let public = PublicKey::Ed25519 {
-                x: base64(pair.public_key().as_ref()),
-            };
+            let public = PublicKey::Ed25519 { x: base64(pair.public_key().as_ref()) };
             Some((Pair::Ed25519(pair), public))
         }
         Algorithm::RS256 | Algorithm::PS256 => {
@@ -164,12 +142,8 @@ fn read(pkcs8: &[u8], algorithm: Algorithm) -> Option<(Pair, PublicKey)> {
                 _ => &RSA_PKCS1_SHA256,
             };
             let pair = rsa::KeyPair::from_pkcs8(pkcs8).ok()?;
-            let RsaPublicKeyComponents { n, e } =
-                RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-            let public = PublicKey::Rsa {
-                n: base64(&n),
-                e: base64(&e),
-            };
+            let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+            let public = PublicKey::Rsa { n: base64(&n), e: base64(&e) };
             Some((Pair::Rsa(pair, encoding), public))
         }
     }
@@ -177,8 +151,6 @@ fn read(pkcs8: &[u8], algorithm: Algorithm) -> Option<(Pair, PublicKey)> {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("kid", &self.0.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("SigningKey").field("kid", &self.0.kid).finish_non_exhaustive()
     }
 }

@@ -96,31 +96,18 @@ impl<'a> UnverifiedJwt<'a> {
     ///
     /// # Errors
     /// One variant of [`JoseError`] for each rule.
-    pub fn verify(
-        &self,
-        keys: &VerifyingKeys,
-        expected: &Expected<'_>,
-    ) -> Result<VerifiedJwt, JoseError> {
+    pub fn verify(&self, keys: &VerifyingKeys, expected: &Expected<'_>) -> Result<VerifiedJwt, JoseError> {
         self.check_type(expected.typ)?;
         keys.check(self.kid(), self.algorithm, self.signed, self.signature)?;
         let claims = check_claims(&self.claims, expected)?;
-        Ok(VerifiedJwt::new(
-            claims,
-            self.claims.clone(),
-            self.algorithm,
-            self.kid.clone(),
-        ))
+        Ok(VerifiedJwt::new(claims, self.claims.clone(), self.algorithm, self.kid.clone()))
     }
 
     /// RFC 8725 §3.11: an ID token is no access token.
     fn check_type(&self, accepted: &[&str]) -> Result<(), JoseError> {
         let found = bare_type(self.typ().unwrap_or_default());
         let fits = |accepted: &&str| bare_type(accepted).eq_ignore_ascii_case(found);
-        if accepted.iter().any(fits) {
-            Ok(())
-        } else {
-            Err(JoseError::WrongType)
-        }
+        if accepted.iter().any(fits) { Ok(()) } else { Err(JoseError::WrongType) }
     }
 }
 
@@ -133,9 +120,7 @@ fn bare_type(typ: &str) -> &str {
 }
 
 fn object(segment: &str, otherwise: JoseError) -> Result<Map<String, Value>, JoseError> {
-    let bytes = BASE64_URL_SAFE_NO_PAD
-        .decode(segment)
-        .map_err(|_| JoseError::Base64)?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(segment).map_err(|_| JoseError::Base64)?;
     match json::from_slice_unique(&bytes) {
         Ok(Value::Object(members)) => Ok(members),
         _ => Err(otherwise),

@@ -22,12 +22,7 @@ impl VerifiedJwt {
         algorithm: Algorithm,
         kid: Option<String>,
     ) -> Self {
-        Self {
-            claims,
-            all,
-            algorithm,
-            kid,
-        }
+        Self { claims, all, algorithm, kid }
     }
 
     /// The registered claims.
@@ -56,8 +51,7 @@ impl VerifiedJwt {
     /// # Errors
     /// [`JoseError::Decode`], if they are not of that shape.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
-        T::deserialize(&Value::Object(self.all.clone()))
-            .map_err(|error| JoseError::Decode(error.to_string()))
+        T::deserialize(&Value::Object(self.all.clone())).map_err(|error| JoseError::Decode(error.to_string()))
     }
 }
 

@@ -47,9 +47,10 @@ impl VerifyingKeys {
     /// The key of that id for that algorithm. A token without a key id gets the only key for its
     /// algorithm, if there is only one.
     fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&VerifyingKey, JoseError> {
-        let mut fitting = self.0.iter().filter(|key| {
-            key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid)
-        });
+        let mut fitting = self
+            .0
+            .iter()
+            .filter(|key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid));
         let key = fitting.next().ok_or(JoseError::UnknownKey(algorithm))?;
         if kid.is_none() && fitting.next().is_some() {
             return Err(JoseError::AmbiguousKey(algorithm));
@@ -80,17 +81,11 @@ fn load(jwk: &Jwk, algorithm: Algorithm) -> Option<VerifyingKey> {
         PublicKey::Ed25519 { x } => DecodingKey::from_ed_components(x),
         PublicKey::Rsa { n, e } => DecodingKey::from_rsa_components(n, e),
     };
-    Some(VerifyingKey {
-        kid: jwk.kid.clone(),
-        algorithm,
-        key: key.ok()?,
-    })
+    Some(VerifyingKey { kid: jwk.kid.clone(), algorithm, key: key.ok()? })
 }
 
 impl fmt::Debug for VerifyingKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|key| (&key.kid, key.algorithm)))
-            .finish()
+        f.debug_list().entries(self.0.iter().map(|key| (&key.kid, key.algorithm))).finish()
     }
 }

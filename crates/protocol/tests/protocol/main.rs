@@ -1,0 +1,18 @@
+//! What the parsers take and refuse, by example and by property. One binary: it links faster.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may fail loudly
+
+mod authorization;
+mod challenge;
+mod documents;
+mod form;
+mod issuer;
+mod json;
+mod jwk;
+mod jwt;
+mod jwt_forgeries;
+mod pkce;
+mod redirect;
+mod resource;
+mod scope;
+mod time;
+mod tokens;
