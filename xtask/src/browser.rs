@@ -47,10 +47,7 @@ pub(crate) fn test(names: &[String], tally: &mut Tally) -> Result<()> {
                 "--test-reporter=spec",
                 "--test-reporter-destination=stdout",
             ])
-            .args([
-                "--test-reporter=junit",
-                &format!("--test-reporter-destination={}", report.display()),
-            ])
+            .args(["--test-reporter=junit", &format!("--test-reporter-destination={}", report.display())])
             .args(chosen),
     );
     // The count is worth having whether the run passed or not; the run's own failure says more.
@@ -66,17 +63,12 @@ fn test_files(names: &[String]) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(place::tests().join("browser"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".test.js")
-            && (names.is_empty() || names.iter().any(|word| name.contains(word)))
-        {
+        if name.ends_with(".test.js") && (names.is_empty() || names.iter().any(|word| name.contains(word))) {
             files.push(format!("browser/{name}"));
         }
     }
     files.sort();
-    anyhow::ensure!(
-        !files.is_empty(),
-        "no file in tests/browser matches {names:?}"
-    );
+    anyhow::ensure!(!files.is_empty(), "no file in tests/browser matches {names:?}");
     Ok(files)
 }
 

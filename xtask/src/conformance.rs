@@ -35,9 +35,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
     let mut tally = Tally::default();
     let outcome = match command {
         Command::Client(options) => client::build_and_run(options, &mut tally),
-        Command::AuthorizationServer(options) => {
-            authorization_server::build_and_run(options, &mut tally)
-        }
+        Command::AuthorizationServer(options) => authorization_server::build_and_run(options, &mut tally),
     };
     anstream::println!("{} passed, {} failed", tally.passed, tally.failed);
     outcome

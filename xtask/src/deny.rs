@@ -21,9 +21,5 @@ fn run(checks: &[&str]) -> Result<()> {
     let mut command = std::process::Command::new(setup::cargo_deny()?);
     command.current_dir(crate::place::root());
     // The dependency graph holds what is built, not what a lock file merely mentions.
-    process::run(
-        command
-            .args(["--workspace", "--locked", "check", "--hide-inclusion-graph"])
-            .args(checks),
-    )
+    process::run(command.args(["--workspace", "--locked", "check", "--hide-inclusion-graph"]).args(checks))
 }

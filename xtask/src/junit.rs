@@ -19,8 +19,8 @@ pub(crate) fn clear(report: &Path) -> Result<()> {
 
 /// Counts the test cases of a report and the ones that failed.
 pub(crate) fn count(report: &Path) -> Result<Tally> {
-    let text = fs::read_to_string(report)
-        .with_context(|| format!("no test report at {}", report.display()))?;
+    let text =
+        fs::read_to_string(report).with_context(|| format!("no test report at {}", report.display()))?;
     let tally = count_in(&text);
     if tally.passed + tally.failed == 0 {
         bail!("no test ran: {} holds no test case", report.display());
@@ -55,13 +55,7 @@ mod tests {
             <testcase name="two"><failure message="&lt;testcase"/></testcase>
             <testcase name="three"><skipped/></testcase>
             <testcase name="four"></testcase></testsuite></testsuites>"#;
-        assert_eq!(
-            count_in(text),
-            Tally {
-                passed: 2,
-                failed: 1
-            }
-        );
+        assert_eq!(count_in(text), Tally { passed: 2, failed: 1 });
     }
 
     #[test]

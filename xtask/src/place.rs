@@ -29,9 +29,7 @@ pub(crate) fn node() -> PathBuf {
 pub(crate) fn target() -> Result<PathBuf> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     let profile = program.parent().and_then(Path::parent);
-    Ok(profile
-        .context("this program is in no target folder")?
-        .to_owned())
+    Ok(profile.context("this program is in no target folder")?.to_owned())
 }
 
 /// The folder of the artefacts of the dev or the release profile.

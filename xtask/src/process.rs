@@ -24,9 +24,7 @@ pub(crate) fn node() -> Result<Command> {
     command.current_dir(crate::place::tests());
     // What a test starts as `node` must be this Node.js too.
     let mut path = vec![crate::place::node_module(".bin")];
-    path.extend(std::env::split_paths(
-        &std::env::var_os("PATH").unwrap_or_default(),
-    ));
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     command.env("PATH", std::env::join_paths(path)?);
     Ok(command)
 }
@@ -34,10 +32,7 @@ pub(crate) fn node() -> Result<Command> {
 /// Shows the command, runs it, and fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| cannot_start(&shown))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| cannot_start(&shown))?;
     if !status.success() {
         bail!("`{shown}` failed: {status}");
     }
@@ -47,11 +42,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// As [`run`], and hands every line of standard output to `each` while it passes by.
 pub(crate) fn run_reading(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
     let shown = show(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| cannot_start(&shown))?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| cannot_start(&shown))?;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {
             let line = line.with_context(|| format!("cannot read what `{shown}` prints"))?;
@@ -68,15 +60,8 @@ pub(crate) fn run_reading(command: &mut Command, mut each: impl FnMut(&str)) -> 
 
 /// Runs a command that only asks something. `None` unless it succeeds; nothing is shown.
 pub(crate) fn ask(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Tries something that needs the network, a few times and with patience.
@@ -107,11 +92,7 @@ fn typed(command: &Command) -> String {
         .map(|word| {
             let word = word.to_string_lossy();
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-            if !word.is_empty() && word.chars().all(plain) {
-                word.into_owned()
-            } else {
-                format!("'{word}'")
-            }
+            if !word.is_empty() && word.chars().all(plain) { word.into_owned() } else { format!("'{word}'") }
         })
         .collect::<Vec<_>>()
         .join(" ")

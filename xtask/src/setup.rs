@@ -27,10 +27,7 @@ pub(crate) enum Need {
 pub(crate) fn everything() -> Result<()> {
     let start = Instant::now();
     need(&[Need::Nextest, Need::CargoDeny, Need::Npm, Need::Browser])?;
-    anstream::println!(
-        "All that the tests need is here ({:.1} s).",
-        start.elapsed().as_secs_f64()
-    );
+    anstream::println!("All that the tests need is here ({:.1} s).", start.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -15,10 +15,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// A step that is one check, and passed.
-    pub(crate) const ONE: Self = Self {
-        passed: 1,
-        failed: 0,
-    };
+    pub(crate) const ONE: Self = Self { passed: 1, failed: 0 };
 }
 
 /// What came of a step.
@@ -69,21 +66,13 @@ impl Report {
             }
             _ => anstream::println!("\x1b[32m   {name} passed\x1b[0m in {}", seconds(took)),
         }
-        self.done.push(Done {
-            name,
-            outcome,
-            took,
-        });
+        self.done.push(Done { name, outcome, took });
         passed
     }
 
     /// Records that a step could not run, which is a failure of the run.
     pub(crate) fn not_run(&mut self, name: &'static str, why: &str) {
-        self.done.push(Done {
-            name,
-            outcome: Outcome::NotRun(why.to_owned()),
-            took: Duration::ZERO,
-        });
+        self.done.push(Done { name, outcome: Outcome::NotRun(why.to_owned()), took: Duration::ZERO });
     }
 
     /// Prints the closing table and, as the very last line, the plain count. Returns whether all went well.
@@ -96,11 +85,7 @@ impl Report {
                 Outcome::Passed(tally) => ("passed", tally.passed.to_string()),
                 Outcome::Failed(tally, _) => (
                     "FAILED",
-                    format!(
-                        "{} of {} failed",
-                        tally.failed.max(1),
-                        tally.passed + tally.failed.max(1)
-                    ),
+                    format!("{} of {} failed", tally.failed.max(1), tally.passed + tally.failed.max(1)),
                 ),
                 Outcome::NotRun(why) => ("NOT RUN", why.clone()),
             };
@@ -108,12 +93,7 @@ impl Report {
             all.passed += counted.passed;
             all.failed += counted.failed;
             whole += step.took;
-            table.row([
-                step.name.to_owned(),
-                result.to_owned(),
-                tests,
-                seconds(step.took),
-            ]);
+            table.row([step.name.to_owned(), result.to_owned(), tests, seconds(step.took)]);
         }
         table.row([String::new(), String::new(), String::new(), seconds(whole)]);
         anstream::println!("\n{table}");
@@ -132,14 +112,8 @@ impl Outcome {
     fn counted(&self) -> Tally {
         match self {
             Self::Passed(tally) => *tally,
-            Self::Failed(tally, _) => Tally {
-                failed: tally.failed.max(1),
-                ..*tally
-            },
-            Self::NotRun(_) => Tally {
-                passed: 0,
-                failed: 1,
-            },
+            Self::Failed(tally, _) => Tally { failed: tally.failed.max(1), ..*tally },
+            Self::NotRun(_) => Tally { passed: 0, failed: 1 },
         }
     }
 }
@@ -168,10 +142,7 @@ mod tests {
     fn a_step_that_counted_a_failure_fails_even_when_it_returns_well() {
         let mut report = Report::default();
         assert!(!report.step("tests", "one fails", |tally| {
-            *tally = Tally {
-                passed: 3,
-                failed: 1,
-            };
+            *tally = Tally { passed: 3, failed: 1 };
             Ok(())
         }));
         assert!(!report.close());

@@ -10,9 +10,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(heading: &[&str]) -> Self {
-        Self {
-            rows: vec![heading.iter().map(ToString::to_string).collect()],
-        }
+        Self { rows: vec![heading.iter().map(ToString::to_string).collect()] }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
@@ -33,11 +31,8 @@ impl fmt::Display for Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (number, row) in self.rows.iter().enumerate() {
-            let line: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}"))
-                .collect();
+            let line: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
             writeln!(f, "{}", line.join("  ").trim_end())?;
             if number == 0 {
                 let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
@@ -57,9 +52,6 @@ mod tests {
         let mut table = Table::new(&["step", "result"]);
         table.row(["format".to_owned(), "passed".to_owned()]);
         table.row(["x".to_owned(), "FAILED".to_owned()]);
-        assert_eq!(
-            table.to_string(),
-            "step    result\n------  ------\nformat  passed\nx       FAILED\n"
-        );
+        assert_eq!(table.to_string(), "step    result\n------  ------\nformat  passed\nx       FAILED\n");
     }
 }

@@ -56,17 +56,14 @@ const PARTS: [Part; 8] = [
 
 /// `cargo xtask test`. Returns whether all went well.
 pub(crate) fn run(options: &Options) -> bool {
-    let chosen: Vec<&Part> = PARTS
-        .iter()
-        .filter(|part| options.parts.is_empty() || options.parts.contains(&part.name))
-        .collect();
+    let chosen: Vec<&Part> =
+        PARTS.iter().filter(|part| options.parts.is_empty() || options.parts.contains(&part.name)).collect();
     let mut report = Report::default();
     let mut is_built = None;
     for part in chosen {
         if part.built
-            && !*is_built.get_or_insert_with(|| {
-                report.step("build", "everything, once, as the tests use it", build)
-            })
+            && !*is_built
+                .get_or_insert_with(|| report.step("build", "everything, once, as the tests use it", build))
         {
             report.not_run(part.title, "the build failed");
             continue;
@@ -108,13 +105,7 @@ fn lint(tally: &mut Tally) -> Result<()> {
 
 /// One build serves nextest, the doc tests, the conformance suites and the browser tests.
 fn build(tally: &mut Tally) -> Result<()> {
-    process::run(process::cargo().args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-    ]))?;
+    process::run(process::cargo().args(["build", "--quiet", "--locked", "--workspace", "--all-targets"]))?;
     *tally = Tally::ONE;
     Ok(())
 }
@@ -142,14 +133,7 @@ fn unit(tally: &mut Tally) -> Result<()> {
 
 fn doc(tally: &mut Tally) -> Result<()> {
     process::run_reading(
-        process::cargo().args([
-            "test",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--doc",
-            "--no-fail-fast",
-        ]),
+        process::cargo().args(["test", "--quiet", "--locked", "--workspace", "--doc", "--no-fail-fast"]),
         |line| add_doc_tests(line, tally),
     )
 }
@@ -160,15 +144,8 @@ fn add_doc_tests(line: &str, tally: &mut Tally) {
         return;
     };
     let count = |word: &str| -> usize {
-        let words: Vec<&str> = counts
-            .split([' ', ';', '.'])
-            .filter(|word| !word.is_empty())
-            .collect();
-        words
-            .windows(2)
-            .find(|pair| pair[1] == word)
-            .and_then(|pair| pair[0].parse().ok())
-            .unwrap_or(0)
+        let words: Vec<&str> = counts.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
+        words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
     };
     tally.passed += count("passed");
     tally.failed += count("failed");
@@ -197,16 +174,7 @@ mod tests {
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out",
             &mut tally,
         );
-        add_doc_tests(
-            "test result: FAILED. 1 passed; 2 failed; 0 ignored",
-            &mut tally,
-        );
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 4,
-                failed: 2
-            }
-        );
+        add_doc_tests("test result: FAILED. 1 passed; 2 failed; 0 ignored", &mut tally);
+        assert_eq!(tally, Tally { passed: 4, failed: 2 });
     }
 }

@@ -37,8 +37,7 @@ pub(crate) fn build_and_run(options: &Options, tally: &mut Tally) -> Result<()> 
 pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
     let folder = place::target()?.join("conformance").join(PART);
     if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot empty {}", folder.display()))?;
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder)?;
     let outcome = process::run(
@@ -50,10 +49,8 @@ pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
     // What was measured says more than the exit code, so it is shown first.
     let measured = measured(&folder, outcome.is_ok())?;
     if options.bless {
-        let mut baseline = Baseline::read(PART).unwrap_or(Baseline {
-            suite: String::new(),
-            scenarios: BTreeMap::new(),
-        });
+        let mut baseline =
+            Baseline::read(PART).unwrap_or(Baseline { suite: String::new(), scenarios: BTreeMap::new() });
         baseline.bless(&suite::version()?, &measured, |_| true);
         baseline.write(PART)?;
     }
@@ -69,11 +66,7 @@ fn measured(folder: &Path, content: bool) -> Result<Vec<Measured>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if let Some(scenario) = scenario(&entry.file_name().to_string_lossy()) {
-            all.push(Measured {
-                scenario,
-                checks: checks::read(&entry.path())?,
-                content,
-            });
+            all.push(Measured { scenario, checks: checks::read(&entry.path())?, content });
         }
     }
     all.sort_by(|one, other| one.scenario.cmp(&other.scenario));
@@ -94,8 +87,7 @@ mod tests {
     #[test]
     fn a_folder_is_named_after_scenario_and_time() {
         assert_eq!(
-            scenario("authorization-server-authorization-code-grant-2026-11-21T22-56-48-178Z")
-                .as_deref(),
+            scenario("authorization-server-authorization-code-grant-2026-11-21T22-56-48-178Z").as_deref(),
             Some("authorization-code-grant")
         );
         assert_eq!(scenario("something-else"), None);

@@ -33,34 +33,22 @@ pub(crate) struct Recorded {
 
 impl Baseline {
     pub(crate) fn file(part: &str) -> PathBuf {
-        place::tests()
-            .join("conformance")
-            .join(format!("{part}.baseline.json"))
+        place::tests().join("conformance").join(format!("{part}.baseline.json"))
     }
 
     pub(crate) fn read(part: &str) -> Result<Self> {
         let file = Self::file(part);
         let text = fs::read_to_string(&file)
             .with_context(|| format!("no baseline at {}; `--bless` writes one", file.display()))?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is not as expected", file.display()))
+        serde_json::from_str(&text).with_context(|| format!("{} is not as expected", file.display()))
     }
 
     /// Takes over what was measured. What was required stays required: only a person lowers that, by hand.
-    pub(crate) fn bless(
-        &mut self,
-        suite: &str,
-        measured: &[Measured],
-        always: impl Fn(&str) -> bool,
-    ) {
+    pub(crate) fn bless(&mut self, suite: &str, measured: &[Measured], always: impl Fn(&str) -> bool) {
         suite.clone_into(&mut self.suite);
         for one in measured {
-            let was_required = self
-                .scenarios
-                .get(&one.scenario)
-                .is_some_and(|recorded| recorded.required);
-            let clean =
-                one.content && one.count(Status::Failure) == 0 && one.count(Status::Success) > 0;
+            let was_required = self.scenarios.get(&one.scenario).is_some_and(|recorded| recorded.required);
+            let clean = one.content && one.count(Status::Failure) == 0 && one.count(Status::Success) > 0;
             let recorded = Recorded {
                 passed: one.count(Status::Success),
                 warned: one.count(Status::Warning),
@@ -91,44 +79,25 @@ mod tests {
             status: *status,
             error_message: None,
         };
-        Measured {
-            scenario: scenario.into(),
-            checks: statuses.iter().map(check).collect(),
-            content: true,
-        }
+        Measured { scenario: scenario.into(), checks: statuses.iter().map(check).collect(), content: true }
     }
 
     #[test]
     fn blessing_requires_what_passes_and_never_drops_a_requirement() {
-        let mut baseline = Baseline {
-            suite: "1".into(),
-            scenarios: BTreeMap::new(),
-        };
-        baseline.bless(
-            "2",
-            &[
-                measured("a", &[Status::Success]),
-                measured("b", &[Status::Failure]),
-            ],
-            |_| false,
-        );
+        let mut baseline = Baseline { suite: "1".into(), scenarios: BTreeMap::new() };
+        baseline
+            .bless("2", &[measured("a", &[Status::Success]), measured("b", &[Status::Failure])], |_| false);
         assert!(baseline.scenarios["a"].required);
         assert!(!baseline.scenarios["b"].required);
 
         baseline.bless("2", &[measured("a", &[Status::Failure])], |_| false);
-        assert!(
-            baseline.scenarios["a"].required,
-            "a regression cannot be blessed away"
-        );
+        assert!(baseline.scenarios["a"].required, "a regression cannot be blessed away");
         assert_eq!(baseline.suite, "2");
     }
 
     #[test]
     fn a_scenario_without_checks_is_not_blessed_as_passing() {
-        let mut baseline = Baseline {
-            suite: "1".into(),
-            scenarios: BTreeMap::new(),
-        };
+        let mut baseline = Baseline { suite: "1".into(), scenarios: BTreeMap::new() };
         baseline.bless("1", &[measured("a", &[])], |_| false);
         assert!(!baseline.scenarios["a"].required);
     }

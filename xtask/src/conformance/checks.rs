@@ -40,10 +40,7 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn count(&self, status: Status) -> usize {
-        self.checks
-            .iter()
-            .filter(|check| check.status == status)
-            .count()
+        self.checks.iter().filter(|check| check.status == status).count()
     }
 
     /// The checks that did not pass, as lines for a person.
@@ -51,19 +48,11 @@ impl Measured {
         let mut lines: Vec<String> = self
             .checks
             .iter()
-            .filter(|check| {
-                matches!(
-                    check.status,
-                    Status::Failure | Status::Warning | Status::Skipped
-                )
-            })
+            .filter(|check| matches!(check.status, Status::Failure | Status::Warning | Status::Skipped))
             .map(|check| {
                 let why = check.error_message.as_deref();
                 let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-                format!(
-                    "{:?} {}: {}{why}",
-                    check.status, check.id, check.description
-                )
+                format!("{:?} {}: {}{why}", check.status, check.id, check.description)
             })
             .collect();
         if !self.content {
@@ -78,8 +67,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Check>> {
     let Some(file) = find(folder, "checks.json")? else {
         bail!("the suite wrote no checks.json below {}", folder.display());
     };
-    let text =
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not as expected", file.display()))
 }
 
@@ -117,29 +105,15 @@ mod tests {
         )
         .unwrap();
         let checks = read(folder.path()).unwrap();
-        let measured = Measured {
-            scenario: "auth/basic-cimd".into(),
-            checks,
-            content: true,
-        };
-        assert_eq!(
-            (
-                measured.count(Status::Success),
-                measured.count(Status::Failure)
-            ),
-            (1, 1)
-        );
+        let measured = Measured { scenario: "auth/basic-cimd".into(), checks, content: true };
+        assert_eq!((measured.count(Status::Success), measured.count(Status::Failure)), (1, 1));
         assert_eq!(measured.complaints(), ["Failure b: d (why)"]);
     }
 
     #[test]
     fn an_unknown_status_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("checks.json"),
-            r#"[{"id":"a","status":"MAYBE"}]"#,
-        )
-        .unwrap();
+        fs::write(folder.path().join("checks.json"), r#"[{"id":"a","status":"MAYBE"}]"#).unwrap();
         assert!(read(folder.path()).is_err());
     }
 

@@ -72,14 +72,7 @@ impl Suite {
 /// `cargo xtask conformance client`.
 pub(crate) fn build_and_run(options: &Options, tally: &mut Tally) -> Result<()> {
     let mut build = process::cargo();
-    build.args([
-        "build",
-        "--locked",
-        "--package",
-        "hallpass-client",
-        "--example",
-        "conformance_client",
-    ]);
+    build.args(["build", "--locked", "--package", "hallpass-client", "--example", "conformance_client"]);
     if options.release {
         build.arg("--release");
     }
@@ -95,17 +88,11 @@ pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
     }
     let scenarios = chosen(options)?;
     let folder = results()?;
-    let measured = measure(
-        &scenarios.keys().cloned().collect::<Vec<_>>(),
-        &program,
-        &folder,
-    )?;
+    let measured = measure(&scenarios.keys().cloned().collect::<Vec<_>>(), &program, &folder)?;
 
     if options.bless {
-        let mut baseline = Baseline::read(PART).unwrap_or(Baseline {
-            suite: String::new(),
-            scenarios: BTreeMap::new(),
-        });
+        let mut baseline =
+            Baseline::read(PART).unwrap_or(Baseline { suite: String::new(), scenarios: BTreeMap::new() });
         let always = |name: &str| scenarios.get(name) == Some(&Some(Suite::Auth));
         baseline.bless(&suite::version()?, &measured, always);
         baseline.write(PART)?;
@@ -133,11 +120,7 @@ fn chosen(options: &Options) -> Result<BTreeMap<String, Option<Suite>>> {
         scenarios.insert(scenario.clone(), None);
     }
     if options.scenario.is_empty() {
-        let suites = if options.suite.is_empty() {
-            Suite::DEFAULT.to_vec()
-        } else {
-            options.suite.clone()
-        };
+        let suites = if options.suite.is_empty() { Suite::DEFAULT.to_vec() } else { options.suite.clone() };
         for suite in suites {
             let mut names = suite::scenarios(suite.name())?;
             // The draft suite is about the transport as well, which is the MCP client's and not hallpass's.
@@ -154,8 +137,7 @@ fn chosen(options: &Options) -> Result<BTreeMap<String, Option<Suite>>> {
 fn results() -> Result<PathBuf> {
     let folder = place::target()?.join("conformance").join(PART);
     if folder.exists() {
-        fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot empty {}", folder.display()))?;
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder)?;
     Ok(folder)
@@ -176,11 +158,7 @@ fn measure(scenarios: &[String], program: &Path, folder: &Path) -> Result<Vec<Me
         let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
         let mut all = Vec::new();
         for worker in workers {
-            all.extend(
-                worker
-                    .join()
-                    .unwrap_or_else(|_| bail!("a thread of this program panicked"))?,
-            );
+            all.extend(worker.join().unwrap_or_else(|_| bail!("a thread of this program panicked"))?);
         }
         anyhow::Ok(all)
     })?;

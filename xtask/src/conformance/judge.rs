@@ -20,41 +20,22 @@ fn faults(measured: &Measured, recorded: Option<&Recorded>) -> Vec<String> {
     let rules = [
         (passed + failed == 0, "ran no check".to_owned()),
         (required && failed > 0, format!("{failed} checks failed")),
-        (
-            required && skipped > 0,
-            format!("{skipped} checks were skipped"),
-        ),
+        (required && skipped > 0, format!("{skipped} checks were skipped")),
         (
             required && failed == 0 && warned <= recorded.warned && !measured.content,
             "ended badly or too late".to_owned(),
         ),
-        (
-            passed < recorded.passed,
-            format!("{passed} checks passed, {} last time", recorded.passed),
-        ),
-        (
-            warned > recorded.warned,
-            format!("{warned} warnings, {} last time", recorded.warned),
-        ),
+        (passed < recorded.passed, format!("{passed} checks passed, {} last time", recorded.passed)),
+        (warned > recorded.warned, format!("{warned} warnings, {} last time", recorded.warned)),
     ];
-    rules
-        .into_iter()
-        .filter(|(broken, _)| *broken)
-        .map(|(_, fault)| fault)
-        .collect()
+    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, fault)| fault).collect()
 }
 
 /// The required scenarios that a run of everything should have measured and did not.
 pub(crate) fn all_there(measured: &[Measured], baseline: &Baseline) -> Result<()> {
     let is_there = |name: &&String| measured.iter().any(|one| one.scenario == **name);
-    let required = baseline
-        .scenarios
-        .iter()
-        .filter(|(_, recorded)| recorded.required);
-    let missing: Vec<_> = required
-        .map(|(name, _)| name)
-        .filter(|name| !is_there(name))
-        .collect();
+    let required = baseline.scenarios.iter().filter(|(_, recorded)| recorded.required);
+    let missing: Vec<_> = required.map(|(name, _)| name).filter(|name| !is_there(name)).collect();
     if !missing.is_empty() {
         bail!("required scenarios did not run: {missing:?}");
     }
@@ -67,17 +48,13 @@ pub(crate) fn judge(all: &[Measured], baseline: &Baseline, tally: &mut Tally) ->
     let mut wrong = Vec::new();
     let mut sums = [0; 3];
     for measured in all {
-        let counts = [Status::Success, Status::Failure, Status::Warning]
-            .map(|status| measured.count(status));
+        let counts = [Status::Success, Status::Failure, Status::Warning].map(|status| measured.count(status));
         for (sum, count) in sums.iter_mut().zip(counts) {
             *sum += count;
         }
         let recorded = baseline.scenarios.get(&measured.scenario);
         let faults = faults(measured, recorded);
-        let verdict = match (
-            faults.is_empty(),
-            recorded.is_some_and(|recorded| recorded.required),
-        ) {
+        let verdict = match (faults.is_empty(), recorded.is_some_and(|recorded| recorded.required)) {
             (false, _) => "WRONG",
             (true, true) => "required, passed",
             (true, false) => "not required yet",
@@ -94,16 +71,10 @@ pub(crate) fn judge(all: &[Measured], baseline: &Baseline, tally: &mut Tally) ->
             wrong.push((measured, faults));
         }
     }
-    table.row(
-        std::iter::once(format!("{} scenarios", all.len())).chain(sums.map(|sum| sum.to_string())),
-    );
+    table.row(std::iter::once(format!("{} scenarios", all.len())).chain(sums.map(|sum| sum.to_string())));
     anstream::println!("\n{table}");
     for (measured, faults) in &wrong {
-        anstream::println!(
-            "\x1b[1;31m{}\x1b[0m: {}",
-            measured.scenario,
-            faults.join("; ")
-        );
+        anstream::println!("\x1b[1;31m{}\x1b[0m: {}", measured.scenario, faults.join("; "));
         for line in measured.complaints() {
             anstream::println!("    {line}");
         }
@@ -112,11 +83,7 @@ pub(crate) fn judge(all: &[Measured], baseline: &Baseline, tally: &mut Tally) ->
         bail!("no scenario ran");
     }
     if !wrong.is_empty() {
-        bail!(
-            "{} of {} scenarios are not as they have to be",
-            wrong.len(),
-            all.len()
-        );
+        bail!("{} of {} scenarios are not as they have to be", wrong.len(), all.len());
     }
     Ok(())
 }
@@ -126,11 +93,7 @@ mod tests {
     use super::super::checks::Check;
     use super::*;
 
-    const REQUIRED: Recorded = Recorded {
-        passed: 2,
-        warned: 0,
-        required: true,
-    };
+    const REQUIRED: Recorded = Recorded { passed: 2, warned: 0, required: true };
 
     fn measured(statuses: &[Status], content: bool) -> Measured {
         let check = |status: &Status| Check {
@@ -139,11 +102,7 @@ mod tests {
             status: *status,
             error_message: None,
         };
-        Measured {
-            scenario: "auth/x".into(),
-            checks: statuses.iter().map(check).collect(),
-            content,
-        }
+        Measured { scenario: "auth/x".into(), checks: statuses.iter().map(check).collect(), content }
     }
 
     #[test]
@@ -161,27 +120,16 @@ mod tests {
             (&[Success, Success, Skipped], true, "1 checks were skipped"),
             (&[Success, Success], false, "ended badly or too late"),
             (&[Success], true, "1 checks passed, 2 last time"),
-            (
-                &[Success, Success, Warning],
-                false,
-                "1 warnings, 0 last time",
-            ),
+            (&[Success, Success, Warning], false, "1 warnings, 0 last time"),
         ] {
             let faults = faults(&measured(statuses, content), Some(&REQUIRED));
-            assert!(
-                faults.iter().any(|fault| fault == expected),
-                "{expected}: {faults:?}"
-            );
+            assert!(faults.iter().any(|fault| fault == expected), "{expected}: {faults:?}");
         }
     }
 
     #[test]
     fn a_scenario_that_is_not_required_may_fail_but_not_get_worse() {
-        let open = Recorded {
-            passed: 1,
-            warned: 0,
-            required: false,
-        };
+        let open = Recorded { passed: 1, warned: 0, required: false };
         let fails = measured(&[Status::Success, Status::Failure], false);
         assert!(faults(&fails, Some(&open)).is_empty());
         let worse = measured(&[Status::Failure, Status::Failure], false);
@@ -190,15 +138,8 @@ mod tests {
 
     #[test]
     fn a_required_scenario_must_run() {
-        let scenarios = [
-            ("auth/x".to_owned(), REQUIRED),
-            ("auth/y".to_owned(), REQUIRED),
-        ]
-        .into();
-        let baseline = Baseline {
-            suite: "1".into(),
-            scenarios,
-        };
+        let scenarios = [("auth/x".to_owned(), REQUIRED), ("auth/y".to_owned(), REQUIRED)].into();
+        let baseline = Baseline { suite: "1".into(), scenarios };
         let error = all_there(&[measured(&[Status::Success], true)], &baseline).unwrap_err();
         assert!(error.to_string().contains("auth/y"), "{error}");
     }

@@ -63,27 +63,14 @@ pub(crate) fn client_scenario(scenario: &str, program: &Path, folder: &Path) -> 
     let program = format!("'{}'", program.display());
     let log = File::create(folder.join("suite.txt"))?;
     let status = command()?
-        .args([
-            "client",
-            "--scenario",
-            scenario,
-            "--timeout",
-            "30000",
-            "--command",
-            &program,
-            "--output-dir",
-        ])
+        .args(["client", "--scenario", scenario, "--timeout", "30000", "--command", &program, "--output-dir"])
         .arg(&folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
         .status()
         .context("cannot start the conformance suite")?;
-    Ok(Measured {
-        scenario: scenario.to_owned(),
-        checks: checks::read(&folder)?,
-        content: status.success(),
-    })
+    Ok(Measured { scenario: scenario.to_owned(), checks: checks::read(&folder)?, content: status.success() })
 }
 
 #[cfg(test)]

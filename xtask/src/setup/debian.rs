@@ -14,10 +14,7 @@ const PROGRAMS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
 
 /// Installs the browser where it is missing and this user may.
 pub(crate) fn browser() -> Result<()> {
-    let missing: Vec<_> = PROGRAMS
-        .into_iter()
-        .filter(|program| !Path::new(program).exists())
-        .collect();
+    let missing: Vec<_> = PROGRAMS.into_iter().filter(|program| !Path::new(program).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -27,16 +24,12 @@ pub(crate) fn browser() -> Result<()> {
         bail!("the browser tests need {missing}; on Debian: {by_hand}");
     }
     let Some(asking) = privilege() else {
-        bail!(
-            "the browser tests need {missing}; installing them needs root: sudo sh -c '{by_hand}'"
-        );
+        bail!("the browser tests need {missing}; installing them needs root: sudo sh -c '{by_hand}'");
     };
     process::with_patience(|| {
         process::run(apt_get(asking).args(["--quiet=2", "update"]))?;
         process::run(
-            apt_get(asking)
-                .args(["--quiet=2", "--yes", "--no-install-recommends", "install"])
-                .args(PACKAGES),
+            apt_get(asking).args(["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(PACKAGES),
         )
     })
 }

