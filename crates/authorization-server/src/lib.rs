@@ -1,1 +1,64 @@
 //! An OAuth 2.1 authorization server for MCP, as an axum router.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `endpoints` | one file for each URL |
+//! | `checks` | the authorization request: a table of small rules |
+//! | `grants` | codes and refresh tokens, exchanged for tokens |
+//! | `clients` | configured, registered, or described by a metadata document |
+//! | `login` | people, passwords, sessions |
+//! | `browser` | cookies, form tokens, where a form came from |
+//! | `pages` | what people see |
+//! | `keys` | the master key, what it seals, what signs tokens |
+//! | `store` | one SQLite file, one file of queries for each table |
+//!
+//! # Which clients get refresh tokens
+//! Those whose `grant_types` name `refresh_token`, and those that name no `grant_types` at all: RFC 7591 lets the
+//! server choose a default, and an MCP client that has to send its person through a login every ten minutes is of no
+//! use. `offline_access` may be asked for (SEP-2207), changes nothing for such a client, and is left out of the answer
+//! for a client that has registered without the grant.
+//!
+//! # Who is at the other end
+//! Attempts to log in are counted for each address. The address is taken from the request extension
+//! [`axum::extract::ConnectInfo`]`<SocketAddr>`, which the one who serves the router puts there; where a listed proxy
+//! stands in front, it puts the address there that the proxy names. Without it only accounts are counted.
+//!
+//! # Example
+//! ```no_run
+//! # async fn example(issuer: hallpass_protocol::issuer::Issuer) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{path::Path, time::SystemTime};
+//! use hallpass_authorization_server::{AuthorizationServer, MasterKey, Settings, Store};
+//! use hallpass_guarded_fetch::{Fetcher, Policy};
+//! use hallpass_protocol::time::Clock;
+//!
+//! let clock = Clock::new(|| SystemTime::now().into());
+//! let key = MasterKey::load_or_create(Path::new("data/master.key"))?;
+//! let store = Store::open(Path::new("data/hallpass.db"), key, clock).await?;
+//! let settings = Settings::new(issuer, vec![/* resources */]);
+//! let server = AuthorizationServer::start(settings, store, Fetcher::new(Policy::default())?).await?;
+//! let router: axum::Router = server.router();
+//! # Ok(())
+//! # }
+//! ```
+
+mod browser;
+mod checks;
+mod clients;
+mod endpoints;
+mod grants;
+mod keys;
+mod login;
+mod pages;
+mod random;
+mod revocations;
+mod server;
+mod settings;
+mod store;
+
+pub use clients::{AddClientError, Clients, NewClient, RegisteredClient};
+pub use keys::{KeyHandle, MasterKey, MasterKeyError};
+pub use login::{AddUserError, UserNameError, Users, WeakPassword};
+pub use revocations::Revocations;
+pub use server::{AuthorizationServer, StartError};
+pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
+pub use store::{Store, StoreError, User};

@@ -1,0 +1,52 @@
+//! What is left when every check has passed.
+
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::oauth_error::OAuthError;
+use hallpass_protocol::pkce::CodeChallenge;
+use hallpass_protocol::redirect::RedirectUri;
+use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::scope::ScopeSet;
+use serde::{Deserialize, Serialize};
+
+use super::{Prompt, Proven, pkce, prompt, resource, response, scope, state};
+use crate::settings::Settings;
+
+/// An authorization request that may be put before its person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: RedirectUri,
+    pub(crate) state: Option<String>,
+    pub(crate) challenge: CodeChallenge,
+    pub(crate) resource: ResourceIdentifier,
+    /// `offline_access` is among them if it was asked for and can be had.
+    pub(crate) scopes: ScopeSet,
+    /// Whether a refresh token comes with the first access token.
+    pub(crate) refreshable: bool,
+    pub(crate) prompt: Prompt,
+}
+
+/// The table. Each line is one rule, in the order in which refusals are told.
+pub(crate) fn check(
+    parameters: &Parameters,
+    proven: &Proven,
+    settings: &Settings,
+) -> Result<AuthorizationRequest, OAuthError> {
+    let client = proven.client();
+    state::check_length(parameters)?;
+    response::check_type(parameters)?;
+    response::check_mode(parameters)?;
+    response::check_no_request_object(parameters)?;
+    let challenge = pkce::challenge(parameters)?;
+    let resource = resource::requested(parameters, settings)?;
+    Ok(AuthorizationRequest {
+        client_id: client.id.clone(),
+        redirect_uri: proven.redirect().clone(),
+        state: state::of(parameters).map(str::to_owned),
+        challenge,
+        scopes: scope::requested(parameters, resource, client)?,
+        resource: resource.identifier.clone(),
+        refreshable: client.may_refresh,
+        prompt: prompt::requested(parameters)?,
+    })
+}

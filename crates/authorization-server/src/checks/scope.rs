@@ -1,0 +1,55 @@
+//! What is asked for (OAuth 2.1 §1.4.1, MCP "Scope Selection Strategy").
+
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::scope::{Scope, ScopeSet};
+
+use crate::clients::Client;
+use crate::settings::Resource;
+
+/// OpenID Connect Core §11, MCP "Refresh Tokens": asks for a refresh token. It is no scope of a resource, and
+/// stands in no access token.
+pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
+
+/// The scopes asked for; the resource's default where none is. One that nobody knows is refused rather than
+/// dropped, so that a spelling mistake shows at once.
+pub(super) fn requested(
+    parameters: &Parameters,
+    resource: &Resource,
+    client: &Client,
+) -> Result<ScopeSet, OAuthError> {
+    let refused = |why: String| OAuthError::new(ErrorCode::InvalidScope, why);
+    let text = parameters.get("scope").ok().flatten().unwrap_or_default();
+    let asked = ScopeSet::parse(text).map_err(|error| refused(error.to_string()))?;
+    let wants_offline = asked.contains(OFFLINE_ACCESS);
+    let mut scopes: ScopeSet =
+        asked.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect();
+    let known = known(resource);
+    let unknown = scopes.difference(&known);
+    if !unknown.is_empty() {
+        return Err(refused(format!(
+            "unknown scope '{unknown}'; there are '{known}' and '{OFFLINE_ACCESS}'"
+        )));
+    }
+    if let Some(allowed) = &client.scopes {
+        let beyond = scopes.difference(allowed);
+        if !beyond.is_empty() {
+            return Err(refused(format!("this client may not ask for '{beyond}'")));
+        }
+    }
+    if scopes.is_empty() {
+        scopes = match &client.scopes {
+            Some(allowed) => resource.default.intersection(allowed),
+            None => resource.default.clone(),
+        };
+    }
+    // RFC 7591 §2: a client that does not use the grant gets no token for it, whatever it asks.
+    if wants_offline && client.may_refresh {
+        scopes.extend(Scope::parse(OFFLINE_ACCESS));
+    }
+    Ok(scopes)
+}
+
+fn known(resource: &Resource) -> ScopeSet {
+    resource.scopes.iter().map(|(scope, _)| scope.clone()).collect()
+}

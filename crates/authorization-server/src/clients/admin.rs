@@ -1,0 +1,168 @@
+//! What an operator does with clients, from the command line or elsewhere.
+
+use hallpass_protocol::redirect::{RedirectUri, RedirectUriError};
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::time::Timestamp;
+
+use super::client::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use crate::store::{ClientOrigin, ClientRow, Store, StoreError};
+
+/// Adds, lists and removes clients. Works on a bare store, while a server runs on it too.
+#[derive(Clone, Debug)]
+pub struct Clients(Store);
+
+/// A client to be added by hand.
+#[derive(Clone, Debug, Default)]
+pub struct NewClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret; a client without one is public.
+    pub secret: Option<Secret>,
+    /// Where codes may go; on loopback hosts any port will do.
+    pub redirect_uris: Vec<String>,
+    /// `authorization_code` and `refresh_token`; both where the list is empty.
+    pub grant_types: Vec<String>,
+    /// What it may ask for; everything where nothing is said.
+    pub scopes: Option<ScopeSet>,
+}
+
+/// A client as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredClient {
+    /// Its id.
+    pub id: String,
+    /// What it calls itself.
+    pub name: Option<String>,
+    /// Whether it registered itself (RFC 7591).
+    pub dynamic: bool,
+    /// Whether it has a secret.
+    pub confidential: bool,
+    /// Where codes may go.
+    pub redirect_uris: Vec<String>,
+    /// What it may use.
+    pub grant_types: Vec<String>,
+    /// Since when it is known.
+    pub created_at: Timestamp,
+}
+
+/// Why a client cannot be added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddClientError {
+    /// The id is empty, too long, or holds what no header could carry.
+    #[error("a client id is 1 to 2048 printable ASCII characters, without spaces")]
+    Id,
+    /// The id is taken.
+    #[error("there is a client with this id already: remove it first, or choose another id")]
+    Taken,
+    /// An empty secret.
+    #[error("the client secret is empty: give a random one, or none for a public client")]
+    EmptySecret,
+    /// No redirect URI.
+    #[error("the client has no redirect URI, so no code could ever reach it")]
+    NoRedirectUri,
+    /// A redirect URI that may not be registered.
+    #[error("the redirect URI {uri} is not allowed: {source}")]
+    RedirectUri {
+        /// The URI.
+        uri: String,
+        /// The rule that it breaks.
+        source: RedirectUriError,
+    },
+    /// A grant that does not exist here.
+    #[error("the grant {0:?} does not exist here: use authorization_code and refresh_token")]
+    GrantType(String),
+    /// A client that could never begin.
+    #[error("a client needs the grant authorization_code: refresh_token alone never gets a first token")]
+    NoAuthorizationCode,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Clients {
+    pub(crate) fn new(store: Store) -> Self {
+        Self(store)
+    }
+
+    /// Adds a client.
+    ///
+    /// # Errors
+    /// One variant of [`AddClientError`] for each rule that the client breaks.
+    pub async fn add(&self, client: NewClient) -> Result<(), AddClientError> {
+        let printable = client.id.bytes().all(|byte| byte.is_ascii_graphic());
+        if !printable || client.id.is_empty() || client.id.len() > 2048 {
+            return Err(AddClientError::Id);
+        }
+        if client.secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+            return Err(AddClientError::EmptySecret);
+        }
+        if client.redirect_uris.is_empty() {
+            return Err(AddClientError::NoRedirectUri);
+        }
+        for uri in &client.redirect_uris {
+            RedirectUri::parse(uri)
+                .map_err(|source| AddClientError::RedirectUri { uri: uri.clone(), source })?;
+        }
+        let row = ClientRow {
+            origin: ClientOrigin::Configured,
+            name: None,
+            auth_method: match client.secret {
+                Some(_) => "client_secret_basic".to_owned(),
+                None => "none".to_owned(),
+            },
+            secret_hash: client.secret.map(|secret| self.0.key().client_secret_hash(secret.expose())),
+            redirect_uris: client.redirect_uris,
+            grant_types: grant_types(client.grant_types)?,
+            scopes: client.scopes.map(|scopes| scopes.to_string()),
+            created_at: self.0.now(),
+            id: client.id,
+        };
+        match self.0.insert_client(&row).await? {
+            true => Ok(()),
+            false => Err(AddClientError::Taken),
+        }
+    }
+
+    /// All clients that are stored, configured ones first. Clients with a metadata document are not.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn list(&self) -> Result<Vec<RegisteredClient>, StoreError> {
+        let rows = self.0.list_clients().await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| RegisteredClient {
+                dynamic: row.origin == ClientOrigin::Dynamic,
+                confidential: row.secret_hash.is_some(),
+                id: row.id,
+                name: row.name.map(|name| crate::pages::shown(&name)),
+                redirect_uris: row.redirect_uris,
+                grant_types: row.grant_types,
+                created_at: row.created_at,
+            })
+            .collect())
+    }
+
+    /// Removes a client, and ends all that was granted to it. False where nobody has the id.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn remove(&self, id: &str) -> Result<bool, StoreError> {
+        self.0.remove_client(id).await
+    }
+}
+
+fn grant_types(asked: Vec<String>) -> Result<Vec<String>, AddClientError> {
+    if asked.is_empty() {
+        return Ok(vec![AUTHORIZATION_CODE.to_owned(), REFRESH_TOKEN.to_owned()]);
+    }
+    let unknown = |grant: &&String| ![AUTHORIZATION_CODE, REFRESH_TOKEN].contains(&grant.as_str());
+    if let Some(grant) = asked.iter().find(unknown) {
+        return Err(AddClientError::GrantType(grant.clone()));
+    }
+    if !asked.iter().any(|grant| grant == AUTHORIZATION_CODE) {
+        return Err(AddClientError::NoAuthorizationCode);
+    }
+    Ok(asked)
+}

@@ -1,0 +1,308 @@
+//! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document-02 and -00; MCP 2026-07-28,
+//! basic/authorization/client-registration): the client id is a URL, and the client's description is there.
+
+use std::time::Duration;
+
+use hallpass_guarded_fetch::FetchError;
+use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::json;
+use hallpass_protocol::redirect::{RedirectUri, RedirectUriError};
+use hallpass_protocol::registration::ClientMetadata;
+use http::HeaderMap;
+use http::header::CACHE_CONTROL;
+use serde_json::Value;
+use url::Url;
+
+use super::client::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use super::{Client, ClientKind, ClientSecret};
+use crate::server::Inner;
+
+/// CIMD-02 §8.6 recommends a limit of 5 KB.
+const LONGEST_DOCUMENT: usize = 5 * 1024;
+const MOST_REDIRECT_URIS: usize = 50;
+
+/// How long a document counts where its server says nothing, and between which bounds it may say something.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+const FRESH_AT_LEAST: Duration = Duration::from_secs(60);
+const FRESH_AT_MOST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why a document describes no client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DocumentError {
+    /// It cannot be fetched.
+    #[error("it cannot be fetched ({0})")]
+    Fetch(#[from] FetchError),
+    /// Another answer than 200.
+    #[error("its server answered {0} instead of 200")]
+    Status(u16),
+    /// More than 5 KB.
+    #[error("it is longer than {LONGEST_DOCUMENT} bytes")]
+    TooLong,
+    /// No JSON object, or a member of a wrong type.
+    #[error("it is not a JSON object of client metadata ({0})")]
+    NotMetadata(String),
+    /// CIMD-02 §4.1: `client_id` is the URL, by simple string comparison.
+    #[error("its client_id is not the URL that it was fetched from")]
+    OtherClientId,
+    /// MCP 2026-07-28: `client_name` is required.
+    #[error("it has no client_name")]
+    NoName,
+    /// MCP 2026-07-28: `redirect_uris` is required.
+    #[error("it has no redirect_uris, or too many")]
+    RedirectUris,
+    /// A redirect URI that nobody may use.
+    #[error("it has a redirect URI that is not allowed: {0}")]
+    RedirectUri(#[from] RedirectUriError),
+    /// CIMD-02 §4.1: no `client_secret`, in whatever form.
+    #[error("it holds a client secret, which everyone could read")]
+    Secret,
+    /// Only public clients so far.
+    #[error(
+        "it asks for the client authentication {0:?}; a client with a metadata document uses \"none\" here"
+    )]
+    AuthMethod(String),
+    /// The client does not use the one grant that begins here.
+    #[error("its grant_types do not name authorization_code")]
+    GrantTypes,
+    /// The client does not use the one response type that there is.
+    #[error("its response_types do not name code")]
+    ResponseTypes,
+}
+
+/// Whether a client id is meant to be fetched: https, a path, no user, no fragment, no dot segments
+/// (CIMD-02 §3). While the server itself is plain http on loopback, in development, so may the client be;
+/// the fetch has its own guard.
+pub(crate) fn is_document_url(id: &str, issuer: &Issuer) -> bool {
+    let Ok(url) = Url::parse(id) else {
+        return false;
+    };
+    let development =
+        issuer.url().scheme() == "http" && url.scheme() == "http" && hallpass_protocol::is_loopback(&url);
+    (url.scheme() == "https" || development)
+        // The same text after parsing: no dot segments, no odd spellings of the host, no control characters.
+        && url.as_str() == id
+        && url.path() != "/"
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !id.contains(['#', '@'])
+}
+
+/// Fetches and checks a document. Says how long it counts, too.
+pub(crate) async fn fetch(server: &Inner, id: &str) -> Result<(Client, Duration), DocumentError> {
+    let url = Url::parse(id).map_err(|_| DocumentError::OtherClientId)?;
+    let fetched = server.fetcher.get(&url, "application/json").await?;
+    if fetched.status.as_u16() != 200 {
+        return Err(DocumentError::Status(fetched.status.as_u16()));
+    }
+    let client = read(id, &url, &fetched.body)?;
+    Ok((client, freshness(&fetched.headers)))
+}
+
+fn read(id: &str, url: &Url, body: &[u8]) -> Result<Client, DocumentError> {
+    if body.len() > LONGEST_DOCUMENT {
+        return Err(DocumentError::TooLong);
+    }
+    let value =
+        json::from_slice_unique(body).map_err(|error| DocumentError::NotMetadata(error.to_string()))?;
+    check_client_id(id, &value)?;
+    check_no_secret(&value)?;
+    let metadata: ClientMetadata =
+        serde_json::from_value(value).map_err(|error| DocumentError::NotMetadata(error.to_string()))?;
+    check_auth_method(&metadata)?;
+    check_grant_types(&metadata)?;
+    check_response_types(&metadata)?;
+    Ok(Client {
+        id: id.to_owned(),
+        redirect_uris: redirect_uris(&metadata)?,
+        kind: ClientKind::Document { domain: url.host_str().unwrap_or_default().to_owned() },
+        secret: ClientSecret::None,
+        may_refresh: metadata
+            .grant_types
+            .as_ref()
+            .is_none_or(|grants| grants.iter().any(|grant| grant == REFRESH_TOKEN)),
+        scopes: None,
+        name: Some(metadata.client_name.filter(|name| !name.trim().is_empty()).ok_or(DocumentError::NoName)?),
+    })
+}
+
+fn check_client_id(id: &str, document: &Value) -> Result<(), DocumentError> {
+    let same = document.get("client_id").and_then(Value::as_str) == Some(id);
+    same.then_some(()).ok_or(DocumentError::OtherClientId)
+}
+
+fn check_no_secret(document: &Value) -> Result<(), DocumentError> {
+    let secret =
+        ["client_secret", "client_secret_expires_at"].iter().any(|member| document.get(member).is_some());
+    (!secret).then_some(()).ok_or(DocumentError::Secret)
+}
+
+/// RFC 7591's default, client_secret_basic, cannot be meant here (CIMD-02 §4.1), so absent is `none`.
+fn check_auth_method(metadata: &ClientMetadata) -> Result<(), DocumentError> {
+    match metadata.token_endpoint_auth_method.as_deref() {
+        None | Some("none") => Ok(()),
+        Some(other) => Err(DocumentError::AuthMethod(other.to_owned())),
+    }
+}
+
+fn check_grant_types(metadata: &ClientMetadata) -> Result<(), DocumentError> {
+    let named = names(metadata.grant_types.as_ref(), AUTHORIZATION_CODE);
+    named.then_some(()).ok_or(DocumentError::GrantTypes)
+}
+
+fn check_response_types(metadata: &ClientMetadata) -> Result<(), DocumentError> {
+    let named = names(metadata.response_types.as_ref(), "code");
+    named.then_some(()).ok_or(DocumentError::ResponseTypes)
+}
+
+fn names(list: Option<&Vec<String>>, name: &str) -> bool {
+    list.is_none_or(|list| list.iter().any(|item| item == name))
+}
+
+fn redirect_uris(metadata: &ClientMetadata) -> Result<Vec<RedirectUri>, DocumentError> {
+    let uris = &metadata.redirect_uris;
+    if uris.is_empty() || uris.len() > MOST_REDIRECT_URIS {
+        return Err(DocumentError::RedirectUris);
+    }
+    Ok(uris.iter().map(|uri| RedirectUri::parse(uri)).collect::<Result<_, _>>()?)
+}
+
+/// RFC 9111 §5.2.2: `no-store` and `no-cache` mean the least, which still spares the client's server one
+/// fetch for each step of a login; `max-age` counts within bounds.
+fn freshness(headers: &HeaderMap) -> Duration {
+    let mut fresh = FRESH;
+    let directives = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase());
+    for directive in directives {
+        if directive == "no-store" || directive == "no-cache" {
+            return FRESH_AT_LEAST;
+        }
+        if let Some(seconds) =
+            directive.strip_prefix("max-age=").and_then(|seconds| seconds.trim_matches('"').parse().ok())
+        {
+            fresh = Duration::from_secs(seconds);
+        }
+    }
+    fresh.clamp(FRESH_AT_LEAST, FRESH_AT_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "https://app.example/client.json";
+
+    fn document() -> Value {
+        json!({
+            "client_id": ID,
+            "client_name": "An app",
+            "redirect_uris": ["http://127.0.0.1:3000/callback"],
+            "grant_types": ["authorization_code"],
+            "token_endpoint_auth_method": "none"
+        })
+    }
+
+    fn read_with(member: &str, value: Value) -> Result<Client, DocumentError> {
+        let mut document = document();
+        document[member] = value;
+        read(ID, &Url::parse(ID).unwrap(), document.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_whole_document_describes_a_public_client_of_its_domain() {
+        let client = read(ID, &Url::parse(ID).unwrap(), document().to_string().as_bytes()).unwrap();
+        assert_eq!(client.kind, ClientKind::Document { domain: "app.example".to_owned() });
+        assert!(client.is_public());
+        assert!(!client.may_refresh, "grant_types do not name refresh_token");
+    }
+
+    #[test]
+    fn the_client_id_is_the_url_exactly() {
+        for other in ["https://app.example/client.json/", "https://APP.example/client.json", ""] {
+            let error = read_with("client_id", json!(other)).unwrap_err();
+            assert!(matches!(error, DocumentError::OtherClientId));
+        }
+    }
+
+    #[test]
+    fn shared_secrets_are_refused() {
+        let error = read_with("client_secret", json!("s")).unwrap_err();
+        assert!(matches!(error, DocumentError::Secret));
+        for method in ["client_secret_basic", "client_secret_post", "private_key_jwt"] {
+            let error = read_with("token_endpoint_auth_method", json!(method)).unwrap_err();
+            assert!(matches!(error, DocumentError::AuthMethod(named) if named == method));
+        }
+    }
+
+    #[test]
+    fn name_and_redirect_uris_are_required() {
+        assert!(matches!(read_with("client_name", json!(" ")), Err(DocumentError::NoName)));
+        assert!(matches!(read_with("redirect_uris", json!([])), Err(DocumentError::RedirectUris)));
+        let error = read_with("redirect_uris", json!(["http://evil.example/"])).unwrap_err();
+        assert!(matches!(error, DocumentError::RedirectUri(_)));
+    }
+
+    #[test]
+    fn other_flows_are_refused() {
+        let error = read_with("grant_types", json!(["client_credentials"])).unwrap_err();
+        assert!(matches!(error, DocumentError::GrantTypes));
+        let error = read_with("response_types", json!(["token"])).unwrap_err();
+        assert!(matches!(error, DocumentError::ResponseTypes));
+    }
+
+    #[test]
+    fn a_long_document_is_not_read() {
+        let error = read_with("client_uri", json!("x".repeat(LONGEST_DOCUMENT))).unwrap_err();
+        assert!(matches!(error, DocumentError::TooLong));
+    }
+
+    #[test]
+    fn only_a_plain_https_url_with_a_path_is_fetched() {
+        let issuer = Issuer::parse("https://auth.example").unwrap();
+        assert!(is_document_url(ID, &issuer));
+        for id in [
+            "https://app.example",
+            "https://app.example/",
+            "http://app.example/client.json",
+            "http://127.0.0.1/client.json",
+            "https://user@app.example/client.json",
+            "https://app.example/client.json#x",
+            "https://app.example/a/../client.json",
+            "https://app.example/./client.json",
+            "https://APP.example/client.json",
+            "https://app.example\\client.json",
+            "https://app.example/cli\tent.json",
+            "ftp://app.example/client.json",
+            "client",
+        ] {
+            assert!(!is_document_url(id, &issuer), "{id}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_in_development() {
+        let issuer = Issuer::parse("http://localhost:8080").unwrap();
+        assert!(is_document_url("http://localhost:3000/client.json", &issuer));
+        assert!(!is_document_url("http://app.example/client.json", &issuer));
+    }
+
+    #[test]
+    fn freshness_is_what_the_server_says_within_bounds() {
+        let fresh = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CACHE_CONTROL, value.parse().unwrap());
+            freshness(&headers).as_secs()
+        };
+        assert_eq!(freshness(&HeaderMap::new()), FRESH);
+        assert_eq!(fresh("public, max-age=600"), 600);
+        assert_eq!(fresh("max-age=1"), 60);
+        assert_eq!(fresh("max-age=99999999999"), 86_400);
+        assert_eq!(fresh("no-store, max-age=600"), 60);
+        assert_eq!(fresh("max-age=x"), 300);
+    }
+}

@@ -1,0 +1,43 @@
+//! From a client id to the client.
+
+use super::{Client, document, is_document_url};
+use crate::server::Inner;
+use crate::store::StoreError;
+
+/// Longer ids are refused unread.
+const LONGEST_ID: usize = 2048;
+
+/// Why there is no client for an id.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unresolved {
+    /// Nobody has that id.
+    #[error("no client with this id is known here; register it, or add it with `hallpass client add`")]
+    Unknown,
+    /// The id is a URL, and what is there does not describe a client.
+    #[error("the client's metadata document cannot be used: {0}")]
+    Document(#[from] document::DocumentError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds the client: by its row, or by the document that its id points to.
+pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolved> {
+    if id.len() > LONGEST_ID {
+        return Err(Unresolved::Unknown);
+    }
+    // The operator's word goes first: a URL can be configured too.
+    if let Some(row) = server.store.find_client(id).await? {
+        return Ok(Client::from_row(row)?);
+    }
+    if !is_document_url(id, &server.settings.issuer) {
+        return Err(Unresolved::Unknown);
+    }
+    let now = server.store.now();
+    if let Some(client) = server.documents.get(id, now) {
+        return Ok(client);
+    }
+    let (client, fresh_for) = document::fetch(server, id).await?;
+    server.documents.insert(client.clone(), now.after(fresh_for));
+    Ok(client)
+}

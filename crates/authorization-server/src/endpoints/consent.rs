@@ -1,0 +1,211 @@
+//! `/consent`: the person decides what the client gets.
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::scope::ScopeSet;
+use http::{HeaderMap, StatusCode};
+
+use super::Server;
+use super::interaction::Interaction;
+use super::redirect::{ToClient, see_other};
+use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
+use crate::clients::ClientKind;
+use crate::login::current_session;
+use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, answer};
+use crate::random::{digest, id, token};
+use crate::store::{CodeRow, Consent, SessionRow};
+
+const PURPOSE: &str = "consent";
+const DAY: u64 = 24 * 60 * 60;
+
+pub(super) async fn get(
+    State(server): State<Server>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    show(&server, &headers, query.as_deref().unwrap_or_default()).await.unwrap_or_else(Problem::into_response)
+}
+
+pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
+    decide(&server, &headers, &body).await.unwrap_or_else(Problem::into_response)
+}
+
+async fn show(server: &Server, headers: &HeaderMap, query: &str) -> Result<Response, Problem> {
+    let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
+    let interaction = Interaction::resume(server, headers, &parameters).await?;
+    match session(server, headers, &interaction).await? {
+        Some(session) => page(server, headers, &interaction, &session).await,
+        None => Ok(see_other(&interaction.page(server, "/login"))),
+    }
+}
+
+async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+    let form = Parameters::parse_bytes(body).map_err(|_| Problem::foreign_form())?;
+    let interaction = Interaction::resume_form(server, headers, &form, PURPOSE).await?;
+    let Some(session) = session(server, headers, &interaction).await? else {
+        return Ok(see_other(&interaction.page(server, "/login")));
+    };
+    match form.get("decision").ok().flatten() {
+        Some("allow") => allow(server, &interaction, &session).await,
+        Some("switch") => switch(server, headers, &interaction).await,
+        // Whatever is not a clear yes is a no.
+        _ => deny(server, &interaction).await,
+    }
+}
+
+/// The login that counts for this interaction: none while the client wants a new one (`prompt=login`).
+async fn session(
+    server: &Server,
+    headers: &HeaderMap,
+    interaction: &Interaction,
+) -> Result<Option<SessionRow>, Problem> {
+    let session = current_session(server, headers).await?;
+    Ok(session.filter(|_| !interaction.request.prompt.login))
+}
+
+async fn allow(
+    server: &Server,
+    interaction: &Interaction,
+    session: &SessionRow,
+) -> Result<Response, Problem> {
+    let request = &interaction.request;
+    let proven = interaction.proven(server).await?;
+    interaction.finish(server).await?;
+    remember(server, session, request).await?;
+    let state = request.state.as_deref();
+    let to_client = ToClient::new(&proven, state, &server.settings.issuer);
+    grant(server, session, request, &to_client).await
+}
+
+async fn deny(server: &Server, interaction: &Interaction) -> Result<Response, Problem> {
+    let proven = interaction.proven(server).await?;
+    interaction.finish(server).await?;
+    let state = interaction.request.state.as_deref();
+    let denied = OAuthError::new(ErrorCode::AccessDenied, "the person has denied the request");
+    Ok(ToClient::new(&proven, state, &server.settings.issuer).error(&denied))
+}
+
+async fn switch(
+    server: &Server,
+    headers: &HeaderMap,
+    interaction: &Interaction,
+) -> Result<Response, Problem> {
+    if let Some(token) = server.cookies.session(headers) {
+        server.store.delete_session(&digest(&token)).await?;
+    }
+    let mut response = see_other(&interaction.page(server, "/login"));
+    server.cookies.drop_session(response.headers_mut());
+    Ok(response)
+}
+
+/// Whether this person has agreed to all of this before, and whether that may count.
+///
+/// OAuth 2.1 §7.3.1, RFC 8252 §8.6: a public client on loopback or behind a private-use scheme can be imitated by any
+/// program on the person's machine, so it is asked about each time.
+pub(super) async fn is_remembered(
+    server: &Server,
+    session: Option<&SessionRow>,
+    request: &AuthorizationRequest,
+    proven: &Proven,
+) -> Result<bool, Problem> {
+    let imitable = proven.client().is_public() && proven.redirect().scheme() != "https";
+    let Some(session) = session.filter(|_| !imitable && !request.prompt.consent) else {
+        return Ok(false);
+    };
+    let agreed = server.store.find_consent(consent(session, request)).await?;
+    let agreed = agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok());
+    Ok(agreed.is_some_and(|agreed| request.scopes.is_subset(&agreed)))
+}
+
+/// Adds to what was agreed to before.
+async fn remember(
+    server: &Server,
+    session: &SessionRow,
+    request: &AuthorizationRequest,
+) -> Result<(), Problem> {
+    let consent = consent(session, request);
+    let before = server.store.find_consent(consent).await?;
+    let before = before.and_then(|scopes| ScopeSet::parse(&scopes).ok()).unwrap_or_default();
+    let all = before.union(&request.scopes).to_string();
+    Ok(server.store.save_consent(consent, &all).await?)
+}
+
+fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest) -> Consent<'a> {
+    Consent { user_id: &session.user_id, client_id: &request.client_id, resource: request.resource.as_str() }
+}
+
+/// Issues the code, hashed at rest and bound to everything (OAuth 2.1 §4.1.2), and sends it to the client.
+pub(super) async fn grant(
+    server: &Server,
+    session: &SessionRow,
+    request: &AuthorizationRequest,
+    to_client: &ToClient<'_>,
+) -> Result<Response, Problem> {
+    let code = token();
+    let row = CodeRow {
+        grant_id: id(),
+        user_id: session.user_id.clone(),
+        client_id: request.client_id.clone(),
+        redirect_uri: request.redirect_uri.as_str().to_owned(),
+        challenge: request.challenge.as_str().to_owned(),
+        resource: request.resource.as_str().to_owned(),
+        scopes: request.scopes.to_string(),
+        refreshable: request.refreshable,
+        expires_at: server.store.now().after(server.settings.lifetimes.code),
+        used_at: None,
+    };
+    server.store.insert_code(&digest(&code), &row).await?;
+    Ok(to_client.code(&code))
+}
+
+async fn page(
+    server: &Server,
+    headers: &HeaderMap,
+    interaction: &Interaction,
+    session: &SessionRow,
+) -> Result<Response, Problem> {
+    let request = &interaction.request;
+    let resource = interaction.resource(server)?;
+    let proven = interaction.proven(server).await?;
+    let (client, redirect) = (proven.client(), proven.redirect());
+    let in_words = |(scope, says): &(hallpass_protocol::scope::Scope, String)| ScopeInWords {
+        name: scope.to_string(),
+        says: says.clone(),
+    };
+    let page = ConsentPage {
+        client: client.shown_name(),
+        domain: match &client.kind {
+            ClientKind::Document { domain } => Some(domain.clone()),
+            _ => None,
+        },
+        origin: match client.kind {
+            ClientKind::Configured => "added by the operator of this server",
+            _ => "registered itself; its name is not verified",
+        },
+        redirect_host: match redirect.host() {
+            Some(host) if redirect.is_loopback() => format!("{host} (this computer)"),
+            Some(host) => host.to_owned(),
+            None => format!("{}:", redirect.scheme()),
+        },
+        loopback_only: client.is_loopback_only() && client.is_public(),
+        app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
+        resource: resource.name.clone(),
+        resource_identifier: resource.identifier.to_string(),
+        scopes: resource
+            .scopes
+            .iter()
+            .filter(|(scope, _)| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS)
+            .map(in_words)
+            .collect(),
+        stays: request.refreshable,
+        idle_days: server.settings.lifetimes.refresh_idle.as_secs() / DAY,
+        action: server.path("/consent"),
+        interaction: interaction.id.clone(),
+        csrf: interaction.issue_form_token(server, headers, PURPOSE),
+        username: session.user_name.clone(),
+    };
+    Ok(answer(StatusCode::OK, &page, &FormTarget::client(redirect)))
+}

@@ -1,0 +1,127 @@
+//! An authorization request between its pages, tied to the browser that brought it.
+
+use hallpass_protocol::form::Parameters;
+use http::HeaderMap;
+
+use super::Server;
+use crate::browser::{Browser, FormToken, came_from_here};
+use crate::checks::{AuthorizationRequest, Proven, prove_again};
+use crate::pages::Problem;
+use crate::random::{digest, id};
+use crate::settings::Resource;
+use crate::store::StoreError;
+
+/// A waiting request, in the right browser. Only [`Interaction::begin`] and [`Interaction::resume`] make one.
+pub(super) struct Interaction {
+    pub(super) id: String,
+    pub(super) request: AuthorizationRequest,
+    browser: Browser,
+}
+
+impl Interaction {
+    /// Saves the request for this browser.
+    pub(super) async fn begin(
+        server: &Server,
+        browser: Browser,
+        request: AuthorizationRequest,
+    ) -> Result<Self, StoreError> {
+        let id = id();
+        let ends = server.store.now().after(server.settings.lifetimes.interaction);
+        server.store.insert_interaction(&id, &digest(&browser.token), &to_json(&request)?, ends).await?;
+        Ok(Self { id, request, browser })
+    }
+
+    /// Finds the request that a page's address or a form names, if this browser brought it.
+    pub(super) async fn resume(
+        server: &Server,
+        headers: &HeaderMap,
+        parameters: &Parameters,
+    ) -> Result<Self, Problem> {
+        let id = parameters.get("interaction").ok().flatten();
+        let id = id.ok_or_else(Problem::lost_interaction)?.to_owned();
+        let browser = server.cookies.browser(headers);
+        let found = server.store.find_interaction(&id, &digest(&browser.token)).await?;
+        let request = found.ok_or_else(Problem::lost_interaction)?;
+        Ok(Self { request: from_json(&request)?, id, browser })
+    }
+
+    /// The same for a form: it has to come from here, with its token.
+    pub(super) async fn resume_form(
+        server: &Server,
+        headers: &HeaderMap,
+        form: &Parameters,
+        purpose: &str,
+    ) -> Result<Self, Problem> {
+        if !came_from_here(headers, server.settings.issuer.url()) {
+            return Err(Problem::foreign_form());
+        }
+        let interaction = Self::resume(server, headers, form).await?;
+        let token = form.get("csrf").ok().flatten();
+        if !interaction.form_token(server, headers, purpose).fits(purpose, &interaction.id, token) {
+            return Err(Problem::foreign_form());
+        }
+        Ok(interaction)
+    }
+
+    /// The token for a form of this interaction.
+    pub(super) fn issue_form_token(&self, server: &Server, headers: &HeaderMap, purpose: &str) -> String {
+        self.form_token(server, headers, purpose).issue(purpose, &self.id)
+    }
+
+    /// The login form is shown before there is a session, and perhaps in two tabs; all other forms belong to one login.
+    fn form_token(&self, server: &Server, headers: &HeaderMap, purpose: &str) -> FormToken {
+        let session = server.cookies.session(headers).filter(|_| purpose != "login");
+        FormToken::new(&self.browser, session.as_deref())
+    }
+
+    /// Notes that the person has just logged in.
+    pub(super) async fn logged_in(&mut self, server: &Server) -> Result<(), StoreError> {
+        if self.request.prompt.login {
+            self.request.prompt.login = false;
+            let request = to_json(&self.request)?;
+            let browser = digest(&self.browser.token);
+            server.store.update_interaction(&self.id, &browser, &request).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends it. One of several callers goes on.
+    pub(super) async fn finish(&self, server: &Server) -> Result<(), Problem> {
+        let browser = digest(&self.browser.token);
+        match server.store.finish_interaction(&self.id, &browser).await? {
+            true => Ok(()),
+            false => Err(Problem::lost_interaction()),
+        }
+    }
+
+    /// The client and its redirect URI, as they are now.
+    pub(super) async fn proven(&self, server: &Server) -> Result<Proven, Problem> {
+        prove_again(server, &self.request.client_id, &self.request.redirect_uri).await
+    }
+
+    /// The resource, as it is configured now.
+    pub(super) fn resource<'a>(&self, server: &'a Server) -> Result<&'a Resource, Problem> {
+        let known = &server.settings.resources;
+        known
+            .iter()
+            .find(|resource| resource.identifier == self.request.resource)
+            .ok_or_else(Problem::lost_interaction)
+    }
+
+    /// Where this interaction's page of that name is.
+    pub(super) fn page(&self, server: &Server, path: &str) -> String {
+        server.path(&format!("{path}?interaction={}", self.id))
+    }
+}
+
+fn to_json(request: &AuthorizationRequest) -> Result<String, StoreError> {
+    serde_json::to_string(request).map_err(|_| unreadable())
+}
+
+fn from_json(text: &str) -> Result<AuthorizationRequest, StoreError> {
+    serde_json::from_str(text).map_err(|_| unreadable())
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Unreadable { what: "waiting authorization request" }
+}

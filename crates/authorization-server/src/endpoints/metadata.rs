@@ -1,0 +1,73 @@
+//! `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration` (RFC 8414 §3, OpenID Connect
+//! Discovery §4): what this server can do, and nothing that it cannot.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::server_metadata::AuthorizationServerMetadata;
+use http::header::CACHE_CONTROL;
+
+use super::Server;
+use crate::checks::OFFLINE_ACCESS;
+use crate::clients::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use crate::settings::RegistrationPolicy;
+
+/// The places in which clients look for this issuer's metadata; two or three of them.
+pub(super) fn router(server: &Server) -> Router<Server> {
+    server.settings.issuer.metadata_urls().iter().fold(Router::new(), |router, url| {
+        let openid = url.path().contains("/openid-configuration");
+        router.route(
+            url.path(),
+            get(move |State(server): State<Server>| async move { answer(&server, openid) }),
+        )
+    })
+}
+
+fn answer(server: &Server, openid: bool) -> Response {
+    let mut metadata = metadata(server);
+    if openid {
+        // OpenID Connect Discovery §3 requires both, and parsers insist. No ID token is issued: `openid` is no scope here.
+        metadata.subject_types_supported = Some(vec!["public".to_owned()]);
+        metadata.id_token_signing_alg_values_supported = Some(vec!["ES256".to_owned()]);
+    }
+    ([(CACHE_CONTROL, "public, max-age=300")], Json(metadata)).into_response()
+}
+
+fn metadata(server: &Server) -> AuthorizationServerMetadata {
+    let list = |items: &[&str]| Some(items.iter().map(|item| (*item).to_owned()).collect());
+    let methods = ["none", "client_secret_basic", "client_secret_post"];
+    AuthorizationServerMetadata {
+        issuer: server.settings.issuer.as_str().to_owned(),
+        authorization_endpoint: Some(server.url("/authorize")),
+        token_endpoint: Some(server.url("/token")),
+        registration_endpoint: match server.settings.registration {
+            RegistrationPolicy::Open { .. } => Some(server.url("/register")),
+            RegistrationPolicy::Off => None,
+        },
+        revocation_endpoint: Some(server.url("/revoke")),
+        jwks_uri: Some(server.url("/jwks")),
+        scopes_supported: Some(scopes(server)),
+        response_types_supported: list(&["code"]),
+        response_modes_supported: list(&["query"]),
+        grant_types_supported: list(&[AUTHORIZATION_CODE, REFRESH_TOKEN]),
+        token_endpoint_auth_methods_supported: list(&methods),
+        revocation_endpoint_auth_methods_supported: list(&methods),
+        code_challenge_methods_supported: list(&[hallpass_protocol::pkce::S256]),
+        authorization_response_iss_parameter_supported: true,
+        client_id_metadata_document_supported: true,
+        ..AuthorizationServerMetadata::default()
+    }
+}
+
+fn scopes(server: &Server) -> Vec<String> {
+    let all: ScopeSet = server
+        .settings
+        .resources
+        .iter()
+        .flat_map(|resource| resource.scopes.iter().map(|(scope, _)| scope.clone()))
+        .collect();
+    let names = all.iter().map(|scope| scope.as_str().to_owned());
+    names.chain([OFFLINE_ACCESS.to_owned()]).collect()
+}

@@ -1,0 +1,63 @@
+//! The URLs, one file each.
+
+mod authorize;
+mod consent;
+mod interaction;
+mod jwks;
+mod login;
+mod metadata;
+mod oauth_answer;
+mod redirect;
+mod register;
+mod revoke;
+mod setup;
+mod token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use http::Method;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+
+use crate::server::Inner;
+
+/// No form or registration is longer.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// The state of every handler.
+pub(crate) type Server = Arc<Inner>;
+
+pub(crate) fn router(server: Server) -> Router {
+    let pages = Router::new()
+        .route("/authorize", get(authorize::get).post(authorize::post))
+        .route("/login", get(login::get).post(login::post))
+        .route("/consent", get(consent::get).post(consent::post))
+        .route("/setup", get(setup::get).post(setup::post));
+    let api = Router::new()
+        .route("/jwks", get(jwks::get))
+        .route("/token", post(token::post))
+        .route("/register", post(register::post))
+        .route("/revoke", post(revoke::post))
+        .layer(cors());
+    let under_issuer = pages.merge(api);
+    let endpoints = match server.base() {
+        "" => under_issuer,
+        base => Router::new().nest(base, under_issuer),
+    };
+    endpoints
+        .merge(metadata::router(&server).layer(cors()))
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .with_state(server)
+}
+
+/// What has no cookies may be called from any page; clients in browsers do.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+        .max_age(Duration::from_secs(60 * 60))
+}

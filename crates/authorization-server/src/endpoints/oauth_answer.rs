@@ -1,0 +1,64 @@
+//! Answers of the endpoints that clients call: JSON that nobody keeps.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::Server;
+use crate::clients::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
+use crate::grants::storage;
+
+/// RFC 6749 §5.1: no token is cached.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
+    (status, headers, Json(body)).into_response()
+}
+
+/// RFC 6749 §5.2.
+pub(super) fn error(error: &OAuthError) -> Response {
+    tracing::info!(
+        error = error.error.as_str(),
+        description = error.error_description,
+        "a client was refused"
+    );
+    json(error.status(), error)
+}
+
+/// RFC 6749 §3.2: a form, and no parameter twice.
+pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError> {
+    let invalid = |why: &str| OAuthError::new(ErrorCode::InvalidRequest, why);
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(invalid("the body has to be application/x-www-form-urlencoded"));
+    }
+    Parameters::parse_bytes(body).map_err(|error| invalid(&error.to_string()))
+}
+
+/// Who calls; or the refusal, with the challenge that RFC 6749 §5.2 asks for where the header was used.
+pub(super) async fn client(
+    server: &Server,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<AuthenticatedClient, Response> {
+    let presented = Presented::find(headers, form).map_err(|refused| error(&refused))?;
+    match authenticate(server, &presented).await {
+        Ok(client) => Ok(client),
+        Err(NotAuthenticated::Refused(refused)) => {
+            let mut response = error(&refused);
+            if presented.in_header {
+                let basic = HeaderValue::from_static("Basic realm=\"hallpass\"");
+                response.headers_mut().insert(WWW_AUTHENTICATE, basic);
+            }
+            Err(response)
+        }
+        Err(NotAuthenticated::Store(failed)) => {
+            tracing::error!(error = %failed, "the store failed");
+            Err(error(&storage()))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Redirects: inside this server, and back to the client.
+
+use axum::response::{IntoResponse, Response};
+use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::oauth_error::OAuthError;
+use hallpass_protocol::redirect::RedirectUri;
+use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::checks::Proven;
+
+/// RFC 9700 §4.12: 303, which never sends a form on.
+pub(super) fn see_other(location: &str) -> Response {
+    let mut headers = HeaderMap::new();
+    match HeaderValue::from_str(location) {
+        Ok(location) => headers.insert(LOCATION, location),
+        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// The answer to a client: at a proven redirect URI, with `state` as it came, and with `iss` (RFC 9207 §2) always.
+pub(super) struct ToClient<'a> {
+    redirect: &'a RedirectUri,
+    state: Option<&'a str>,
+    issuer: &'a Issuer,
+}
+
+impl<'a> ToClient<'a> {
+    pub(super) fn new(proven: &'a Proven, state: Option<&'a str>, issuer: &'a Issuer) -> Self {
+        Self { redirect: proven.redirect(), state, issuer }
+    }
+
+    pub(super) fn code(&self, code: &str) -> Response {
+        self.send([("code", Some(code)), ("error", None)])
+    }
+
+    pub(super) fn error(&self, error: &OAuthError) -> Response {
+        tracing::info!(
+            error = error.error.as_str(),
+            description = error.error_description,
+            "an authorization request was refused"
+        );
+        self.send([
+            ("error", Some(error.error.as_str())),
+            ("error_description", error.error_description.as_deref()),
+        ])
+    }
+
+    fn send(&self, parameters: [(&str, Option<&str>); 2]) -> Response {
+        let parameters = parameters
+            .into_iter()
+            .chain([("state", self.state), ("iss", Some(self.issuer.as_str()))])
+            .filter_map(|(name, value)| Some((name, value?)));
+        see_other(&self.redirect.with_params(parameters))
+    }
+}

@@ -1,0 +1,172 @@
+//! `/register`: clients register themselves (RFC 7591).
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use hallpass_protocol::json::from_slice_unique;
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::redirect::RedirectUri;
+use hallpass_protocol::registration::{ClientInformation, ClientMetadata};
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::time::Timestamp;
+use http::StatusCode;
+
+use super::Server;
+use super::oauth_answer::{error, json};
+use crate::clients::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use crate::grants::storage;
+use crate::random::{id, token};
+use crate::settings::RegistrationPolicy;
+use crate::store::{ClientOrigin, ClientRow};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const MOST_REDIRECT_URIS: usize = 20;
+/// Names are cut when they are shown; this only bounds the row.
+const LONGEST_NAME: usize = 200;
+
+pub(super) async fn post(State(server): State<Server>, body: Bytes) -> Response {
+    match register(&server, &body).await {
+        Ok(information) => json(StatusCode::CREATED, &information),
+        Err(refused) => error(&refused),
+    }
+}
+
+async fn register(server: &Server, body: &[u8]) -> Result<ClientInformation, OAuthError> {
+    check_policy(server).await?;
+    let asked = metadata(body)?;
+    check_redirect_uris(&asked)?;
+    let method = auth_method(&asked)?;
+    let grant_types = grant_types(&asked)?;
+    check_response_types(&asked)?;
+    let secret = (method != "none").then(|| Secret::new(token()));
+    let name = asked.client_name.as_deref().map(cut);
+    let row = ClientRow {
+        id: id(),
+        origin: ClientOrigin::Dynamic,
+        name: name.clone(),
+        auth_method: method.to_owned(),
+        secret_hash: secret.as_ref().map(|secret| server.store.key().client_secret_hash(secret.expose())),
+        redirect_uris: asked.redirect_uris.clone(),
+        grant_types: grant_types.clone(),
+        // What a client may ask for is up to its person, at consent: clients register before they know the scopes.
+        scopes: None,
+        created_at: server.store.now(),
+    };
+    server.store.insert_client(&row).await.map_err(|failed| {
+        tracing::error!(error = %failed, "the store failed");
+        storage()
+    })?;
+    Ok(ClientInformation {
+        client_id_issued_at: Some(row.created_at),
+        // RFC 7591 §3.2.1: required with a secret; zero is for ever.
+        client_secret_expires_at: secret.as_ref().map(|_| Timestamp::from_unix(0)),
+        client_secret: secret,
+        ..ClientInformation::public(row.id, registered(asked, method, grant_types, name))
+    })
+}
+
+/// RFC 7591 §3.2.1: what is registered is told, which may be less than what was asked for.
+fn registered(
+    asked: ClientMetadata,
+    method: &str,
+    grant_types: Vec<String>,
+    client_name: Option<String>,
+) -> ClientMetadata {
+    ClientMetadata {
+        redirect_uris: asked.redirect_uris,
+        token_endpoint_auth_method: Some(method.to_owned()),
+        grant_types: Some(grant_types),
+        response_types: Some(vec!["code".to_owned()]),
+        client_name,
+        application_type: asked.application_type,
+        ..ClientMetadata::default()
+    }
+}
+
+async fn check_policy(server: &Server) -> Result<(), OAuthError> {
+    let RegistrationPolicy::Open { per_hour } = server.settings.registration else {
+        return Err(OAuthError::new(
+            ErrorCode::AccessDenied,
+            "clients cannot register themselves here; use a client ID metadata document, or ask the operator to add the client",
+        ));
+    };
+    let hour_ago = server.store.now().before(HOUR);
+    let lately = server.store.count_registrations(hour_ago).await;
+    let lately = lately.map_err(|failed| {
+        tracing::error!(error = %failed, "the store failed");
+        storage()
+    })?;
+    if lately >= u64::from(per_hour) {
+        return Err(OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "too many clients have registered within an hour; try again later, or use a client ID metadata document",
+        ));
+    }
+    Ok(())
+}
+
+fn metadata(body: &[u8]) -> Result<ClientMetadata, OAuthError> {
+    from_slice_unique(body)
+        .and_then(serde_json::from_value)
+        .map_err(|error| invalid(&format!("the body is not client metadata in JSON: {error}")))
+}
+
+fn check_redirect_uris(asked: &ClientMetadata) -> Result<(), OAuthError> {
+    let refused = |why: &str| OAuthError::new(ErrorCode::InvalidRedirectUri, why);
+    if asked.redirect_uris.is_empty() {
+        return Err(refused("redirect_uris is missing or empty"));
+    }
+    if asked.redirect_uris.len() > MOST_REDIRECT_URIS {
+        return Err(refused(&format!("there are more than {MOST_REDIRECT_URIS} redirect_uris")));
+    }
+    for uri in &asked.redirect_uris {
+        RedirectUri::parse(uri).map_err(|error| refused(&format!("{uri}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// RFC 7591 §2: the default is `client_secret_basic`.
+fn auth_method(asked: &ClientMetadata) -> Result<&'static str, OAuthError> {
+    match asked.token_endpoint_auth_method.as_deref() {
+        Some("none") => Ok("none"),
+        None | Some("client_secret_basic") => Ok("client_secret_basic"),
+        Some("client_secret_post") => Ok("client_secret_post"),
+        Some(other) => Err(invalid(&format!(
+            "token_endpoint_auth_method '{other}' is not supported; use none, client_secret_basic or client_secret_post"
+        ))),
+    }
+}
+
+/// RFC 7591 §2 lets the server leave out what it does not have: clients list the device grant and others in passing. Where
+/// nothing is said, both grants are given.
+fn grant_types(asked: &ClientMetadata) -> Result<Vec<String>, OAuthError> {
+    let both = [AUTHORIZATION_CODE, REFRESH_TOKEN];
+    let Some(asked) = &asked.grant_types else {
+        return Ok(both.map(str::to_owned).to_vec());
+    };
+    let kept: Vec<String> =
+        both.into_iter().filter(|grant| asked.iter().any(|name| name == grant)).map(str::to_owned).collect();
+    match kept.first().is_some_and(|grant| grant == AUTHORIZATION_CODE) {
+        true => Ok(kept),
+        false => Err(invalid("grant_types has to name authorization_code, the one grant that begins here")),
+    }
+}
+
+fn check_response_types(asked: &ClientMetadata) -> Result<(), OAuthError> {
+    match &asked.response_types {
+        Some(types) if !types.iter().any(|name| name == "code") => {
+            Err(invalid("response_types has to name code, the one response type there is"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cut(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
+}
+
+fn invalid(why: &str) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidClientMetadata, why)
+}

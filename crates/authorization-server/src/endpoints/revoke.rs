@@ -1,0 +1,74 @@
+//! `/revoke`: a client gives a token back (RFC 7009).
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use http::{HeaderMap, StatusCode};
+use serde_json::json as value;
+
+use super::Server;
+use super::oauth_answer::{client, error, form, json};
+use crate::clients::AuthenticatedClient;
+use crate::grants::storage;
+use crate::random::digest;
+use crate::store::StoreError;
+
+/// A refresh token takes its grant along, an access token goes alone. RFC 7009 §2.2: a token that is not known, or not
+/// the client's, is answered like one that was revoked, and nothing happens to it.
+pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = match form(&headers, &body) {
+        Ok(form) => form,
+        Err(refused) => return error(&refused),
+    };
+    let client = match client(&server, &headers, &form).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
+    let Some(token) = form.get("token").ok().flatten() else {
+        return error(&OAuthError::new(ErrorCode::InvalidRequest, "token is missing"));
+    };
+    match revoke(&server, &client, token).await {
+        Ok(()) => json(StatusCode::OK, &value!({})),
+        Err(failed) => {
+            tracing::error!(error = %failed, "the store failed");
+            error(&storage())
+        }
+    }
+}
+
+/// `token_type_hint` is not needed: the two kinds of token cannot be mistaken for each other.
+async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> Result<(), StoreError> {
+    if let Some(row) = server.store.find_refresh_token(&digest(token)).await? {
+        if row.grant.client_id == client.id() {
+            server.store.revoke_grant(&row.grant.id).await?;
+        }
+        return Ok(());
+    }
+    match access_token(server, token) {
+        Some(claims) if claims.client_id == client.id() => {
+            server.store.revoke_access_token(&claims.jti).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An access token of this server that has not ended. What is no such token needs no revocation.
+fn access_token(server: &Server, token: &str) -> Option<AccessTokenClaims> {
+    let resources: Vec<&str> =
+        server.settings.resources.iter().map(|resource| resource.identifier.as_str()).collect();
+    let expected = Expected {
+        issuer: &server.settings.issuer,
+        audience: &resources,
+        typ: &[AccessTokenClaims::TYP],
+        now: server.store.now(),
+        // Resource servers allow for clocks that differ, so a token may be alive elsewhere for a little longer.
+        leeway: Duration::from_secs(60),
+    };
+    let verified =
+        UnverifiedJwt::parse(token).ok()?.verify(&server.keys.handle().current(), &expected).ok()?;
+    verified.decode().ok()
+}

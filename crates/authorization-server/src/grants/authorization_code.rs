@@ -1,0 +1,99 @@
+//! A code for tokens (OAuth 2.1 §4.1.3).
+
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::pkce::{CodeChallenge, CodeVerifier};
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::token::TokenResponse;
+
+use super::Refusal;
+use super::access_token::{Subject, check_resource, respond, stored_scopes};
+use crate::clients::AuthenticatedClient;
+use crate::random::{digest, token};
+use crate::server::Inner;
+use crate::store::{CodeRow, StoreError};
+
+/// Every rule is checked by itself, and any single fault refuses. A refusal before the code is consumed leaves it as
+/// it was: whoever has caught a code but not its verifier cannot even spoil it.
+pub(crate) async fn redeem(
+    server: &Inner,
+    client: &AuthenticatedClient,
+    form: &Parameters,
+) -> Result<TokenResponse, Refusal> {
+    let code = form.get("code").ok().flatten().ok_or(Refusal::NoCode)?;
+    let code_hash = digest(code);
+    let row = server.store.find_code(&code_hash).await?;
+    let row = row.ok_or(Refusal::UnknownCode)?;
+    check_client(&row, client)?;
+    check_unused(server, &row).await?;
+    check_time(server, &row)?;
+    check_redirect_uri(&row, form)?;
+    check_verifier(&row, form)?;
+    check_resource(form, &row.resource)?;
+    consume(server, &code_hash, &row).await
+}
+
+/// OAuth 2.1 §4.1.3. First of all: another client learns nothing, and changes nothing.
+fn check_client(row: &CodeRow, client: &AuthenticatedClient) -> Result<(), Refusal> {
+    let same = row.client_id == client.id();
+    same.then_some(()).ok_or(Refusal::OtherClientsCode)
+}
+
+/// OAuth 2.1 §4.1.2: two parties have the code, so neither keeps its tokens.
+async fn check_unused(server: &Inner, row: &CodeRow) -> Result<(), Refusal> {
+    if row.used_at.is_none() {
+        return Ok(());
+    }
+    server.store.revoke_grant(&row.grant_id).await?;
+    tracing::warn!(grant = row.grant_id, client = row.client_id, "a code was replayed; its grant is revoked");
+    Err(Refusal::CodeReplayed)
+}
+
+fn check_time(server: &Inner, row: &CodeRow) -> Result<(), Refusal> {
+    let alive = server.store.now() < row.expires_at;
+    alive.then_some(()).ok_or(Refusal::CodeExpired)
+}
+
+/// OAuth 2.1 §10.2: clients of 2.1 do not send it any more; where it is sent it has to be the same text.
+fn check_redirect_uri(row: &CodeRow, form: &Parameters) -> Result<(), Refusal> {
+    match form.get("redirect_uri") {
+        Ok(None) => Ok(()),
+        Ok(Some(uri)) if uri == row.redirect_uri => Ok(()),
+        _ => Err(Refusal::OtherRedirectUri),
+    }
+}
+
+/// RFC 7636 §4.6. A code is never issued without a challenge, so there is no case without one.
+fn check_verifier(row: &CodeRow, form: &Parameters) -> Result<(), Refusal> {
+    let verifier = form.get("code_verifier").ok().flatten();
+    let verifier =
+        CodeVerifier::parse(verifier.ok_or(Refusal::NoVerifier)?).map_err(Refusal::MalformedVerifier)?;
+    let challenge = CodeChallenge::parse(&row.challenge)
+        .map_err(|_| StoreError::Unreadable { what: "code challenge" })?;
+    let fits = challenge.verify(&verifier);
+    fits.then_some(()).ok_or(Refusal::WrongVerifier)
+}
+
+async fn consume(server: &Inner, code_hash: &str, row: &CodeRow) -> Result<TokenResponse, Refusal> {
+    let lifetimes = &server.settings.lifetimes;
+    let now = server.store.now();
+    let grant_ends = now.after(lifetimes.grant);
+    let refresh_token = row.refreshable.then(token);
+    let stored = refresh_token.as_deref().map(digest);
+    let idle_ends = now.after(lifetimes.refresh_idle).min(grant_ends);
+    let first = stored.as_deref().map(|hash| (hash, idle_ends));
+    if !server.store.redeem_code(code_hash, grant_ends, first).await? {
+        // Someone was faster by a moment, the last second has passed, or the account is gone.
+        let now_row = server.store.find_code(code_hash).await?.ok_or(Refusal::UserGone)?;
+        check_unused(server, &now_row).await?;
+        check_time(server, &now_row)?;
+        return Err(Refusal::UserGone);
+    }
+    let subject = Subject {
+        grant_id: &row.grant_id,
+        user_id: &row.user_id,
+        client_id: &row.client_id,
+        resource: &row.resource,
+        scopes: &stored_scopes(&row.scopes)?,
+    };
+    respond(server, &subject, refresh_token.map(Secret::new))
+}

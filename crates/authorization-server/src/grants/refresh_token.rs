@@ -1,0 +1,148 @@
+//! A refresh token for new tokens, with rotation (OAuth 2.1 §4.3, RFC 9700 §2.2.2).
+//!
+//! Each use yields a successor. Clients lose answers, and several processes of one client refresh at once, so the token
+//! that was used just now may come again, from the same client, for a minute: it yields the same successor. After that
+//! minute a token that comes again has been stolen, or its successor was, and nobody can tell which; the grant ends.
+//!
+//! The successor of a used token is stored sealed under a key that only that token yields. Whoever reads the database
+//! finds nothing to use.
+
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::token::TokenResponse;
+
+use super::Refusal;
+use super::access_token::{Subject, check_resource, respond, stored_scopes};
+use crate::clients::AuthenticatedClient;
+use crate::keys::SealingKey;
+use crate::random::{digest, token};
+use crate::server::Inner;
+use crate::store::{RefreshTokenRow, StoreError};
+
+/// A client that loses its answer again and again within the minute can be this many tokens behind.
+const LONGEST_CHAIN: usize = 32;
+
+/// Answers with a new access token and the next refresh token.
+pub(crate) async fn refresh(
+    server: &Inner,
+    client: &AuthenticatedClient,
+    form: &Parameters,
+) -> Result<TokenResponse, Refusal> {
+    let presented = form.get("refresh_token").ok().flatten();
+    let presented = Secret::new(presented.ok_or(Refusal::NoRefreshToken)?);
+    let row = find(server, &presented).await?;
+    check_client(&row, client)?;
+    check_alive(server, &row)?;
+    check_resource(form, &row.grant.resource)?;
+    let scopes = narrowed(form, &stored_scopes(&row.grant.scopes)?)?;
+    let next = next(server, presented, row.clone()).await?;
+    let subject = Subject {
+        grant_id: &row.grant.id,
+        user_id: &row.grant.user_id,
+        client_id: &row.grant.client_id,
+        resource: &row.grant.resource,
+        scopes: &scopes,
+    };
+    respond(server, &subject, Some(next))
+}
+
+async fn find(server: &Inner, token: &Secret) -> Result<RefreshTokenRow, Refusal> {
+    let row = server.store.find_refresh_token(&digest(token.expose())).await?;
+    row.ok_or(Refusal::UnknownRefreshToken)
+}
+
+/// OAuth 2.1 §4.3.1. First of all: another client learns nothing, and changes nothing.
+fn check_client(row: &RefreshTokenRow, client: &AuthenticatedClient) -> Result<(), Refusal> {
+    let same = row.grant.client_id == client.id();
+    same.then_some(()).ok_or(Refusal::OtherClientsRefreshToken)
+}
+
+fn check_alive(server: &Inner, row: &RefreshTokenRow) -> Result<(), Refusal> {
+    if row.grant.revoked_at.is_some() {
+        return Err(Refusal::Revoked);
+    }
+    // A used token is judged by when it was used, not by when it would have ended.
+    let ends = match row.used_at {
+        Some(_) => row.grant.expires_at,
+        None => row.expires_at.min(row.grant.expires_at),
+    };
+    let alive = server.store.now() < ends;
+    alive.then_some(()).ok_or(Refusal::RefreshTokenExpired)
+}
+
+/// OAuth 2.1 §4.3.1: less may be asked for; the grant stays as it is.
+fn narrowed(form: &Parameters, granted: &ScopeSet) -> Result<ScopeSet, Refusal> {
+    let Some(text) = form.get("scope").ok().flatten() else {
+        return Ok(granted.clone());
+    };
+    let asked = ScopeSet::parse(text).map_err(|error| Refusal::MalformedScope(error.to_string()))?;
+    let beyond = asked.difference(granted);
+    match beyond.is_empty() {
+        true => Ok(asked),
+        false => Err(Refusal::ScopeBeyondGrant(beyond.to_string())),
+    }
+}
+
+/// The token to answer with: a new successor, or the one that another request made a moment ago.
+async fn next(server: &Inner, presented: Secret, row: RefreshTokenRow) -> Result<Secret, Refusal> {
+    if row.used_at.is_none()
+        && let Some(successor) = rotate(server, &presented, &row).await?
+    {
+        return Ok(successor);
+    }
+    newest(server, presented).await
+}
+
+/// One statement consumes the token and stores its successor. `None` where someone was faster by a moment.
+async fn rotate(
+    server: &Inner,
+    presented: &Secret,
+    row: &RefreshTokenRow,
+) -> Result<Option<Secret>, Refusal> {
+    let successor = Secret::new(token());
+    let (hash, successor_hash) = (digest(presented.expose()), digest(successor.expose()));
+    let sealed =
+        successor_key(presented).seal(&hash, successor.expose().as_bytes()).map_err(StoreError::from)?;
+    let idle_ends = server.store.now().after(server.settings.lifetimes.refresh_idle);
+    let ends = idle_ends.min(row.grant.expires_at);
+    let won = server.store.rotate_refresh_token(&hash, &successor_hash, &sealed, ends).await?;
+    Ok(won.then_some(successor))
+}
+
+/// Follows successors from a used token to the one that is not used yet. Each step has to be within the grace window;
+/// otherwise it is theft, and the family ends.
+async fn newest(server: &Inner, presented: Secret) -> Result<Secret, Refusal> {
+    let mut token = presented;
+    for _ in 0..LONGEST_CHAIN {
+        let row = find(server, &token).await?;
+        check_alive(server, &row)?;
+        let (Some(used_at), Some(sealed)) = (row.used_at, &row.successor) else {
+            return Ok(token);
+        };
+        let grace_ends = used_at.after(server.settings.lifetimes.refresh_grace);
+        if server.store.now() >= grace_ends {
+            return Err(replayed(server, &row).await?);
+        }
+        let successor =
+            successor_key(&token).open(&digest(token.expose()), sealed).map_err(StoreError::from)?;
+        let successor = String::from_utf8(successor).map_err(|_| StoreError::Sealed)?;
+        token = Secret::new(successor);
+    }
+    let row = find(server, &token).await?;
+    Err(replayed(server, &row).await?)
+}
+
+async fn replayed(server: &Inner, row: &RefreshTokenRow) -> Result<Refusal, Refusal> {
+    server.store.revoke_grant(&row.grant.id).await?;
+    tracing::warn!(
+        grant = row.grant.id,
+        client = row.grant.client_id,
+        "a refresh token was replayed; its grant is revoked"
+    );
+    Ok(Refusal::RefreshTokenReplayed)
+}
+
+fn successor_key(token: &Secret) -> SealingKey {
+    SealingKey::derive(token.expose().as_bytes(), "refresh token successor")
+}

@@ -1,0 +1,104 @@
+//! Why no token is given, one variant a rule.
+
+use hallpass_protocol::jose::JoseError;
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::pkce::PkceError;
+
+use crate::store::StoreError;
+
+/// A rule that a token request broke.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// OAuth 2.1 §4.1.3: `code` is required.
+    #[error("code is missing")]
+    NoCode,
+    /// The code was never issued, or is long gone.
+    #[error("this code is not known; it may have been mistyped, or issued by another server")]
+    UnknownCode,
+    /// OAuth 2.1 §4.1.3: a code is bound to its client.
+    #[error("this code was issued to another client")]
+    OtherClientsCode,
+    /// OAuth 2.1 §4.1.2: a code is used once; a second time ends all that came from it.
+    #[error("this code was used before; all tokens that came from it are revoked")]
+    CodeReplayed,
+    /// OAuth 2.1 §4.1.2.
+    #[error("this code has expired; codes live for a minute")]
+    CodeExpired,
+    /// OAuth 2.1 §10.2: where it is sent, it is the one of the authorization request.
+    #[error("redirect_uri is not the one of the authorization request")]
+    OtherRedirectUri,
+    /// RFC 7636 §4.5: `code_verifier` is required.
+    #[error("code_verifier is missing")]
+    NoVerifier,
+    /// RFC 7636 §4.1.
+    #[error("{0}")]
+    MalformedVerifier(PkceError),
+    /// RFC 7636 §4.6.
+    #[error("code_verifier does not fit the code_challenge of the authorization request")]
+    WrongVerifier,
+    /// RFC 8707 §2.2: only what was granted.
+    #[error("the resource '{0}' is not the one that was granted")]
+    OtherResource(String),
+    /// OAuth 2.1 §4.3.1: `refresh_token` is required.
+    #[error("refresh_token is missing")]
+    NoRefreshToken,
+    /// The token was never issued, or is long gone.
+    #[error("this refresh token is not known here")]
+    UnknownRefreshToken,
+    /// OAuth 2.1 §4.3.1: a refresh token is bound to its client.
+    #[error("this refresh token was issued to another client")]
+    OtherClientsRefreshToken,
+    /// OAuth 2.1 §4.3.1: rotation; replay ends the family.
+    #[error("this refresh token was used before; for safety the whole grant is revoked: log in again")]
+    RefreshTokenReplayed,
+    /// Not used for too long, or the grant's time is over.
+    #[error("this refresh token has expired: log in again")]
+    RefreshTokenExpired,
+    /// The grant was revoked.
+    #[error("the grant was revoked: log in again")]
+    Revoked,
+    /// OAuth 2.1 §4.3.1: no scope beyond what was granted.
+    #[error("the scope '{0}' was not granted")]
+    ScopeBeyondGrant(String),
+    /// The scope cannot be read.
+    #[error("{0}")]
+    MalformedScope(String),
+    /// The account was disabled or removed.
+    #[error("the account cannot be used any more")]
+    UserGone,
+    /// A token could not be signed.
+    #[error("the token could not be signed")]
+    Signing(#[from] JoseError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// The error as OAuth says it. What went wrong inside stays inside.
+    pub(crate) fn to_oauth(&self) -> OAuthError {
+        let code = match self {
+            Self::NoCode | Self::NoVerifier | Self::NoRefreshToken => ErrorCode::InvalidRequest,
+            Self::OtherResource(_) => ErrorCode::InvalidTarget,
+            Self::ScopeBeyondGrant(_) | Self::MalformedScope(_) => ErrorCode::InvalidScope,
+            Self::Signing(error) => {
+                tracing::error!(%error, "an access token could not be signed");
+                return OAuthError::new(ErrorCode::ServerError, "the token could not be signed");
+            }
+            Self::Store(error) => {
+                tracing::error!(%error, "the store failed");
+                return storage();
+            }
+            _ => ErrorCode::InvalidGrant,
+        };
+        OAuthError::new(code, self.to_string())
+    }
+}
+
+/// The answer of every endpoint while the store fails.
+pub(crate) fn storage() -> OAuthError {
+    OAuthError::new(
+        ErrorCode::TemporarilyUnavailable,
+        "the server's database does not answer; nothing was done, try again",
+    )
+}

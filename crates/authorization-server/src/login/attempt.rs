@@ -1,0 +1,97 @@
+//! One attempt to log in.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use hallpass_protocol::secret::Secret;
+
+use super::{Busy, UserName};
+use crate::random::digest;
+use crate::server::Inner;
+use crate::store::{Attempt, StoreError};
+
+/// Wrong passwords for one account before waits begin.
+const FREE_FOR_ACCOUNT: i64 = 5;
+/// Wrong passwords from one address before waits begin: a whole office may be behind it.
+const FREE_FOR_ADDRESS: i64 = 30;
+
+/// Why an attempt did not end in a login.
+#[derive(Debug)]
+pub(crate) enum LoginRefused {
+    /// Name or password is wrong, or the account is disabled. Which one is not told.
+    Wrong,
+    /// Too many wrong passwords lately.
+    Wait(Duration),
+    Busy,
+    Store(StoreError),
+}
+
+impl From<StoreError> for LoginRefused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Busy> for LoginRefused {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+/// Checks name and password, and says whose they are. Counted before it is checked, for the account and for the
+/// address, whether the account exists or not.
+pub(crate) async fn log_in(
+    server: &Inner,
+    name: &str,
+    password: Secret,
+    address: Option<IpAddr>,
+) -> Result<String, LoginRefused> {
+    let key = UserName::parse(name).map_or_else(|_| String::new(), |name| name.key);
+    let account = digest(&format!("account\0{key}"));
+    let address = address.map(|address| digest(&format!("address\0{}", network(address))));
+    if let Some(address) = &address {
+        begin(server, address, FREE_FOR_ADDRESS).await?;
+    }
+    begin(server, &account, FREE_FOR_ACCOUNT).await?;
+    let user = server.store.find_user(&key).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.as_str());
+    let fits = server.passwords.verify(password, hash).await?;
+    let user = user.filter(|user| fits && !user.disabled).ok_or(LoginRefused::Wrong)?;
+    server.store.forget_failures(&account).await?;
+    if let Some(address) = &address {
+        // Not forgotten: whoever has one account could try all others for ever.
+        server.store.take_back_attempt(address).await?;
+    }
+    Ok(user.id)
+}
+
+async fn begin(server: &Inner, subject: &str, free: i64) -> Result<(), LoginRefused> {
+    match server.store.begin_attempt(subject, free).await? {
+        Attempt::Allowed => Ok(()),
+        Attempt::TooEarly(until) => {
+            let wait = server.store.now().until(until).max(Duration::from_secs(1));
+            Err(LoginRefused::Wait(wait))
+        }
+    }
+}
+
+/// One customer of an IPv6 network has 2⁶⁴ addresses, so they count as one.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let of = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
+    }
+}

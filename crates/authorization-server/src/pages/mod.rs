@@ -1,0 +1,99 @@
+//! What people see: plain HTML without JavaScript, each page a template in `templates/`.
+
+mod headers;
+mod problem;
+mod text;
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+pub(crate) use headers::FormTarget;
+pub(crate) use problem::Problem;
+pub(crate) use text::shown;
+
+/// The one stylesheet. It stands in each page, and its hash in each page's policy.
+pub(crate) const STYLE: &str = include_str!("../../templates/style.css");
+
+#[derive(Template)]
+#[template(path = "login.html")]
+pub(crate) struct LoginPage {
+    pub(crate) client: String,
+    pub(crate) resource: String,
+    pub(crate) error: Option<String>,
+    /// There is no user at all yet.
+    pub(crate) nobody: bool,
+    pub(crate) action: String,
+    pub(crate) interaction: String,
+    pub(crate) csrf: String,
+    pub(crate) username: String,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(crate) struct ConsentPage {
+    pub(crate) client: String,
+    /// The domain that published the client's metadata document.
+    pub(crate) domain: Option<String>,
+    /// Where an app without a verified domain comes from, in words.
+    pub(crate) origin: &'static str,
+    pub(crate) redirect_host: String,
+    /// All of the client's redirect URIs lead to the person's own machine.
+    pub(crate) loopback_only: bool,
+    /// The answer goes to an app by a scheme of its own.
+    pub(crate) app_scheme: Option<String>,
+    pub(crate) resource: String,
+    pub(crate) resource_identifier: String,
+    pub(crate) scopes: Vec<ScopeInWords>,
+    /// The client gets a refresh token.
+    pub(crate) stays: bool,
+    pub(crate) idle_days: u64,
+    pub(crate) action: String,
+    pub(crate) interaction: String,
+    pub(crate) csrf: String,
+    pub(crate) username: String,
+}
+
+/// A scope and what it allows.
+pub(crate) struct ScopeInWords {
+    pub(crate) name: String,
+    pub(crate) says: String,
+}
+
+#[derive(Template)]
+#[template(path = "setup.html")]
+pub(crate) struct SetupPage {
+    pub(crate) error: Option<String>,
+    pub(crate) action: String,
+    pub(crate) token: String,
+    pub(crate) csrf: String,
+    pub(crate) username: String,
+}
+
+#[derive(Template)]
+#[template(path = "setup_done.html")]
+pub(crate) struct SetupDonePage {
+    pub(crate) username: String,
+    pub(crate) resources: Vec<String>,
+}
+
+/// Turns a page into an answer, with the headers that every page has.
+pub(crate) fn answer(status: StatusCode, page: &impl Template, target: &FormTarget) -> Response {
+    match page.render() {
+        Ok(html) => (status, headers::of_a_page(target), html).into_response(),
+        Err(error) => {
+            // Writing into a string cannot fail; a template that says so is a fault of the program.
+            tracing::error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Adds `Retry-After` (RFC 9110 §10.2.3).
+pub(crate) fn retry_after(mut response: Response, wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1);
+    response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+    response
+}

@@ -1,0 +1,235 @@
+//! The server as a whole: started once, then handed around.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hallpass_guarded_fetch::Fetcher;
+use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::scope::ScopeSet;
+use url::Url;
+
+use crate::browser::Cookies;
+use crate::clients::{Clients, DocumentCache};
+use crate::keys::{KeyHandle, KeyRing};
+use crate::login::{Passwords, Users};
+use crate::random::{digest, token};
+use crate::revocations::Revocations;
+use crate::settings::Settings;
+use crate::store::{LONGEST_ACCESS_TOKEN, Store, StoreError};
+
+/// How often other processes' revocations are read.
+const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
+/// How often expired rows are swept, in rounds of the above.
+const SWEEP_EVERY_ROUNDS: u32 = 60;
+/// How long the link for the first user works.
+const SETUP_LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// A running authorization server. Clones are the same server; when the last one is dropped, its housekeeping ends.
+#[derive(Clone)]
+pub struct AuthorizationServer(Arc<Inner>);
+
+/// What every endpoint works with.
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) keys: KeyRing,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) documents: DocumentCache,
+    pub(crate) passwords: Passwords,
+    pub(crate) cookies: Cookies,
+    setup_link: Option<Url>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing to protect.
+    #[error("there is no resource: an authorization server needs at least one to issue tokens for")]
+    NoResource,
+    /// The same resource twice.
+    #[error("the resource {0} is there twice")]
+    ResourceTwice(ResourceIdentifier),
+    /// Default scopes that the resource does not have.
+    #[error(
+        "the default scopes '{scopes}' of {resource} are not among its scopes: describe them, or leave them out"
+    )]
+    UnknownDefault {
+        /// Whose defaults.
+        resource: ResourceIdentifier,
+        /// The ones that are not described.
+        scopes: ScopeSet,
+    },
+    /// Access tokens that live too long to be revoked.
+    #[error(
+        "access tokens may live a day at most, since a revocation is remembered that long; ten minutes is usual"
+    )]
+    LongAccessTokens,
+    /// No password can be hashed.
+    #[error("passwords cannot be hashed: is there enough memory?")]
+    Passwords,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl std::fmt::Debug for AuthorizationServer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("AuthorizationServer")
+            .field("issuer", &self.0.settings.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AuthorizationServer {
+    /// Starts the server: makes the signing key at the first start, and the set-up link while there is no user. The
+    /// time is the store's. Housekeeping runs as a task, so this has to be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the settings contradict themselves, and where the store fails.
+    pub async fn start(settings: Settings, store: Store, fetcher: Fetcher) -> Result<Self, StartError> {
+        check(&settings)?;
+        let keys = KeyRing::load_or_create(&store).await?;
+        let setup_link = new_setup_link(&settings, &store).await?;
+        let inner = Arc::new(Inner {
+            cookies: Cookies::new(&settings.issuer),
+            passwords: Passwords::new().await.map_err(|_| StartError::Passwords)?,
+            documents: DocumentCache::default(),
+            settings,
+            store,
+            keys,
+            fetcher,
+            setup_link,
+        });
+        tokio::spawn(housekeeping(Arc::downgrade(&inner)));
+        Ok(Self(inner))
+    }
+
+    /// All endpoints: those of the issuer under its path, the metadata documents where clients look for them.
+    pub fn router(&self) -> axum::Router {
+        crate::endpoints::router(Arc::clone(&self.0))
+    }
+
+    /// The keys that access tokens verify with.
+    #[must_use]
+    pub fn verifying_keys(&self) -> KeyHandle {
+        self.0.keys.handle().clone()
+    }
+
+    /// Which access tokens must be refused although they have not expired.
+    #[must_use]
+    pub fn revocations(&self) -> Revocations {
+        self.0.store.revoked().clone()
+    }
+
+    /// The people who may log in.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        self.0.store.users()
+    }
+
+    /// The clients.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        self.0.store.clients()
+    }
+
+    /// The one-time link for the first user, if there was none at the start. To be shown to the operator.
+    #[must_use]
+    pub fn setup_link(&self) -> Option<Url> {
+        self.0.setup_link.clone()
+    }
+
+    /// Does at once what housekeeping does by itself: reads what other processes revoked, and sweeps expired rows.
+    /// Says how many rows that were.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn keep_house(&self) -> Result<u64, StoreError> {
+        self.0.store.read_revocations().await?;
+        self.0.store.sweep().await
+    }
+}
+
+impl Store {
+    /// The people who may log in.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        Users::new(self.clone())
+    }
+
+    /// The clients.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        Clients::new(self.clone())
+    }
+}
+
+impl Inner {
+    /// The URL of an endpoint, for clients.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let issuer = self.settings.issuer.as_str().trim_end_matches('/');
+        format!("{issuer}{path}")
+    }
+
+    /// The path of a page, for browsers: whatever host they came by, they stay there.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.base())
+    }
+
+    /// The issuer's own path, without a slash at the end.
+    pub(crate) fn base(&self) -> &str {
+        self.settings.issuer.url().path().trim_end_matches('/')
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), StartError> {
+    if settings.resources.is_empty() {
+        return Err(StartError::NoResource);
+    }
+    for (at, resource) in settings.resources.iter().enumerate() {
+        let same = |other: &&crate::Resource| other.identifier == resource.identifier;
+        if settings.resources.iter().take(at).any(|other| same(&other)) {
+            return Err(StartError::ResourceTwice(resource.identifier.clone()));
+        }
+        let known: ScopeSet = resource.scopes.iter().map(|(scope, _)| scope.clone()).collect();
+        let scopes = resource.default.difference(&known);
+        if !scopes.is_empty() {
+            let resource = resource.identifier.clone();
+            return Err(StartError::UnknownDefault { resource, scopes });
+        }
+    }
+    if settings.lifetimes.access_token > LONGEST_ACCESS_TOKEN {
+        return Err(StartError::LongAccessTokens);
+    }
+    Ok(())
+}
+
+async fn new_setup_link(settings: &Settings, store: &Store) -> Result<Option<Url>, StoreError> {
+    if store.count_users().await? > 0 {
+        return Ok(None);
+    }
+    let token = token();
+    let ends = store.now().after(SETUP_LINK_LIFETIME);
+    store.replace_setup_link(&digest(&token), ends).await?;
+    let issuer = settings.issuer.as_str().trim_end_matches('/');
+    // An issuer with a path is a URL still.
+    Ok(Url::parse(&format!("{issuer}/setup?token={token}")).ok())
+}
+
+/// Ends by itself when the server is gone.
+async fn housekeeping(server: Weak<Inner>) {
+    let mut round: u32 = 0;
+    loop {
+        tokio::time::sleep(REVOCATIONS_EVERY).await;
+        let Some(server) = server.upgrade() else { return };
+        round = round.wrapping_add(1);
+        let mut kept = server.store.read_revocations().await;
+        if kept.is_ok() && round.is_multiple_of(SWEEP_EVERY_ROUNDS) {
+            kept = server.store.sweep().await.map(drop);
+        }
+        if let Err(error) = kept {
+            tracing::warn!(%error, "housekeeping failed; it is tried again");
+        }
+    }
+}

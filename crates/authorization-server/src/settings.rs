@@ -1,0 +1,99 @@
+//! What an operator decides about an authorization server.
+
+use std::time::Duration;
+
+use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::scope::{Scope, ScopeSet};
+
+/// The settings of one authorization server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this server is (RFC 8414 §2). Endpoint URLs are this, with a path appended.
+    pub issuer: Issuer,
+    /// What access tokens can be asked for. The first is taken where a request names none.
+    pub resources: Vec<Resource>,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// Whether clients may register themselves (RFC 7591).
+    pub registration: RegistrationPolicy,
+}
+
+impl Settings {
+    /// Default lifetimes and open registration.
+    #[must_use]
+    pub fn new(issuer: Issuer, resources: Vec<Resource>) -> Self {
+        Self {
+            issuer,
+            resources,
+            lifetimes: Lifetimes::default(),
+            registration: RegistrationPolicy::default(),
+        }
+    }
+}
+
+/// A protected resource that this server issues access tokens for.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The resource identifier, which becomes the tokens' `aud` (RFC 8707 §2).
+    pub identifier: ResourceIdentifier,
+    /// What people call it; shown at consent.
+    pub name: String,
+    /// Every scope, with what it allows in words that finish "it may …".
+    pub scopes: Vec<(Scope, String)>,
+    /// What a request without `scope` gets.
+    pub default: ScopeSet,
+}
+
+/// How long things live.
+#[derive(Clone, Debug)]
+pub struct Lifetimes {
+    /// An authorization code: 60 seconds. OAuth 2.1 §4.1.2 allows ten minutes at most.
+    pub code: Duration,
+    /// An access token: ten minutes.
+    pub access_token: Duration,
+    /// A refresh token that is not used: 30 days.
+    pub refresh_idle: Duration,
+    /// A grant, however much it is used: 180 days.
+    pub grant: Duration,
+    /// How long a refresh token that was just used may be sent again: 60 seconds.
+    pub refresh_grace: Duration,
+    /// A browser session: twelve hours.
+    pub session: Duration,
+    /// An authorization request that waits for its person: thirty minutes.
+    pub interaction: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        Self {
+            code: Duration::from_secs(60),
+            access_token: Duration::from_secs(10 * MINUTE),
+            refresh_idle: Duration::from_secs(30 * DAY),
+            grant: Duration::from_secs(180 * DAY),
+            refresh_grace: Duration::from_secs(60),
+            session: Duration::from_secs(12 * 60 * MINUTE),
+            interaction: Duration::from_secs(30 * MINUTE),
+        }
+    }
+}
+
+/// Whether clients may register themselves (RFC 7591).
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum RegistrationPolicy {
+    /// Anyone may, so many times an hour in all.
+    Open {
+        /// How many registrations an hour are taken before the rest is turned away.
+        per_hour: u32,
+    },
+    /// Nobody may; the metadata does not name the endpoint.
+    Off,
+}
+
+impl Default for RegistrationPolicy {
+    fn default() -> Self {
+        Self::Open { per_hour: 100 }
+    }
+}

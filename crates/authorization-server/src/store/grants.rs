@@ -1,0 +1,99 @@
+//! Grants, and their end. Revoking one ends its whole family of tokens.
+
+use std::time::Duration;
+
+use hallpass_protocol::time::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use super::{Result, Store};
+
+/// No access token lives longer than this, so no revocation needs to be remembered longer. Settings
+/// that say more are refused at start.
+pub(crate) const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Resource servers accept tokens this much past their end, at most.
+const LEEWAY: Duration = Duration::from_secs(5 * 60);
+
+/// What one person gave to one installation of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantRow {
+    pub(crate) id: String,
+    pub(crate) user_id: String,
+    pub(crate) client_id: String,
+    pub(crate) resource: String,
+    pub(crate) scopes: String,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) revoked_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Ends a grant with all its tokens. Nothing happens to one that has ended before.
+    pub(crate) async fn revoke_grant(&self, id: &str) -> Result<()> {
+        self.revoke_where(
+            "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id",
+            id,
+        )
+        .await
+    }
+
+    /// Ends every grant of a client.
+    pub(crate) async fn revoke_grants_of_client(&self, client_id: &str) -> Result<()> {
+        self.revoke_where(
+            "UPDATE grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL RETURNING id",
+            client_id,
+        )
+        .await
+    }
+
+    async fn revoke_where(&self, update: &'static str, value: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let revoked = self.revoke_in(&mut tx, update, value).await?;
+        tx.commit().await?;
+        self.remember_revoked(revoked);
+        Ok(())
+    }
+
+    pub(super) async fn revoke_grants_where_user(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        user_id: &str,
+    ) -> Result<Vec<String>> {
+        self.revoke_in(
+            tx,
+            "UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL RETURNING id",
+            user_id,
+        )
+        .await
+    }
+
+    async fn revoke_in(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        update: &'static str,
+        value: &str,
+    ) -> Result<Vec<String>> {
+        let revoked: Vec<String> =
+            sqlx::query_scalar(update).bind(value).bind(self.now().unix()).fetch_all(&mut **tx).await?;
+        for id in &revoked {
+            sqlx::query(
+                "INSERT INTO revocations (revoked, expires_at) VALUES ($1, $2)
+                 ON CONFLICT (revoked) DO NOTHING",
+            )
+            .bind(id)
+            .bind(self.revocation_ends().unix())
+            .execute(&mut **tx)
+            .await?;
+        }
+        Ok(revoked)
+    }
+
+    /// Only after the commit: what memory says must be true after a restart.
+    pub(super) fn remember_revoked(&self, revoked: Vec<String>) {
+        let until = self.revocation_ends();
+        self.revoked().insert(revoked.into_iter().map(|id| (id, until)));
+    }
+
+    pub(super) fn revocation_ends(&self) -> Timestamp {
+        self.now().after(LONGEST_ACCESS_TOKEN).after(LEEWAY)
+    }
+}

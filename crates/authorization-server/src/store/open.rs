@@ -1,0 +1,103 @@
+//! Opening the database: folder and file for the owner alone, WAL, migrations.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_protocol::time::Clock;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, SqlitePool};
+
+use super::{Inner, Result, Store, StoreError};
+use crate::keys::MasterKey;
+use crate::revocations::Revocations;
+
+/// How long a statement waits for another process's write before it gives up.
+const BUSY: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+impl Store {
+    /// Opens the database file, and makes it and its folder where they are missing, readable by their
+    /// owner alone.
+    ///
+    /// # Errors
+    /// Where the file cannot be made or opened, and where its tables belong to a newer version.
+    pub async fn open(path: &Path, key: MasterKey, clock: Clock) -> Result<Self> {
+        let refused = |source| StoreError::Open { path: path.to_owned(), source };
+        make_private(path).map_err(refused)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What was answered must be true after a power failure: a revoked token stays revoked.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY)
+            .connect_with(options.clone())
+            .await?;
+        migrate(path, &write).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await?;
+        let store = Self(Arc::new(Inner {
+            read,
+            write,
+            key,
+            clock: clock.clone(),
+            revocations: Revocations::new(clock),
+        }));
+        store.read_revocations().await?;
+        Ok(store)
+    }
+}
+
+/// SQLite gives its side files the mode of the main file, so making that one first is enough.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    private_file(path).map(drop)
+}
+
+fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Two processes that start at once must not both migrate; SQLite has no lock for that, a file has.
+async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
+    let lock = path.with_extension("lock");
+    let refused = |source| StoreError::Open { path: lock.clone(), source };
+    let file = private_file(&lock).map_err(refused)?;
+    let file = tokio::task::spawn_blocking(move || file.lock().map(|()| file))
+        .await
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(refused)?;
+    let migrated = migrations().run(pool).await;
+    drop(file);
+    Ok(migrated?)
+}
+
+fn migrations() -> Migrator {
+    let first = include_str!("migrations/0001_first_light.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "first light".into(),
+        MigrationType::Simple,
+        first.into_sql_str(),
+        false,
+    )])
+}

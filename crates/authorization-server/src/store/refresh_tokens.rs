@@ -1,0 +1,81 @@
+//! Refresh tokens: stored hashed, each used once, each with its successor.
+
+use hallpass_protocol::time::Timestamp;
+
+use super::{GrantRow, Result, Store};
+
+/// A refresh token with the grant that it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshTokenRow {
+    pub(crate) expires_at: Timestamp,
+    pub(crate) used_at: Option<Timestamp>,
+    /// The next token, sealed under a key that only this token yields.
+    pub(crate) successor: Option<String>,
+    pub(crate) grant: GrantRow,
+}
+
+impl Store {
+    pub(crate) async fn find_refresh_token(&self, token_hash: &str) -> Result<Option<RefreshTokenRow>> {
+        type Row =
+            (i64, Option<i64>, Option<String>, String, String, String, String, String, i64, Option<i64>);
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT refresh_tokens.expires_at, refresh_tokens.used_at, refresh_tokens.successor,
+                    grants.id, grants.user_id, grants.client_id, grants.resource, grants.scopes,
+                    grants.expires_at, grants.revoked_at
+             FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id
+             WHERE refresh_tokens.token_hash = $1",
+        )
+        .bind(token_hash)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(|row| RefreshTokenRow {
+            expires_at: Timestamp::from_unix(row.0),
+            used_at: row.1.map(Timestamp::from_unix),
+            successor: row.2,
+            grant: GrantRow {
+                id: row.3,
+                user_id: row.4,
+                client_id: row.5,
+                resource: row.6,
+                scopes: row.7,
+                expires_at: Timestamp::from_unix(row.8),
+                revoked_at: row.9.map(Timestamp::from_unix),
+            },
+        }))
+    }
+
+    /// Consumes a token and stores its successor. One statement decides: true for exactly one
+    /// caller, however many come at once.
+    pub(crate) async fn rotate_refresh_token(
+        &self,
+        token_hash: &str,
+        successor_hash: &str,
+        sealed_successor: &str,
+        successor_expires: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let grant_id: Option<String> = sqlx::query_scalar(
+            "UPDATE refresh_tokens SET used_at = $2, successor = $3
+             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
+               AND grant_id IN (SELECT id FROM grants
+                                WHERE revoked_at IS NULL AND expires_at > $2)
+             RETURNING grant_id",
+        )
+        .bind(token_hash)
+        .bind(self.now().unix())
+        .bind(sealed_successor)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(grant_id) = grant_id else {
+            return Ok(false);
+        };
+        sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
+            .bind(successor_hash)
+            .bind(grant_id)
+            .bind(successor_expires.unix())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}

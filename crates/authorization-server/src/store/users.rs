@@ -1,0 +1,112 @@
+//! The people who may log in.
+
+use hallpass_protocol::time::Timestamp;
+
+use super::{Result, Store};
+
+/// A person who may log in, as an operator sees one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The subject of this person's tokens: random, never given to anyone else.
+    pub id: String,
+    /// The name to log in with.
+    pub name: String,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// Since when the account is disabled.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// What a login needs to know.
+pub(crate) struct UserRow {
+    pub(crate) id: String,
+    pub(crate) password_hash: String,
+    pub(crate) disabled: bool,
+}
+
+impl Store {
+    /// False where the name is taken.
+    pub(crate) async fn insert_user(
+        &self,
+        id: &str,
+        name: &str,
+        name_key: &str,
+        password_hash: &str,
+    ) -> Result<bool> {
+        let made = sqlx::query(
+            "INSERT INTO users (id, name, name_key, password_hash, created_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name_key) DO NOTHING",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(name_key)
+        .bind(password_hash)
+        .bind(self.now().unix())
+        .execute(self.writer())
+        .await?;
+        Ok(made.rows_affected() == 1)
+    }
+
+    pub(crate) async fn list_users(&self) -> Result<Vec<User>> {
+        let rows: Vec<(String, String, i64, Option<i64>)> =
+            sqlx::query_as("SELECT id, name, created_at, disabled_at FROM users ORDER BY name_key")
+                .fetch_all(self.reader())
+                .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, name, created_at, disabled_at)| User {
+                id,
+                name,
+                created_at: Timestamp::from_unix(created_at),
+                disabled_at: disabled_at.map(Timestamp::from_unix),
+            })
+            .collect())
+    }
+
+    pub(crate) async fn count_users(&self) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(self.reader()).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(crate) async fn find_user(&self, name_key: &str) -> Result<Option<UserRow>> {
+        let row: Option<(String, String, Option<i64>)> =
+            sqlx::query_as("SELECT id, password_hash, disabled_at FROM users WHERE name_key = $1")
+                .bind(name_key)
+                .fetch_optional(self.reader())
+                .await?;
+        Ok(row.map(|(id, password_hash, disabled_at)| UserRow {
+            id,
+            password_hash,
+            disabled: disabled_at.is_some(),
+        }))
+    }
+
+    /// Disables the account and ends its sessions and grants, all or nothing. False where nobody has the name.
+    pub(crate) async fn disable_user(&self, name_key: &str) -> Result<bool> {
+        self.end_user(
+            name_key,
+            "UPDATE users SET disabled_at = $2 WHERE name_key = $1 AND disabled_at IS NULL",
+        )
+        .await
+    }
+
+    /// Removes the account with all that hangs on it, all or nothing. False where nobody has the name.
+    pub(crate) async fn remove_user(&self, name_key: &str) -> Result<bool> {
+        self.end_user(name_key, "DELETE FROM users WHERE name_key = $1 AND created_at <= $2").await
+    }
+
+    async fn end_user(&self, name_key: &str, end: &'static str) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let id: Option<String> = sqlx::query_scalar("SELECT id FROM users WHERE name_key = $1")
+            .bind(name_key)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(id) = id else { return Ok(false) };
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&id).execute(&mut *tx).await?;
+        let revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
+        sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;
+        tx.commit().await?;
+        self.remember_revoked(revoked);
+        Ok(true)
+    }
+}
