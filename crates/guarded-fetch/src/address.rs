@@ -6,82 +6,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const SPECIAL_V4: [(Ipv4Addr, u32, &str); 15] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8, "this network (0.0.0.0/8)"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "private (10.0.0.0/8)"),
-    (
-        Ipv4Addr::new(100, 64, 0, 0),
-        10,
-        "shared by a carrier (100.64.0.0/10)",
-    ),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, "shared by a carrier (100.64.0.0/10)"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback (127.0.0.0/8)"),
-    (
-        Ipv4Addr::new(169, 254, 0, 0),
-        16,
-        "link-local (169.254.0.0/16)",
-    ),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local (169.254.0.0/16)"),
     (Ipv4Addr::new(172, 16, 0, 0), 12, "private (172.16.0.0/12)"),
     (Ipv4Addr::new(192, 0, 0, 0), 24, "special (192.0.0.0/24)"),
-    (
-        Ipv4Addr::new(192, 0, 2, 0),
-        24,
-        "documentation (192.0.2.0/24)",
-    ),
-    (
-        Ipv4Addr::new(192, 88, 99, 0),
-        24,
-        "6to4 relay (192.88.99.0/24)",
-    ),
-    (
-        Ipv4Addr::new(192, 168, 0, 0),
-        16,
-        "private (192.168.0.0/16)",
-    ),
-    (
-        Ipv4Addr::new(198, 18, 0, 0),
-        15,
-        "benchmarks (198.18.0.0/15)",
-    ),
-    (
-        Ipv4Addr::new(198, 51, 100, 0),
-        24,
-        "documentation (198.51.100.0/24)",
-    ),
-    (
-        Ipv4Addr::new(203, 0, 113, 0),
-        24,
-        "documentation (203.0.113.0/24)",
-    ),
+    (Ipv4Addr::new(192, 0, 2, 0), 24, "documentation (192.0.2.0/24)"),
+    (Ipv4Addr::new(192, 88, 99, 0), 24, "6to4 relay (192.88.99.0/24)"),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, "private (192.168.0.0/16)"),
+    (Ipv4Addr::new(198, 18, 0, 0), 15, "benchmarks (198.18.0.0/15)"),
+    (Ipv4Addr::new(198, 51, 100, 0), 24, "documentation (198.51.100.0/24)"),
+    (Ipv4Addr::new(203, 0, 113, 0), 24, "documentation (203.0.113.0/24)"),
     (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast (224.0.0.0/4)"),
-    (
-        Ipv4Addr::new(240, 0, 0, 0),
-        4,
-        "reserved or broadcast (240.0.0.0/4)",
-    ),
+    (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved or broadcast (240.0.0.0/4)"),
 ];
 
 /// What is not public inside 2000::/3. Outside of it nothing is, so that the list stays short and
 /// a range that is assigned tomorrow is refused today.
 const SPECIAL_V6: [(Ipv6Addr, u32, &str); 4] = [
     // Teredo, benchmarks, ORCHID and others; Teredo (2001::/32) carries an IPv4 address.
-    (
-        Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0),
-        23,
-        "special, Teredo among it (2001::/23)",
-    ),
-    (
-        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0),
-        32,
-        "documentation (2001:db8::/32)",
-    ),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "special, Teredo among it (2001::/23)"),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation (2001:db8::/32)"),
     // Carries an IPv4 address, and is given up (RFC 7526).
-    (
-        Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0),
-        16,
-        "6to4 (2002::/16)",
-    ),
-    (
-        Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0),
-        20,
-        "documentation (3fff::/20)",
-    ),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, "6to4 (2002::/16)"),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "documentation (3fff::/20)"),
 ];
 
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
@@ -104,9 +52,8 @@ pub fn is_loopback(address: IpAddr) -> bool {
 }
 
 fn why_not_public_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let inside = |(base, len, _): &&(Ipv4Addr, u32, _)| {
-        (address.to_bits() ^ base.to_bits()).leading_zeros() >= *len
-    };
+    let inside =
+        |(base, len, _): &&(Ipv4Addr, u32, _)| (address.to_bits() ^ base.to_bits()).leading_zeros() >= *len;
     SPECIAL_V4.iter().find(inside).map(|(_, _, what)| *what)
 }
 
@@ -119,14 +66,13 @@ fn why_not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
     if !within(GLOBAL_UNICAST, 3) {
         return Some("not global unicast (outside of 2000::/3)");
     }
-    SPECIAL_V6
-        .iter()
-        .find(|(base, len, _)| within(*base, *len))
-        .map(|(_, _, what)| *what)
+    SPECIAL_V6.iter().find(|(base, len, _)| within(*base, *len)).map(|(_, _, what)| *what)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn public(address: &str) -> bool {
@@ -236,6 +182,41 @@ mod tests {
         }
         for address in ["128.0.0.1", "::2", "::127.0.0.1", "64:ff9b::127.0.0.1"] {
             assert!(!is_loopback(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    proptest! {
+        /// Differential: whatever the standard library calls special is not public.
+        #[test]
+        fn what_std_calls_special_is_not_public(bits: u32) {
+            let address = Ipv4Addr::from_bits(bits);
+            let special = address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_multicast()
+                || address.is_broadcast()
+                || address.is_documentation()
+                || address.is_unspecified();
+            prop_assert!(!special || why_not_public(address.into()).is_some());
+        }
+
+        /// An IPv4 address stays what it is, however it is wrapped; what cannot be unwrapped
+        /// is refused.
+        #[test]
+        fn wrapping_changes_nothing(bits: u32) {
+            let plain = why_not_public(Ipv4Addr::from_bits(bits).into());
+            let v6 = |bits: u128| IpAddr::from(Ipv6Addr::from_bits(bits));
+            prop_assert_eq!(why_not_public(v6(0xffff_0000_0000 | u128::from(bits))), plain);
+            prop_assert_eq!(why_not_public(v6(NAT64.to_bits() | u128::from(bits))), plain);
+            prop_assert!(why_not_public(v6(u128::from(bits))).is_some());
+            prop_assert!(why_not_public(v6(0x2002 << 112 | u128::from(bits) << 80)).is_some());
+        }
+
+        #[test]
+        fn only_global_unicast_and_what_wraps_a_public_address_is_public(bits: u128) {
+            let address = Ipv6Addr::from_bits(bits);
+            let global = address.segments()[0] & 0xe000 == 0x2000;
+            prop_assert!(global || why_not_public(address.into()).is_some());
         }
     }
 }

@@ -67,11 +67,9 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`], one variant for each rule. A status that is no success is none.
     pub async fn get(&self, url: &Url, accept: &str) -> Result<Fetched, FetchError> {
-        let accept = HeaderValue::from_str(accept)
-            .map_err(|error| FetchError::Request(error.to_string()))?;
+        let accept = HeaderValue::from_str(accept).map_err(|error| FetchError::Request(error.to_string()))?;
         let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
-        self.send(url, Method::GET, headers, |request| request)
-            .await
+        self.send(url, Method::GET, headers, |request| request).await
     }
 
     /// POST of a form; the answer is expected in JSON.
@@ -84,10 +82,7 @@ impl Fetcher {
         form: &[(&str, &str)],
         headers: HeaderMap,
     ) -> Result<Fetched, FetchError> {
-        self.send(url, Method::POST, accept_json(headers), |request| {
-            request.form(form)
-        })
-        .await
+        self.send(url, Method::POST, accept_json(headers), |request| request.form(form)).await
     }
 
     /// POST of JSON; the answer is expected in JSON.
@@ -100,15 +95,10 @@ impl Fetcher {
         body: &impl Serialize,
         headers: HeaderMap,
     ) -> Result<Fetched, FetchError> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| FetchError::Request(error.to_string()))?;
+        let body = serde_json::to_vec(body).map_err(|error| FetchError::Request(error.to_string()))?;
         let mut headers = accept_json(headers);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        self.send(url, Method::POST, headers, |request| request.body(body))
-            .await
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(url, Method::POST, headers, |request| request.body(body)).await
     }
 
     async fn send(
@@ -123,44 +113,27 @@ impl Fetcher {
         let limit = self.policy.timeout;
         match tokio::time::timeout(limit, self.receive(url, request)).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(FetchError::Timeout {
-                host: host(url),
-                limit,
-            }),
+            Err(_) => Err(FetchError::Timeout { host: host(url), limit }),
         }
     }
 
     async fn receive(&self, url: &Url, request: RequestBuilder) -> Result<Fetched, FetchError> {
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| classify(url, &error))?;
+        let mut response = request.send().await.map_err(|error| classify(url, &error))?;
         let body = self.body(url, &mut response).await?;
         let headers = std::mem::take(response.headers_mut());
-        Ok(Fetched {
-            status: response.status(),
-            headers,
-            body,
-        })
+        Ok(Fetched { status: response.status(), headers, body })
     }
 
     /// Reads up to the limit. A length that is announced too large is not even begun.
     async fn body(&self, url: &Url, response: &mut Response) -> Result<Bytes, FetchError> {
         let limit = self.policy.max_body;
-        let too_large = || FetchError::TooLarge {
-            host: host(url),
-            limit,
-        };
+        let too_large = || FetchError::TooLarge { host: host(url), limit };
         let announced = response.content_length().unwrap_or(0);
         if usize::try_from(announced).map_or(true, |announced| announced > limit) {
             return Err(too_large());
         }
         let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| classify(url, &error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| classify(url, &error))? {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
@@ -171,9 +144,7 @@ impl Fetcher {
 }
 
 fn accept_json(mut headers: HeaderMap) -> HeaderMap {
-    headers
-        .entry(header::ACCEPT)
-        .or_insert_with(|| HeaderValue::from_static("application/json"));
+    headers.entry(header::ACCEPT).or_insert_with(|| HeaderValue::from_static("application/json"));
     headers
 }
 
@@ -190,10 +161,7 @@ fn classify(url: &Url, error: &reqwest::Error) -> FetchError {
         }
         cause = current.source();
     }
-    FetchError::Unreachable {
-        host: host(url),
-        reason: reason(error),
-    }
+    FetchError::Unreachable { host: host(url), reason: reason(error) }
 }
 
 /// The innermost cause. reqwest's own message holds the URL, whose query may hold a secret.
@@ -203,9 +171,5 @@ fn reason(error: &reqwest::Error) -> String {
         innermost = cause;
     }
     let is_own = innermost.downcast_ref::<reqwest::Error>().is_some();
-    if is_own {
-        "the request failed".to_owned()
-    } else {
-        innermost.to_string()
-    }
+    if is_own { "the request failed".to_owned() } else { innermost.to_string() }
 }

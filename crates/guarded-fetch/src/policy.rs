@@ -59,11 +59,7 @@ impl Policy {
 
     fn check_literal(&self, url: &Url, address: IpAddr) -> Result<(), FetchError> {
         let host = url.host_str().unwrap_or_default();
-        if self.is_open(host) {
-            Ok(())
-        } else {
-            self.check_address(host, address)
-        }
+        if self.is_open(host) { Ok(()) } else { self.check_address(host, address) }
     }
 
     /// Whether one address of a host may be connected to.
@@ -84,9 +80,7 @@ impl Policy {
 
     pub(crate) fn is_open(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
-        self.opened_hosts
-            .iter()
-            .any(|open| open.eq_ignore_ascii_case(host))
+        self.opened_hosts.iter().any(|open| open.eq_ignore_ascii_case(host))
     }
 }
 

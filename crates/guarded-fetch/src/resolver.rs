@@ -13,13 +13,9 @@ impl Resolve for GuardedResolver {
         let policy = Arc::clone(&self.0);
         Box::pin(async move {
             let host = name.as_str();
-            let found =
-                tokio::net::lookup_host((host, 0))
-                    .await
-                    .map_err(|error| FetchError::Resolve {
-                        host: host.to_owned(),
-                        reason: error.to_string(),
-                    })?;
+            let found = tokio::net::lookup_host((host, 0))
+                .await
+                .map_err(|error| FetchError::Resolve { host: host.to_owned(), reason: error.to_string() })?;
             let allowed = allowed(&policy, host, found)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -36,21 +32,15 @@ fn allowed(
         return Ok(found.collect());
     }
     let mut allowed = Vec::new();
-    let mut refusal = FetchError::Resolve {
-        host: host.to_owned(),
-        reason: "the name has no address".to_owned(),
-    };
+    let mut refusal =
+        FetchError::Resolve { host: host.to_owned(), reason: "the name has no address".to_owned() };
     for address in found {
         match policy.check_address(host, address.ip()) {
             Ok(()) => allowed.push(address),
             Err(error) => refusal = error,
         }
     }
-    if allowed.is_empty() {
-        Err(refusal)
-    } else {
-        Ok(allowed)
-    }
+    if allowed.is_empty() { Err(refusal) } else { Ok(allowed) }
 }
 
 #[cfg(test)]
@@ -73,18 +63,12 @@ mod tests {
     fn a_name_without_public_addresses_is_refused() {
         let found = addresses(&["::ffff:169.254.169.254"]);
         let refused = allowed(&Policy::default(), "example.com", found);
-        assert!(
-            matches!(refused, Err(FetchError::Address { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(FetchError::Address { .. })), "{refused:?}");
     }
 
     #[test]
     fn an_opened_host_may_be_anywhere() {
-        let policy = Policy {
-            opened_hosts: vec!["idp.corp".into()],
-            ..Policy::default()
-        };
+        let policy = Policy { opened_hosts: vec!["idp.corp".into()], ..Policy::default() };
         assert!(allowed(&policy, "idp.corp", addresses(&["10.0.0.1"])).is_ok());
         assert!(allowed(&policy, "IDP.corp.", addresses(&["10.0.0.1"])).is_ok());
         assert!(allowed(&policy, "evil.idp.corp", addresses(&["10.0.0.1"])).is_err());
@@ -92,10 +76,7 @@ mod tests {
 
     #[test]
     fn localhost_leads_to_this_machine_or_nowhere() {
-        let policy = Policy {
-            allow_loopback: true,
-            ..Policy::default()
-        };
+        let policy = Policy { allow_loopback: true, ..Policy::default() };
         assert!(allowed(&policy, "localhost", addresses(&["127.0.0.1"])).is_ok());
         assert!(allowed(&policy, "localhost", addresses(&["8.8.8.8"])).is_err());
         assert!(allowed(&policy, "example.com", addresses(&["10.0.0.1"])).is_err());
@@ -104,9 +85,6 @@ mod tests {
     #[test]
     fn a_name_without_addresses_is_an_error() {
         let refused = allowed(&Policy::default(), "example.com", addresses(&[]));
-        assert!(
-            matches!(refused, Err(FetchError::Resolve { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(FetchError::Resolve { .. })), "{refused:?}");
     }
 }

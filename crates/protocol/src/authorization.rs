@@ -43,13 +43,13 @@ pub enum AuthorizationResponseError {
     #[error("the response has no iss, though {expected} announces one; it is refused")]
     MissingIssuer {
         /// Who should have answered.
-        expected: Issuer,
+        expected: String,
     },
     /// RFC 9207 §2.4: another server answered.
     #[error("the response is from another issuer than {expected}; it is refused")]
     WrongIssuer {
         /// Who should have answered.
-        expected: Issuer,
+        expected: String,
     },
     /// RFC 6749 §4.1.2: a code or an error, not both and not neither.
     #[error("the response holds {0}; it is refused")]
@@ -142,8 +142,8 @@ pub fn check_issuer(
 ) -> Result<(), AuthorizationResponseError> {
     match (advertised, iss) {
         (_, Some(iss)) if iss == expected.as_str() => Ok(()),
-        (_, Some(_)) => Err(AuthorizationResponseError::WrongIssuer { expected: expected.clone() }),
-        (true, None) => Err(AuthorizationResponseError::MissingIssuer { expected: expected.clone() }),
+        (_, Some(_)) => Err(AuthorizationResponseError::WrongIssuer { expected: expected.to_string() }),
+        (true, None) => Err(AuthorizationResponseError::MissingIssuer { expected: expected.to_string() }),
         (false, None) => Ok(()),
     }
 }

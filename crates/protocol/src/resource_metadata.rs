@@ -61,7 +61,7 @@ pub struct ProtectedResourceMetadata {
 #[error("the metadata is about {found:?}, not about {expected}; it must not be used (RFC 9728 §3.3)")]
 pub struct WrongResource {
     /// What was asked about.
-    pub expected: ResourceIdentifier,
+    pub expected: String,
     /// What the document is about.
     pub found: String,
 }
@@ -84,7 +84,7 @@ impl ProtectedResourceMetadata {
     pub fn check_resource(&self, expected: &ResourceIdentifier) -> Result<(), WrongResource> {
         match ResourceIdentifier::parse(&self.resource) {
             Ok(found) if found == *expected => Ok(()),
-            _ => Err(WrongResource { expected: expected.clone(), found: self.resource.clone() }),
+            _ => Err(WrongResource { expected: expected.to_string(), found: self.resource.clone() }),
         }
     }
 }

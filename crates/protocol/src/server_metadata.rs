@@ -97,7 +97,7 @@ fn is_false(value: &bool) -> bool {
 #[error("the metadata is that of issuer {found:?}, not of {expected}; it must not be used (RFC 8414 §3.3)")]
 pub struct WrongIssuer {
     /// Who was asked.
-    pub expected: Issuer,
+    pub expected: String,
     /// Whom the document speaks for.
     pub found: String,
 }
@@ -112,7 +112,7 @@ impl AuthorizationServerMetadata {
         if self.issuer == expected.as_str() {
             return Ok(());
         }
-        Err(WrongIssuer { expected: expected.clone(), found: self.issuer.clone() })
+        Err(WrongIssuer { expected: expected.to_string(), found: self.issuer.clone() })
     }
 
     /// Whether PKCE with S256 is announced. MCP clients refuse to go on where it is not (MCP

@@ -142,7 +142,7 @@ fn a_key_is_loaded_for_what_it_is_for() {
         ("alg", json!("none")),
         ("alg", json!("ES384")),
     ] {
-        assert_eq!(serves(&[change.clone()]), [], "{change:?}");
+        assert_eq!(serves(std::slice::from_ref(&change)), [], "{change:?}");
     }
     let set: JwkSet = serde_json::from_value(json!({ "keys": [es256()] })).unwrap();
     assert!(VerifyingKeys::from_jwk_set(&set, &[Algorithm::RS256]).is_empty());
