@@ -1,12 +1,10 @@
 //! Issuer identifiers (RFC 8414 §2).
 
-use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+use crate::text::impl_text;
 use crate::uri;
 
 /// The identifier of an authorization server.
@@ -130,34 +128,4 @@ impl Hash for Issuer {
     }
 }
 
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Issuer").field(&self.text).finish()
-    }
-}
-
-impl fmt::Display for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl FromStr for Issuer {
-    type Err = IssuerError;
-    fn from_str(text: &str) -> Result<Self, IssuerError> {
-        Self::parse(text)
-    }
-}
-
-impl Serialize for Issuer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Issuer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+impl_text!(Issuer, IssuerError);

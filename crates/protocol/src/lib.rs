@@ -28,6 +28,7 @@ pub mod resource_metadata;
 pub mod scope;
 pub mod secret;
 pub mod server_metadata;
+mod text;
 pub mod time;
 pub mod token;
 mod uri;

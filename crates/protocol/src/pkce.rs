@@ -1,13 +1,12 @@
 //! Proof key for code exchange (RFC 7636), method S256 only.
 
-use std::fmt;
-
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
 use crate::secret::Secret;
+use crate::text::impl_text;
 
 /// The one method there is. `plain` proves nothing to whoever saw the request (RFC 9700 §2.1.1).
 pub const S256: &str = "S256";
@@ -92,18 +91,6 @@ impl CodeChallenge {
     }
 }
 
-impl fmt::Debug for CodeChallenge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CodeChallenge").field(&self.0).finish()
-    }
-}
-
-impl fmt::Display for CodeChallenge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl Serialize for CodeVerifier {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -117,15 +104,4 @@ impl<'de> Deserialize<'de> for CodeVerifier {
     }
 }
 
-impl Serialize for CodeChallenge {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for CodeChallenge {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+impl_text!(CodeChallenge, PkceError);

@@ -1,12 +1,9 @@
 //! Redirect URIs: which may be registered, and which request fits which registration
 //! (OAuth 2.1 §2.3, RFC 8252 §7 and §8.3, RFC 9700 §2.1 and §4.1).
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::{Url, form_urlencoded};
 
+use crate::text::impl_text;
 use crate::uri;
 
 /// The hosts that mean "this machine" in a redirect URI, spelled exactly so. Other spellings of
@@ -224,34 +221,4 @@ fn loopback(text: &str) -> Option<(&'static str, &str)> {
     fits.then_some((host, after))
 }
 
-impl fmt::Debug for RedirectUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RedirectUri").field(&self.text).finish()
-    }
-}
-
-impl fmt::Display for RedirectUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl FromStr for RedirectUri {
-    type Err = RedirectUriError;
-    fn from_str(text: &str) -> Result<Self, RedirectUriError> {
-        Self::parse(text)
-    }
-}
-
-impl Serialize for RedirectUri {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for RedirectUri {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+impl_text!(RedirectUri, RedirectUriError);

@@ -1,11 +1,8 @@
 //! Resource identifiers (RFC 8707 §2), which MCP calls the canonical URI of a server.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+use crate::text::impl_text;
 use crate::uri;
 
 /// Where the metadata of a protected resource lives (RFC 9728 §3).
@@ -130,34 +127,4 @@ fn is_path_prefix(prefix: &str, path: &str) -> bool {
     }
 }
 
-impl fmt::Debug for ResourceIdentifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ResourceIdentifier").field(&self.text).finish()
-    }
-}
-
-impl fmt::Display for ResourceIdentifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl FromStr for ResourceIdentifier {
-    type Err = ResourceError;
-    fn from_str(text: &str) -> Result<Self, ResourceError> {
-        Self::parse(text)
-    }
-}
-
-impl Serialize for ResourceIdentifier {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl<'de> Deserialize<'de> for ResourceIdentifier {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+impl_text!(ResourceIdentifier, ResourceError);

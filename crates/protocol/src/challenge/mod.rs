@@ -3,6 +3,7 @@
 
 mod format;
 mod parse;
+mod scanner;
 
 pub use parse::parse_challenges;
 

@@ -3,7 +3,8 @@
 
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
-use super::{Challenge, Content, is_token_byte};
+use super::scanner::Scanner;
+use super::{Challenge, Content};
 
 /// The most challenges taken from one response, and the most parameters taken from one challenge.
 const MAX_ITEMS: usize = 64;
@@ -93,11 +94,11 @@ fn after_scheme(scheme: String, scanner: &mut Scanner<'_>) -> Element {
 
 fn param(scanner: &mut Scanner<'_>) -> Element {
     let Some(name) = scanner.token() else {
-        return scanner.give_up(Element::Foreign);
+        return give_up(scanner, Element::Foreign);
     };
     scanner.spaces();
     if !scanner.eat(b'=') {
-        return scanner.give_up(Element::Foreign);
+        return give_up(scanner, Element::Foreign);
     }
     scanner.spaces();
     let value = if scanner.eat(b'"') {
@@ -109,9 +110,22 @@ fn param(scanner: &mut Scanner<'_>) -> Element {
         scanner.bare_value()
     };
     if value.is_none() || !scanner.at_end_of_element() {
-        return scanner.give_up(Element::BadValue);
+        return give_up(scanner, Element::BadValue);
     }
     Element::Param(name, value.unwrap_or_default())
+}
+
+/// Skips to the next comma outside of quotes.
+fn give_up(scanner: &mut Scanner<'_>, element: Element) -> Element {
+    loop {
+        scanner.take_while(|byte| !matches!(byte, b',' | b'"'));
+        if !scanner.eat(b'"') {
+            return element;
+        }
+        if scanner.quoted_string().is_none() {
+            return Element::Unterminated;
+        }
+    }
 }
 
 fn add(current: &mut Option<Challenge>, name: String, value: String) {
@@ -121,102 +135,4 @@ fn add(current: &mut Option<Challenge>, name: String, value: String) {
             params.push((name, value));
         }
     }
-}
-
-struct Scanner<'a> {
-    rest: &'a [u8],
-}
-
-impl Scanner<'_> {
-    /// Skips commas and white space; false at the end of the field.
-    fn next_element(&mut self) -> bool {
-        self.take_while(|byte| matches!(byte, b' ' | b'\t' | b','));
-        !self.rest.is_empty()
-    }
-
-    /// Skips to the next comma outside of quotes.
-    fn give_up(&mut self, element: Element) -> Element {
-        loop {
-            self.take_while(|byte| !matches!(byte, b',' | b'"'));
-            if !self.eat(b'"') {
-                return element;
-            }
-            if self.quoted_string().is_none() {
-                return Element::Unterminated;
-            }
-        }
-    }
-
-    fn at_end_of_element(&self) -> bool {
-        let rest = self.rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-        matches!(rest, None | Some(b','))
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        let (is, rest) = match self.rest.split_first() {
-            Some((first, rest)) if *first == byte => (true, rest),
-            _ => (false, self.rest),
-        };
-        self.rest = rest;
-        is
-    }
-
-    fn spaces(&mut self) -> bool {
-        !self.take_while(|byte| matches!(byte, b' ' | b'\t')).is_empty()
-    }
-
-    fn token(&mut self) -> Option<String> {
-        let token = self.take_while(is_token_byte);
-        (!token.is_empty()).then(|| text(token))
-    }
-
-    /// RFC 9110 §11.2. Taken only if nothing else stands in the element.
-    fn token68(&mut self) -> Option<String> {
-        let before = self.rest;
-        let body = self.take_while(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b)).len();
-        let padding = self.take_while(|b| b == b'=').len();
-        if body > 0 && self.at_end_of_element() {
-            return before.get(..body + padding).map(text);
-        }
-        self.rest = before;
-        None
-    }
-
-    fn bare_value(&mut self) -> Option<String> {
-        let value = self.take_while(|byte| byte.is_ascii_graphic() && !b"\",\\".contains(&byte));
-        (!value.is_empty()).then(|| text(value))
-    }
-
-    /// The rest of a quoted-string (RFC 9110 §5.6.4) after its first quote. The outer `None` says
-    /// that it never ends, the inner one that it holds a control character.
-    fn quoted_string(&mut self) -> Option<Option<String>> {
-        let mut value = Vec::new();
-        let mut clean = true;
-        loop {
-            let (byte, rest) = self.rest.split_first()?;
-            let (byte, rest) = match byte {
-                b'"' => {
-                    self.rest = rest;
-                    return Some(clean.then(|| text(&value)));
-                }
-                b'\\' => rest.split_first()?,
-                _ => (byte, rest),
-            };
-            clean &= *byte == b'\t' || !byte.is_ascii_control();
-            value.push(*byte);
-            self.rest = rest;
-        }
-    }
-
-    fn take_while(&mut self, is: impl Fn(u8) -> bool) -> &[u8] {
-        let end = self.rest.iter().position(|byte| !is(*byte)).unwrap_or(self.rest.len());
-        let (taken, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        taken
-    }
-}
-
-/// Old servers send Latin-1 here and there; it is not worth losing the challenge over.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

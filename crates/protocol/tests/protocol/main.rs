@@ -10,6 +10,7 @@ mod json;
 mod jwk;
 mod jwt;
 mod jwt_forgeries;
+mod jwt_form;
 mod pkce;
 mod redirect;
 mod resource;

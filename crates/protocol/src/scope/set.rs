@@ -1,87 +1,9 @@
-//! Scopes (RFC 6749 §3.3): single tokens, and sets of them.
-
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most scopes that are taken from one text. Far more than any server has; it bounds the work.
-pub const MAX_SCOPES: usize = 256;
-
-/// One `scope-token`: printable ASCII without space, `"` and `\`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope(String);
-
-/// Why a text is no scope.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScopeError {
-    /// RFC 6749 §3.3: a token has at least one character.
-    #[error("a scope is empty; leave it out instead")]
-    Empty,
-    /// RFC 6749 §3.3: `%x21 / %x23-5B / %x5D-7E`.
-    #[error("a scope holds {0:?}; only printable ASCII without space, quote and backslash may stand in one")]
-    Character(char),
-    /// More than [`MAX_SCOPES`].
-    #[error("more than {MAX_SCOPES} scopes in one list; ask for fewer")]
-    TooMany,
-}
-
-impl Scope {
-    /// Checks one token.
-    ///
-    /// # Errors
-    /// [`ScopeError::Empty`] and [`ScopeError::Character`].
-    pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        if text.is_empty() {
-            return Err(ScopeError::Empty);
-        }
-        match text.chars().find(|c| !is_scope_char(*c)) {
-            Some(bad) => Err(ScopeError::Character(bad)),
-            None => Ok(Self(text.to_owned())),
-        }
-    }
-
-    /// The token.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn is_scope_char(c: char) -> bool {
-    matches!(c, '\u{21}' | '\u{23}'..='\u{5b}' | '\u{5d}'..='\u{7e}')
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Scope {
-    type Err = ScopeError;
-    fn from_str(text: &str) -> Result<Self, ScopeError> {
-        Self::parse(text)
-    }
-}
-
-impl AsRef<str> for Scope {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for Scope {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Scope {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+use super::{MAX_SCOPES, Scope, ScopeError};
 
 /// A set of scopes. It remembers the order in which each first appeared, so that what is printed
 /// is what was said; equality is that of sets.
@@ -137,7 +59,7 @@ impl ScopeSet {
 
     /// Whether a token is in the set.
     pub fn contains(&self, token: impl AsRef<str>) -> bool {
-        self.0.iter().any(|scope| scope.0 == token.as_ref())
+        self.0.iter().any(|scope| scope.as_str() == token.as_ref())
     }
 
     /// Whether everything in this set is in `other` too.
@@ -173,7 +95,7 @@ impl fmt::Display for ScopeSet {
             if at > 0 {
                 f.write_str(" ")?;
             }
-            f.write_str(&scope.0)?;
+            f.write_str(scope.as_str())?;
         }
         Ok(())
     }
