@@ -2,14 +2,14 @@
 //! `hallpass_client::connect`, the suite's server on the other.
 //!
 //! It does the same in every scenario: shake hands where the revision has a handshake, list the tools, call
-//! each. What differs comes from `MCP_CONFORMANCE_PROTOCOL_VERSION` and, as configuration, from
+//! each, or make the calls that the context lists. What differs comes from `MCP_CONFORMANCE_PROTOCOL_VERSION` and, as configuration, from
 //! `MCP_CONFORMANCE_CONTEXT`. In place of a browser, an HTTP client follows the redirects into the callback.
 //!
 //!     conformance client --command target/release/examples/conformance_client --suite auth
 
 use std::env;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use hallpass_client::{
     Client, Preregistered, connect,
     interaction::{Browser, LaunchUrl},
@@ -26,24 +26,27 @@ const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.
 /// The first revision without a handshake.
 const STATELESS: &str = "2026-07-28";
 
+/// `UnsupportedProtocolVersionError` of that revision.
+const UNSUPPORTED_VERSION: i64 = -32022;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let server = env::args().next_back().context("the server's URL is the last argument")?;
     let version = env::var("MCP_CONFORMANCE_PROTOCOL_VERSION").unwrap_or_else(|_| "2025-11-25".into());
     let (local, bridge) = tokio::io::duplex(64 * 1024);
     let (bridge_in, bridge_out) = tokio::io::split(bridge);
-    let carried = tokio::spawn(connect::run(client(&server)?, bridge_in, bridge_out));
-    let outcome = Mcp::new(local, version).converse().await;
+    let context: Value = match env::var("MCP_CONFORMANCE_CONTEXT") {
+        Ok(text) => serde_json::from_str(&text)?,
+        Err(_) => Value::Null,
+    };
+    let carried = tokio::spawn(connect::run(client(&server, &context)?, bridge_in, bridge_out));
+    let outcome = Mcp::new(local, version).converse(&context).await;
     carried.await??;
     outcome
 }
 
 /// A client as an application would build it.
-fn client(server: &str) -> Result<Client> {
-    let context: Value = match env::var("MCP_CONFORMANCE_CONTEXT") {
-        Ok(text) => serde_json::from_str(&text)?,
-        Err(_) => Value::Null,
-    };
+fn client(server: &str, context: &Value) -> Result<Client> {
     let mut builder = Client::builder(server)?
         .client_name("hallpass conformance client")
         .metadata_document(METADATA_DOCUMENT)
@@ -78,7 +81,7 @@ impl Mcp {
         Self { incoming: BufReader::new(incoming).lines(), outgoing, version, last_id: 0 }
     }
 
-    async fn converse(mut self) -> Result<()> {
+    async fn converse(mut self, context: &Value) -> Result<()> {
         if !self.is_stateless() {
             let hello = json!({
                 "protocolVersion": self.version,
@@ -89,11 +92,34 @@ impl Mcp {
             self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await?;
         }
         let listed = self.request("tools/list", json!({})).await?;
-        for tool in listed["tools"].as_array().into_iter().flatten() {
-            let arguments = example(&tool["inputSchema"]);
-            self.request("tools/call", json!({"name": tool["name"], "arguments": arguments})).await?;
+        let tools = listed["tools"].as_array().cloned().unwrap_or_default();
+        let one_each = tools.iter().map(|tool| {
+            let arguments = example(&tool["inputSchema"], &tools[0]["inputSchema"]);
+            json!({"name": tool["name"], "arguments": arguments})
+        });
+        let listed = context["toolCalls"].as_array().cloned();
+        for call in listed.unwrap_or_else(|| one_each.collect()) {
+            self.call(call).await?;
         }
         self.outgoing.shutdown().await?;
+        Ok(())
+    }
+
+    /// Calls a tool, and again with what it asks for meanwhile (MCP 2026-07-28, "Multi Round-Trip Requests").
+    async fn call(&mut self, call: Value) -> Result<()> {
+        let mut result = self.request("tools/call", call.clone()).await?;
+        while result["resultType"] == "input_required" {
+            let asked = result["inputRequests"].as_object();
+            let answers = asked.into_iter().flatten().map(|(key, request)| {
+                (key.clone(), answer(request["method"].as_str().unwrap_or_default(), &request["params"]))
+            });
+            let mut again = call.clone();
+            again["inputResponses"] = Value::Object(answers.collect());
+            if let Some(state) = result.get("requestState") {
+                again["requestState"] = state.clone();
+            }
+            result = self.request("tools/call", again).await?;
+        }
         Ok(())
     }
 
@@ -101,8 +127,24 @@ impl Mcp {
         self.version.as_str() >= STATELESS
     }
 
-    /// Sends a request and returns its result, answering what the server asks meanwhile.
-    async fn request(&mut self, method: &str, mut params: Value) -> Result<Value> {
+    /// Sends a request and returns its result; once more, where the server speaks another revision.
+    async fn request(&mut self, method: &str, params: Value) -> Result<Value> {
+        let error = match self.exchange(method, params.clone()).await? {
+            Ok(result) => return Ok(result),
+            Err(error) => error,
+        };
+        let supported = error["data"]["supported"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        match supported.filter(|version| *version >= STATELESS).max() {
+            Some(version) if error["code"] == UNSUPPORTED_VERSION => {
+                self.version = version.to_owned();
+                self.exchange(method, params).await?.map_err(|error| anyhow!("{method}: {error}"))
+            }
+            _ => bail!("{method}: {error}"),
+        }
+    }
+
+    /// One request and its result or error, answering what the server asks meanwhile.
+    async fn exchange(&mut self, method: &str, mut params: Value) -> Result<Result<Value, Value>> {
         if self.is_stateless() {
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": self.version,
@@ -121,10 +163,10 @@ impl Mcp {
                     let result = answer(asked, &message["params"]);
                     self.send(&json!({"jsonrpc": "2.0", "id": theirs, "result": result})).await?;
                 }
-                (None, Some(theirs)) if *theirs == json!(id) => match message.get("error") {
-                    Some(error) => bail!("{method}: {error}"),
-                    None => return Ok(message["result"].clone()),
-                },
+                (None, Some(theirs)) if *theirs == json!(id) => {
+                    let error = message.get("error").cloned();
+                    return Ok(error.map_or_else(|| Ok(message["result"].clone()), Err));
+                }
                 _ => {}
             }
         }
@@ -159,15 +201,16 @@ fn answer(method: &str, params: &Value) -> Value {
     }
 }
 
-/// Arguments that fit a tool's schema.
-fn example(schema: &Value) -> Value {
+/// Arguments that fit a tool's schema. Where a tool wants a schema, it gets one that the server sent.
+fn example(schema: &Value, any_schema: &Value) -> Value {
     let properties = schema["properties"].as_object();
     let values = properties.into_iter().flatten().map(|(name, property)| {
         let value = match property["type"].as_str() {
             Some("number" | "integer") => json!(3),
             Some("boolean") => json!(true),
             Some("array") => json!([]),
-            Some("object") => example(property),
+            Some("object") if name == "schema" => any_schema.clone(),
+            Some("object") => example(property, any_schema),
             _ => json!("text"),
         };
         (name.clone(), value)

@@ -36,6 +36,8 @@ pub struct Script {
     pub authorization_servers: Option<Vec<String>>,
     /// Whether the tool `write` is refused whatever the token's scopes.
     pub forbid: bool,
+    /// Where the MCP endpoint redirects to, in place of an answer.
+    pub redirect: Option<String>,
     /// `issuer` in the server metadata; `None` for no such document.
     pub issuer: Option<String>,
     /// The authorization endpoint in the metadata.
@@ -124,6 +126,7 @@ impl Peer {
             resource: Some(format!("{origin}/mcp")),
             authorization_servers: None,
             forbid: false,
+            redirect: None,
             issuer: Some(origin.clone()),
             authorization_endpoint: format!("{origin}/authorize"),
             metadata: json!({}),
@@ -319,6 +322,9 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
     let method = body["method"].as_str().unwrap_or_default().to_owned();
     let tool = body["params"]["name"].as_str().unwrap_or_default().to_owned();
     lock(&shared.seen).mcp.push(("POST".into(), method.clone(), headers.clone()));
+    if let Some(target) = lock(&shared.script).redirect.clone() {
+        return Redirect::temporary(&target).into_response();
+    }
     if let Some(refused) = refusal(&shared, &headers, if tool == "write" { "write" } else { "" }) {
         return refused;
     }

@@ -170,3 +170,23 @@ fn own_http() -> reqwest::Result<reqwest::Client> {
         }))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_has_no_business_with_this_machine() {
+        let policy = |server| Builder::new(server).unwrap().policy;
+        assert!(!policy("https://mcp.example.com/mcp").allow_loopback);
+        assert_eq!(policy("https://mcp.example.com/mcp").opened_hosts, ["mcp.example.com"]);
+        assert!(policy("http://localhost:8080/mcp").allow_loopback);
+        assert!(policy("http://127.0.0.1:8080/mcp").opened_hosts.is_empty());
+    }
+
+    #[test]
+    fn tokens_do_not_travel_in_plain_text() {
+        assert!(matches!(Builder::new("http://mcp.example.com/mcp"), Err(BuildError::PlainHttp(_))));
+        assert!(matches!(Builder::new("mcp.example.com"), Err(BuildError::Server { .. })));
+    }
+}

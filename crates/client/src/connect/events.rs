@@ -25,13 +25,13 @@ impl Position {
         self.retry.map_or(RETRY, Duration::from_millis)
     }
 
-    /// Delivers events until the connection ends, or `is_last` says that nothing more is awaited.
-    /// `true` if it said so.
+    /// Delivers events until the connection ends, or `pass` says that nothing more is awaited. `true` if it
+    /// said so. What it returns is what is delivered.
     pub(super) async fn follow(
         &mut self,
         bridge: &Bridge,
         response: Response,
-        mut is_last: impl FnMut(&[u8]) -> bool,
+        mut pass: impl FnMut(Vec<u8>) -> (Vec<u8>, bool),
     ) -> bool {
         let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
         // A stream that breaks, or that is no event stream, has ended.
@@ -42,8 +42,8 @@ impl Position {
             let Some(data) = event.data.filter(|data| is_message && !data.trim().is_empty()) else {
                 continue;
             };
-            let last = is_last(data.as_bytes());
-            bridge.deliver(data.into_bytes()).await;
+            let (message, last) = pass(data.into_bytes());
+            bridge.deliver(message).await;
             if last {
                 return true;
             }

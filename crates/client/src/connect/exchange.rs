@@ -2,6 +2,7 @@
 
 use http::{StatusCode, header};
 use reqwest::Response;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{
@@ -48,6 +49,8 @@ struct Awaited {
     ids: Vec<Value>,
     is_initialize: bool,
     is_stateless: bool,
+    /// Of a stateless revision, in which tools say what goes into headers.
+    is_list_of_tools: bool,
 }
 
 impl Awaited {
@@ -56,6 +59,8 @@ impl Awaited {
             ids: message.ids.clone(),
             is_initialize: message.is_initialize(),
             is_stateless: message.stateless_version.is_some(),
+            is_list_of_tools: message.stateless_version.is_some()
+                && message.method.as_deref() == Some("tools/list"),
         }
     }
 
@@ -63,56 +68,70 @@ impl Awaited {
         if is_event_stream(&response) {
             return self.follow(bridge, response).await;
         }
-        // 202 Accepted, for notifications and responses.
-        match response.bytes().await {
-            Ok(body) if body.trim_ascii().is_empty() => {}
-            Ok(body) if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok() => {
-                self.note(bridge, &body);
-                bridge.deliver(body.into()).await;
+        let why = match response.bytes().await {
+            // 202 Accepted, for notifications and responses.
+            Ok(body) if body.trim_ascii().is_empty() => {
+                "the server took the request and answered nothing".into()
             }
-            Ok(_) => {
-                self.fail(bridge, NOT_DELIVERED, "the server's answer is neither JSON nor an event stream")
-                    .await
+            Ok(body) if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => {
+                let (message, _) = self.pass(bridge, body.into());
+                bridge.deliver(message).await;
+                "the server answered something else".into()
             }
-            Err(error) => self.fail(bridge, NOT_DELIVERED, &format!("the answer broke off: {error}")).await,
-        }
+            Ok(_) => "the server's answer is neither JSON nor an event stream".into(),
+            Err(error) => format!("the answer broke off: {}", error.without_url()),
+        };
+        self.fail(bridge, NOT_DELIVERED, &why).await;
     }
 
     /// Follows the answer's stream; where the connection is lost before the answer came, takes it up again
     /// (MCP 2025-11-25, "Resumability and Redelivery").
     async fn follow(&mut self, bridge: &Bridge, response: Response) {
         let mut position = Position::default();
-        let mut response = Some(response);
-        for _ in 0..ATTEMPTS {
-            if let Some(stream) = response.take()
-                && position.follow(bridge, stream, |data| self.note(bridge, data)).await
-            {
-                return;
+        let mut stream = Some(response);
+        let mut failures = 0;
+        while failures < ATTEMPTS {
+            failures += 1;
+            if let Some(response) = stream.take() {
+                // To close a stream and be asked again is how a server lets a client poll.
+                failures = 0;
+                if position.follow(bridge, response, |message| self.pass(bridge, message)).await {
+                    return;
+                }
             }
             if self.ids.is_empty() || self.is_stateless || position.last_id.is_none() {
                 break;
             }
             tokio::time::sleep(position.wait()).await;
             let again = bridge.session.get(position.last_id.as_deref()).await;
-            response = again.ok().filter(|answer| answer.status().is_success() && is_event_stream(answer));
+            stream = again.ok().filter(|answer| answer.status().is_success() && is_event_stream(answer));
         }
         self.fail(bridge, NOT_DELIVERED, "the connection to the server was lost before it answered").await;
     }
 
-    /// Strikes what `data` answers; `true` when nothing is missing any more.
-    fn note(&mut self, bridge: &Bridge, data: &[u8]) -> bool {
-        let Ok(value) = serde_json::from_slice::<Value>(data) else { return false };
+    /// Looks at a message on its way to the local client. Also: whether nothing is missing any more.
+    fn pass(&mut self, bridge: &Bridge, message: Vec<u8>) -> (Vec<u8>, bool) {
+        self.note(bridge, &message);
+        let message = if self.is_list_of_tools { bridge.session.tools.learn(message) } else { message };
+        (message, self.ids.is_empty())
+    }
+
+    /// Strikes what `message` answers.
+    fn note(&mut self, bridge: &Bridge, message: &[u8]) {
+        if self.ids.is_empty() {
+            return;
+        }
+        let value: Value = serde_json::from_slice(message).unwrap_or_default();
         let single = std::slice::from_ref(&value);
         for item in value.as_array().map_or(single, Vec::as_slice) {
             let is_answer = item.get("method").is_none();
             if let Some(at) = self.ids.iter().position(|id| is_answer && item.get("id") == Some(id)) {
                 self.ids.swap_remove(at);
                 if self.is_initialize {
-                    bridge.session.negotiated(data);
+                    bridge.session.negotiated(item);
                 }
             }
         }
-        self.ids.is_empty()
     }
 
     /// An HTTP error: the server's own JSON-RPC error if it sent one, else one that says what happened.

@@ -13,7 +13,7 @@ pub(super) async fn run(bridge: &Bridge) {
     loop {
         match bridge.session.get(position.last_id.as_deref()).await {
             Ok(response) if response.status().is_success() && is_event_stream(&response) => {
-                position.follow(bridge, response, |_| false).await;
+                position.follow(bridge, response, |message| (message, false)).await;
             }
             // 405 is how a server says that it has no such stream; no other refusal changes by itself either.
             Ok(response) if !is_passing(response.status()) => return,

@@ -15,6 +15,7 @@ mod headers;
 mod listen;
 mod message;
 mod session;
+mod tool_headers;
 
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     headers::{METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, encode},
     message::Message,
+    tool_headers::ToolHeaders,
 };
 use crate::{Client, Error};
 
@@ -16,6 +17,8 @@ use crate::{Client, Error};
 pub(super) struct Session {
     client: Client,
     learned: RwLock<Learned>,
+    /// What listed tools want to see in headers; stateless revisions only.
+    pub(super) tools: ToolHeaders,
 }
 
 #[derive(Clone, Default)]
@@ -26,7 +29,7 @@ struct Learned {
 
 impl Session {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, learned: RwLock::default() }
+        Self { client, learned: RwLock::default(), tools: ToolHeaders::default() }
     }
 
     fn learned(&self) -> Learned {
@@ -48,7 +51,7 @@ impl Session {
             headers.remove(SESSION_ID);
             headers.remove(PROTOCOL_VERSION);
         }
-        mirror(message, headers);
+        self.mirror(message, headers);
         *request.body_mut() = Some(message.body.clone().into());
         let response = self.client.send_operation(&message.operation(), request).await?;
         if message.is_initialize() {
@@ -79,8 +82,7 @@ impl Session {
     }
 
     /// Takes the negotiated revision from the answer to `initialize`.
-    pub(super) fn negotiated(&self, answer: &[u8]) {
-        let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    pub(super) fn negotiated(&self, answer: &Value) {
         let version = answer.pointer("/result/protocolVersion").and_then(Value::as_str);
         if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
             self.learned.write().unwrap_or_else(PoisonError::into_inner).version = Some(version);
@@ -96,12 +98,15 @@ impl Session {
         headers.extend(version.map(|version| (PROTOCOL_VERSION, version)));
         request
     }
-}
 
-/// MCP 2026-07-28: the message's own version, method and name, as headers.
-fn mirror(message: &Message, headers: &mut HeaderMap) {
-    let Some(version) = message.stateless_version.as_deref().and_then(encode) else { return };
-    headers.insert(PROTOCOL_VERSION, version);
-    headers.extend(message.method.as_deref().and_then(encode).map(|method| (METHOD, method)));
-    headers.extend(message.name.as_deref().and_then(encode).map(|name| (NAME, name)));
+    /// MCP 2026-07-28: the message's own version, method, name and marked parameters, as headers.
+    fn mirror(&self, message: &Message, headers: &mut HeaderMap) {
+        let Some(version) = message.stateless_version.as_deref().and_then(encode) else { return };
+        headers.insert(PROTOCOL_VERSION, version);
+        headers.extend(message.method.as_deref().and_then(encode).map(|method| (METHOD, method)));
+        headers.extend(message.name.as_deref().and_then(encode).map(|name| (NAME, name)));
+        if let (Some("tools/call"), Some(tool)) = (message.method.as_deref(), &message.name) {
+            self.tools.mirror(tool, &message.body, headers);
+        }
+    }
 }

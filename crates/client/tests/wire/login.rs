@@ -183,3 +183,27 @@ async fn a_second_login_uses_the_registration_again() {
     client.login().await.unwrap();
     assert_eq!((person.logins(), peer.seen().registrations.len()), (2, 1));
 }
+
+#[tokio::test]
+async fn a_redirect_to_another_origin_is_not_followed() {
+    let (peer, elsewhere, person) = (Peer::start().await, Peer::start().await, Person::default());
+    let client = builder(&peer, &person).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    let target = elsewhere.url();
+    peer.script(|script| script.redirect = Some(target));
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 307);
+    assert!(elsewhere.seen().mcp.is_empty());
+}
+
+#[tokio::test]
+async fn no_token_appears_in_debug_output() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let store = MemoryStore::new();
+    let client = builder(&peer, &person).store(store.clone()).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    let token = client.token().await.unwrap();
+    let shown =
+        format!("{client:?} {token:?} {:?} {:?}", store.read().unwrap(), client.logout().await.unwrap());
+    assert!(!shown.contains(token.token.expose()));
+    assert!(peer.seen().revoked.iter().all(|secret| !shown.contains(secret)));
+}

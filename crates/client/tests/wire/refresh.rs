@@ -1,9 +1,15 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hallpass_client::{
     Client, Error,
     interaction::Never,
-    store::{FileStore, MemoryStore, TokenStore as _},
+    store::{Document, FileStore, MemoryStore, StoreError, StoreLock, TokenStore},
 };
 use hallpass_testkit::authorization_server::Peer;
 use serde_json::json;
@@ -185,17 +191,39 @@ async fn a_caller_that_gives_up_does_not_tear_the_refresh() {
     assert_eq!(peer.seen().grants("refresh_token"), 1);
 }
 
+/// A disk that fills up.
+#[derive(Clone, Default)]
+struct Full {
+    kept: MemoryStore,
+    is_full: Arc<AtomicBool>,
+}
+
+impl TokenStore for Full {
+    fn read(&self) -> Result<Document, StoreError> {
+        self.kept.read()
+    }
+
+    fn update(&self, change: &mut dyn FnMut(&mut Document)) -> Result<(), StoreError> {
+        if self.is_full.load(Ordering::SeqCst) {
+            let path = "tokens.json".into();
+            return Err(StoreError::Io { path, action: "written", detail: "no space left".into() });
+        }
+        self.kept.update(change)
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<StoreLock>, StoreError> {
+        self.kept.try_lock(name)
+    }
+}
+
 #[tokio::test]
-async fn the_refreshed_token_is_on_disk_before_it_is_used() {
-    let peer = Peer::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let store = FileStore::new(folder.path().join("tokens.json"));
+async fn a_token_that_could_not_be_stored_is_not_used() {
+    let (peer, store) = (Peer::start().await, Full::default());
     let client = builder(&peer, &Person::default()).store(store.clone()).build().unwrap();
     client.send(list(&client)).await.unwrap();
-    let (peer_, store_) = (peer.clone(), store.clone());
     peer.expire_access_tokens();
-    client.send(list(&client)).await.unwrap();
-    let used = peer_.seen().mcp.last().unwrap().2["authorization"].to_str().unwrap().to_owned();
-    let stored = store_.read().unwrap().current(&peer.url()).unwrap().access_token.clone();
-    assert_eq!(used, format!("Bearer {}", stored.expose()));
+    store.is_full.store(true, Ordering::SeqCst);
+    let before = peer.seen().mcp.len();
+    assert!(matches!(client.send(list(&client)).await, Err(Error::Store(_))));
+    assert_eq!(peer.seen().mcp.len(), before + 1, "the 401, and nothing with a token that would be lost");
 }
