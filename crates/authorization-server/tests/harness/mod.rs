@@ -1,6 +1,7 @@
 //! A server in this process, on a free port, with a clock that tests move.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "a module of each test file, not a crate")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
