@@ -79,13 +79,19 @@ impl Policy {
     }
 
     pub(crate) fn is_open(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        self.opened_hosts.iter().any(|open| open.eq_ignore_ascii_case(host))
+        let host = bare(host);
+        self.opened_hosts.iter().any(|open| bare(open).eq_ignore_ascii_case(host))
     }
 }
 
+/// A host without the brackets of an IPv6 literal and without the dot of a complete name.
+fn bare(host: &str) -> &str {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 fn is_local_name(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let host = bare(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
 }
 
@@ -94,4 +100,35 @@ fn check_userinfo(url: &Url) -> Result<(), FetchError> {
         return Ok(());
     }
     Err(FetchError::Userinfo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opened_literal_is_open_in_every_spelling_and_alone() {
+        for open in ["10.0.0.1", "[fd00::1]", "fd00::1"] {
+            let policy = Policy { opened_hosts: vec![open.to_owned()], ..Policy::default() };
+            let check = |url: &str| policy.check(&url.parse().unwrap());
+            let urls: &[&str] = match open {
+                "10.0.0.1" => &["https://10.0.0.1/", "https://10.1./", "https://0xa000001:8443/"],
+                _ => &["https://[fd00::1]/", "https://[FD00:0:0:0::1]:8443/"],
+            };
+            for url in urls {
+                assert!(check(url).is_ok(), "{open} {url}");
+            }
+            for url in ["https://10.0.0.2/", "https://[fd00::2]/", "https://127.0.0.1/"] {
+                assert!(matches!(check(url), Err(FetchError::Address { .. })), "{open} {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_is_the_strictest() {
+        let policy = Policy::default();
+        assert!(!policy.allow_loopback && policy.opened_hosts.is_empty());
+        assert!(policy.check(&"https://example.com/".parse().unwrap()).is_ok());
+        assert!(matches!(policy.check(&"http://example.com/".parse().unwrap()), Err(FetchError::Scheme)));
+    }
 }

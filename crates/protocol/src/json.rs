@@ -17,6 +17,15 @@ pub fn from_slice_unique(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice::<Unique>(bytes).map(|unique| unique.0)
 }
 
+/// For members that some servers send as `null` where they mean to leave them out.
+pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json::null_is_default;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -16,7 +17,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientMetadata {
     /// Where codes may be sent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
     /// `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`. Absent means
     /// `client_secret_basic`.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json::null_is_default;
 use crate::resource::ResourceIdentifier;
 
 /// What a protected resource says about itself.
@@ -13,7 +14,7 @@ pub struct ProtectedResourceMetadata {
     /// The resource's identifier. REQUIRED.
     pub resource: String,
     /// The issuers that the resource takes tokens from. MCP asks for at least one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub authorization_servers: Vec<String>,
     /// Scopes to ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

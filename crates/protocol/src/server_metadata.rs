@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::issuer::Issuer;
+use crate::json::null_is_default;
 
 /// What an authorization server says about itself.
 ///
@@ -64,10 +65,10 @@ pub struct AuthorizationServerMetadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_challenge_methods_supported: Option<Vec<String>>,
     /// Whether `iss` is in every authorization response (RFC 9207 §3).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "is_false")]
     pub authorization_response_iss_parameter_supported: bool,
     /// Whether a URL may be a client id (Client ID Metadata Document).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "is_false")]
     pub client_id_metadata_document_supported: bool,
     /// OpenID Connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -39,3 +39,19 @@ impl FakeClock {
         self.0.store(to.unix(), Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_moves_when_told_to_and_all_see_it() {
+        let fake = FakeClock::at(Timestamp::from_unix(100));
+        let clock = fake.clock();
+        assert_eq!(clock.now().unix(), 100);
+        fake.clone().advance(Duration::from_secs(5));
+        assert_eq!((clock.now().unix(), fake.now().unix()), (105, 105));
+        fake.set(Timestamp::from_unix(7));
+        assert_eq!(clock.now().unix(), 7);
+    }
+}

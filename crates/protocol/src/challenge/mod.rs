@@ -1,5 +1,19 @@
 //! What a server asks for in `WWW-Authenticate` (RFC 9110 §11.6.1), with the parameters of
 //! Bearer (RFC 6750 §3) and of protected resource metadata (RFC 9728 §5.1).
+//!
+//! ```
+//! use hallpass_protocol::{Challenge, parse_challenges};
+//! use http::{HeaderMap, header::WWW_AUTHENTICATE};
+//!
+//! let asked = Challenge::bearer()
+//!     .with("resource_metadata", "https://h/.well-known/oauth-protected-resource/mcp")
+//!     .with("scope", "notes:read");
+//! let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, asked.to_header_value())]);
+//!
+//! let challenges = parse_challenges(&headers);
+//! let bearer = challenges.iter().find(|challenge| challenge.is("bearer"));
+//! assert_eq!(bearer, Some(&asked));
+//! ```
 
 mod format;
 mod parse;

@@ -11,6 +11,36 @@
 //! 4. `iss`, `sub`, `aud`, `exp` and `iat` must be there; times are whole numbers; no JSON member
 //!    is there twice.
 //! 5. [`VerifiedJwt`] comes from [`UnverifiedJwt::verify`] and from nowhere else.
+//!
+//! ```
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use hallpass_protocol::{
+//!     Algorithm, Expected, Issuer, JwkSet, SigningKey, Timestamp, UnverifiedJwt, VerifyingKeys,
+//! };
+//!
+//! let key = SigningKey::generate_es256()?;
+//! let claims = serde_json::json!({
+//!     "iss": "https://auth.example.com", "sub": "alice", "aud": "https://mcp.example.com/mcp",
+//!     "iat": 1_800_000_000, "exp": 1_800_000_600,
+//! });
+//! let token = key.sign("at+jwt", &claims)?;
+//!
+//! let published = JwkSet { keys: vec![key.public_jwk()] };
+//! let keys = VerifyingKeys::from_jwk_set(&published, &[Algorithm::ES256]);
+//! let verified = UnverifiedJwt::parse(&token)?.verify(&keys, &Expected {
+//!     issuer: &Issuer::parse("https://auth.example.com")?,
+//!     audience: &["https://mcp.example.com/mcp"],
+//!     typ: &["at+jwt"],
+//!     now: Timestamp::from_unix(1_800_000_300),
+//!     leeway: Duration::from_secs(30),
+//! })?;
+//! assert_eq!(verified.claims().subject, "alice");
+//! # Ok(())
+//! # }
+//! # example().unwrap();
+//! ```
 
 mod access_token;
 mod algorithm;

@@ -75,6 +75,20 @@ fn authorization_server_metadata() {
     assert!(serde_json::from_str::<AuthorizationServerMetadata>("{}").is_err());
 }
 
+/// Servers written in languages with null write it where they mean nothing.
+#[test]
+fn null_is_left_out() {
+    let names = ["code_challenge_methods_supported", "authorization_response_iss_parameter_supported"];
+    let mut document = json!({ "issuer": "https://a" });
+    names.iter().for_each(|name| document[name] = Value::Null);
+    let read: AuthorizationServerMetadata = serde_json::from_value(document).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), json!({ "issuer": "https://a" }));
+    let document = json!({ "resource": "https://a", "authorization_servers": null });
+    assert!(serde_json::from_value::<ProtectedResourceMetadata>(document).is_ok());
+    let document = json!({ "client_id": "a", "redirect_uris": null, "client_secret": null });
+    assert!(serde_json::from_value::<ClientInformation>(document).is_ok());
+}
+
 #[test]
 fn plain_alone_is_no_support_for_pkce() {
     let document = json!({ "issuer": "https://a", "code_challenge_methods_supported": ["plain"] });

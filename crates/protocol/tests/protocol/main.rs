@@ -6,6 +6,7 @@ mod challenge;
 mod documents;
 mod form;
 mod issuer;
+mod jose_vectors;
 mod json;
 mod jwk;
 mod jwt;
