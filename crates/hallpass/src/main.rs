@@ -1,2 +1,53 @@
-//! hallpass
-fn main() {}
+//! `hallpass`: the command line, the configuration and the wiring. What it wires together lives in
+//! the crates below; ARCHITECTURE.md draws the house.
+
+mod cli;
+mod commands;
+mod config;
+mod data;
+mod demo;
+mod exit;
+mod serve;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(cli.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
+        let outcome = runtime.block_on(run(cli));
+        // A blocked read of standard input must not keep the program alive.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let place = commands::Place { config: cli.config, data: cli.data };
+    match cli.command {
+        Command::Serve(args) => serve::run(args, &place).await,
+        Command::User(command) => commands::user::run(command, &place).await,
+        Command::Client(command) => commands::client::run(command, &place).await,
+        Command::Connect(server) => commands::connect::run(server.url, &place).await,
+        Command::Login(server) => commands::login::run(server.url, &place).await,
+        Command::Logout(server) => commands::logout::run(server.url, &place).await,
+        Command::Token(server) => commands::token::run(server.url, &place).await,
+        Command::Accounts(listing) => commands::accounts::run(listing.format(), &place),
+        Command::Config(command) => commands::config::run(command, &place),
+        Command::Completions { shell } => {
+            commands::completions::print(shell);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The command line, as a contract: what a person can type, and the examples that `--help` shows.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+use crate::config::{ListenAddress, PublicUrl};
+
+/// Authorization for the Model Context Protocol: protect a server, log in to one.
+#[derive(Debug, Parser)]
+#[command(name = "hallpass", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  hallpass serve --demo                                 a protected sample server, ready to log in to
+  hallpass serve --upstream http://localhost:3000/mcp   protect a server that speaks HTTP
+  hallpass serve -- npx -y @modelcontextprotocol/server-everything
+  hallpass connect https://mcp.example.com/mcp          let a stdio client reach a protected server
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration.")]
+pub(crate) struct Cli {
+    /// Read settings from this TOML file
+    #[arg(long, global = true, value_name = "FILE", env = "HALLPASS_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Keep keys, database and tokens in this folder
+    #[arg(long, global = true, value_name = "DIR", env = "HALLPASS_DATA")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Say more on standard error (twice: everything)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Protect an MCP server: challenge, login, consent, tokens
+    Serve(Serve),
+    /// People who may log in to the embedded authorization server
+    #[command(subcommand)]
+    User(User),
+    /// OAuth clients that are registered by hand
+    #[command(subcommand)]
+    Client(Client),
+    /// Speak stdio MCP here and streamable HTTP there, logging in where needed
+    #[command(after_help = "\
+Examples:
+  hallpass connect https://mcp.example.com/mcp
+  claude mcp add notes -- hallpass connect https://mcp.example.com/mcp
+
+The browser opens only when a login is needed; tokens are kept and refreshed by themselves.")]
+    Connect(Server),
+    /// Log in to a protected server and keep the tokens
+    #[command(after_help = "Example:\n  hallpass login https://mcp.example.com/mcp")]
+    Login(Server),
+    /// Revoke the tokens of a server, then forget them
+    #[command(after_help = "Example:\n  hallpass logout https://mcp.example.com/mcp")]
+    Logout(Server),
+    /// Print an access token for scripts, refreshed if need be
+    #[command(after_help = "\
+Example:
+  curl -H \"Authorization: Bearer $(hallpass token https://mcp.example.com/mcp)\" …")]
+    Token(Server),
+    /// List the servers that tokens are kept for
+    #[command(after_help = "Examples:\n  hallpass accounts\n  hallpass accounts --json")]
+    Accounts(Listing),
+    /// Check a configuration file, or print its schema
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  hallpass completions bash > ~/.local/share/bash-completion/completions/hallpass"
+    )]
+    Completions {
+        /// The shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "\
+Examples:
+  hallpass serve --demo
+  hallpass serve --upstream http://localhost:3000/mcp
+  hallpass serve -- npx -y @modelcontextprotocol/server-everything
+  hallpass serve --listen 0.0.0.0:8080 --public-url https://mcp.example.com --upstream http://notes:3000/mcp
+  hallpass serve --config hallpass.toml
+
+Without a user, the first start prints a link under which the first user is made.")]
+pub(crate) struct Serve {
+    /// A sample server, a user and a temporary folder: everything to try it, nothing to install
+    #[arg(long, conflicts_with_all = ["upstream", "command"])]
+    pub(crate) demo: bool,
+
+    /// The MCP endpoint to protect, reached over streamable HTTP
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub(crate) upstream: Option<Url>,
+
+    /// Where to listen: host and port [default: localhost:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<ListenAddress>,
+
+    /// What clients call this server: metadata, issuer and resource are built from it
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<PublicUrl>,
+
+    /// TLS ends in front of hallpass: allow a public URL that is plain http
+    #[arg(long)]
+    pub(crate) tls_in_front: bool,
+
+    /// The stdio MCP server to protect, one process a session
+    #[arg(last = true, value_name = "COMMAND ARGS")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user; the password is asked for, or read from standard input
+    #[command(after_help = "\
+Examples:
+  hallpass user add alice
+  pass show mcp/alice | hallpass user add alice --password-stdin")]
+    Add {
+        /// The name to log in with
+        name: String,
+        /// Read the password from standard input (its first line)
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the users
+    #[command(after_help = "Examples:\n  hallpass user list\n  hallpass user list --json")]
+    List(Listing),
+    /// Refuse a user from now on; sessions and tokens end at once
+    #[command(after_help = "Example:\n  hallpass user disable alice")]
+    Disable {
+        /// The user's name
+        name: String,
+    },
+    /// Remove a user with all sessions, consents and tokens
+    #[command(after_help = "Example:\n  hallpass user remove alice")]
+    Remove {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Register a client by hand
+    #[command(after_help = "\
+Examples:
+  hallpass client add --id ide --redirect-uri http://127.0.0.1/callback
+  pass show mcp/web | hallpass client add --id web --secret-stdin --redirect-uri https://app.example.com/callback")]
+    Add {
+        /// The client_id
+        #[arg(long, value_name = "ID")]
+        id: String,
+        /// Read the client_secret from standard input (its first line); without it the client is public
+        #[arg(long)]
+        secret_stdin: bool,
+        /// Where codes may be sent; give it once for each URI
+        #[arg(long, value_name = "URI", required = true)]
+        redirect_uri: Vec<String>,
+        /// A grant the client may use [default: authorization_code refresh_token]
+        #[arg(long, value_name = "G")]
+        grant: Vec<String>,
+        /// A scope the client may ask for [default: all]
+        #[arg(long, value_name = "S")]
+        scope: Vec<String>,
+    },
+    /// List the registered clients
+    #[command(after_help = "Examples:\n  hallpass client list\n  hallpass client list --json")]
+    List(Listing),
+    /// Remove a client; its tokens end at once
+    #[command(after_help = "Example:\n  hallpass client remove ide")]
+    Remove {
+        /// The client_id
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Read a configuration file and say what is wrong with it, or what it means
+    #[command(after_help = "Example:\n  hallpass config check hallpass.toml")]
+    Check {
+        /// The file [default: the one named by --config]
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the configuration file
+    #[command(after_help = "Example:\n  hallpass config schema > hallpass.schema.json")]
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The MCP endpoint, as one would give it to a client
+    pub(crate) url: Url,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listing {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Listing {
+    /// How the list is to be printed.
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Table }
+    }
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns, for reading
+    Table,
+    /// JSON, for programs
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_subcommand() {
+        for line in ["hallpass --config a.toml --data d serve", "hallpass serve --config a.toml --data d"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.config.as_deref(), Some("a.toml".as_ref()), "{line}");
+            assert_eq!(cli.data.as_deref(), Some("d".as_ref()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_in_one_way_only() {
+        for line in [
+            "hallpass serve --demo --upstream http://localhost:3000/mcp",
+            "hallpass serve --demo -- npx server",
+            "hallpass serve --upstream http://localhost:3000/mcp -- npx server",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn everything_after_the_dashes_is_the_upstream_command() {
+        let cli = Cli::try_parse_from(["hallpass", "serve", "--", "npx", "-y", "--listen"]).unwrap();
+        let Command::Serve(serve) = cli.command else { panic!("not serve") };
+        assert_eq!(serve.command, ["npx", "-y", "--listen"]);
+    }
+}

@@ -1,0 +1,44 @@
+//! `hallpass accounts`.
+
+use hallpass_client::store::FileStore;
+
+use super::{Place, table};
+use crate::cli::Format;
+use crate::exit::Failure;
+
+/// Lists the servers that tokens are kept for.
+pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
+    let accounts = hallpass_client::accounts(&FileStore::new(place.data()?.tokens()))?;
+    if format == Format::Json {
+        let accounts: Vec<_> = accounts
+            .iter()
+            .map(|account| {
+                serde_json::json!({
+                    "server": account.server,
+                    "resource": account.resource,
+                    "issuer": account.issuer,
+                    "client_id": account.client_id,
+                    "scope": account.scopes,
+                    "expires_at": account.expires_at.map(|at| at.unix()),
+                    "refreshable": account.refreshable,
+                })
+            })
+            .collect();
+        anstream::println!("{}", serde_json::to_string_pretty(&accounts)?);
+        return Ok(());
+    }
+    if accounts.is_empty() {
+        anstream::println!("No logins are kept; `hallpass login URL` makes one.");
+        return Ok(());
+    }
+    let rows: Vec<_> = accounts
+        .into_iter()
+        .map(|account| {
+            let expires = account.expires_at.map_or("unknown".to_owned(), |at| at.to_string());
+            let refresh = if account.refreshable { "yes" } else { "no" };
+            [account.server, account.issuer, account.scopes.to_string(), expires, refresh.to_owned()]
+        })
+        .collect();
+    table::print(["SERVER", "ISSUER", "SCOPE", "EXPIRES", "REFRESHED"], &rows);
+    Ok(())
+}

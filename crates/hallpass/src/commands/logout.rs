@@ -1,0 +1,30 @@
+//! `hallpass logout`.
+
+use hallpass_client::Revocation;
+use url::Url;
+
+use super::{Place, remote};
+use crate::exit::Failure;
+
+/// Revokes what is stored for the server, and forgets it.
+pub(crate) async fn run(server: Url, place: &Place) -> Result<(), Failure> {
+    let ended = remote::client(&server, place)?.logout().await?;
+    if ended.is_empty() {
+        anstream::println!("There was no login to {server}.");
+    }
+    for login in ended {
+        let issuer = &login.account.issuer;
+        match login.revocation {
+            Revocation::Done => {
+                anstream::println!("Logged out of {server}; {issuer} has revoked the tokens.")
+            }
+            Revocation::NotOffered => anstream::println!(
+                "Logged out of {server}. {issuer} offers no revocation: a copy of the tokens works until they end."
+            ),
+            Revocation::Failed(error) => anstream::println!(
+                "Logged out of {server}, but {issuer} did not revoke the tokens ({error}); they work until they end."
+            ),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! The commands other than `serve`, one file each.
+
+pub(crate) mod accounts;
+pub(crate) mod client;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod connect;
+pub(crate) mod login;
+pub(crate) mod logout;
+mod place;
+mod prompt;
+mod remote;
+mod table;
+pub(crate) mod token;
+pub(crate) mod user;
+
+pub(crate) use place::Place;

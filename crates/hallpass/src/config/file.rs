@@ -1,0 +1,92 @@
+//! Reading the configuration file.
+
+use std::path::{Path, PathBuf};
+
+use super::Config;
+
+/// Why a configuration file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read {}: {source}; check that it is there and that you may read it", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file says something that isn't TOML, or that hallpass doesn't know. The text has line and column.
+    #[error("{}: {problem}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        problem: String,
+    },
+}
+
+/// Reads and judges the file.
+pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    parse(&text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problem })
+}
+
+/// Judges the text of a file; the problem names line and column.
+fn parse(text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let config = parse("").unwrap();
+        assert_eq!(config.server.path.as_str(), "/mcp");
+        assert_eq!(config.listen, None);
+    }
+
+    #[test]
+    fn a_whole_file() {
+        let config = parse(
+            r#"
+            listen = "0.0.0.0:8080"
+            public_url = "https://mcp.example.com"
+            [server]
+            name = "Notes"
+            upstream = "http://localhost:3000/mcp"
+            [server.scopes]
+            default = ["notes:read"]
+            "notes:read" = { says = "Read your notes" }
+            "notes:write" = { says = "Write notes" }
+            [server.tools]
+            "write_*" = { scopes = ["notes:write"] }
+            [authorization_server]
+            access_token_lifetime = "5m"
+            registration = "off"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.server.scopes.default, ["notes:read"]);
+        assert_eq!(config.server.scopes.described.len(), 2);
+        assert_eq!(config.server.tools["write_*"].scopes, ["notes:write"]);
+    }
+
+    /// Broken syntax, an unknown member and a wrong value each name the line and column.
+    #[test]
+    fn a_fault_names_its_line_and_column() {
+        for (text, place, what) in [
+            ("listen = \n", "line 1, column 10", ""),
+            ("\nlistne = \"a:1\"", "line 2, column 1", "listne"),
+            ("[server]\nname = \"a\"\nupstrem = 1", "line 3, column 1", "upstrem"),
+            ("\n\npublic_url = \"https://a/b\"", "line 3, column 14", "public URL"),
+            ("[server.tools]\nx = { scope = [] }", "line 2", "scope"),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(problem.contains(place), "{text:?}: {problem}");
+            assert!(problem.contains(what), "{text:?}: {problem}");
+        }
+    }
+}

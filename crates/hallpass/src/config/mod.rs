@@ -1,0 +1,14 @@
+//! The configuration file: what can be set, and how it is read.
+//!
+//! A value is judged while it is read, so that a wrong one is reported with its line and column.
+
+mod duration;
+mod file;
+mod listen;
+mod public_url;
+mod schema;
+
+pub(crate) use file::read;
+pub(crate) use listen::ListenAddress;
+pub(crate) use public_url::PublicUrl;
+pub(crate) use schema::{AuthorizationServer, Config, EndpointPath, Registration, Server};

@@ -1,0 +1,169 @@
+//! What the configuration file may say.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::duration::Span;
+use super::{ListenAddress, PublicUrl};
+
+/// The configuration of `hallpass serve`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Where to listen: host and port. Default: `localhost:8080`, this machine only.
+    pub(crate) listen: Option<ListenAddress>,
+    /// What clients call this server; metadata, issuer and resource are built from it.
+    /// Default: `http://localhost` with the port.
+    pub(crate) public_url: Option<PublicUrl>,
+    /// TLS ends in front of hallpass: allow a public URL that is plain http.
+    pub(crate) tls_in_front: bool,
+    /// The folder for keys, database and tokens.
+    pub(crate) data: Option<PathBuf>,
+    /// The MCP server to protect.
+    pub(crate) server: Server,
+    /// The embedded authorization server.
+    pub(crate) authorization_server: AuthorizationServer,
+}
+
+/// The MCP server to protect.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    /// Its name, as people see it when they consent.
+    pub(crate) name: Option<String>,
+    /// The path of its endpoint below the public URL. Default: `/mcp`.
+    pub(crate) path: EndpointPath,
+    /// Its MCP endpoint, for a server that speaks streamable HTTP.
+    pub(crate) upstream: Option<Url>,
+    /// The command that starts it, for a server that speaks stdio.
+    pub(crate) command: Option<Vec<String>>,
+    /// Environment variables for that command, beside hallpass's own.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// The folder that the command runs in.
+    pub(crate) directory: Option<PathBuf>,
+    /// Origins of web pages that may call the server, beside its own.
+    pub(crate) allowed_origins: Vec<Url>,
+    /// What the server's scopes are called.
+    pub(crate) scopes: Scopes,
+    /// What a tool asks for beyond a login, by name; `*` at the end stands for any ending.
+    pub(crate) tools: BTreeMap<String, Tool>,
+}
+
+/// Scopes: `default` is what a login asks for, every other member describes one scope.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Scopes {
+    /// The scopes that a login asks for. Default: every scope that is described, or `mcp` where none is.
+    pub(crate) default: Vec<String>,
+    /// One scope.
+    #[serde(flatten)]
+    pub(crate) described: BTreeMap<String, Scope>,
+}
+
+/// One scope.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scope {
+    /// What it allows, in words, for the page of consent.
+    pub(crate) says: String,
+}
+
+/// What a tool asks for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tool {
+    /// The scopes that a caller needs, all of them.
+    pub(crate) scopes: Vec<String>,
+}
+
+/// The embedded authorization server.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuthorizationServer {
+    /// How long an access token is good for. Default: 10 minutes.
+    pub(crate) access_token_lifetime: Span,
+    /// How long an unused refresh token is good for. Default: 30 days.
+    pub(crate) refresh_token_idle: Span,
+    /// Whether clients may register themselves (RFC 7591). Default: `open`.
+    pub(crate) registration: Registration,
+}
+
+impl Default for AuthorizationServer {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime: Span::minutes(10),
+            refresh_token_idle: Span::days(30),
+            registration: Registration::Open,
+        }
+    }
+}
+
+/// Whether clients may register themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Registration {
+    /// Anyone may, within a bound per hour.
+    Open,
+    /// No one may: clients are added by hand, or name themselves by a metadata document.
+    Off,
+}
+
+/// The path of an endpoint: absolute, without query, already in its simplest spelling.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = "^/[A-Za-z0-9._~/-]+$"))]
+pub(crate) struct EndpointPath(String);
+
+impl EndpointPath {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for EndpointPath {
+    fn default() -> Self {
+        Self("/mcp".to_owned())
+    }
+}
+
+impl TryFrom<String> for EndpointPath {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
+        let segments = path.strip_prefix('/').map(|rest| rest.split('/'));
+        let simple = segments.is_some_and(|mut segments| {
+            segments.all(|s| !s.is_empty() && s != "." && s != ".." && s.chars().all(plain))
+        });
+        if simple && !path.starts_with("/.well-known") {
+            Ok(Self(path))
+        } else {
+            Err(format!("`{path}` can't be an endpoint's path; write it as in /mcp or /notes/mcp"))
+        }
+    }
+}
+
+impl From<EndpointPath> for String {
+    fn from(path: EndpointPath) -> Self {
+        path.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_spelling() {
+        for path in ["/mcp", "/notes/mcp", "/a-b_c.d~e"] {
+            assert!(EndpointPath::try_from(path.to_owned()).is_ok(), "{path}");
+        }
+        for path in ["", "/", "mcp", "/mcp/", "//mcp", "/a/../b", "/a%2e", "/a?b", "/a;b", "/.well-known/x"] {
+            assert!(EndpointPath::try_from(path.to_owned()).is_err(), "{path}");
+        }
+    }
+}

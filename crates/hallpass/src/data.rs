@@ -1,0 +1,104 @@
+//! The folder that keeps keys, database and tokens.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use hallpass_authorization_server::{MasterKey, Store};
+use hallpass_protocol::Clock;
+
+use crate::exit::Failure;
+
+/// Why the data folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DataError {
+    /// Nothing says where the home folder is.
+    #[error("no folder to keep data in: neither --data nor HOME is set; name one with --data DIR")]
+    NoHome,
+    /// It can't be made, read or written.
+    #[error("can't use {} as the data folder: {source}; make it readable and writable for this user, or name another with --data DIR", path.display())]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// An open data folder; nobody but its owner may look into it.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// Opens the folder that was named, or the usual one, and makes it where it is missing.
+    pub(crate) fn open(named: Option<&Path>) -> Result<Self, DataError> {
+        let path = match named {
+            Some(path) => path.to_owned(),
+            None => usual().ok_or(DataError::NoHome)?,
+        };
+        prepare(&path).map_err(|source| DataError::Unusable { path: path.clone(), source })?;
+        Ok(Self(path))
+    }
+
+    /// Opens the authorization server's database with the key that encrypts what is in it; makes
+    /// both where they are missing.
+    pub(crate) async fn store(&self) -> Result<Store, Failure> {
+        let key = MasterKey::load_or_create(&self.0.join("master.key")).map_err(Failure::configuration)?;
+        let database = self.0.join("hallpass.db");
+        Store::open(&database, key, system_clock()).await.map_err(Failure::configuration)
+    }
+
+    /// The client's tokens.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        self.0.join("tokens.json")
+    }
+}
+
+/// What time it is: the one place where the server asks the system.
+pub(crate) fn system_clock() -> Clock {
+    Clock::new(|| SystemTime::now().into())
+}
+
+/// `$XDG_DATA_HOME/hallpass`, or what stands for it on this system.
+fn usual() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME")
+        .or_else(|| set("LOCALAPPDATA"))
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .map(|data| data.join("hallpass"))
+}
+
+/// Makes the folder (for its owner alone), and shows that it can be read and written.
+fn prepare(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    fs::read_dir(path)?;
+    tempfile::NamedTempFile::new_in(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_new_folder_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        DataFolder::open(Some(&path)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = DataFolder::open(Some(file.path())).unwrap_err();
+        assert!(error.to_string().contains("--data DIR"), "{error}");
+    }
+}

@@ -1,0 +1,69 @@
+//! What a person sees when hallpass is ready.
+
+use clap::builder::styling::Style;
+use hallpass_protocol::Secret;
+use url::Url;
+
+use super::program;
+
+/// What there is to say.
+pub(crate) struct Banner<'a> {
+    /// The protected endpoint.
+    pub(crate) endpoint: &'a str,
+    /// What stands behind it.
+    pub(crate) upstream: &'a str,
+    /// The user that the demo made.
+    pub(crate) demo_user: Option<(&'a str, &'a Secret)>,
+    /// The link under which the first user is made.
+    pub(crate) setup: Option<&'a Url>,
+}
+
+impl Banner<'_> {
+    /// Prints it on standard output.
+    pub(crate) fn print(&self) {
+        let bold = Style::new().bold();
+        let dim = Style::new().dimmed();
+        let row = |name: &str, value: &str| anstream::println!("  {name:<14}{bold}{value}{bold:#}");
+        anstream::println!("{bold}hallpass{bold:#} protects {}\n", self.upstream);
+        row("MCP endpoint", self.endpoint);
+        if let Some((user, password)) = self.demo_user {
+            row("User", user);
+            // The one password that is ever shown: made for this run, gone with it.
+            row("Password", password.expose());
+        }
+        if let Some(link) = self.setup {
+            anstream::println!("\n  There is no user yet. Make the first one here, within the hour:");
+            anstream::println!("  {bold}{link}{bold:#}");
+        }
+        anstream::println!("\n  Add it to a client, which opens the browser to log in:\n");
+        let name = if self.demo_user.is_some() { "hallpass-demo" } else { "hallpass" };
+        for (client, line) in lines(name, self.endpoint) {
+            anstream::println!("  {client:<14}{line}");
+        }
+        anstream::println!("\n  {dim}Ctrl-C stops it.{dim:#}");
+    }
+}
+
+/// The line that adds the server to each client.
+fn lines(name: &str, endpoint: &str) -> [(&'static str, String); 5] {
+    [
+        ("Claude Code", format!("claude mcp add --transport http {name} {endpoint}")),
+        ("VS Code", format!(r#"code --add-mcp '{{"name":"{name}","type":"http","url":"{endpoint}"}}'"#)),
+        ("Cursor", format!(r#"~/.cursor/mcp.json: {{"mcpServers":{{"{name}":{{"url":"{endpoint}"}}}}}}"#)),
+        (
+            "MCP Inspector",
+            format!("npx @modelcontextprotocol/inspector --transport http --server-url {endpoint}"),
+        ),
+        ("stdio clients", format!("{} connect {endpoint}", own_program())),
+    ]
+}
+
+/// What to type to run this program: its name where PATH has it, its whole path elsewhere.
+fn own_program() -> String {
+    let own = std::env::current_exe().ok();
+    let found = program::find("hallpass").and_then(|path| path.canonicalize().ok());
+    match (own, found) {
+        (Some(own), found) if found.as_ref() != Some(&own) => own.display().to_string(),
+        _ => "hallpass".to_owned(),
+    }
+}

@@ -1,0 +1,94 @@
+//! `hallpass serve`.
+
+mod banner;
+mod listeners;
+pub(crate) mod plan;
+mod program;
+mod scopes;
+mod wiring;
+
+use hallpass_authorization_server::Store;
+use hallpass_protocol::Secret;
+use rand::RngExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli;
+use crate::commands::Place;
+use crate::data::DataFolder;
+use crate::exit::Failure;
+use banner::Banner;
+use plan::{Plan, Upstream};
+
+/// The user that `--demo` makes.
+const DEMO_USER: &str = "demo";
+
+/// Protects a server until it is told to stop.
+pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> {
+    let plan = Plan::new(args, place.config()?).map_err(Failure::configuration)?;
+    let demo = matches!(plan.upstream, Upstream::Demo);
+    // Kept until the end: dropping it removes the folder.
+    let temporary = if demo { Some(tempfile::tempdir()?) } else { None };
+    let data = match &temporary {
+        Some(folder) => DataFolder::open(Some(folder.path())).map_err(Failure::configuration)?,
+        None => place.data()?,
+    };
+    let listeners = listeners::bind(&plan.listen).await?;
+    let stop = CancellationToken::new();
+    let store = data.store().await?;
+    // Before the authorization server starts, which would offer to make a first user.
+    let password = if demo { Some(add_demo_user(&store).await?) } else { None };
+    let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
+
+    let upstream = plan.upstream.to_string();
+    let setup = wired.setup_link();
+    Banner {
+        endpoint: &wired.endpoint,
+        upstream: &upstream,
+        demo_user: password.as_ref().map(|password| (DEMO_USER, password)),
+        setup: setup.as_ref(),
+    }
+    .print();
+
+    stop_on_signal(stop.clone());
+    wired.serve(listeners, stop).await?;
+    Ok(())
+}
+
+/// Makes the demo's user, with a password that nobody can guess.
+async fn add_demo_user(store: &Store) -> Result<Secret, Failure> {
+    let password = readable_password();
+    store.users().add(DEMO_USER, password.clone()).await?;
+    Ok(password)
+}
+
+/// Four groups of four letters and digits that can't be mistaken for each other: 78 bits.
+fn readable_password() -> Secret {
+    const LETTERS: [char; 30] = [
+        'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w',
+        'x', 'y', 'z', '2', '3', '4', '5', '7', '8', '9',
+    ];
+    let mut random = rand::rng();
+    let groups: [String; 4] =
+        std::array::from_fn(|_| (0..4).map(|_| LETTERS[random.random_range(..LETTERS.len())]).collect());
+    Secret::new(groups.join("-"))
+}
+
+/// Ctrl-C and SIGTERM end the program in good order; a second one is the system's to handle.
+fn stop_on_signal(stop: CancellationToken) {
+    tokio::spawn(async move {
+        let interrupted = tokio::signal::ctrl_c();
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            match signal(SignalKind::terminate()) {
+                Ok(mut terminated) => {
+                    tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
+                }
+                Err(_) => drop(interrupted.await),
+            }
+        }
+        #[cfg(not(unix))]
+        drop(interrupted.await);
+        stop.cancel();
+    });
+}

@@ -1,0 +1,178 @@
+//! What `serve` is going to do: command line and configuration file, made one and judged.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::cli;
+use crate::config::{Config, EndpointPath, ListenAddress, PublicUrl, Registration};
+use crate::serve::scopes::{ScopeFault, ScopePlan};
+
+/// What `serve` is going to do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Where to listen.
+    pub(crate) listen: ListenAddress,
+    /// What clients call this server; `None` is `http://localhost` with the port that is bound.
+    pub(crate) public_url: Option<PublicUrl>,
+    /// The endpoint's path.
+    pub(crate) path: EndpointPath,
+    /// The server's name on the page of consent.
+    pub(crate) name: String,
+    /// What stands behind.
+    pub(crate) upstream: Upstream,
+    /// Origins of web pages that may call.
+    pub(crate) allowed_origins: Vec<Url>,
+    /// Scopes and who needs them.
+    pub(crate) scopes: ScopePlan,
+    /// Settings of the authorization server.
+    pub(crate) authorization_server: crate::config::AuthorizationServer,
+}
+
+/// What stands behind the gateway.
+#[derive(Debug)]
+pub(crate) enum Upstream {
+    /// The sample server in this process.
+    Demo,
+    /// A server that speaks streamable HTTP.
+    Http(Url),
+    /// A server that speaks stdio.
+    Stdio {
+        /// The program.
+        program: String,
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// Variables beside hallpass's own environment.
+        environment: Vec<(String, String)>,
+        /// The folder it runs in.
+        directory: Option<PathBuf>,
+    },
+}
+
+/// Why `serve` can't start as it was told to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// Nothing to protect.
+    #[error(
+        "no MCP server to protect: give --upstream URL, or -- COMMAND, or set server.upstream; or try --demo"
+    )]
+    NoUpstream,
+    /// Two servers to protect.
+    #[error("server.upstream and server.command are both set; keep the one that is meant")]
+    TwoUpstreams,
+    /// The command has no words.
+    #[error(
+        "server.command is empty; write it as in [\"npx\", \"-y\", \"@modelcontextprotocol/server-everything\"]"
+    )]
+    EmptyCommand,
+    /// Upstream isn't reached over HTTP.
+    #[error("the upstream {0} isn't an http or https URL; write it as in http://localhost:3000/mcp")]
+    UpstreamScheme(Url),
+    /// A public URL without TLS that others could reach.
+    #[error(
+        "the public URL {0} is plain http, so tokens and passwords could be read on the way; \
+         use https, or say --tls-in-front (tls_in_front = true) if TLS ends at a proxy in front"
+    )]
+    PlainHttp(PublicUrl),
+    /// A word that can't be a scope.
+    #[error(transparent)]
+    Scope(#[from] ScopeFault),
+}
+
+impl Plan {
+    /// Makes command line and file one; the command line wins.
+    pub(crate) fn new(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
+        let public_url = args.public_url.or(config.public_url);
+        if let Some(url) = &public_url {
+            let guarded = url.is_https() || url.is_loopback();
+            if !guarded && !args.tls_in_front && !config.tls_in_front {
+                return Err(PlanError::PlainHttp(url.clone()));
+            }
+        }
+        let server = config.server;
+        let (upstream, scopes, name) = if args.demo {
+            (Upstream::Demo, ScopePlan::demo()?, "hallpass demo notebook".to_owned())
+        } else {
+            let scopes = ScopePlan::of(&server)?;
+            let upstream = upstream(args.upstream, args.command, &server)?;
+            let name = server.name.clone().unwrap_or_else(|| upstream.to_string());
+            (upstream, scopes, name)
+        };
+        Ok(Self {
+            listen: args.listen.or(config.listen).unwrap_or_default(),
+            public_url,
+            path: server.path,
+            name,
+            upstream,
+            allowed_origins: server.allowed_origins,
+            scopes,
+            authorization_server: config.authorization_server,
+        })
+    }
+
+    /// Whether clients may register themselves.
+    pub(crate) fn open_registration(&self) -> bool {
+        self.authorization_server.registration == Registration::Open
+    }
+}
+
+impl std::fmt::Display for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Demo => f.write_str("the sample server"),
+            Self::Http(url) => write!(f, "{url}"),
+            // Arguments may hold secrets: the program's name is enough.
+            Self::Stdio { program, .. } => f.write_str(program),
+        }
+    }
+}
+
+fn upstream(
+    url: Option<Url>,
+    command: Vec<String>,
+    server: &crate::config::Server,
+) -> Result<Upstream, PlanError> {
+    let http = |url: Url| match url.scheme() {
+        "http" | "https" => Ok(Upstream::Http(url)),
+        _ => Err(PlanError::UpstreamScheme(url)),
+    };
+    let stdio = |command: Vec<String>| match command.split_first() {
+        Some((program, arguments)) if !program.is_empty() => Ok(Upstream::Stdio {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            environment: server.environment.clone().into_iter().collect(),
+            directory: server.directory.clone(),
+        }),
+        _ => Err(PlanError::EmptyCommand),
+    };
+    if let Some(url) = url {
+        return http(url);
+    }
+    if !command.is_empty() {
+        return stdio(command);
+    }
+    match (&server.upstream, &server.command) {
+        (Some(_), Some(_)) => Err(PlanError::TwoUpstreams),
+        (Some(url), None) => http(url.clone()),
+        (None, Some(command)) => stdio(command.clone()),
+        (None, None) => Err(PlanError::NoUpstream),
+    }
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.public_url {
+            Some(url) => writeln!(f, "  endpoint   {url}{}", self.path.as_str())?,
+            None => {
+                writeln!(f, "  endpoint   http://localhost:{}{}", self.listen.port(), self.path.as_str())?
+            }
+        }
+        writeln!(f, "  listen     {}", self.listen)?;
+        writeln!(f, "  upstream   {}", self.upstream)?;
+        writeln!(f, "  login asks {}", self.scopes.default)?;
+        for (tool, scopes) in &self.scopes.tools {
+            writeln!(f, "  tool       {tool} needs {scopes}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! Puts the parts together: authorization server, resource server, gateway.
+
+use std::ffi::OsString;
+
+use anyhow::Context;
+use hallpass_authorization_server::{
+    self as authorization_server, AuthorizationServer, RegistrationPolicy, Store,
+};
+use hallpass_gateway::listen::{self, Connections};
+use hallpass_gateway::stdio::{Limits, StdioCommand};
+use hallpass_gateway::{self as gateway, Gateway};
+use hallpass_guarded_fetch::{Fetcher, Policy as FetchPolicy};
+use hallpass_protocol::{Issuer, ResourceIdentifier};
+use hallpass_resource_server::{
+    self as resource_server, FrontDoor, Keys, Policy, ResourceServer, Revocations, TrustedIssuer,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::plan::{Plan, Upstream};
+use super::program;
+use crate::config::PublicUrl;
+use crate::data::system_clock;
+use crate::demo;
+use crate::exit::Failure;
+
+/// Everything that serves, ready to go.
+pub(crate) struct Wired {
+    /// The protected endpoint's URL.
+    pub(crate) endpoint: String,
+    /// The embedded authorization server.
+    authorization_server: AuthorizationServer,
+    gateway: Gateway,
+}
+
+/// Builds everything that the plan asks for.
+pub(crate) async fn wire(
+    plan: &Plan,
+    store: Store,
+    listeners: &[TcpListener],
+    stop: &CancellationToken,
+) -> Result<Wired, Failure> {
+    let public_url = match &plan.public_url {
+        Some(url) => url.clone(),
+        None => own_url(listeners)?,
+    };
+    let issuer = Issuer::parse(public_url.as_str()).map_err(Failure::configuration)?;
+    let endpoint = format!("{public_url}{}", plan.path.as_str());
+    let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
+
+    let authorization_server = start_authorization_server(plan, store, &issuer, &resource).await?;
+    let resource_server =
+        ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource));
+    let front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
+    let upstream = upstream(&plan.upstream, stop)?;
+    let gateway = Gateway::new(resource_server, upstream, gateway::Settings { front_door });
+    Ok(Wired { endpoint, authorization_server, gateway })
+}
+
+/// `http://localhost` with the port that was bound.
+fn own_url(listeners: &[TcpListener]) -> Result<PublicUrl, Failure> {
+    let listener = listeners.first().context("nothing to listen on")?;
+    let port = listener.local_addr()?.port();
+    Ok(PublicUrl::loopback(port).map_err(anyhow::Error::msg)?)
+}
+
+async fn start_authorization_server(
+    plan: &Plan,
+    store: Store,
+    issuer: &Issuer,
+    resource: &ResourceIdentifier,
+) -> Result<AuthorizationServer, Failure> {
+    let mut settings = authorization_server::Settings::new(
+        issuer.clone(),
+        vec![authorization_server::Resource {
+            identifier: resource.clone(),
+            name: plan.name.clone(),
+            scopes: plan.scopes.described.clone(),
+            default: plan.scopes.default.clone(),
+        }],
+    );
+    settings.lifetimes.access_token = plan.authorization_server.access_token_lifetime.0;
+    settings.lifetimes.refresh_idle = plan.authorization_server.refresh_token_idle.0;
+    if !plan.open_registration() {
+        settings.registration = RegistrationPolicy::Off;
+    }
+    // Metadata documents of clients are fetched from the open network alone.
+    let fetcher = Fetcher::new(FetchPolicy::default())?;
+    Ok(AuthorizationServer::start(settings, store, fetcher).await?)
+}
+
+fn resource_settings(
+    plan: &Plan,
+    authorization_server: &AuthorizationServer,
+    issuer: Issuer,
+    resource: ResourceIdentifier,
+) -> resource_server::Settings {
+    let keys = authorization_server.verifying_keys();
+    let revocations = authorization_server.revocations();
+    let mut settings = resource_server::Settings::new(resource, system_clock());
+    settings.name = Some(plan.name.clone());
+    settings.issuers.push(TrustedIssuer::new(issuer, Keys::live(move || keys.current())));
+    settings.policy = Policy {
+        login: plan.scopes.default.clone(),
+        required: plan.scopes.required.clone(),
+        tools: plan.scopes.tools.iter().cloned().collect(),
+    };
+    settings.revocations = Revocations::new(move |jti| revocations.is_revoked(jti));
+    settings
+}
+
+fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Upstream, Failure> {
+    match upstream {
+        Upstream::Demo => Ok(gateway::Upstream::service(demo::service(stop.child_token()))),
+        Upstream::Http(url) => gateway::Upstream::http(url).map_err(Failure::configuration),
+        Upstream::Stdio { program, arguments, environment, directory } => {
+            // Said now, and not to the first person who has logged in.
+            program::check(program, directory.as_deref()).map_err(Failure::configuration)?;
+            let mut command = StdioCommand::new(program);
+            command.arguments = arguments.iter().map(OsString::from).collect();
+            command.environment =
+                environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            command.directory = directory.clone();
+            Ok(gateway::Upstream::stdio(command, Limits::default()))
+        }
+    }
+}
+
+impl Wired {
+    /// The link under which the first user is made, while there is none.
+    pub(crate) fn setup_link(&self) -> Option<Url> {
+        self.authorization_server.setup_link()
+    }
+
+    /// Serves on every listener until `stop`, then lets requests under way end.
+    pub(crate) async fn serve(
+        self,
+        listeners: Vec<TcpListener>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        let router = self.gateway.router_with(self.authorization_server.router());
+        let mut serving = tokio::task::JoinSet::new();
+        for listener in listeners {
+            let shutdown = stop.clone().cancelled_owned();
+            serving.spawn(listen::serve(listener, router.clone(), Connections::default(), shutdown));
+        }
+        while let Some(ended) = serving.join_next().await {
+            ended?;
+        }
+        self.gateway.close().await;
+        Ok(())
+    }
+}

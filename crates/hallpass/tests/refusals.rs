@@ -1,0 +1,129 @@
+//! What the command line refuses, with which exit code and which words.
+
+#![allow(clippy::unwrap_used)] // A test that can't be set up has failed.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const RUNTIME: i32 = 1;
+const USAGE: i32 = 2;
+const CONFIGURATION: i32 = 3;
+
+/// Runs hallpass to its end, with its data in a folder of its own.
+fn hallpass(data: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hallpass"))
+        .args(["--data".as_ref(), data.as_os_str()])
+        .args(args)
+        .env_remove("HALLPASS_CONFIG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Runs hallpass in a new data folder; it must end with `code` and say each of `words` on standard error.
+fn refused(args: &[&str], code: i32, words: &[&str]) {
+    let data = tempfile::tempdir().unwrap();
+    assert_refusal(&hallpass(data.path(), args), code, words);
+}
+
+fn assert_refusal(output: &Output, code: i32, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is missing in: {said}");
+    }
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    refused(
+        &["serve", "--upstream", "http://127.0.0.1:1/mcp", "--listen", &address],
+        RUNTIME,
+        &[&address, "in use", "--listen"],
+    );
+}
+
+#[test]
+fn a_data_folder_that_is_no_folder() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for args in [&["serve", "--upstream", "http://127.0.0.1:1/mcp"][..], &["user", "list"]] {
+        let output = hallpass(file.path(), args);
+        assert_refusal(&output, CONFIGURATION, &[file.path().to_str().unwrap(), "--data DIR"]);
+    }
+}
+
+/// The folder that this user may not enter. Whoever runs as root may enter any, so it is a folder
+/// in the kernel's own tree there, which nobody may write to.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_data_folder_that_may_not_be_written() {
+    let output = hallpass(Path::new("/proc/sys/hallpass"), &["user", "list"]);
+    assert_refusal(&output, CONFIGURATION, &["/proc/sys/hallpass", "--data DIR"]);
+}
+
+#[test]
+fn broken_toml_names_line_and_column() {
+    let broken = file("listen = \"localhost:0\"\n[server\nname = 1\n");
+    let path = broken.path().to_str().unwrap();
+    for args in [&["--config", path, "serve"][..], &["config", "check", path]] {
+        refused(args, CONFIGURATION, &[path, "line 2, column 8"]);
+    }
+}
+
+#[test]
+fn an_unknown_setting_names_line_and_column() {
+    let unknown = file("[server]\nupstraem = \"http://localhost:3000/mcp\"\n");
+    let path = unknown.path().to_str().unwrap();
+    refused(&["config", "check", path], CONFIGURATION, &["line 2, column 1", "upstraem"]);
+}
+
+#[test]
+fn a_configuration_file_that_is_not_there() {
+    refused(&["--config", "no-such-file.toml", "serve"], CONFIGURATION, &["no-such-file.toml"]);
+}
+
+#[test]
+fn nothing_to_protect() {
+    refused(&["serve"], CONFIGURATION, &["--upstream", "--demo"]);
+}
+
+#[test]
+fn a_public_url_that_others_could_read() {
+    let plain = "http://mcp.example.com";
+    refused(
+        &["serve", "--upstream", "http://127.0.0.1:1/mcp", "--public-url", plain],
+        CONFIGURATION,
+        &[plain, "--tls-in-front"],
+    );
+}
+
+#[test]
+fn a_public_url_that_is_no_origin() {
+    refused(&["serve", "--demo", "--public-url", "https://mcp.example.com/mcp"], USAGE, &["server.path"]);
+}
+
+#[test]
+fn an_unknown_option() {
+    refused(&["serve", "--dmeo"], USAGE, &["--demo"]);
+}
+
+#[test]
+fn a_password_never_comes_from_the_arguments() {
+    refused(&["user", "add", "alice", "--password", "correct horse"], USAGE, &["--password"]);
+}
+
+#[test]
+fn no_terminal_and_no_standard_input() {
+    refused(&["user", "add", "alice"], RUNTIME, &["--password-stdin"]);
+    refused(&["user", "add", "alice", "--password-stdin"], RUNTIME, &["standard input"]);
+}
