@@ -42,6 +42,12 @@ impl Gateway {
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
     /// metadata. Read from the outside in.
     pub fn router(&self) -> Router {
+        self.router_with(Router::new())
+    }
+
+    /// The same, with what else this listener serves behind the same front door: pages of login
+    /// are no less worth rebinding to than the endpoint.
+    pub fn router_with(&self, others: Router) -> Router {
         let endpoint = Router::new()
             .route(self.0.resource_server.resource().url().path(), axum::routing::any(endpoint))
             .with_state(self.clone())
@@ -50,6 +56,7 @@ impl Gateway {
             .layer(from_fn_with_state(self.clone(), check_origin));
         endpoint
             .merge(self.0.resource_server.metadata_router())
+            .merge(others)
             .layer(from_fn_with_state(self.clone(), check_host))
     }
 
