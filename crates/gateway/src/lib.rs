@@ -5,6 +5,7 @@
 //! | [`gateway`] | the way of a request: front door → admit → forward |
 //! | [`upstream`] | the servers that can stand behind: HTTP, stdio, a service in this process |
 //! | [`upstream::headers`] | what is taken from a request and what is told to upstream |
+//! | [`stdio`] | streamable HTTP for servers that speak stdio only: one process a session |
 //! | [`listen`] | the accept loop: time limits, connections, shutdown |
 //!
 //! Only a [`Permitted`](hallpass_resource_server::Permitted) request can be forwarded:
@@ -12,7 +13,9 @@
 
 pub mod gateway;
 pub mod listen;
+pub mod stdio;
 pub mod upstream;
 
 pub use gateway::{Gateway, Settings};
+pub use stdio::{Limits, StdioCommand};
 pub use upstream::Upstream;

@@ -18,6 +18,7 @@ use url::Url;
 
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
+use crate::stdio::{Limits, StdioCommand, StdioServer};
 
 type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
 
@@ -28,6 +29,7 @@ pub struct Upstream(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Http(Arc<HttpUpstream>),
+    Stdio(StdioServer),
     Service(BoxedService),
 }
 
@@ -38,6 +40,12 @@ impl Upstream {
     /// Where the URL is not http or https, or the system has no certificates to trust.
     pub fn http(url: &Url) -> Result<Self, HttpUpstreamError> {
         HttpUpstream::new(url).map(|http| Self(Kind::Http(Arc::new(http))))
+    }
+
+    /// A server that speaks stdio: one process for each MCP session.
+    #[must_use]
+    pub fn stdio(command: StdioCommand, limits: Limits) -> Self {
+        Self(Kind::Stdio(StdioServer::new(command, limits)))
     }
 
     /// A service in this process, such as rmcp's `StreamableHttpService` or an axum router. It sees
@@ -59,6 +67,7 @@ impl Upstream {
         headers::tell(request.headers_mut(), &caller);
         match &self.0 {
             Kind::Http(http) => http.forward(request).await,
+            Kind::Stdio(stdio) => stdio.forward(request, &caller).await,
             Kind::Service(service) => {
                 request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
                 match service.clone().oneshot(request).await {
@@ -70,5 +79,9 @@ impl Upstream {
     }
 
     /// Ends what this upstream runs.
-    pub(crate) async fn close(&self) {}
+    pub(crate) async fn close(&self) {
+        if let Kind::Stdio(stdio) = &self.0 {
+            stdio.close().await;
+        }
+    }
 }

@@ -1,0 +1,197 @@
+//! JSON-RPC messages, as far as their way needs it.
+
+use bytes::Bytes;
+use hallpass_resource_server::json_rpc::{Id, PeekError, peek};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A message, and what decides where it goes.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) kind: Kind,
+    /// The message itself, on one line, without the line's end.
+    pub(super) line: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Request {
+        id: Id,
+        method: String,
+        /// Progress of this request will carry it (MCP, basic/utilities/progress).
+        progress: Option<Id>,
+    },
+    /// `notifications/progress`.
+    Progress(Id),
+    /// `notifications/cancelled`.
+    Cancelled(Id),
+    Notification,
+    Response(Option<Id>),
+}
+
+/// What a POST brought.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub(super) messages: Vec<Message>,
+    /// Whether it was an array (MCP 2025-03-26, "Sending Messages to the Server").
+    pub(super) batch: bool,
+}
+
+/// Reads a body, or a line: one message, or a batch.
+pub(super) fn read(body: &[u8]) -> Result<Posted, PeekError> {
+    // Refuses what two parsers would read in two ways.
+    let seen = peek(body)?;
+    let texts: Batch<'_> = serde_json::from_slice(body).map_err(PeekError::Syntax)?;
+    let (texts, batch) = match texts {
+        Batch::Many(texts) => (texts, true),
+        Batch::One(text) => (vec![text], false),
+    };
+    let messages = texts.into_iter().zip(seen).map(|(text, seen)| message(text.get(), seen));
+    Ok(Posted { messages: messages.collect::<Result<_, _>>()?, batch })
+}
+
+enum Batch<'a> {
+    One(&'a RawValue),
+    Many(Vec<&'a RawValue>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(json)?;
+        if !text.get().starts_with('[') {
+            return Ok(Self::One(text));
+        }
+        serde_json::from_str(text.get()).map(Self::Many).map_err(serde::de::Error::custom)
+    }
+}
+
+fn message(text: &str, seen: hallpass_resource_server::json_rpc::Message<'_>) -> Result<Message, PeekError> {
+    let params = || serde_json::from_str::<Routed>(text).unwrap_or_default().params;
+    let kind = match (seen.method, seen.id) {
+        (None, id) => Kind::Response(id),
+        (Some(method), Some(id)) => {
+            Kind::Request { id, method: method.into_owned(), progress: params().meta.progress_token }
+        }
+        (Some(method), None) => {
+            let params = params();
+            match (&*method, params.progress_token, params.request_id) {
+                ("notifications/progress", Some(token), _) => Kind::Progress(token),
+                ("notifications/cancelled", _, Some(id)) => Kind::Cancelled(id),
+                _ if has_id(text) => return Err(bad_id()),
+                _ => Kind::Notification,
+            }
+        }
+    };
+    Ok(Message { kind, line: one_line(text) })
+}
+
+/// An `id` that is neither string nor integer would get an answer that nobody could find.
+fn has_id(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct WithId {
+        #[allow(dead_code)] // Being there is all.
+        id: serde::de::IgnoredAny,
+    }
+    serde_json::from_str::<WithId>(text).is_ok()
+}
+
+fn bad_id() -> PeekError {
+    PeekError::Shape(serde::de::Error::custom("id is neither a string nor an integer"))
+}
+
+/// Within a JSON text, line ends stand between values only, where a space means the same.
+fn one_line(text: &str) -> Bytes {
+    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text.to_owned().into() }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Routed {
+    params: Params,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Params {
+    #[serde(rename = "_meta")]
+    meta: Meta,
+    #[serde(rename = "progressToken")]
+    progress_token: Option<Id>,
+    #[serde(rename = "requestId")]
+    request_id: Option<Id>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Meta {
+    #[serde(rename = "progressToken")]
+    progress_token: Option<Id>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(body: &str) -> Kind {
+        read(body.as_bytes()).unwrap().messages.remove(0).kind
+    }
+
+    #[test]
+    fn kinds() {
+        let id = |id: &str| Id::Text(id.to_owned());
+        let request = |id, progress| Kind::Request { id, method: "m".to_owned(), progress };
+        for (body, expected) in [
+            (r#"{"id":1,"method":"m"}"#, request(Id::Number(1), None)),
+            (
+                r#"{"id":"1","method":"m","params":{"_meta":{"progressToken":"t"}}}"#,
+                request(id("1"), Some(id("t"))),
+            ),
+            (r#"{"id":1,"method":"m","params":[1]}"#, request(Id::Number(1), None)),
+            (r#"{"method":"m"}"#, Kind::Notification),
+            (
+                r#"{"method":"notifications/progress","params":{"progressToken":7}}"#,
+                Kind::Progress(Id::Number(7)),
+            ),
+            (r#"{"method":"notifications/progress"}"#, Kind::Notification),
+            (
+                r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#,
+                Kind::Cancelled(Id::Number(7)),
+            ),
+            (r#"{"id":1,"result":{}}"#, Kind::Response(Some(Id::Number(1)))),
+            (r#"{"id":null,"error":{}}"#, Kind::Response(None)),
+        ] {
+            assert_eq!(kind(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_taken_apart() {
+        let posted = read(b"[ {\"id\":1,\n\"method\":\"a\"} ,{\"method\":\"b\"}]").unwrap();
+        assert!(posted.batch);
+        let lines: Vec<_> = posted.messages.iter().map(|message| &message.line[..]).collect();
+        assert_eq!(lines, [&b"{\"id\":1, \"method\":\"a\"}"[..], b"{\"method\":\"b\"}"]);
+    }
+
+    #[test]
+    fn ids_that_nobody_could_answer_are_refused() {
+        for id in ["null", "1.5", "[]", "{}", "true", "1e400"] {
+            assert!(read(format!(r#"{{"id":{id},"method":"m"}}"#).as_bytes()).is_err(), "{id}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn is_one_line_of_the_same_json(text in "[ \\n\\r\\t{}\":,a-c\\\\0-9]{0,40}") {
+            if let Ok(posted) = read(text.as_bytes()) {
+                for message in &posted.messages {
+                    proptest::prop_assert!(!message.line.contains(&b'\n'));
+                }
+                if !posted.batch {
+                    let before: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    let after: serde_json::Value = serde_json::from_slice(&posted.messages[0].line).unwrap();
+                    proptest::prop_assert_eq!(before, after);
+                }
+            }
+        }
+    }
+}

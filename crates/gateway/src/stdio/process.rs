@@ -1,0 +1,209 @@
+//! One process: started, spoken to, ended.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hallpass_resource_server::Caller;
+use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+
+use super::line::{self, Line};
+use super::message::{self, Message};
+use super::session::Session;
+use super::{Limits, StdioCommand};
+
+/// Lines of the log are cut at that length.
+const LOG_LINE: usize = 16 * 1024;
+
+/// A process that was started, with its pipes.
+pub(super) struct Process {
+    child: Child,
+    /// Until the end it leads a group of its own, so that its children can be ended with it.
+    group: Option<u32>,
+}
+
+/// Starts the program for a caller.
+pub(super) fn start(command: &StdioCommand, caller: &Caller) -> std::io::Result<Process> {
+    let mut program = Command::new(&command.program);
+    // The operator's secrets for hallpass are none of the program's business.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"HALLPASS_") {
+            program.env_remove(name);
+        }
+    }
+    program
+        .args(&command.arguments)
+        .env("HALLPASS_SUBJECT", printable(caller.subject()))
+        .env("HALLPASS_CLIENT", printable(caller.client_id()))
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if let Some(directory) = &command.directory {
+        program.current_dir(directory);
+    }
+    #[cfg(unix)]
+    program.process_group(0);
+    let child = program.spawn()?;
+    Ok(Process { group: child.id(), child })
+}
+
+/// The operating system ends a variable at a NUL.
+fn printable(text: &str) -> String {
+    text.replace('\0', "%00")
+}
+
+impl Process {
+    /// Carries messages between process and session until one of them ends, then ends the other.
+    pub(super) async fn run(
+        mut self,
+        session: Arc<Session>,
+        lines: mpsc::Receiver<Bytes>,
+        limits: Limits,
+        name: String,
+    ) {
+        let stdin = self.child.stdin.take();
+        let stdout = self.child.stdout.take();
+        let stderr = self.child.stderr.take();
+        let log = tokio::spawn(log(stderr, name.clone()));
+        {
+            // A server that takes no more input may still have answers on the way: its output decides.
+            let write = async {
+                if let Some(stdin) = stdin
+                    && let Err(error) = write(stdin, lines).await
+                {
+                    tracing::info!(session = name, %error, "the server takes no more input");
+                }
+                std::future::pending::<()>().await;
+            };
+            let read = async {
+                if let Some(stdout) = stdout {
+                    read(BufReader::new(stdout), &session, limits.message, &name).await;
+                }
+            };
+            tokio::select! {
+                () = session.end.cancelled() => {}
+                () = read => tracing::info!(session = name, "the server closed its output"),
+                () = write => {}
+                () = idle(&session, &limits) => tracing::info!(session = name, "the session was idle for too long"),
+            }
+            // Here the pipes are closed, which tells a server that it is over (stdio, "Shutdown").
+        }
+        session.end.cancel();
+        tokio::join!(session.close(), self.end(&limits));
+        log.abort();
+        tracing::info!(session = name, "the session has ended");
+    }
+
+    /// Waits for the end, asks for it, enforces it; in the end also for children that were left behind.
+    async fn end(&mut self, limits: &Limits) {
+        if timeout(limits.grace, self.child.wait()).await.is_err() {
+            self.signal(Signal::Terminate);
+            if timeout(limits.grace, self.child.wait()).await.is_err() {
+                drop(self.child.start_kill());
+            }
+        }
+        self.signal(Signal::Kill);
+        drop(self.child.wait().await);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: Signal) {
+        use rustix::process::{Pid, kill_process_group};
+        let group = self.group.and_then(|group| i32::try_from(group).ok()).and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let signal = match signal {
+                Signal::Terminate => rustix::process::Signal::TERM,
+                Signal::Kill => rustix::process::Signal::KILL,
+            };
+            // No such group: all of it is gone, which is what was wanted.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&self, _: Signal) {}
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Terminate,
+    Kill,
+}
+
+async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Bytes>) -> std::io::Result<()> {
+    while let Some(line) = lines.recv().await {
+        stdin.write_all(&line).await?;
+        stdin.write_all(b"\n").await?;
+        stdin.flush().await?;
+    }
+    Ok(())
+}
+
+async fn read(mut stdout: BufReader<impl AsyncRead + Unpin>, session: &Session, limit: usize, name: &str) {
+    loop {
+        match line::read(&mut stdout, limit).await {
+            Ok(Line::Whole(bytes)) => match messages(&bytes) {
+                Some(messages) => {
+                    for message in messages {
+                        session.deliver(message).await;
+                    }
+                }
+                None => noise(&bytes, name),
+            },
+            // Somebody waits for what it said, and nobody knows who.
+            Ok(Line::TooLong) => {
+                tracing::error!(session = name, limit, "the server sent a message that is too long");
+                return;
+            }
+            Ok(Line::End) => return,
+            Err(error) => {
+                tracing::warn!(session = name, %error, "the server's output cannot be read");
+                return;
+            }
+        }
+    }
+}
+
+fn messages(line: &[u8]) -> Option<Vec<Message>> {
+    message::read(line).ok().map(|posted| posted.messages)
+}
+
+/// stdio, "the server MUST NOT write anything to its stdout that is not a valid MCP message". Many do.
+fn noise(line: &[u8], name: &str) {
+    if !line.trim_ascii().is_empty() {
+        let line = line.get(..line.len().min(LOG_LINE)).unwrap_or_default();
+        tracing::warn!(session = name, line = %String::from_utf8_lossy(line), "no message, but on stdout");
+    }
+}
+
+/// stderr is the server's log (stdio, "the client MAY capture, forward, or ignore").
+async fn log(stderr: Option<impl AsyncRead + Unpin>, name: String) {
+    let Some(stderr) = stderr else { return };
+    let mut stderr = BufReader::new(stderr);
+    loop {
+        match line::read(&mut stderr, LOG_LINE).await {
+            Ok(Line::Whole(line)) => {
+                tracing::info!(session = name, "{}", String::from_utf8_lossy(&line).trim_end());
+            }
+            Ok(Line::TooLong) => tracing::info!(session = name, "(a line that is too long)"),
+            Ok(Line::End) | Err(_) => return,
+        }
+    }
+}
+
+/// Done when nobody has used the session for too long.
+async fn idle(session: &Session, limits: &Limits) {
+    loop {
+        let since = session.idle_since().unwrap_or_else(tokio::time::Instant::now);
+        let end = since + limits.idle;
+        if end <= tokio::time::Instant::now() {
+            return;
+        }
+        sleep_until(end).await;
+    }
+}

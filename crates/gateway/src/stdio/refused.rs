@@ -1,0 +1,91 @@
+//! Every reason why a request is not carried on to a stdio server.
+
+use axum::response::{IntoResponse, Response};
+use hallpass_resource_server::json_rpc::{INVALID_REQUEST, Id, PARSE_ERROR, PeekError, error_response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+
+const METHOD_NOT_FOUND: i64 = -32601;
+const INTERNAL_ERROR: i64 = -32603;
+/// What the official SDKs say with the 404 for a session that is not there.
+const SESSION_NOT_FOUND: i64 = -32001;
+
+/// A rule that a request broke, or a limit that was reached.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// Transports, "Sending Messages to the Server", 2; "Listening for Messages", 2.
+    #[error("the Accept field allows neither text/event-stream nor, for a POST, application/json")]
+    NotAcceptable,
+    /// The body is longer than [`Limits::message`](super::Limits::message).
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    /// The body broke off.
+    #[error("the body could not be read to its end")]
+    Unreadable,
+    /// The body is no JSON-RPC.
+    #[error("{0}")]
+    Body(#[from] PeekError),
+    /// "Session Management", 2. A client that speaks 2026-07-28, which has no sessions, falls back to
+    /// `initialize` on any error that is none of that revision's own ("Backward Compatibility").
+    #[error(
+        "this server speaks MCP 2025-11-25, 2025-06-18 and 2025-03-26: begin with initialize, then send \
+         the Mcp-Session-Id that comes back"
+    )]
+    NoSession {
+        /// Of the first request.
+        id: Option<Id>,
+        /// Whether it was `server/discover`, which this server does not have.
+        discover: bool,
+    },
+    /// "Session Management", 3; also for a session of somebody else, which is none of the caller's.
+    #[error("Session not found: it has ended, or never was; begin with initialize")]
+    UnknownSession,
+    /// "Session Management", 4: initialize begins a session.
+    #[error("initialize begins a session; send it alone, and without Mcp-Session-Id")]
+    InitializeWithin,
+    /// JSON-RPC 2.0 §4: two answers with one id could not be told apart.
+    #[error("a request with this id is still under way")]
+    DuplicateId(Id),
+    /// "Listening for Messages": there is one stream for what belongs to no request.
+    #[error("the stream of this session is open already")]
+    StreamTaken,
+    /// [`Limits::sessions`](super::Limits::sessions).
+    #[error("the server runs as many sessions as it may; end one, or try again later")]
+    TooManySessions,
+    /// The program does not start.
+    #[error("the MCP server behind this gateway does not start; its operator has to mend that")]
+    NotStarted,
+    /// The gateway is being shut down.
+    #[error("the server is being shut down")]
+    Closing,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        tracing::debug!(refused = %self, "a request to a stdio server is refused");
+        let (status, code) = match &self {
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST),
+            Self::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST),
+            Self::Unreadable => (StatusCode::BAD_REQUEST, PARSE_ERROR),
+            Self::Body(error) => (StatusCode::BAD_REQUEST, error.code()),
+            Self::NoSession { discover: true, .. } => (StatusCode::BAD_REQUEST, METHOD_NOT_FOUND),
+            Self::NoSession { .. } | Self::InitializeWithin | Self::DuplicateId(_) => {
+                (StatusCode::BAD_REQUEST, INVALID_REQUEST)
+            }
+            Self::UnknownSession => (StatusCode::NOT_FOUND, SESSION_NOT_FOUND),
+            Self::StreamTaken => (StatusCode::CONFLICT, INVALID_REQUEST),
+            Self::NotStarted => (StatusCode::BAD_GATEWAY, INTERNAL_ERROR),
+            Self::TooManySessions | Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR),
+        };
+        let id = match &self {
+            Self::NoSession { id, .. } => id.as_ref(),
+            Self::DuplicateId(id) => Some(id),
+            _ => None,
+        };
+        let mut response = error_response(status, code, &self, id);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}

@@ -1,0 +1,496 @@
+//! A gateway before a stdio server: streamable HTTP on one side, a process a session on the other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
+mod support;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::future::join_all;
+use hallpass_gateway::{Limits, StdioCommand, Upstream};
+use http::{HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use support::{Protected, protect, soon, text};
+
+const INITIALIZE: &str =
+    r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+
+/// cargo builds examples with the tests, beside them.
+fn program() -> StdioCommand {
+    let mut folder = std::env::current_exe().unwrap();
+    folder.pop();
+    folder.pop();
+    let name = format!("echo_stdio{}", std::env::consts::EXE_SUFFIX);
+    StdioCommand::new(
+        [PathBuf::from("examples"), name.into()].iter().fold(folder, |path, part| path.join(part)),
+    )
+}
+
+fn with_limits(limits: Limits) -> Protected {
+    protect(Upstream::stdio(program(), limits), false)
+}
+
+fn gateway() -> Protected {
+    with_limits(Limits::default())
+}
+
+/// A client within a session.
+struct Client<'g> {
+    gateway: &'g Protected,
+    token: String,
+    session: HeaderValue,
+}
+
+impl<'g> Client<'g> {
+    async fn begin(gateway: &'g Protected) -> Self {
+        Self::begin_as(gateway, "alice").await
+    }
+
+    async fn begin_as(gateway: &'g Protected, subject: &str) -> Self {
+        let token = gateway.token_for(subject, "notes:read");
+        let request = gateway.request_as(&token, "POST").body(INITIALIZE.into()).unwrap();
+        let response = gateway.send(request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let session = response.headers()["mcp-session-id"].clone();
+        let answers = Events::of(response).rest().await;
+        assert_eq!(
+            answers,
+            [json!({"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}})]
+        );
+        Self { gateway, token, session }
+    }
+
+    fn request(&self, method: &str) -> http::request::Builder {
+        self.gateway
+            .request_as(&self.token, method)
+            .header("mcp-session-id", self.session.clone())
+            .header("mcp-protocol-version", "2025-11-25")
+    }
+
+    async fn post(&self, body: &Value) -> Response {
+        self.gateway.send(self.request("POST").body(body.to_string().into()).unwrap()).await
+    }
+
+    async fn call(&self, id: i64, method: &str, params: Value) -> Response {
+        self.post(&json!({"jsonrpc":"2.0","id":id,"method":method,"params":params})).await
+    }
+
+    async fn result(&self, id: i64, method: &str, params: Value) -> Value {
+        let mut answers = Events::of(self.call(id, method, params).await).rest().await;
+        let answer = answers.pop().unwrap();
+        assert_eq!(answer["id"], id);
+        answer["result"].clone()
+    }
+
+    async fn listen(&self) -> Response {
+        self.gateway.send(self.request("GET").body(Body::empty()).unwrap()).await
+    }
+
+    async fn end(&self) -> Response {
+        self.gateway.send(self.request("DELETE").body(Body::empty()).unwrap()).await
+    }
+}
+
+/// Reads Server-Sent Events.
+struct Events {
+    body: Body,
+    text: String,
+}
+
+impl Events {
+    fn of(response: Response) -> Self {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        Self { body: response.into_body(), text: String::new() }
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some((event, rest)) = self.text.clone().split_once("\n\n") {
+                self.text = rest.to_owned();
+                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+                match data {
+                    Some(data) => return Some(serde_json::from_str(data).unwrap()),
+                    None => continue,
+                }
+            }
+            let frame = self.body.frame().await?.unwrap().into_data().unwrap();
+            self.text.push_str(std::str::from_utf8(&frame).unwrap());
+        }
+    }
+
+    async fn rest(mut self) -> Vec<Value> {
+        let mut events = Vec::new();
+        while let Some(event) = self.next().await {
+            events.push(event);
+        }
+        events
+    }
+}
+
+/// Whether a process is there and runs.
+fn runs(pid: u64) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+async fn until_gone(pid: u64) {
+    let mut turns = 0_u64;
+    while runs(pid) {
+        // The kernel ends a killed process in its own time; turns are counted, not seconds.
+        turns += 1;
+        assert!(turns < 50_000_000, "process {pid} is still there");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_from_beginning_to_end() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let initialized = json!({"jsonrpc":"2.0","method":"notifications/initialized"});
+    let response = client.post(&initialized).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    assert_eq!(text(response).await, "");
+    assert_eq!(client.result(1, "echo", json!({"a":"b\nc"})).await, json!({"a":"b\nc"}));
+    let pid = client.result(2, "pid", json!({})).await.as_u64().unwrap();
+    assert_eq!(client.end().await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(client.call(3, "echo", json!({})).await.status(), StatusCode::NOT_FOUND);
+    soon(until_gone(pid)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_stream_gets_a_document() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    for accept in ["application/json", "*/*"] {
+        let mut request =
+            client.request("POST").body(Body::from(r#"{"jsonrpc":"2.0","id":1,"method":"notify"}"#)).unwrap();
+        request.headers_mut().insert("accept", HeaderValue::from_static(accept));
+        let response = gateway.send(request).await;
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(text(response).await, r#"{"id":1,"jsonrpc":"2.0","result":"notified"}"#);
+    }
+    // What belonged to no answer waited for a stream.
+    let mut events = Events::of(client.listen().await);
+    assert_eq!(soon(events.next()).await.unwrap()["method"], "notifications/message");
+    for accept in ["text/html", "image/*"] {
+        let mut request = client.request("POST").body(Body::from(INITIALIZE)).unwrap();
+        request.headers_mut().insert("accept", HeaderValue::from_static(accept));
+        assert_eq!(gateway.send(request).await.status(), StatusCode::NOT_ACCEPTABLE);
+    }
+}
+
+/// Progress goes to the request that owns it, though another is open.
+#[tokio::test]
+async fn progress_goes_to_its_request() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let mut held = Events::of(client.call(1, "hold", json!({"_meta":{"progressToken":"t1"}})).await);
+    let params = json!({"steps":3,"_meta":{"progressToken":"t2"}});
+    let events = Events::of(client.call(2, "progress", params).await).rest().await;
+    let steps: Vec<_> = events.iter().map(|event| &event["params"]["progress"]).collect();
+    assert_eq!(steps, [&json!(1), &json!(2), &json!(3), &Value::Null]);
+    // The held request has seen nothing of it: the first it hears is its own end.
+    client.end().await;
+    assert_eq!(soon(held.next()).await.unwrap()["error"]["code"], -32603);
+}
+
+#[tokio::test]
+async fn the_server_asks_and_the_client_answers() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let mut listening = Events::of(client.listen().await);
+    assert_eq!(client.result(1, "ask", json!({})).await, "asked");
+    let question = soon(listening.next()).await.unwrap();
+    assert_eq!(question["id"], "from-server");
+    let answer = json!({"jsonrpc":"2.0","id":"from-server","result":{"roots":[]}});
+    assert_eq!(client.post(&answer).await.status(), StatusCode::ACCEPTED);
+    assert_eq!(soon(listening.next()).await.unwrap()["params"], answer);
+}
+
+/// "Multiple Connections", 2: each message goes into one stream only.
+#[tokio::test]
+async fn without_a_listener_messages_go_to_an_open_request() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let events = Events::of(client.call(1, "notify", json!({"count":3})).await).rest().await;
+    assert_eq!(events.len(), 4);
+    assert_eq!(events[3]["result"], "notified");
+}
+
+#[tokio::test]
+async fn messages_wait_in_a_queue_that_has_an_end() {
+    let gateway = with_limits(Limits { queue: 5, ..Limits::default() });
+    let client = Client::begin(&gateway).await;
+    let mut request = client
+        .request("POST")
+        .body(Body::from(r#"{"jsonrpc":"2.0","id":1,"method":"notify","params":{"count":9}}"#))
+        .unwrap();
+    request.headers_mut().insert("accept", HeaderValue::from_static("application/json"));
+    gateway.send(request).await;
+    let mut listening = Events::of(client.listen().await);
+    client.post(&json!({"jsonrpc":"2.0","method":"notifications/last"})).await;
+    for number in 0..5 {
+        assert_eq!(soon(listening.next()).await.unwrap()["params"]["number"], number);
+    }
+    assert_eq!(soon(listening.next()).await.unwrap()["method"], "notifications/heard");
+}
+
+#[tokio::test]
+async fn there_is_one_listening_stream() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let first = client.listen().await;
+    assert_eq!(client.listen().await.status(), StatusCode::CONFLICT);
+    drop(first);
+    assert_eq!(client.listen().await.status(), StatusCode::OK);
+}
+
+/// MCP 2025-03-26 has batches; a stdio server gets them one by one.
+#[tokio::test]
+async fn a_batch_is_answered_in_full() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let batch = json!([
+        {"jsonrpc":"2.0","id":1,"method":"echo","params":{"n":1}},
+        {"jsonrpc":"2.0","method":"notifications/x"},
+        {"jsonrpc":"2.0","id":"1","method":"echo","params":{"n":2}},
+    ]);
+    let events = Events::of(client.post(&batch).await).rest().await;
+    let answers: Vec<_> = events.iter().filter(|event| !event["result"].is_null()).collect();
+    assert_eq!(answers.len(), 2);
+    assert_eq!(answers[1]["id"], "1");
+    let mut request = client.request("POST").body(Body::from(batch.to_string())).unwrap();
+    request.headers_mut().insert("accept", HeaderValue::from_static("application/json"));
+    let answers: Value = serde_json::from_str(&text(gateway.send(request).await).await).unwrap();
+    assert_eq!(answers.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_id_is_under_way_once() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let _held = client.call(1, "hold", json!({})).await;
+    let response = client.call(1, "echo", json!({})).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert!(text(response).await.contains("under way"));
+    let twice = json!([{"jsonrpc":"2.0","id":2,"method":"echo"},{"jsonrpc":"2.0","id":2,"method":"echo"}]);
+    assert_eq!(client.post(&twice).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(client.result(2, "echo", json!({"ok":1})).await, json!({"ok":1}));
+}
+
+/// basic/utilities/cancellation: no answer will come, so the stream ends, and the id is free.
+#[tokio::test]
+async fn a_cancelled_request_is_not_waited_for() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let held = Events::of(client.call(1, "hold", json!({})).await);
+    let cancelled = json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}});
+    assert_eq!(client.post(&cancelled).await.status(), StatusCode::ACCEPTED);
+    soon(held.rest()).await;
+    assert_eq!(client.result(1, "echo", json!({"ok":1})).await, json!({"ok":1}));
+}
+
+#[tokio::test]
+async fn death_in_mid_call_answers_every_waiting_request() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let mut held = Events::of(client.call(1, "hold", json!({})).await);
+    let mut dying = Events::of(client.call(2, "die", json!({})).await);
+    for (events, id) in [(&mut held, 1), (&mut dying, 2)] {
+        let error = soon(events.next()).await.unwrap();
+        assert_eq!((&error["id"], &error["error"]["code"]), (&json!(id), &json!(-32603)));
+        assert!(soon(events.next()).await.is_none());
+    }
+    assert_eq!(client.call(3, "echo", json!({})).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn noise_on_stdout_is_no_message() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let events = Events::of(client.call(1, "noise", json!({})).await).rest().await;
+    assert_eq!(events, [json!({"jsonrpc":"2.0","id":1,"result":"noisy"})]);
+}
+
+#[tokio::test]
+async fn messages_are_bounded_in_both_directions() {
+    let gateway = with_limits(Limits { message: 10_000, ..Limits::default() });
+    let client = Client::begin(&gateway).await;
+    let long = client.call(1, "echo", json!({"x":"y".repeat(10_000)})).await;
+    assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(client.result(1, "long", json!({"bytes":9_000})).await.as_str().unwrap().len(), 9_000);
+    let events = Events::of(client.call(2, "long", json!({"bytes":10_000})).await).rest().await;
+    assert_eq!(events[0]["error"]["code"], -32603);
+}
+
+#[tokio::test]
+async fn a_session_belongs_to_subject_and_client() {
+    let gateway = gateway();
+    let alice = Client::begin(&gateway).await;
+    let mut claims = gateway.issuer.claims(support::RESOURCE, "notes:read", support::NOW);
+    claims["client_id"] = "other-client".into();
+    for token in [gateway.token_for("mallory", "notes:read"), gateway.issuer.sign(&claims)] {
+        let thief = Client { gateway: &gateway, token, session: alice.session.clone() };
+        assert_eq!(thief.call(1, "echo", json!({})).await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(thief.listen().await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(thief.end().await.status(), StatusCode::NOT_FOUND);
+    }
+    assert_eq!(alice.result(1, "echo", json!({"ok":1})).await, json!({"ok":1}));
+}
+
+/// Row 43: many clients, equal ids, and a canary each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_never_cross_sessions() {
+    let gateway = &gateway();
+    let clients =
+        join_all((0..32).map(|n| async move { Client::begin_as(gateway, &format!("user-{n}")).await })).await;
+    let rounds = clients.iter().enumerate().map(|(n, client)| async move {
+        for id in 0..20 {
+            let canary = json!({"canary":format!("{n}-{id}")});
+            let steps = json!({"steps":2,"_meta":{"progressToken":1}});
+            let (echo, progress) = tokio::join!(
+                client.result(id, "echo", canary.clone()),
+                client.call(id + 1000, "progress", steps)
+            );
+            assert_eq!(echo, canary);
+            assert_eq!(Events::of(progress).rest().await.len(), 3);
+            let me = client.result(id, "environment", json!({"name":"HALLPASS_SUBJECT"})).await;
+            assert_eq!(me, format!("user-{n}"));
+        }
+    });
+    join_all(rounds).await;
+    gateway.gateway.close().await;
+}
+
+#[tokio::test]
+async fn the_environment_is_what_was_set_and_whose_session_it_is() {
+    let mut command = program();
+    command.environment.push(("API_BASE".into(), "x".into()));
+    let gateway = protect(Upstream::stdio(command, Limits::default()), false);
+    let client = Client::begin(&gateway).await;
+    for (id, (name, value)) in (0..).zip([
+        ("API_BASE", json!("x")),
+        ("HALLPASS_SUBJECT", json!("alice")),
+        ("HALLPASS_CLIENT", json!("test-client")),
+    ]) {
+        assert_eq!(client.result(id, "environment", json!({"name":name})).await, value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_session_there_is_only_initialize() {
+    let gateway = gateway();
+    for (body, code, id) in [
+        // What a client of 2026-07-28 sends. Its own errors would make it believe the server to be of that revision.
+        (r#"{"jsonrpc":"2.0","id":"a","method":"server/discover"}"#, -32601, json!("a")),
+        (r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#, -32600, json!(5)),
+        (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, -32600, Value::Null),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"initialize"},{"jsonrpc":"2.0","id":2,"method":"ping"}]"#,
+            -32600,
+            Value::Null,
+        ),
+        ("{", -32700, Value::Null),
+        (r#"{"id":1,"id":2,"method":"initialize"}"#, -32600, Value::Null),
+    ] {
+        let response = gateway.post(body).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
+        let error: Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!((&error["error"]["code"], &error["id"]), (&json!(code), &id), "{body}");
+    }
+    for session in ["", "nonsense", "0000000000000000000000000000000000000000000000000000000000000000"] {
+        let request =
+            gateway.request("POST").header("mcp-session-id", session).body(INITIALIZE.into()).unwrap();
+        assert_eq!(gateway.send(request).await.status(), StatusCode::NOT_FOUND);
+    }
+    let client = Client::begin(&gateway).await;
+    assert_eq!(
+        client.post(&serde_json::from_str(INITIALIZE).unwrap()).await.status(),
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
+async fn as_many_sessions_as_are_allowed() {
+    let gateway = with_limits(Limits { sessions: 2, ..Limits::default() });
+    let first = Client::begin(&gateway).await;
+    let _second = Client::begin(&gateway).await;
+    let response = gateway.post(INITIALIZE).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
+    let pid = first.result(1, "pid", json!({})).await.as_u64().unwrap();
+    first.end().await;
+    soon(until_gone(pid)).await;
+    // The place is free a moment after the process is gone.
+    soon(async {
+        while gateway.post(INITIALIZE).await.status() != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_start_is_a_502() {
+    let missing = StdioCommand::new("/nowhere/at/all");
+    let gateway = protect(Upstream::stdio(missing, Limits::default()), false);
+    let response = gateway.post(INITIALIZE).await;
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert!(!text(response).await.contains("nowhere"));
+}
+
+/// Children of the process end with it, and a process that does not end by itself is made to.
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let gateway = with_limits(Limits { grace: Duration::from_millis(10), ..Limits::default() });
+    let client = Client::begin(&gateway).await;
+    client.result(1, "stubborn", json!({})).await;
+    let child = client.result(2, "child", json!({})).await.as_u64().unwrap();
+    let pid = client.result(3, "pid", json!({})).await.as_u64().unwrap();
+    assert!(runs(child) && runs(pid));
+    client.end().await;
+    soon(until_gone(pid)).await;
+    soon(until_gone(child)).await;
+}
+
+#[tokio::test]
+async fn closing_the_gateway_ends_every_process() {
+    let gateway = gateway();
+    let (one, two) = (Client::begin(&gateway).await, Client::begin_as(&gateway, "bob").await);
+    let listening = Events::of(one.listen().await);
+    let mut pids = Vec::new();
+    for client in [&one, &two] {
+        pids.push(client.result(1, "pid", json!({})).await.as_u64().unwrap());
+    }
+    soon(gateway.gateway.close()).await;
+    assert!(!pids.into_iter().any(runs));
+    assert!(listening.rest().await.is_empty());
+    assert_eq!(gateway.post(INITIALIZE).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// Time is tokio's here: it goes on whenever everything else waits.
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_ends() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let pid = client.result(1, "pid", json!({})).await.as_u64().unwrap();
+    tokio::time::sleep(Duration::from_secs(31 * 60)).await;
+    assert_eq!(client.call(2, "echo", json!({})).await.status(), StatusCode::NOT_FOUND);
+    until_gone(pid).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_with_an_open_stream_is_not_idle() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let listening = client.listen().await;
+    tokio::time::sleep(Duration::from_secs(10 * 60 * 60)).await;
+    assert_eq!(client.result(1, "echo", json!({"ok":1})).await, json!({"ok":1}));
+    drop(listening);
+}
