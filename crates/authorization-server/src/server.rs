@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hallpass_guarded_fetch::Fetcher;
-use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use url::Url;
 
@@ -48,14 +47,14 @@ pub enum StartError {
     NoResource,
     /// The same resource twice.
     #[error("the resource {0} is there twice")]
-    ResourceTwice(ResourceIdentifier),
+    ResourceTwice(String),
     /// Default scopes that the resource does not have.
     #[error(
         "the default scopes '{scopes}' of {resource} are not among its scopes: describe them, or leave them out"
     )]
     UnknownDefault {
         /// Whose defaults.
-        resource: ResourceIdentifier,
+        resource: String,
         /// The ones that are not described.
         scopes: ScopeSet,
     },
@@ -190,12 +189,12 @@ fn check(settings: &Settings) -> Result<(), StartError> {
     for (at, resource) in settings.resources.iter().enumerate() {
         let same = |other: &&crate::Resource| other.identifier == resource.identifier;
         if settings.resources.iter().take(at).any(|other| same(&other)) {
-            return Err(StartError::ResourceTwice(resource.identifier.clone()));
+            return Err(StartError::ResourceTwice(resource.identifier.to_string()));
         }
         let known: ScopeSet = resource.scopes.iter().map(|(scope, _)| scope.clone()).collect();
         let scopes = resource.default.difference(&known);
         if !scopes.is_empty() {
-            let resource = resource.identifier.clone();
+            let resource = resource.identifier.to_string();
             return Err(StartError::UnknownDefault { resource, scopes });
         }
     }

@@ -231,7 +231,7 @@ async fn the_policy_lets_the_form_end_at_the_client() {
     let policy =
         |page: &hallpass_testkit::person::Page| page.header("content-security-policy").unwrap().to_owned();
     let native = house.log_in(&Person::new(), &house.request()).await;
-    assert!(policy(&native).contains("form-action 'self' http://127.0.0.1:* https:;"));
+    assert!(policy(&native).contains("form-action 'self' http://127.0.0.1:* http://localhost:* https:;"));
     let web = house.log_in(&Person::new(), &house.web_request()).await;
     assert!(policy(&web).contains("form-action 'self' https:;"));
 }

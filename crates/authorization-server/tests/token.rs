@@ -8,6 +8,7 @@ use std::sync::Arc;
 use harness::{
     Answer, CALLBACK, House, NATIVE, OTHER, VERIFIER, WEB, WEB_CALLBACK, WEB_SECRET, redemption, set,
 };
+use reqwest::RequestBuilder;
 use tokio::sync::Barrier;
 
 #[tokio::test]
@@ -205,10 +206,8 @@ async fn a_client_of_oauth_2_1_sends_no_redirect_uri() {
 #[tokio::test]
 async fn a_confidential_client_shows_its_secret_by_either_method() {
     let house = House::furnished().await;
-    let redeem = async |change: &dyn Fn(
-        reqwest::RequestBuilder,
-        &mut Vec<(&str, &str)>,
-    ) -> reqwest::RequestBuilder| {
+    type Change<'a> = &'a dyn Fn(RequestBuilder, &mut Vec<(&str, &str)>) -> RequestBuilder;
+    let redeem = async |change: Change<'_>| {
         let code = house.code_for(&house.web_request()).await;
         let mut form = vec![
             ("grant_type", "authorization_code"),
@@ -227,7 +226,7 @@ async fn a_confidential_client_shows_its_secret_by_either_method() {
     let ok = (200, String::new(), None);
     assert_eq!(redeem(&|r, _| r.basic_auth(WEB, Some(WEB_SECRET))).await, ok);
     let post = |secret: &'static str| {
-        move |r: reqwest::RequestBuilder, form: &mut Vec<(&str, &str)>| {
+        move |r: RequestBuilder, form: &mut Vec<(&str, &str)>| {
             form.extend([("client_id", WEB), ("client_secret", secret)]);
             r
         }

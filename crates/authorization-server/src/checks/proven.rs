@@ -54,9 +54,10 @@ async fn client(server: &Inner, id: &str) -> Result<Client, Problem> {
     match resolve(server, id).await {
         Ok(client) => Ok(client),
         Err(Unresolved::Store(error)) => Err(error.into()),
-        Err(unresolved) => {
-            Err(Problem::client(format!("The client {}: {unresolved}.", crate::pages::shown(id))))
-        }
+        Err(unresolved) => Err(Problem::client(format!(
+            "The client “{}” cannot be let in: {unresolved}.",
+            crate::pages::shown(id)
+        ))),
     }
 }
 

@@ -11,7 +11,7 @@ const LONGEST_ID: usize = 2048;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unresolved {
     /// Nobody has that id.
-    #[error("no client with this id is known here; register it, or add it with `hallpass client add`")]
+    #[error("no client with this id is known here; it has to register itself first, or the operator adds it")]
     Unknown,
     /// The id is a URL, and what is there does not describe a client.
     #[error("the client's metadata document cannot be used: {0}")]

@@ -34,11 +34,12 @@ pub(crate) enum FormTarget {
 impl FormTarget {
     /// For the page whose form ends at the client.
     pub(crate) fn client(redirect: &RedirectUri) -> Self {
-        let scheme = redirect.scheme();
-        // A host source cannot spell an IPv6 address (CSP 3 §2.3.1), so the scheme has to do.
+        // A host source cannot spell an IPv6 address (CSP 3 §2.3.1), so there the scheme has to do.
         let source = match redirect.host() {
-            Some(host) if scheme == "http" && !host.starts_with('[') => format!("http://{host}:*"),
-            _ => format!("{scheme}:"),
+            Some("127.0.0.1" | "localhost") if redirect.is_loopback() => {
+                "http://127.0.0.1:* http://localhost:*".to_owned()
+            }
+            _ => format!("{}:", redirect.scheme()),
         };
         Self::Client(source)
     }
@@ -84,7 +85,10 @@ mod tests {
     #[test]
     fn a_form_may_end_at_its_own_client_and_the_web() {
         let sources = |uri: &str| FormTarget::client(&RedirectUri::parse(uri).unwrap()).sources();
-        assert_eq!(sources("http://127.0.0.1:4711/cb"), "'self' http://127.0.0.1:* https:");
+        assert_eq!(
+            sources("http://127.0.0.1:4711/cb"),
+            "'self' http://127.0.0.1:* http://localhost:* https:"
+        );
         assert_eq!(sources("http://[::1]:4711/cb"), "'self' http: https:");
         assert_eq!(sources("https://app.example/cb"), "'self' https:");
         assert_eq!(sources("com.example.app:/cb"), "'self' com.example.app: https:");
