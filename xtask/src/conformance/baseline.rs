@@ -27,6 +27,8 @@ pub(crate) struct Recorded {
     pub(crate) passed: usize,
     /// Checks that warned.
     pub(crate) warned: usize,
+    /// Checks that did not apply, such as those of methods that a client need not use.
+    pub(crate) skipped: usize,
     /// Nothing in it may fail. Where this is false, hallpass does not do yet what the scenario is about.
     pub(crate) required: bool,
 }
@@ -52,6 +54,7 @@ impl Baseline {
             let recorded = Recorded {
                 passed: one.count(Status::Success),
                 warned: one.count(Status::Warning),
+                skipped: one.count(Status::Skipped),
                 required: was_required || clean || always(&one.scenario),
             };
             self.scenarios.insert(one.scenario.clone(), recorded);

@@ -29,7 +29,7 @@ Examples:
   cargo xtask conformance client --scenario auth/basic-cimd
   cargo xtask conformance client --bless       take the result as the new baseline")]
 pub(crate) struct Options {
-    /// The suites to run [default: auth, backcompat, and what draft has on authorization]
+    /// The suites to run [default: auth backcompat draft]
     #[arg(long, value_enum)]
     suite: Vec<Suite>,
     /// Run these scenarios only
@@ -122,11 +122,8 @@ fn chosen(options: &Options) -> Result<BTreeMap<String, Option<Suite>>> {
     if options.scenario.is_empty() {
         let suites = if options.suite.is_empty() { Suite::DEFAULT.to_vec() } else { options.suite.clone() };
         for suite in suites {
-            let mut names = suite::scenarios(suite.name())?;
-            // The draft suite is about the transport as well, which is the MCP client's and not hallpass's.
-            names.retain(|name| !options.suite.is_empty() || name.starts_with("auth/"));
-            for name in names {
-                scenarios.entry(name).or_insert(Some(suite));
+            for scenario in suite::scenarios(suite.name())? {
+                scenarios.entry(scenario).or_insert(Some(suite));
             }
         }
     }

@@ -20,7 +20,10 @@ fn faults(measured: &Measured, recorded: Option<&Recorded>) -> Vec<String> {
     let rules = [
         (passed + failed == 0, "ran no check".to_owned()),
         (required && failed > 0, format!("{failed} checks failed")),
-        (required && skipped > 0, format!("{skipped} checks were skipped")),
+        (
+            skipped > recorded.skipped,
+            format!("{skipped} checks were skipped, {} last time", recorded.skipped),
+        ),
         (
             required && failed == 0 && warned <= recorded.warned && !measured.content,
             "ended badly or too late".to_owned(),
@@ -93,7 +96,7 @@ mod tests {
     use super::super::checks::Check;
     use super::*;
 
-    const REQUIRED: Recorded = Recorded { passed: 2, warned: 0, required: true };
+    const REQUIRED: Recorded = Recorded { passed: 2, warned: 0, skipped: 0, required: true };
 
     fn measured(statuses: &[Status], content: bool) -> Measured {
         let check = |status: &Status| Check {
@@ -117,7 +120,7 @@ mod tests {
         for (statuses, content, expected) in [
             (&[][..], true, "ran no check"),
             (&[Success, Success, Failure], false, "1 checks failed"),
-            (&[Success, Success, Skipped], true, "1 checks were skipped"),
+            (&[Success, Success, Skipped], true, "1 checks were skipped, 0 last time"),
             (&[Success, Success], false, "ended badly or too late"),
             (&[Success], true, "1 checks passed, 2 last time"),
             (&[Success, Success, Warning], false, "1 warnings, 0 last time"),
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_scenario_that_is_not_required_may_fail_but_not_get_worse() {
-        let open = Recorded { passed: 1, warned: 0, required: false };
+        let open = Recorded { passed: 1, warned: 0, skipped: 0, required: false };
         let fails = measured(&[Status::Success, Status::Failure], false);
         assert!(faults(&fails, Some(&open)).is_empty());
         let worse = measured(&[Status::Failure, Status::Failure], false);
