@@ -45,20 +45,13 @@ fn no_token_in_the_query(uri: &Uri) -> Result<(), Refusal> {
     let query = uri.query().unwrap_or_default();
     let named = url::form_urlencoded::parse(query.as_bytes())
         .any(|(name, _)| name.eq_ignore_ascii_case("access_token"));
-    if named {
-        Err(Refusal::TokenInQuery)
-    } else {
-        Ok(())
-    }
+    if named { Err(Refusal::TokenInQuery) } else { Ok(()) }
 }
 
 /// `b64token` of RFC 6750 §2.1.
 fn is_token68(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
-    !unpadded.is_empty()
-        && unpadded
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+    !unpadded.is_empty() && unpadded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
 #[cfg(test)]
@@ -91,17 +84,8 @@ mod tests {
 
     #[test]
     fn another_scheme() {
-        for field in [
-            "Basic YTpi",
-            "Digest username=x",
-            "DPoP abc",
-            "Bearerabc",
-            "",
-        ] {
-            assert!(
-                matches!(take(&[field]), Err(Refusal::OtherScheme)),
-                "{field}"
-            );
+        for field in ["Basic YTpi", "Digest username=x", "DPoP abc", "Bearerabc", ""] {
+            assert!(matches!(take(&[field]), Err(Refusal::OtherScheme)), "{field}");
         }
     }
 
@@ -118,35 +102,21 @@ mod tests {
             "Bearer\tabc",
         ] {
             let refusal = take(&[field]).unwrap_err();
-            assert!(
-                matches!(refusal, Refusal::MalformedCredential | Refusal::OtherScheme),
-                "{field}"
-            );
+            assert!(matches!(refusal, Refusal::MalformedCredential | Refusal::OtherScheme), "{field}");
         }
     }
 
     /// Row 36: two fields are refused, equal or not, whatever their schemes.
     #[test]
     fn two_fields() {
-        for pair in [
-            ["Bearer a", "Bearer a"],
-            ["Bearer a", "Basic b"],
-            ["Basic b", "Bearer a"],
-        ] {
-            assert!(
-                matches!(take(&pair), Err(Refusal::SeveralCredentials)),
-                "{pair:?}"
-            );
+        for pair in [["Bearer a", "Bearer a"], ["Bearer a", "Basic b"], ["Basic b", "Bearer a"]] {
+            assert!(matches!(take(&pair), Err(Refusal::SeveralCredentials)), "{pair:?}");
         }
     }
 
     #[test]
     fn a_token_in_the_query() {
-        for uri in [
-            "/mcp?access_token=a",
-            "/mcp?x=1&access%5Ftoken=a",
-            "/mcp?Access_Token",
-        ] {
+        for uri in ["/mcp?access_token=a", "/mcp?x=1&access%5Ftoken=a", "/mcp?Access_Token"] {
             let refusal = bearer(&headers(&["Bearer a"]), &Uri::from_static(uri)).unwrap_err();
             assert!(matches!(refusal, Refusal::TokenInQuery), "{uri}");
         }

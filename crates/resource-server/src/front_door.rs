@@ -28,26 +28,15 @@ impl FrontDoor {
     #[must_use]
     pub fn new(public_url: &Url, allowed_origins: &[Url]) -> Self {
         let default_port = public_url.port_or_known_default().unwrap_or(80);
-        let mut names: Vec<_> = public_url
-            .host()
-            .map(|host| host.to_owned())
-            .into_iter()
-            .collect();
+        let mut names: Vec<_> = public_url.host().map(|host| host.to_owned()).into_iter().collect();
         let loopback = names.iter().any(is_loopback);
         if loopback {
-            names = LOOPBACK
-                .iter()
-                .filter_map(|name| Host::parse(name).ok())
-                .collect();
+            names = LOOPBACK.iter().filter_map(|name| Host::parse(name).ok()).collect();
         }
         Self {
             public: public_url.origin(),
             names: names.into_iter().map(|host| (host, default_port)).collect(),
-            default_port: if public_url.scheme() == "https" {
-                443
-            } else {
-                80
-            },
+            default_port: if public_url.scheme() == "https" { 443 } else { 80 },
             loopback,
             allowed_origins: allowed_origins.iter().map(Url::origin).collect(),
         }
@@ -68,10 +57,7 @@ impl FrontDoor {
         if field.is_none() && target.is_none() {
             return Err(Refusal::AmbiguousHost);
         }
-        let named = field
-            .map(authority)
-            .into_iter()
-            .chain(target.cloned().map(Some));
+        let named = field.map(authority).into_iter().chain(target.cloned().map(Some));
         for authority in named {
             if !authority.is_some_and(|authority| self.is_ours(&authority)) {
                 return Err(Refusal::ForeignHost);
@@ -115,9 +101,7 @@ impl FrontDoor {
         let neighbour = || {
             self.loopback
                 && page.scheme() == "http"
-                && page
-                    .host()
-                    .is_some_and(|host| is_loopback(&host.to_owned()))
+                && page.host().is_some_and(|host| is_loopback(&host.to_owned()))
         };
         origin.is_tuple() && (listed || neighbour())
     }
@@ -159,28 +143,13 @@ mod tests {
         for name in ["mcp.example.com", "mcp.example.com:443", "MCP.Example.COM"] {
             host("https://mcp.example.com", "/mcp", &[name]).unwrap();
         }
-        host(
-            "https://mcp.example.com:8443",
-            "/mcp",
-            &["mcp.example.com:8443"],
-        )
-        .unwrap();
-        host(
-            "https://mcp.example.com",
-            "https://mcp.example.com/mcp",
-            &[],
-        )
-        .unwrap();
+        host("https://mcp.example.com:8443", "/mcp", &["mcp.example.com:8443"]).unwrap();
+        host("https://mcp.example.com", "https://mcp.example.com/mcp", &[]).unwrap();
     }
 
     #[test]
     fn a_loopback_server_answers_to_every_spelling_of_loopback() {
-        for name in [
-            "localhost:8080",
-            "127.0.0.1:8080",
-            "[::1]:8080",
-            "LocalHost:8080",
-        ] {
+        for name in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:8080"] {
             host("http://localhost:8080", "/mcp", &[name]).unwrap();
             host("http://127.0.0.1:8080", "/mcp", &[name]).unwrap();
         }
@@ -206,12 +175,7 @@ mod tests {
             let refusal = host("http://localhost:8080", "/mcp", &[name]).unwrap_err();
             assert!(matches!(refusal, Refusal::ForeignHost), "{name}");
         }
-        for name in [
-            "mcp.example.com.",
-            "localhost",
-            "mcp.example.com:80",
-            "evil.example",
-        ] {
+        for name in ["mcp.example.com.", "localhost", "mcp.example.com:80", "evil.example"] {
             let refusal = host("https://mcp.example.com", "/mcp", &[name]).unwrap_err();
             assert!(matches!(refusal, Refusal::ForeignHost), "{name}");
         }
@@ -219,26 +183,15 @@ mod tests {
 
     #[test]
     fn the_target_counts_as_much_as_the_field() {
-        let refusal = host(
-            "https://mcp.example.com",
-            "https://evil.example/mcp",
-            &["mcp.example.com"],
-        );
+        let refusal = host("https://mcp.example.com", "https://evil.example/mcp", &["mcp.example.com"]);
         assert!(matches!(refusal, Err(Refusal::ForeignHost)));
-        let refusal = host(
-            "https://mcp.example.com",
-            "https://mcp.example.com/mcp",
-            &["evil.example"],
-        );
+        let refusal = host("https://mcp.example.com", "https://mcp.example.com/mcp", &["evil.example"]);
         assert!(matches!(refusal, Err(Refusal::ForeignHost)));
     }
 
     #[test]
     fn exactly_one_host() {
-        assert!(matches!(
-            host("http://localhost", "/", &[]),
-            Err(Refusal::AmbiguousHost)
-        ));
+        assert!(matches!(host("http://localhost", "/", &[]), Err(Refusal::AmbiguousHost)));
         let twice = host("http://localhost", "/", &["localhost", "localhost"]);
         assert!(matches!(twice, Err(Refusal::AmbiguousHost)));
     }
@@ -259,9 +212,7 @@ mod tests {
         ] {
             origin(public, page).unwrap();
         }
-        door("http://localhost")
-            .check_origin(&HeaderMap::new())
-            .unwrap();
+        door("http://localhost").check_origin(&HeaderMap::new()).unwrap();
     }
 
     #[test]
@@ -269,10 +220,7 @@ mod tests {
         for (public, page) in [
             ("https://mcp.example.com", "http://mcp.example.com"),
             ("https://mcp.example.com", "https://mcp.example.com:8443"),
-            (
-                "https://mcp.example.com",
-                "https://mcp.example.com.evil.example",
-            ),
+            ("https://mcp.example.com", "https://mcp.example.com.evil.example"),
             ("https://mcp.example.com", "http://localhost:6274"),
             ("https://mcp.example.com", "null"),
             ("https://mcp.example.com", ""),
@@ -282,10 +230,7 @@ mod tests {
             ("http://localhost:8080", "null"),
             ("http://localhost:8080", "data:text/html,x"),
         ] {
-            assert!(
-                matches!(origin(public, page), Err(Refusal::ForeignOrigin)),
-                "{page}"
-            );
+            assert!(matches!(origin(public, page), Err(Refusal::ForeignOrigin)), "{page}");
         }
     }
 

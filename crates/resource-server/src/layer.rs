@@ -17,9 +17,7 @@ impl ResourceServer {
     /// their extensions; preflight requests of browsers are answered before.
     #[must_use]
     pub fn layer(&self) -> Protect {
-        Protect {
-            server: self.clone(),
-        }
+        Protect { server: self.clone() }
     }
 }
 
@@ -33,10 +31,7 @@ impl<S> Layer<S> for Protect {
     type Service = cors::Cors<Protected<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        cors::endpoint().layer(Protected {
-            server: self.server.clone(),
-            inner,
-        })
+        cors::endpoint().layer(Protected { server: self.server.clone(), inner })
     }
 }
 

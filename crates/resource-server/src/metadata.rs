@@ -17,17 +17,10 @@ impl ResourceServer {
     #[must_use]
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         let settings = self.settings();
-        let issuers = settings
-            .issuers
-            .iter()
-            .map(|trusted| trusted.issuer.as_str());
+        let issuers = settings.issuers.iter().map(|trusted| trusted.issuer.as_str());
         // MCP 2025-11-25, "Refresh Tokens": offline_access is between client and authorization
         // server, and no scope of a resource.
-        let scopes = settings
-            .policy
-            .login
-            .iter()
-            .map(|scope| scope.as_str().to_owned());
+        let scopes = settings.policy.login.iter().map(|scope| scope.as_str().to_owned());
         let scopes: Vec<_> = scopes.filter(|scope| scope != "offline_access").collect();
         let mut metadata = ProtectedResourceMetadata::new(&settings.resource, issuers);
         metadata.scopes_supported = (!scopes.is_empty()).then_some(scopes);

@@ -33,19 +33,10 @@ impl Policy {
     /// [`Refusal::NamelessTool`].
     pub fn needed(&self, messages: &[Message<'_>]) -> Result<ScopeSet, Refusal> {
         let mut needed = self.required.clone();
-        for message in messages
-            .iter()
-            .filter(|message| message.method.as_deref() == Some("tools/call"))
-        {
-            let nameless = || Refusal::NamelessTool {
-                id: message.id.clone(),
-            };
+        for message in messages.iter().filter(|message| message.method.as_deref() == Some("tools/call")) {
+            let nameless = || Refusal::NamelessTool { id: message.id.clone() };
             let tool = message.name.as_deref().ok_or_else(nameless)?;
-            for (_, scopes) in self
-                .tools
-                .iter()
-                .filter(|(pattern, _)| matches(pattern, tool))
-            {
+            for (_, scopes) in self.tools.iter().filter(|(pattern, _)| matches(pattern, tool)) {
                 needed = needed.union(scopes);
             }
         }
@@ -79,33 +70,21 @@ mod tests {
     }
 
     fn policy() -> Policy {
-        let tools = [
-            ("write_*", "notes:write"),
-            ("write_all", "notes:admin"),
-            ("purge", "notes:admin"),
-        ];
+        let tools = [("write_*", "notes:write"), ("write_all", "notes:admin"), ("purge", "notes:admin")];
         Policy {
             login: scopes("notes:read"),
             required: scopes("mcp"),
-            tools: tools
-                .map(|(tool, needs)| (tool.to_owned(), scopes(needs)))
-                .into(),
+            tools: tools.map(|(tool, needs)| (tool.to_owned(), scopes(needs))).into(),
         }
     }
 
     fn needs(body: &str) -> String {
-        policy()
-            .needed(&peek(body.as_bytes()).unwrap())
-            .unwrap()
-            .to_string()
+        policy().needed(&peek(body.as_bytes()).unwrap()).unwrap().to_string()
     }
 
     #[test]
     fn a_tool_without_a_rule_needs_what_every_request_needs() {
-        assert_eq!(
-            needs(r#"{"method":"tools/call","params":{"name":"list"}}"#),
-            "mcp"
-        );
+        assert_eq!(needs(r#"{"method":"tools/call","params":{"name":"list"}}"#), "mcp");
         assert_eq!(needs(r#"{"method":"tools/list"}"#), "mcp");
     }
 
@@ -128,10 +107,7 @@ mod tests {
     /// The method counts, not what else has a name.
     #[test]
     fn a_prompt_of_the_same_name_is_no_tool() {
-        assert_eq!(
-            needs(r#"{"method":"prompts/get","params":{"name":"purge"}}"#),
-            "mcp"
-        );
+        assert_eq!(needs(r#"{"method":"prompts/get","params":{"name":"purge"}}"#), "mcp");
     }
 
     /// Row 46: judged by the second item.
@@ -146,9 +122,7 @@ mod tests {
     fn a_call_without_a_tool_cannot_be_judged() {
         for params in ["{}", "[\"purge\"]", "null", r#"{"name":7}"#] {
             let body = format!(r#"{{"id":1,"method":"tools/call","params":{params}}}"#);
-            let refusal = policy()
-                .needed(&peek(body.as_bytes()).unwrap())
-                .unwrap_err();
+            let refusal = policy().needed(&peek(body.as_bytes()).unwrap()).unwrap_err();
             assert!(matches!(refusal, Refusal::NamelessTool { .. }), "{params}");
         }
     }

@@ -41,33 +41,25 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         Refusal::Token(_) | Refusal::UntrustedIssuer | Refusal::Revoked => {
             OAuth(ErrorCode::InvalidToken, None)
         }
-        Refusal::InsufficientScope { needed, .. } => {
-            OAuth(ErrorCode::InsufficientScope, Some(needed))
-        }
+        Refusal::InsufficientScope { needed, .. } => OAuth(ErrorCode::InsufficientScope, Some(needed)),
         Refusal::KeysUnavailable => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::INVALID_REQUEST, None)
         }
-        Refusal::BodyTooLarge { .. } => JsonRpc(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            json_rpc::INVALID_REQUEST,
-            None,
-        ),
+        Refusal::BodyTooLarge { .. } => {
+            JsonRpc(StatusCode::PAYLOAD_TOO_LARGE, json_rpc::INVALID_REQUEST, None)
+        }
         Refusal::BodyUnreadable | Refusal::BodyEncoding => {
             JsonRpc(StatusCode::BAD_REQUEST, json_rpc::PARSE_ERROR, None)
         }
         Refusal::Body(error) => JsonRpc(StatusCode::BAD_REQUEST, error.code(), None),
-        Refusal::NamelessTool { id } => JsonRpc(
-            StatusCode::BAD_REQUEST,
-            json_rpc::INVALID_PARAMS,
-            id.as_ref(),
-        ),
-        Refusal::HeaderMismatch { id, .. } => JsonRpc(
-            StatusCode::BAD_REQUEST,
-            json_rpc::HEADER_MISMATCH,
-            id.as_ref(),
-        ),
+        Refusal::NamelessTool { id } => {
+            JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_PARAMS, id.as_ref())
+        }
+        Refusal::HeaderMismatch { id, .. } => {
+            JsonRpc(StatusCode::BAD_REQUEST, json_rpc::HEADER_MISMATCH, id.as_ref())
+        }
     }
 }
 
@@ -107,21 +99,14 @@ pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Respons
 
 impl Challenger<'_> {
     fn challenge(&self, scopes: &ScopeSet) -> Challenge {
-        let challenge = Challenge::bearer()
-            .with("realm", self.realm)
-            .with("resource_metadata", self.resource_metadata);
-        if scopes.is_empty() {
-            challenge
-        } else {
-            challenge.with("scope", scopes.to_string())
-        }
+        let challenge =
+            Challenge::bearer().with("realm", self.realm).with("resource_metadata", self.resource_metadata);
+        if scopes.is_empty() { challenge } else { challenge.with("scope", scopes.to_string()) }
     }
 }
 
 fn challenged(status: StatusCode, challenge: &Challenge, body: impl IntoResponse) -> Response {
     let mut response = (status, body).into_response();
-    response
-        .headers_mut()
-        .insert(WWW_AUTHENTICATE, challenge.to_header_value());
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge.to_header_value());
     response
 }

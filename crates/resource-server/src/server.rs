@@ -36,11 +36,7 @@ impl ResourceServer {
     pub fn new(settings: Settings) -> Self {
         let verifier = Verifier::new(&settings);
         let metadata_url = settings.resource.metadata_url().into();
-        Self(Arc::new(Inner {
-            settings,
-            verifier,
-            metadata_url,
-        }))
+        Self(Arc::new(Inner { settings, verifier, metadata_url }))
     }
 
     /// Who this resource is.
@@ -75,11 +71,7 @@ impl ResourceServer {
         Ok(Permitted::new(request, caller))
     }
 
-    async fn authorize(
-        &self,
-        request: Request<Body>,
-        verified: &Verified,
-    ) -> Result<Request<Body>, Refusal> {
+    async fn authorize(&self, request: Request<Body>, verified: &Verified) -> Result<Request<Body>, Refusal> {
         let settings = &self.0.settings;
         let granted = verified.caller().scopes();
         // Said first, so that a token which can do nothing costs no reading.
@@ -112,9 +104,7 @@ impl ResourceServer {
 
 impl std::fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ResourceServer")
-            .field(&self.0.settings.resource)
-            .finish()
+        f.debug_tuple("ResourceServer").field(&self.0.settings.resource).finish()
     }
 }
 
@@ -133,20 +123,11 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Re
 /// JSON is UTF-8 (RFC 8259 §8.1). Bytes that upstream would decode in another way are not judged as
 /// if they were.
 fn plain_utf8(headers: &HeaderMap) -> Result<(), Refusal> {
-    let plain = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .all(|coding| coding == "identity");
+    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
     let utf8 = headers.get_all(CONTENT_TYPE).iter().all(|value| {
         let value = value.as_bytes().to_ascii_lowercase();
         let value = String::from_utf8_lossy(&value).replace(['"', ' ', '\t'], "");
-        value
-            .split(';')
-            .all(|part| !part.starts_with("charset") || part == "charset=utf-8")
+        value.split(';').all(|part| !part.starts_with("charset") || part == "charset=utf-8")
     });
-    if plain && utf8 {
-        Ok(())
-    } else {
-        Err(Refusal::BodyEncoding)
-    }
+    if plain && utf8 { Ok(()) } else { Err(Refusal::BodyEncoding) }
 }

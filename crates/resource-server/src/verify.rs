@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use hallpass_protocol::jose::{
-    AccessTokenClaims, Expected, JoseError, UnverifiedJwt, VerifyingKeys,
-};
+use hallpass_protocol::jose::{AccessTokenClaims, Expected, JoseError, UnverifiedJwt, VerifyingKeys};
 use hallpass_protocol::time::Timestamp;
 use quick_cache::sync::Cache;
 
@@ -46,16 +44,10 @@ struct Remembered {
 
 impl Verifier {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            remembered: Cache::new(settings.remembered_tokens),
-        }
+        Self { remembered: Cache::new(settings.remembered_tokens) }
     }
 
-    pub(crate) fn verify(
-        &self,
-        token: Unverified<'_>,
-        settings: &Settings,
-    ) -> Result<Verified, Refusal> {
+    pub(crate) fn verify(&self, token: Unverified<'_>, settings: &Settings) -> Result<Verified, Refusal> {
         let now = settings.clock.now();
         let key = token_digest(token);
         let caller = match self.remembered.get(&key) {
@@ -90,20 +82,12 @@ fn token_digest(token: Unverified<'_>) -> [u8; 32] {
 
 /// RFC 7519 §4.1.4, asked again each time a remembered token comes.
 fn unexpired(caller: &Caller, now: Timestamp, settings: &Settings) -> Result<(), Refusal> {
-    if now < caller.expires().after(settings.leeway) {
-        Ok(())
-    } else {
-        Err(JoseError::Expired.into())
-    }
+    if now < caller.expires().after(settings.leeway) { Ok(()) } else { Err(JoseError::Expired.into()) }
 }
 
 /// RFC 7009 §2: a revoked token is dead at once.
 fn unrevoked(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
-    if settings.revocations.contains(caller.token_id()) {
-        Err(Refusal::Revoked)
-    } else {
-        Ok(())
-    }
+    if settings.revocations.contains(caller.token_id()) { Err(Refusal::Revoked) } else { Ok(()) }
 }
 
 /// RFC 9068 §4.
@@ -130,11 +114,7 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
         token_id: claims.jti,
         expires: claims.exp,
     });
-    Ok(Remembered {
-        caller,
-        issuer: index,
-        keys,
-    })
+    Ok(Remembered { caller, issuer: index, keys })
 }
 
 fn trusted_issuer<'s>(
@@ -143,7 +123,5 @@ fn trusted_issuer<'s>(
 ) -> Result<(usize, &'s TrustedIssuer), Refusal> {
     let claimed = jwt.unverified_issuer().ok_or(JoseError::MissingIssuer)?;
     let mut issuers = settings.issuers.iter().enumerate();
-    issuers
-        .find(|(_, trusted)| trusted.issuer.as_str() == claimed)
-        .ok_or(Refusal::UntrustedIssuer)
+    issuers.find(|(_, trusted)| trusted.issuer.as_str() == claimed).ok_or(Refusal::UntrustedIssuer)
 }

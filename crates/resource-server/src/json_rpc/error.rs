@@ -19,12 +19,7 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const HEADER_MISMATCH: i64 = -32020;
 
 /// An error that answers an HTTP request. Without an id, `id` is `null`.
-pub fn error_response(
-    status: StatusCode,
-    code: i64,
-    message: impl Display,
-    id: Option<&Id>,
-) -> Response {
+pub fn error_response(status: StatusCode, code: i64, message: impl Display, id: Option<&Id>) -> Response {
     let error = json!({ "code": code, "message": message.to_string() });
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
     (status, Json(body)).into_response()

@@ -14,13 +14,8 @@ const METHOD: &str = "Mcp-Method";
 const NAME: &str = "Mcp-Name";
 
 /// Compares the fields, where they were sent, with a body that was sent.
-pub(crate) fn check_mirrored_headers(
-    headers: &HeaderMap,
-    messages: &[Message<'_>],
-) -> Result<(), Refusal> {
-    agrees(headers, METHOD, messages, |value, message| {
-        value.to_str().ok() == message.method.as_deref()
-    })?;
+pub(crate) fn check_mirrored_headers(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Refusal> {
+    agrees(headers, METHOD, messages, |value, message| value.to_str().ok() == message.method.as_deref())?;
     // What `Mcp-Name` mirrors depends on the method; nobody sends both.
     agrees(headers, NAME, messages, |value, message| {
         let value = decode(value);
@@ -49,10 +44,7 @@ fn agrees(
 /// "Value Encoding": plain, or `=?base64?…?=`.
 fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     let text = value.to_str().ok()?;
-    match text
-        .strip_prefix("=?base64?")
-        .and_then(|rest| rest.strip_suffix("?="))
-    {
+    match text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(encoded) => {
             let bytes = BASE64_STANDARD.decode(encoded).ok()?;
             String::from_utf8(bytes).ok().map(Cow::Owned)
@@ -83,20 +75,9 @@ mod tests {
 
     #[test]
     fn what_agrees_passes() {
-        check(
-            &[
-                ("mcp-method", "tools/call"),
-                ("Mcp-Name", "=?base64?R3LDvMOfZQ==?="),
-            ],
-            CALL,
-        )
-        .unwrap();
+        check(&[("mcp-method", "tools/call"), ("Mcp-Name", "=?base64?R3LDvMOfZQ==?=")], CALL).unwrap();
         let read = r#"{"method":"resources/read","params":{"uri":"file:///a"}}"#;
-        check(
-            &[("mcp-method", "resources/read"), ("mcp-name", "file:///a")],
-            read,
-        )
-        .unwrap();
+        check(&[("mcp-method", "resources/read"), ("mcp-name", "file:///a")], read).unwrap();
     }
 
     #[test]
@@ -112,10 +93,7 @@ mod tests {
             &[("mcp-name", "")],
         ] {
             let refusal = check(fields, CALL).unwrap_err();
-            assert!(
-                matches!(refusal, Refusal::HeaderMismatch { id: Some(_), .. }),
-                "{fields:?}"
-            );
+            assert!(matches!(refusal, Refusal::HeaderMismatch { id: Some(_), .. }), "{fields:?}");
         }
     }
 

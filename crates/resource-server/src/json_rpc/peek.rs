@@ -65,12 +65,10 @@ impl PeekError {
 /// Where another parser might see something else: a member twice that is read here (never-again 45),
 /// also in another case; and where the body is no JSON-RPC, or too deep.
 pub fn peek(body: &[u8]) -> Result<Vec<Message<'_>>, PeekError> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| PeekError::Syntax(serde_json::Error::custom(error)))?;
+    let text =
+        std::str::from_utf8(body).map_err(|error| PeekError::Syntax(serde_json::Error::custom(error)))?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let messages = json
-        .deserialize_any(Body)
-        .and_then(|messages| json.end().map(|()| messages));
+    let messages = json.deserialize_any(Body).and_then(|messages| json.end().map(|()| messages));
     messages.map_err(|error| match error.classify() {
         serde_json::error::Category::Data => PeekError::Shape(error),
         _ => PeekError::Syntax(error),
@@ -94,9 +92,7 @@ impl<'de> Visitor<'de> for Body {
         let mut messages = Vec::new();
         while let Some(message) = items.next_element_seed(OneMessage)? {
             if messages.len() == MAX_MESSAGES {
-                return Err(A::Error::custom(format_args!(
-                    "more than {MAX_MESSAGES} messages in a batch"
-                )));
+                return Err(A::Error::custom(format_args!("more than {MAX_MESSAGES} messages in a batch")));
             }
             messages.push(message);
         }
@@ -129,8 +125,7 @@ impl<'de> Visitor<'de> for OneMessage {
                 Some("id") => message.id = members.next_value_seed(Scalar)?.into_id(),
                 Some("method") => {
                     let method = members.next_value_seed(Scalar)?.into_text();
-                    message.method =
-                        Some(method.ok_or_else(|| A::Error::custom("method is no string"))?);
+                    message.method = Some(method.ok_or_else(|| A::Error::custom("method is no string"))?);
                 }
                 Some("params") => members.next_value_seed(Params(&mut message))?,
                 _ => drop(members.next_value_seed(Scalar)?),
@@ -228,24 +223,15 @@ mod tests {
             r#"{"id":1,"method":"x","id":2}"#,
             r#"[{"method":"x"},{"method":"x","method":"y"}]"#,
         ] {
-            assert!(
-                matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))),
-                "{body}"
-            );
+            assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
         }
     }
 
     /// A lone member in another case would be read by one parser and missed by the next.
     #[test]
     fn names_in_another_case_are_refused() {
-        for body in [
-            r#"{"Method":"tools/call"}"#,
-            r#"{"method":"x","params":{"Name":"purge"}}"#,
-        ] {
-            assert!(
-                matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))),
-                "{body}"
-            );
+        for body in [r#"{"Method":"tools/call"}"#, r#"{"method":"x","params":{"Name":"purge"}}"#] {
+            assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
         }
     }
 
@@ -291,11 +277,7 @@ mod tests {
             any::<f64>().prop_map(Value::from),
             ".*".prop_map(Value::from),
         ];
-        let key = prop_oneof![
-            Just("method".to_owned()),
-            Just("name".to_owned()),
-            "[a-z]{0,3}"
-        ];
+        let key = prop_oneof![Just("method".to_owned()), Just("name".to_owned()), "[a-z]{0,3}"];
         leaf.prop_recursive(4, 32, 4, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

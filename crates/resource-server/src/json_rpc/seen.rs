@@ -13,10 +13,7 @@ pub(super) struct Seen<const N: usize> {
 
 impl<const N: usize> Seen<N> {
     pub(super) fn among(names: [&'static str; N]) -> Self {
-        Self {
-            names,
-            seen: [false; N],
-        }
+        Self { names, seen: [false; N] }
     }
 
     /// The member, if it is one of those; an error if it stands there again, or in a spelling that
@@ -30,14 +27,10 @@ impl<const N: usize> Seen<N> {
             return Ok(None);
         };
         if *member != **name {
-            return Err(E::custom(format_args!(
-                "a member that some take for \"{name}\""
-            )));
+            return Err(E::custom(format_args!("a member that some take for \"{name}\"")));
         }
         if std::mem::replace(seen, true) {
-            return Err(E::custom(format_args!(
-                "member \"{name}\" stands there twice"
-            )));
+            return Err(E::custom(format_args!("member \"{name}\" stands there twice")));
         }
         Ok(Some(name))
     }
