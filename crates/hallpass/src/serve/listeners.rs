@@ -89,8 +89,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_named() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let error = bind(&taken.to_string().parse().unwrap()).await.unwrap_err().to_string();
-        assert!(error.contains(&taken.to_string()) && error.contains("--listen"), "{error}");
+        let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = holder.local_addr().unwrap().to_string();
+        let error = bind(&taken.parse().unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains(&taken) && error.contains("--listen"), "{error}");
     }
 }

@@ -71,7 +71,9 @@ mod tests {
     fn what_is_not_there_is_named() {
         assert!(matches!(check("no-such-program-here", None), Err(ProgramError::NotOnPath(_))));
         assert!(matches!(check("/no/such/program", None), Err(ProgramError::Missing(_))));
-        assert!(matches!(check("/etc/hostname", None), Err(ProgramError::Missing(_))));
-        assert!(matches!(check("sh", Some(Path::new("/etc/hostname"))), Err(ProgramError::NoDirectory(_))));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let not_executable = file.path().to_str().unwrap();
+        assert!(matches!(check(not_executable, None), Err(ProgramError::Missing(_))));
+        assert!(matches!(check("sh", Some(file.path())), Err(ProgramError::NoDirectory(_))));
     }
 }
