@@ -7,10 +7,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use hallpass_resource_server::{FrontDoor, ResourceServer, cors};
 use http::header::ALLOW;
 use http::{Method, StatusCode};
 
+use crate::listen::Draining;
 use crate::upstream::Upstream;
 
 /// What an operator decides about a gateway, beside what the resource server knows.
@@ -82,11 +84,28 @@ async fn check_origin(State(gateway): State<Gateway>, request: Request, next: Ne
 
 /// Until a request is permitted, nothing of its body is read.
 async fn endpoint(State(gateway): State<Gateway>, request: Request<Body>) -> Response {
+    let draining = request.extensions().get::<Draining>().cloned();
     match gateway.0.resource_server.admit(request).await {
-        Ok(permitted) if is_mcp(permitted.get().method()) => gateway.0.upstream.forward(permitted).await,
+        Ok(permitted) if is_mcp(permitted.get().method()) => {
+            let listening = permitted.get().method() == Method::GET;
+            let response = gateway.0.upstream.forward(permitted).await;
+            match draining {
+                Some(draining) if listening => ends_with(response, draining),
+                _ => response,
+            }
+        }
         Ok(_) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST, DELETE")]).into_response(),
         Err(refusal) => gateway.0.resource_server.refuse(&refusal),
     }
+}
+
+/// The stream that answers a GET has no end of its own; nothing is under way on it. Without this,
+/// every shutdown would wait for as long as it may.
+fn ends_with(response: Response, Draining(draining): Draining) -> Response {
+    response.map(|body| {
+        let left = draining.cancelled_owned();
+        Body::from_stream(body.into_data_stream().take_until(Box::pin(left)))
+    })
 }
 
 /// The methods of streamable HTTP. Others are not forwarded: some servers take a PUT for a POST.

@@ -21,6 +21,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+/// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
+/// no end of their own end then.
+#[derive(Clone, Debug)]
+pub struct Draining(pub CancellationToken);
+
 /// How connections are treated.
 #[derive(Clone, Debug)]
 pub struct Connections {
@@ -133,9 +138,11 @@ impl Connection {
         }
         let seen = Arc::new(AtomicBool::new(false));
         let noting = Arc::clone(&seen);
+        let draining = Draining(self.draining.clone());
         let router = self.router.map_request(move |mut request: Request<Incoming>| {
             noting.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(draining.clone());
             request
         });
         let service = TowerToHyperService::new(router);
@@ -144,7 +151,7 @@ impl Connection {
         // nothing never lets it know.
         let mut first = pin!(sleep(self.head));
         let mut waiting = true;
-        let mut draining = false;
+        let mut leaving = false;
         let result = loop {
             tokio::select! {
                 result = connection.as_mut() => break result,
@@ -155,8 +162,8 @@ impl Connection {
                     }
                 }
                 () = self.cut.cancelled() => return,
-                () = self.draining.cancelled(), if !draining => {
-                    draining = true;
+                () = self.draining.cancelled(), if !leaving => {
+                    leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
             }

@@ -1,0 +1,185 @@
+//! The accept loop, over real connections. Time is tokio's and stands still until everything waits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use hallpass_gateway::Upstream;
+use hallpass_gateway::listen::{Connections, serve};
+use support::{protect, soon};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn start(router: Router, connections: Connections) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(serve(listener, router, connections, async move { drop(stopped.await) }));
+    Server { address, stop, task }
+}
+
+fn hello() -> Router {
+    Router::new()
+        .route("/", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| format!("hello {}", peer.ip())))
+        .route(
+            "/for-ever",
+            get(
+                async || Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>()),
+            ),
+        )
+}
+
+impl Server {
+    async fn send(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        // A server that has read enough may have hung up.
+        drop(stream.write_all(bytes).await);
+        stream
+    }
+}
+
+/// All that comes until the server hangs up.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn handlers_know_the_peer() {
+    let server = start(hello(), Connections::default()).await;
+    let stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let answer = soon(rest(stream)).await;
+    assert!(answer.ends_with("hello 127.0.0.1"), "{answer}");
+}
+
+/// Slow loris: whoever does not finish the head of a request in time is cut, however little was sent.
+#[tokio::test(start_paused = true)]
+async fn slow_heads_are_cut() {
+    let server = start(hello(), Connections::default()).await;
+    for sent in ["", "P", "PRI * HTTP/2.0", "GET / HTTP/1.1", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        let answer = rest(server.send(sent.as_bytes()).await).await;
+        assert!(!answer.contains("200 OK"), "{sent:?}: {answer}");
+    }
+    let after_one = b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\n";
+    let answer = rest(server.send(after_one).await).await;
+    assert_eq!(answer.matches("200 OK").count(), 1, "{answer}");
+}
+
+/// A long answer is no slow head.
+#[tokio::test(start_paused = true)]
+async fn long_answers_are_not_cut() {
+    let server = start(hello(), Connections::default()).await;
+    let mut stream = server.send(b"GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut buffer = [0; 4096];
+    assert!(stream.read(&mut buffer).await.unwrap() > 0);
+    let more = tokio::time::timeout(Duration::from_secs(3600), stream.read(&mut buffer)).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test]
+async fn heads_are_bounded() {
+    let server = start(hello(), Connections::default()).await;
+    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "a".repeat(100_000));
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200));
+    for head in [long, many] {
+        let answer = soon(rest(server.send(head.as_bytes()).await)).await;
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+    // Others are unharmed.
+    let stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(soon(rest(stream)).await.contains("200 OK"));
+}
+
+/// Requests whose end two servers would see in two places.
+#[tokio::test]
+async fn smuggled_requests_are_refused() {
+    let server = start(hello(), Connections::default()).await;
+    for head in [
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcde",
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: +4\r\n\r\nabcd",
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\r\n host: x\r\n\r\n",
+        "GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n",
+    ] {
+        let answer = soon(rest(server.send(head.as_bytes()).await)).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_requests_under_way() {
+    let (release, released) = oneshot::channel::<()>();
+    let released = std::sync::Arc::new(tokio::sync::Mutex::new(Some(released)));
+    let (begun, has_begun) = oneshot::channel::<()>();
+    let begun = std::sync::Arc::new(std::sync::Mutex::new(Some(begun)));
+    let router = Router::new().route(
+        "/",
+        get(async move || {
+            begun.lock().unwrap().take().unwrap().send(()).unwrap();
+            released.lock().await.take().unwrap().await.unwrap();
+            "done"
+        }),
+    );
+    let server = start(router, Connections::default()).await;
+    let stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    soon(has_begun).await.unwrap();
+    server.stop.send(()).unwrap();
+    release.send(()).unwrap();
+    let answer = soon(rest(stream)).await;
+    assert!(answer.ends_with("done"), "{answer}");
+    soon(server.task).await.unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_does_not_wait_for_ever() {
+    let server = start(hello(), Connections::default()).await;
+    let mut stream = server.send(b"GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    server.stop.send(()).unwrap();
+    server.task.await.unwrap();
+    rest(stream).await;
+}
+
+/// What answers a GET at the endpoint ends with the server, at once: here the time to wait is endless.
+#[tokio::test]
+async fn streams_of_listening_clients_end_with_the_server() {
+    let endless = Upstream::service(Router::new().route(
+        "/mcp",
+        get(async || Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>())),
+    ));
+    let protected = protect(endless, false);
+    let connections = Connections { drain: Duration::MAX, ..Connections::default() };
+    let server = start(protected.router.clone(), connections).await;
+    let token = protected.token("notes:read");
+    let request =
+        format!("GET /mcp HTTP/1.1\r\nhost: localhost:8080\r\nauthorization: Bearer {token}\r\n\r\n");
+    let mut stream = server.send(request.as_bytes()).await;
+    let mut buffer = [0; 4096];
+    let read = soon(stream.read(&mut buffer)).await.unwrap();
+    assert!(buffer[..read].starts_with(b"HTTP/1.1 200"));
+    server.stop.send(()).unwrap();
+    soon(server.task).await.unwrap();
+    soon(rest(stream)).await;
+}
