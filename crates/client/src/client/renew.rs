@@ -92,6 +92,8 @@ impl Inner {
         {
             return Ok(Outcome::Refreshed);
         }
+        // A refused refresh may have taken the registration with it.
+        let document = self.read().await?;
         self.log_in(&wish, challenge.as_ref(), &document).await?;
         Ok(Outcome::LoggedIn)
     }

@@ -1,4 +1,4 @@
-use hallpass_client::{Error, Rule};
+use hallpass_client::{Error, Rule, Step};
 use hallpass_testkit::authorization_server::Peer;
 use serde_json::json;
 
@@ -96,18 +96,31 @@ async fn servers_of_the_first_revision_work() {
     }
 }
 
-/// never-again row 40: a server elsewhere cannot make the client knock at what listens here.
+/// never-again row 40: a server elsewhere cannot make the client knock at what listens here, neither by the
+/// challenge nor by its metadata.
 #[tokio::test]
 async fn row_40_a_foreign_server_cannot_name_addresses_on_this_machine() {
-    let (elsewhere, person) = (Peer::start().await, Person::default());
-    let peer = Peer::start().await;
-    let target = elsewhere.origin.clone();
-    peer.script(|script| script.challenge = Some(format!("Bearer resource_metadata=\"{target}/m\"")));
-    let strict = hallpass_guarded_fetch::Policy::default();
-    let client = builder(&peer, &person).fetch_policy(strict).build().unwrap();
-    let error = client.send(list(&client)).await.unwrap_err();
-    assert!(matches!(error, Error::Misconfigured { rule: Rule::UnsafeUrl(_), .. }), "{error}");
-    assert!(elsewhere.seen().metadata_requests.is_empty());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "0.0.0.0"] {
+        for scheme in ["http", "https"] {
+            let (peer, person) = (Peer::start().await, Person::default());
+            let target = format!("{scheme}://{host}:{port}/m");
+            peer.script(|script| script.challenge = Some(format!("Bearer resource_metadata=\"{target}\"")));
+            let strict = hallpass_guarded_fetch::Policy::default();
+            let client = builder(&peer, &person).fetch_policy(strict).build().unwrap();
+            let error = client.send(list(&client)).await.unwrap_err();
+            let refused = matches!(
+                &error,
+                Error::Misconfigured { step: Step::Discover, rule: Rule::UnsafeUrl(_), .. }
+                    | Error::Transient { step: Step::Discover, .. }
+            );
+            assert!(refused, "{target}: {error}");
+            let knocked = listener.accept();
+            assert!(knocked.is_err(), "{target}: {knocked:?}");
+        }
+    }
 }
 
 #[tokio::test]

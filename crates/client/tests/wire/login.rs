@@ -58,6 +58,21 @@ async fn sixty_concurrent_401s_make_one_login() {
 }
 
 #[tokio::test]
+async fn sixty_concurrent_401s_hear_one_no() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    peer.script(|script| script.response = vec![("code", None), ("error", Some("access_denied".into()))]);
+    let client = builder(&peer, &person).build().unwrap();
+    let calls = (0..60).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.send(list(&client)).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert!(matches!(call.await.unwrap(), Err(Error::Denied { .. })));
+    }
+    assert_eq!(person.logins(), 1, "a person who said no is not asked again and again");
+}
+
+#[tokio::test]
 async fn two_processes_make_one_login() {
     let (peer, person) = (Peer::start().await, Person::default());
     let folder = tempfile::tempdir().unwrap();

@@ -121,6 +121,38 @@ async fn trouble_at_the_server_loses_nothing() {
     assert_eq!(client.send(list(&client)).await.unwrap().status(), 200, "and later it works");
 }
 
+/// never delete but on proof: these refusals say nothing about the token itself.
+#[tokio::test]
+async fn a_refusal_for_another_reason_keeps_the_token() {
+    for code in
+        ["invalid_request", "invalid_client", "unauthorized_client", "invalid_scope", "invalid_target", "x"]
+    {
+        let peer = Peer::start().await;
+        let store = stale(&peer).await;
+        let accounts = |store: &MemoryStore| store.read().unwrap().accounts().to_vec();
+        let before = accounts(&store);
+        let client = unattended(&peer, store.clone());
+        peer.script(|script| script.refresh = Some((400, json!({"error": code}))));
+        let error = client.send(list(&client)).await.unwrap_err();
+        assert!(matches!(error, Error::RefreshRejected { .. }), "{code}: {error}");
+        assert_eq!(accounts(&store), before, "{code}");
+    }
+}
+
+/// claude-code#84614: a pruned dynamic client was replayed for ever.
+#[tokio::test]
+async fn a_pruned_registration_is_made_anew() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    let person = Person::default();
+    let client = builder(&peer, &person).store(store).build().unwrap();
+    peer.script(|script| script.refresh = Some((401, json!({"error": "invalid_client"}))));
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    let seen = peer.seen();
+    assert_eq!((seen.registrations.len(), person.logins()), (2, 1));
+    assert_eq!(seen.authorizations[1]["client_id"], "client-2");
+}
+
 #[tokio::test]
 async fn a_network_error_keeps_the_token() {
     let peer = Peer::start().await;
