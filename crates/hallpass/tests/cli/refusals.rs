@@ -1,31 +1,20 @@
 //! What the command line refuses, with which exit code and which words.
 
-#![allow(clippy::unwrap_used)] // A test that can't be set up has failed.
-
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+
+use crate::program::run;
 
 const RUNTIME: i32 = 1;
 const USAGE: i32 = 2;
 const CONFIGURATION: i32 = 3;
 
-/// Runs hallpass to its end, with its data in a folder of its own.
-fn hallpass(data: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hallpass"))
-        .args(["--data".as_ref(), data.as_os_str()])
-        .args(args)
-        .env_remove("HALLPASS_CONFIG")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
 /// Runs hallpass in a new data folder; it must end with `code` and say each of `words` on standard error.
 fn refused(args: &[&str], code: i32, words: &[&str]) {
     let data = tempfile::tempdir().unwrap();
-    assert_refusal(&hallpass(data.path(), args), code, words);
+    assert_refusal(&run(data.path(), args), code, words);
 }
 
 fn assert_refusal(output: &Output, code: i32, words: &[&str]) {
@@ -57,7 +46,7 @@ fn a_port_in_use() {
 fn a_data_folder_that_is_no_folder() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for args in [&["serve", "--upstream", "http://127.0.0.1:1/mcp"][..], &["user", "list"]] {
-        let output = hallpass(file.path(), args);
+        let output = run(file.path(), args);
         assert_refusal(&output, CONFIGURATION, &[file.path().to_str().unwrap(), "--data DIR"]);
     }
 }
@@ -67,7 +56,7 @@ fn a_data_folder_that_is_no_folder() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_data_folder_that_may_not_be_written() {
-    let output = hallpass(Path::new("/proc/sys/hallpass"), &["user", "list"]);
+    let output = run(Path::new("/proc/sys/hallpass"), &["user", "list"]);
     assert_refusal(&output, CONFIGURATION, &["/proc/sys/hallpass", "--data DIR"]);
 }
 

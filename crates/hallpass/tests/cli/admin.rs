@@ -1,0 +1,116 @@
+//! `hallpass user`, `client`, `accounts` and `config`, for people and for programs.
+
+use crate::program::{run, run_with_input, said};
+use serde_json::Value;
+
+const PASSWORD: &str = "correct horse battery\n";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn users_come_and_go() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    assert!(said(&run(data, &["user", "list"])).contains("user add"));
+    said(&run_with_input(data, &["user", "add", "alice", "--password-stdin"], PASSWORD));
+    said(&run_with_input(data, &["user", "add", "bob", "--password-stdin"], PASSWORD));
+    said(&run(data, &["user", "disable", "bob"]));
+
+    let users = json(&said(&run(data, &["user", "list", "--json"])));
+    assert_eq!(users[0]["name"], "alice");
+    assert_eq!(users[0]["disabled_at"], Value::Null);
+    assert!(users[1]["disabled_at"].is_i64(), "{users}");
+    let table = said(&run(data, &["user", "list"]));
+    assert!(table.starts_with("NAME") && table.contains("disabled"), "{table}");
+
+    said(&run(data, &["user", "remove", "bob"]));
+    assert_eq!(json(&said(&run(data, &["user", "list", "--json"]))).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_user_that_is_not_there_and_one_that_is() {
+    let data = tempfile::tempdir().unwrap();
+    let add = ["user", "add", "alice", "--password-stdin"];
+    said(&run_with_input(data.path(), &add, PASSWORD));
+    let again = run_with_input(data.path(), &add, PASSWORD);
+    assert_eq!(again.status.code(), Some(1));
+    let missing = run(data.path(), &["user", "disable", "mallory"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("hallpass user list"));
+}
+
+#[test]
+fn clients_come_and_go() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let uri = ["--redirect-uri", "http://127.0.0.1/callback"];
+    said(&run(data, &[&["client", "add", "--id", "ide"], &uri[..]].concat()));
+    let web =
+        ["client", "add", "--id", "web", "--secret-stdin", "--redirect-uri", "https://app.example.com/cb"];
+    let added = said(&run_with_input(data, &web, "0123456789abcdef0123\n"));
+    assert!(!added.contains("0123456789"), "the secret is printed: {added}");
+
+    let clients = json(&said(&run(data, &["client", "list", "--json"])));
+    let find = |id| clients.as_array().unwrap().iter().find(|c| c["client_id"] == id).unwrap().clone();
+    assert_eq!(find("ide")["confidential"], false);
+    assert_eq!(find("web")["confidential"], true);
+    assert!(!clients.to_string().contains("0123456789"));
+
+    said(&run(data, &["client", "remove", "ide"]));
+    assert_eq!(run(data, &["client", "remove", "ide"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_redirect_that_may_not_be_registered() {
+    let data = tempfile::tempdir().unwrap();
+    let add = ["client", "add", "--id", "x", "--redirect-uri", "http://evil.example/cb"];
+    let output = run(data.path(), &add);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("http://evil.example/cb"));
+}
+
+#[test]
+fn no_logins_are_kept_at_first() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(said(&run(data.path(), &["accounts"])).contains("hallpass login"));
+    assert_eq!(json(&said(&run(data.path(), &["accounts", "--json"]))), serde_json::json!([]));
+}
+
+/// The schema is JSON Schema, and describes every setting that the file knows.
+#[test]
+fn the_schema_describes_every_setting() {
+    let data = tempfile::tempdir().unwrap();
+    let schema = json(&said(&run(data.path(), &["config", "schema"])));
+    let settings = schema["properties"].as_object().unwrap();
+    for name in ["listen", "public_url", "tls_in_front", "data", "server", "authorization_server"] {
+        assert!(settings[name]["description"].is_string() || settings[name]["$ref"].is_string(), "{name}");
+    }
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    let data = tempfile::tempdir().unwrap();
+    for command in [
+        "serve",
+        "user add",
+        "user list",
+        "user disable",
+        "user remove",
+        "client add",
+        "client list",
+        "client remove",
+        "connect",
+        "login",
+        "logout",
+        "token",
+        "accounts",
+        "config check",
+        "config schema",
+        "completions",
+    ] {
+        let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        assert!(said(&run(data.path(), &args)).contains("Example"), "{command}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The hallpass program under test: run to its end, or started and ended.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Longer than any start; only a hang takes it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn command(data: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.args(["--data".as_ref(), data.as_os_str()]).args(args);
+    command.env_remove("HALLPASS_CONFIG").env_remove("HALLPASS_DATA").env_remove("RUST_LOG");
+    command
+}
+
+/// Runs it to its end, without standard input.
+pub(crate) fn run(data: &Path, args: &[&str]) -> Output {
+    command(data, args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs it to its end, with standard input.
+pub(crate) fn run_with_input(data: &Path, args: &[&str], input: &str) -> Output {
+    let mut child = command(data, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// What it wrote on standard output.
+pub(crate) fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A server that runs until it is dropped.
+pub(crate) struct Serving {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Serving {
+    /// Starts `hallpass serve` with these arguments.
+    pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
+        let mut child = command(data, &[&["serve"], args].concat())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// The first line, printed already or to come, that contains `word`.
+    pub(crate) fn line_with(&mut self, word: &str) -> String {
+        if let Some(line) = self.seen.iter().find(|line| line.contains(word)) {
+            return line.clone();
+        }
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line with {word:?} in {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if line.contains(word) {
+                return line;
+            }
+        }
+    }
+
+    /// What it has printed, as far as it was waited for.
+    pub(crate) fn lines_so_far(&self) -> &[String] {
+        &self.seen
+    }
+
+    /// The last word of that line: the value in a row of the banner.
+    pub(crate) fn value_of(&mut self, word: &str) -> String {
+        self.line_with(word).split_whitespace().last().unwrap().to_owned()
+    }
+
+    /// Asks it to end, as systemd and Ctrl-C do, and says with which code it did.
+    #[cfg(unix)]
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
