@@ -72,6 +72,31 @@ async fn guessing_is_slowed_down_and_the_owner_is_not_locked_out() {
 }
 
 #[tokio::test]
+async fn a_browser_that_the_owner_has_used_is_not_slowed_down_by_others() {
+    let house = House::furnished().await;
+    let owner = Person::new();
+    house.log_in(&owner, &house.request()).await;
+    for _ in 0..5 {
+        try_login(&house, USER, "wrong password").await;
+    }
+    assert_eq!(try_login(&house, USER, PASSWORD).await.status(), 429);
+    let mut request = house.request();
+    harness::set(&mut request, "prompt", "login");
+    let page = house.log_in(&owner, &request).await;
+    assert!(page.url().path().ends_with("/consent"), "{}", message(&page));
+    // The owner's success has not given the others another five guesses.
+    assert_eq!(try_login(&house, USER, PASSWORD).await.status(), 429);
+    // And that browser is counted too: someone else may sit at it.
+    let mut wrong = Vec::new();
+    for _ in 0..6 {
+        let login = owner.open(house.authorize_url(&request)).await;
+        let form = login.form().set("username", USER).set("password", "wrong password");
+        wrong.push(form.submit().await.status().as_u16());
+    }
+    assert_eq!(wrong, [403, 403, 403, 403, 403, 429]);
+}
+
+#[tokio::test]
 async fn names_that_do_not_exist_are_slowed_down_too() {
     let house = House::furnished().await;
     for _ in 0..5 {

@@ -72,15 +72,18 @@ async fn one_refresh_token_has_one_successor_for_64_at_the_same_time() {
     assert_eq!(house.refresh(NATIVE, successor).await.status, 200);
 }
 
+/// All at the same time: each has its connection open before the first one goes.
 async fn race<F: Future<Output = Answer> + Send + 'static>(
-    _house: &House,
+    house: &Arc<House>,
     attempt: impl Fn() -> F,
 ) -> Vec<Answer> {
     let barrier = Arc::new(Barrier::new(64));
     let attempts: Vec<_> = (0..64)
         .map(|_| {
-            let (barrier, attempt) = (Arc::clone(&barrier), attempt());
+            let (house, barrier, attempt) = (Arc::clone(house), Arc::clone(&barrier), attempt());
             tokio::spawn(async move {
+                barrier.wait().await;
+                house.send(house.http.get(house.url("/jwks"))).await;
                 barrier.wait().await;
                 attempt.await
             })

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 pub(super) struct Interaction {
     pub(super) id: String,
     pub(super) request: AuthorizationRequest,
-    browser: Browser,
+    pub(super) browser: Browser,
 }
 
 impl Interaction {

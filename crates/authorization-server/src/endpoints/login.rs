@@ -53,7 +53,7 @@ async fn attempt(
     let mut interaction = Interaction::resume_form(server, headers, &form, PURPOSE).await?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let username = field("username").to_owned();
-    match log_in(server, &username, Secret::new(field("password")), address).await {
+    match log_in(server, &interaction.browser, &username, Secret::new(field("password")), address).await {
         Ok(user_id) => enter(server, headers, &mut interaction, &user_id).await,
         Err(LoginRefused::Wrong) => {
             let error = "Name or password is not right.".to_owned();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hallpass_protocol::secret::Secret;
 
 use super::{Busy, UserName};
+use crate::browser::Browser;
 use crate::random::digest;
 use crate::server::Inner;
 use crate::store::{Attempt, StoreError};
@@ -40,14 +41,22 @@ impl From<Busy> for LoginRefused {
 
 /// Checks name and password, and says whose they are. Counted before it is checked, for the account and for the
 /// address, whether the account exists or not.
+///
+/// A browser in which the account has logged in before is counted by itself. Otherwise whoever keeps on guessing would
+/// keep the owner out.
 pub(crate) async fn log_in(
     server: &Inner,
+    browser: &Browser,
     name: &str,
     password: Secret,
     address: Option<IpAddr>,
 ) -> Result<String, LoginRefused> {
     let key = UserName::parse(name).map_or_else(|_| String::new(), |name| name.key);
-    let account = digest(&format!("account\0{key}"));
+    let known = digest(&format!("browser\0{}\0{key}", browser.token));
+    let account = match server.store.is_known_browser(&known).await? {
+        true => known.clone(),
+        false => digest(&format!("account\0{key}")),
+    };
     let address = address.map(|address| digest(&format!("address\0{}", network(address))));
     if let Some(address) = &address {
         begin(server, address, FREE_FOR_ADDRESS).await?;
@@ -62,6 +71,7 @@ pub(crate) async fn log_in(
         // Not forgotten: whoever has one account could try all others for ever.
         server.store.take_back_attempt(address).await?;
     }
+    server.store.remember_browser(&known).await?;
     Ok(user.id)
 }
 

@@ -11,6 +11,7 @@ mod codes;
 mod consents;
 mod grants;
 mod interactions;
+mod known_browsers;
 mod login_failures;
 mod open;
 mod refresh_tokens;

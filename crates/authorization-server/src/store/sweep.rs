@@ -10,7 +10,7 @@ const BATCH: i64 = 500;
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Each deletes at most `$2` rows that ended before `$1`.
-const SWEEPS: [&str; 8] = [
+const SWEEPS: [&str; 9] = [
     "DELETE FROM interactions WHERE id IN
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE token_hash IN
@@ -24,6 +24,8 @@ const SWEEPS: [&str; 8] = [
        (SELECT revoked FROM revocations WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM login_failures WHERE subject IN
        (SELECT subject FROM login_failures WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM known_browsers WHERE known IN
+       (SELECT known FROM known_browsers WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM setup_links WHERE token_hash IN
        (SELECT token_hash FROM setup_links WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
@@ -54,5 +56,65 @@ impl Store {
         }
         self.revoked().sweep();
         Ok(swept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_protocol::time::Timestamp;
+    use hallpass_testkit::clock::FakeClock;
+
+    use crate::keys::MasterKey;
+    use crate::store::{CodeRow, Store};
+
+    async fn store(folder: &tempfile::TempDir, clock: &FakeClock) -> Store {
+        let path = folder.path().join("hallpass.db");
+        let key = MasterKey::from_bytes([1; 32]);
+        Store::open(&path, key, clock.clock()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn takes_what_has_ended_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
+        let store = store(&folder, &clock).await;
+        let at = Timestamp::from_unix;
+        for n in 0..1201 {
+            let id = format!("old {n}");
+            store.insert_interaction(&id, "b", "{}", at(1_000_010)).await.unwrap();
+        }
+        store.insert_interaction("new", "b", "{}", at(1_000_011)).await.unwrap();
+        clock.set(at(1_000_010));
+        assert_eq!(store.sweep().await.unwrap(), 1201, "more than one batch");
+        assert!(store.find_interaction("new", "b").await.unwrap().is_some());
+        assert_eq!(store.sweep().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_used_code_is_recognised_for_a_day() {
+        const DAY: i64 = 24 * 60 * 60;
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
+        let store = store(&folder, &clock).await;
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        let text = || "x".to_owned();
+        let code = CodeRow {
+            grant_id: text(),
+            user_id: "u".to_owned(),
+            client_id: text(),
+            redirect_uri: text(),
+            challenge: text(),
+            resource: text(),
+            scopes: text(),
+            refreshable: false,
+            expires_at: Timestamp::from_unix(1_000_060),
+            used_at: None,
+        };
+        store.insert_code("c", &code).await.unwrap();
+        assert!(store.redeem_code("c", Timestamp::from_unix(9_000_000), None).await.unwrap());
+        clock.set(Timestamp::from_unix(1_000_060 + DAY - 1));
+        assert_eq!(store.sweep().await.unwrap(), 0);
+        clock.set(Timestamp::from_unix(1_000_060 + DAY));
+        assert_eq!(store.sweep().await.unwrap(), 1);
     }
 }

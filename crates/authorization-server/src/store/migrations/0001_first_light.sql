@@ -117,6 +117,13 @@ CREATE TABLE login_failures (
 );
 CREATE INDEX login_failures_by_end ON login_failures (expires_at);
 
+-- Browsers in which an account has logged in before, hashed together with the account.
+CREATE TABLE known_browsers (
+    known      TEXT   NOT NULL PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX known_browsers_by_end ON known_browsers (expires_at);
+
 CREATE TABLE setup_links (
     token_hash TEXT   NOT NULL PRIMARY KEY,
     expires_at BIGINT NOT NULL
