@@ -107,7 +107,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<PublicUrl>,
 
-    /// TLS ends in front of hallpass: allow a public URL that is plain http
+    /// TLS ends in front of hallpass: take a public URL that is plain http for its https form
     #[arg(long)]
     pub(crate) tls_in_front: bool,
 

@@ -31,6 +31,16 @@ impl PublicUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
+    /// The same host over TLS, on TLS's own port unless another was named.
+    pub(crate) fn over_tls(&self) -> Self {
+        let mut url = self.0.clone();
+        // Between two special schemes this can't fail (WHATWG URL, "scheme state").
+        match url.set_scheme("https") {
+            Ok(()) => Self(url),
+            Err(()) => self.clone(),
+        }
+    }
+
     /// Whether clients reach it over TLS.
     pub(crate) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
@@ -97,6 +107,16 @@ mod tests {
         let url: PublicUrl = "https://MCP.example.com:443/".parse().unwrap();
         assert_eq!(url.to_string(), "https://mcp.example.com");
         assert!(url.is_https() && !url.is_loopback());
+    }
+
+    #[test]
+    fn over_tls_only_the_scheme_differs() {
+        for (plain, tls) in [
+            ("http://mcp.example.com", "https://mcp.example.com"),
+            ("http://mcp.example.com:8080", "https://mcp.example.com:8080"),
+        ] {
+            assert_eq!(plain.parse::<PublicUrl>().unwrap().over_tls().to_string(), tls);
+        }
     }
 
     #[test]

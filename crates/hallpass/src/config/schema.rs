@@ -19,7 +19,7 @@ pub(crate) struct Config {
     /// What clients call this server; metadata, issuer and resource are built from it.
     /// Default: `http://localhost` with the port.
     pub(crate) public_url: Option<PublicUrl>,
-    /// TLS ends in front of hallpass: allow a public URL that is plain http.
+    /// TLS ends in front of hallpass: take a public URL that is plain http for its https form.
     pub(crate) tls_in_front: bool,
     /// The folder for keys, database and tokens.
     pub(crate) data: Option<PathBuf>,

@@ -82,13 +82,9 @@ pub(crate) enum PlanError {
 impl Plan {
     /// Makes command line and file one; the command line wins.
     pub(crate) fn new(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
+        let tls_in_front = args.tls_in_front || config.tls_in_front;
         let public_url = args.public_url.or(config.public_url);
-        if let Some(url) = &public_url {
-            let guarded = url.is_https() || url.is_loopback();
-            if !guarded && !args.tls_in_front && !config.tls_in_front {
-                return Err(PlanError::PlainHttp(url.clone()));
-            }
-        }
+        let public_url = public_url.map(|url| reachable_safely(url, tls_in_front)).transpose()?;
         let server = config.server;
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, "hallpass demo notebook".to_owned())
@@ -124,6 +120,16 @@ impl std::fmt::Display for Upstream {
             // Arguments may hold secrets: the program's name is enough.
             Self::Stdio { program, .. } => f.write_str(program),
         }
+    }
+}
+
+/// Over plain http, tokens and passwords could be read on the way. Where TLS ends in front, what people
+/// reach is the https URL: no client takes an issuer that is anything else (RFC 8414 §2).
+fn reachable_safely(url: PublicUrl, tls_in_front: bool) -> Result<PublicUrl, PlanError> {
+    match (url.is_https() || url.is_loopback(), tls_in_front) {
+        (true, _) => Ok(url),
+        (false, true) => Ok(url.over_tls()),
+        (false, false) => Err(PlanError::PlainHttp(url)),
     }
 }
 

@@ -109,6 +109,16 @@ async fn the_demo_says_how_to_log_in() {
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
 }
 
+/// Whoever says that TLS ends in front may give the URL as hallpass itself hears it.
+#[test]
+fn tls_in_front_makes_a_public_url_https() {
+    let data = tempfile::tempdir().unwrap();
+    let public = ["--public-url", "http://mcp.example.com", "--tls-in-front"];
+    let args = [&["--upstream", NOWHERE, "--listen", "localhost:0"][..], &public].concat();
+    let mut serving = Serving::start(data.path(), &args);
+    assert_eq!(serving.value_of("MCP endpoint"), "https://mcp.example.com/mcp");
+}
+
 #[test]
 #[cfg(unix)]
 fn it_ends_in_good_order_when_asked_to() {
