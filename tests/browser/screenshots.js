@@ -14,8 +14,9 @@ import { Script } from '../peers/process.js';
 import { Application, newClient } from '../peers/sdk-client.js';
 
 const SCREENS = {
-  desktop: { width: 960, height: 720 },
-  phone: { width: 390, height: 844, phone: true },
+  // As high as the longest page, so that all pictures of a screen have one size and show everything.
+  desktop: { width: 960, height: 960 },
+  phone: { width: 390, height: 960, phone: true },
 };
 const COLOURS = ['light', 'dark'];
 
@@ -31,7 +32,7 @@ await new Script().run(async (script) => {
   const browser = await Browser.open(script);
   const person = new Person(browser);
 
-  const application = new Application(callback.url);
+  const application = new Application(callback.url, 'Example Client');
   const transport = new StreamableHTTPClientTransport(new URL(hallpass.endpoint), { authProvider: application });
   await newClient()
     .connect(transport)
@@ -39,11 +40,18 @@ await new Script().run(async (script) => {
       if (!(error instanceof UnauthorizedError)) throw error;
     });
 
+  const fits = async (page, screen) => {
+    const { cssContentSize } = await browser.driver.sendAndGetDevToolsCommand('Page.getLayoutMetrics');
+    if (cssContentSize.height > SCREENS[screen].height) {
+      throw new Error(`${page} is ${cssContentSize.height} pixels high; make ${screen} higher`);
+    }
+  };
   const picture = async (page) => {
     for (const [screen, size] of Object.entries(SCREENS)) {
       for (const colours of COLOURS) {
         await browser.screen(size);
         await browser.colours(colours);
+        await fits(page, screen);
         const file = path.join(folder, `${page}-${screen}-${colours}.png`);
         await writeFile(file, await browser.driver.takeScreenshot(), 'base64');
         console.log(file);

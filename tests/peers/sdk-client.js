@@ -16,13 +16,14 @@ export class Application {
   #tokens;
   #verifier;
 
-  constructor(redirectUrl) {
+  constructor(redirectUrl, name = 'Stranger') {
     this.redirectUrl = redirectUrl;
+    this.name = name;
   }
 
   get clientMetadata() {
     return {
-      client_name: 'Stranger',
+      client_name: this.name,
       redirect_uris: [this.redirectUrl],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
