@@ -50,7 +50,7 @@ pub async fn run(
     let bridge = Arc::new(Bridge { session: Session::new(client), lines, order: Arc::new(RwLock::new(())) });
     let mut work = Work::default();
     let read = read_lines(&bridge, reader, &mut work).await;
-    work.finish().await;
+    work.finish(&bridge).await;
     bridge.session.end().await;
     drop(bridge);
     drop(work);
@@ -156,9 +156,12 @@ impl Work {
         self.cancellable.retain(|_, handle| !handle.is_finished());
     }
 
-    async fn finish(&mut self) {
-        self.streams.abort_all();
-        let drained = async { while self.exchanges.join_next().await.is_some() {} };
+    /// Lets answers in flight arrive, then ends what has no end of its own.
+    async fn finish(&mut self, bridge: &Bridge) {
+        let drained = async {
+            while self.exchanges.join_next().await.is_some() {}
+            drop(bridge.order.write().await);
+        };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             self.exchanges.shutdown().await;
         }
