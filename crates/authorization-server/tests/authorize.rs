@@ -58,6 +58,10 @@ async fn an_unregistered_redirect_uri_gets_a_page_here_before_any_login() {
         WEB_CALLBACK,
     ] {
         assert_local(&open(&house, &changed(&house, "redirect_uri", uri)).await, uri);
+        // Nor is any other fault told there.
+        let mut faulty = changed(&house, "redirect_uri", uri);
+        set(&mut faulty, "response_type", "token");
+        assert_local(&open(&house, &faulty).await, uri);
     }
 }
 

@@ -152,6 +152,24 @@ async fn one_consent_gives_one_code() {
     assert_eq!((second.status().as_u16(), second.location()), (400, None));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_consent_sent_many_times_at_once_gives_one_code() {
+    let house = House::furnished().await;
+    let consent = house.log_in(&Person::new(), &house.request()).await;
+    let form = consent.form().press("decision", "allow");
+    let clicks: Vec<_> = (0..32)
+        .map(|_| {
+            let form = form.clone();
+            tokio::spawn(async move { form.submit().await.location_param("code") })
+        })
+        .collect();
+    let mut codes = 0;
+    for click in clicks {
+        codes += usize::from(click.await.unwrap().is_some());
+    }
+    assert_eq!(codes, 1);
+}
+
 #[tokio::test]
 async fn a_consent_that_waits_too_long_is_over() {
     let house = House::furnished().await;

@@ -114,3 +114,71 @@ impl Store {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+impl CodeRow {
+    /// A code of this user that ends then.
+    pub(super) fn sample(user_id: &str, expires_at: i64) -> Self {
+        let text = || "x".to_owned();
+        Self {
+            grant_id: text(),
+            user_id: user_id.to_owned(),
+            client_id: text(),
+            redirect_uri: text(),
+            challenge: text(),
+            resource: text(),
+            scopes: text(),
+            refreshable: true,
+            expires_at: Timestamp::from_unix(expires_at),
+            used_at: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::MasterKey;
+    use hallpass_testkit::clock::FakeClock;
+
+    /// Row 1, without the reading that comes before: the statement alone has to decide.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_of_64_callers_redeems_a_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000)).clock();
+        let key = MasterKey::from_bytes([1; 32]);
+        let store = Store::open(&folder.path().join("db"), key, clock).await.unwrap();
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
+        let ends = Timestamp::from_unix(9_000);
+        let callers: Vec<_> = (0..64)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let (token, next) = (format!("token {n}"), format!("next {n}"));
+                    let redeemed = store.redeem_code("c", ends, Some((&token, ends))).await.unwrap();
+                    let rotated = store.rotate_refresh_token(&token, &next, "s", ends);
+                    (redeemed, rotated.await.unwrap())
+                })
+            })
+            .collect();
+        let mut won = Vec::new();
+        for caller in callers {
+            won.push(caller.await.unwrap());
+        }
+        assert_eq!(won.iter().filter(|won| **won == (true, true)).count(), 1);
+        assert_eq!(won.iter().filter(|won| **won == (false, false)).count(), 63);
+    }
+
+    #[tokio::test]
+    async fn an_expired_code_is_not_redeemed_by_the_statement_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000));
+        let key = MasterKey::from_bytes([1; 32]);
+        let store = Store::open(&folder.path().join("db"), key, clock.clock()).await.unwrap();
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
+        clock.set(Timestamp::from_unix(1_060));
+        assert!(!store.redeem_code("c", Timestamp::from_unix(9_000), None).await.unwrap());
+    }
+}

@@ -79,3 +79,38 @@ impl Store {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::CodeRow;
+    use super::*;
+    use crate::keys::MasterKey;
+    use hallpass_testkit::clock::FakeClock;
+
+    /// Row 2, without the reading that comes before: the statement alone has to decide.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_of_64_callers_rotates_a_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000)).clock();
+        let key = MasterKey::from_bytes([1; 32]);
+        let store = Store::open(&folder.path().join("db"), key, clock).await.unwrap();
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
+        let ends = Timestamp::from_unix(9_000);
+        assert!(store.redeem_code("c", ends, Some(("first", ends))).await.unwrap());
+        let callers: Vec<_> = (0..64)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let next = format!("next {n}");
+                    store.rotate_refresh_token("first", &next, &next, ends).await.unwrap()
+                })
+            })
+            .collect();
+        let mut won = 0;
+        for caller in callers {
+            won += usize::from(caller.await.unwrap());
+        }
+        assert_eq!(won, 1);
+    }
+}

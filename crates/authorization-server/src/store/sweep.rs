@@ -97,20 +97,7 @@ mod tests {
         let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
         let store = store(&folder, &clock).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
-        let text = || "x".to_owned();
-        let code = CodeRow {
-            grant_id: text(),
-            user_id: "u".to_owned(),
-            client_id: text(),
-            redirect_uri: text(),
-            challenge: text(),
-            resource: text(),
-            scopes: text(),
-            refreshable: false,
-            expires_at: Timestamp::from_unix(1_000_060),
-            used_at: None,
-        };
-        store.insert_code("c", &code).await.unwrap();
+        store.insert_code("c", &CodeRow::sample("u", 1_000_060)).await.unwrap();
         assert!(store.redeem_code("c", Timestamp::from_unix(9_000_000), None).await.unwrap());
         clock.set(Timestamp::from_unix(1_000_060 + DAY - 1));
         assert_eq!(store.sweep().await.unwrap(), 0);
