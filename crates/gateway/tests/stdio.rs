@@ -271,6 +271,21 @@ async fn a_batch_is_answered_in_full() {
     assert_eq!(answers.as_array().unwrap().len(), 2);
 }
 
+/// A process that says more than anybody has read yet takes no more input; the client still gets its
+/// stream, and reads.
+#[tokio::test]
+async fn a_talkative_batch_does_not_block_itself() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let call = |id: i64| {
+        let params = json!({"steps":5_000,"_meta":{"progressToken":id}});
+        json!({"jsonrpc":"2.0","id":id,"method":"progress","params":params,"padding":"x".repeat(5_000)})
+    };
+    let batch = Value::from((0..100).map(call).collect::<Vec<_>>());
+    let mut events = Events::of(soon(client.post(&batch)).await);
+    assert_eq!(soon(events.next()).await.unwrap()["params"]["progress"], 1);
+}
+
 #[tokio::test]
 async fn an_id_is_under_way_once() {
     let gateway = gateway();

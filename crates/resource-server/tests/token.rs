@@ -169,6 +169,15 @@ async fn good_tokens_are_taken() {
     }
 }
 
+/// Whoever it is: with trusted keys or without, a stranger is not taken for a friend.
+#[tokio::test]
+async fn an_untrusted_issuer_is_named_as_such() {
+    let server = protect();
+    let elsewhere = claims(&server, "iss", json!("https://other.example.com"));
+    let response = server.post(&server.issuer.sign(&elsewhere), "{}").await;
+    assert!(text(response).await.contains("does not trust"));
+}
+
 /// Row 36.
 #[tokio::test]
 async fn two_authorization_fields_are_refused() {

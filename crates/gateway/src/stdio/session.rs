@@ -9,6 +9,7 @@ use hallpass_resource_server::Caller;
 use hallpass_resource_server::json_rpc::Id;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -117,14 +118,44 @@ impl Session {
         events: bool,
     ) -> Result<Option<Messages>, Refused> {
         let answers = self.expect_answers(&messages, events)?;
-        for message in messages {
+        for message in &messages {
             if let Kind::Cancelled(id) = &message.kind {
                 self.forget(id);
             }
-            let sent = self.input.send(message.line).await;
-            sent.map_err(|_| Refused::UnknownSession)?;
         }
+        let lines = messages.into_iter().map(|message| message.line);
+        self.send(lines, answers.is_some()).await?;
         Ok(answers)
+    }
+
+    /// Hands lines to the process. Where answers go to the very client that waits for this, nothing may
+    /// wait here: a process that cannot get rid of its answers takes no more lines.
+    async fn send(
+        &self,
+        lines: impl Iterator<Item = Bytes> + Send + 'static,
+        answered: bool,
+    ) -> Result<(), Refused> {
+        let mut lines = lines;
+        while let Some(line) = lines.next() {
+            let line = match self.input.try_send(line) {
+                Ok(()) => continue,
+                Err(TrySendError::Closed(_)) => return Err(Refused::UnknownSession),
+                Err(TrySendError::Full(line)) => line,
+            };
+            let input = self.input.clone();
+            let rest = async move {
+                for line in std::iter::once(line).chain(lines) {
+                    input.send(line).await.map_err(|_| Refused::UnknownSession)?;
+                }
+                Ok(())
+            };
+            if answered {
+                tokio::spawn(rest);
+                return Ok(());
+            }
+            return rest.await;
+        }
+        Ok(())
     }
 
     fn expect_answers(&self, messages: &[Message], events: bool) -> Result<Option<Messages>, Refused> {

@@ -55,13 +55,41 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// `X-Hallpass-…` in any spelling: CGI and its heirs read `X_Hallpass_Subject` and
-/// `X-Hallpass-Subject` as one (never-again 34).
+/// What programs behind a proxy take for a word about who is calling, or from where: hallpass's own
+/// fields, and those of proxies that may have stood here before. From a client none of them is true.
+const IDENTITY: [&str; 22] = [
+    "x-hallpass",
+    "forwarded",
+    "x-forwarded-",
+    "x-real-ip",
+    "x-original-",
+    "x-rewrite-url",
+    "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
+    "x-remote-",
+    "x-webauth-",
+    "x-pomerium-",
+    "x-goog-authenticated-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-amzn-oidc-",
+    "x-client-cert",
+    "client-cert",
+    "cf-access-",
+    "tailscale-",
+    "remote-",
+];
+
+/// In any spelling: CGI and its heirs read `X_Hallpass_Subject` and `X-Hallpass-Subject` as one
+/// (never-again 34).
 fn is_identity(name: &HeaderName) -> bool {
     let same = |a: u8, b: u8| a == b || (a == b'_' && b == b'-');
-    let prefix = b"x-hallpass";
     let name = name.as_str().as_bytes();
-    name.len() >= prefix.len() && name.iter().zip(prefix).all(|(a, b)| same(*a, *b))
+    IDENTITY.iter().any(|prefix| {
+        name.len() >= prefix.len() && name.iter().zip(prefix.as_bytes()).all(|(a, b)| same(*a, *b))
+    })
 }
 
 /// Says who is calling. Call it after [`strip`], so that these fields are said by nobody else.
@@ -113,6 +141,18 @@ mod tests {
             "X-Hallpass",
             "x-hallpass-anything-new",
             "x-hallpassage",
+            "Forwarded",
+            "X-Forwarded-User",
+            "X_Forwarded_User",
+            "x-forwarded_email",
+            "X-Forwarded-For",
+            "X-Auth-Request-Email",
+            "Remote-User",
+            "REMOTE_USER",
+            "X-Goog-Authenticated-User-Email",
+            "X-MS-CLIENT-PRINCIPAL-NAME",
+            "Cf-Access-Jwt-Assertion",
+            "Tailscale-User-Login",
         ] {
             assert!(stripped(&[(name, "admin")]).is_empty(), "{name}");
         }
