@@ -58,9 +58,8 @@ impl Awaited {
         Self {
             ids: message.ids.clone(),
             is_initialize: message.is_initialize(),
-            is_stateless: message.stateless_version.is_some(),
-            is_list_of_tools: message.stateless_version.is_some()
-                && message.method.as_deref() == Some("tools/list"),
+            is_stateless: message.is_stateless(),
+            is_list_of_tools: message.is_stateless() && message.method.as_deref() == Some("tools/list"),
         }
     }
 

@@ -72,9 +72,14 @@ impl Message {
         self.cancels.as_ref().map(Value::to_string)
     }
 
-    /// Under which name this request is cancelled by closing its stream; stateless requests only.
+    /// Under which name this request is cancelled. A batch cannot be.
     pub(super) fn cancel_key(&self) -> Option<String> {
-        self.stateless_version.as_ref().and(self.ids.first()).map(Value::to_string)
+        self.method.as_ref().and(self.ids.first()).map(Value::to_string)
+    }
+
+    /// Whether this message stands alone, in no session.
+    pub(super) fn is_stateless(&self) -> bool {
+        self.stateless_version.is_some()
     }
 
     /// What the person wants to do, for step-ups and errors.
@@ -118,13 +123,22 @@ mod tests {
     }
 
     #[test]
-    fn only_stateless_requests_are_cancelled_by_closing() {
+    fn a_request_is_found_by_what_cancels_it() {
         let meta = |version: &str| {
             json!({"id":7,"method":"m","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":version}}}).to_string()
         };
         let cancel = parse(r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#);
-        assert_eq!(parse(&meta("2026-07-28")).cancel_key(), cancel.cancels());
-        assert_eq!(parse(&meta("2025-11-25")).cancel_key(), None);
-        assert_eq!(parse(r#"{"id":7,"method":"m"}"#).cancel_key(), None);
+        for (text, stateless) in [(meta("2026-07-28"), true), (meta("2025-11-25"), false)] {
+            assert_eq!(
+                (parse(&text).cancel_key(), parse(&text).is_stateless()),
+                (cancel.cancels(), stateless)
+            );
+        }
+        assert_eq!(
+            parse(r#"{"id":"7","method":"m"}"#).cancel_key(),
+            Some("\"7\"".into()),
+            "a string is no number"
+        );
+        assert_eq!(cancel.cancel_key(), None);
     }
 }

@@ -118,18 +118,21 @@ struct Work {
     exchanges: JoinSet<()>,
     /// What lasts as long as the local side: streams of changes.
     streams: JoinSet<()>,
-    /// Stateless requests by id, to close when they are cancelled.
-    cancellable: HashMap<String, AbortHandle>,
+    /// Requests by id, to end when they are cancelled; and whether they are stateless.
+    cancellable: HashMap<String, (AbortHandle, bool)>,
 }
 
 impl Work {
     async fn start(&mut self, bridge: &Arc<Bridge>, message: Message) {
-        if let Some(handle) = message.cancels().and_then(|id| self.cancellable.remove(&id)) {
-            // MCP 2026-07-28, "Cancellation": to close the stream is to cancel.
+        if let Some((handle, is_stateless)) = message.cancels().and_then(|id| self.cancellable.remove(&id)) {
+            // Nobody waits for that answer any more.
             handle.abort();
-            return;
+            // MCP 2026-07-28, "Cancellation": to close the stream is to cancel. Before, the server is told.
+            if is_stateless {
+                return;
+            }
         }
-        let (bridge, key) = (Arc::clone(bridge), message.cancel_key());
+        let (bridge, key, is_stateless) = (Arc::clone(bridge), message.cancel_key(), message.is_stateless());
         let set = if message.is_subscription() { &mut self.streams } else { &mut self.exchanges };
         let handle = if message.is_initialized() {
             let first = Arc::clone(&bridge.order).write_owned().await;
@@ -145,7 +148,7 @@ impl Work {
             })
         };
         if let Some(key) = key {
-            self.cancellable.insert(key, handle);
+            self.cancellable.insert(key, (handle, is_stateless));
         }
     }
 
@@ -153,7 +156,7 @@ impl Work {
     fn reap(&mut self) {
         while self.exchanges.try_join_next().is_some() {}
         while self.streams.try_join_next().is_some() {}
-        self.cancellable.retain(|_, handle| !handle.is_finished());
+        self.cancellable.retain(|_, (handle, _)| !handle.is_finished());
     }
 
     /// Lets answers in flight arrive, then ends what has no end of its own.
