@@ -29,8 +29,8 @@ pub struct Draining(pub CancellationToken);
 /// How connections are treated.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    /// How long the head of a request may take, from its first byte or from the end of the request
-    /// before: 30 seconds. Connections that wait for longer are closed.
+    /// How long the head of a request may take, counted from the moment that a connection is there or
+    /// that the answer before it has ended: 30 seconds. Connections that idle for longer are closed.
     pub head: Duration,
     /// The longest head, in bytes: 64 KiB.
     pub head_bytes: usize,

@@ -72,6 +72,15 @@ async fn handlers_know_the_peer() {
     assert!(answer.ends_with("hello 127.0.0.1"), "{answer}");
 }
 
+#[tokio::test]
+async fn http2_is_spoken_to_those_who_begin_with_it() {
+    let server = start(hello(), Connections::default()).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let answer = soon(client.get(format!("http://{}/", server.address)).send()).await.unwrap();
+    assert_eq!(answer.version(), http::Version::HTTP_2);
+    assert_eq!(soon(answer.text()).await.unwrap(), "hello 127.0.0.1");
+}
+
 /// Slow loris: whoever does not finish the head of a request in time is cut, however little was sent.
 #[tokio::test(start_paused = true)]
 async fn slow_heads_are_cut() {

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 use crate::settings::{Settings, TrustedIssuer};
 
 /// A token that a trusted issuer signed for this resource, that is valid now and not revoked. Only
-/// [`Verifier::verify`] makes one.
+/// [`ResourceServer::verify`](crate::ResourceServer::verify) makes one.
 #[derive(Clone, Debug)]
 pub struct Verified {
     caller: Caller,
