@@ -63,9 +63,6 @@ pub enum StartError {
         "access tokens may live a day at most, since a revocation is remembered that long; ten minutes is usual"
     )]
     LongAccessTokens,
-    /// No password can be hashed.
-    #[error("passwords cannot be hashed: is there enough memory?")]
-    Passwords,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -92,7 +89,7 @@ impl AuthorizationServer {
         let setup_link = new_setup_link(&settings, &store).await?;
         let inner = Arc::new(Inner {
             cookies: Cookies::new(&settings.issuer),
-            passwords: Passwords::new().await.map_err(|_| StartError::Passwords)?,
+            passwords: Passwords::new(),
             documents: DocumentCache::default(),
             settings,
             store,

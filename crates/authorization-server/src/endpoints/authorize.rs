@@ -11,7 +11,7 @@ use super::interaction::Interaction;
 use super::oauth_answer::form;
 use super::redirect::{ToClient, see_other};
 use super::{Server, consent};
-use crate::checks::{AuthorizationRequest, Proven, check, prove, state};
+use crate::checks::{AuthorizationRequest, check, prove, state};
 use crate::login::current_session;
 use crate::pages::Problem;
 use crate::store::SessionRow;
@@ -59,7 +59,7 @@ async fn authorize(
     match (session, known) {
         (Some(session), true) => consent::grant(server, &session, &request, &to_client).await,
         (session, _) if request.prompt.silent => Ok(to_client.error(&silent(session.as_ref()))),
-        (session, _) => ask(server, headers, request, &proven, session.is_some()).await,
+        (session, _) => ask(server, headers, request, session.is_some()).await,
     }
 }
 
@@ -68,7 +68,6 @@ async fn ask(
     server: &Server,
     headers: &HeaderMap,
     request: AuthorizationRequest,
-    _proven: &Proven,
     logged_in: bool,
 ) -> Result<Response, Problem> {
     let browser = server.cookies.browser(headers);

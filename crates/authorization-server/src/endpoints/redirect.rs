@@ -34,26 +34,20 @@ impl<'a> ToClient<'a> {
     }
 
     pub(super) fn code(&self, code: &str) -> Response {
-        self.send([("code", Some(code)), ("error", None)])
+        self.send([Some(("code", code)), None])
     }
 
     pub(super) fn error(&self, error: &OAuthError) -> Response {
-        tracing::info!(
-            error = error.error.as_str(),
-            description = error.error_description,
-            "an authorization request was refused"
-        );
-        self.send([
-            ("error", Some(error.error.as_str())),
-            ("error_description", error.error_description.as_deref()),
-        ])
+        let (code, description) = (error.error.as_str(), error.error_description.as_deref());
+        tracing::info!(error = code, description, "an authorization request was refused");
+        let description = description.map(|text| ("error_description", text));
+        self.send([Some(("error", code)), description])
     }
 
-    fn send(&self, parameters: [(&str, Option<&str>); 2]) -> Response {
-        let parameters = parameters
-            .into_iter()
-            .chain([("state", self.state), ("iss", Some(self.issuer.as_str()))])
-            .filter_map(|(name, value)| Some((name, value?)));
+    fn send(&self, answer: [Option<(&str, &str)>; 2]) -> Response {
+        let state = self.state.map(|state| ("state", state));
+        let issuer = Some(("iss", self.issuer.as_str()));
+        let parameters = answer.into_iter().chain([state, issuer]).flatten();
         see_other(&self.redirect.with_params(parameters))
     }
 }

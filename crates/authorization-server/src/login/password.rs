@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hallpass_protocol::secret::Secret;
 use tokio::sync::Semaphore;
 
@@ -41,13 +43,12 @@ pub(crate) struct Passwords {
 }
 
 impl Passwords {
-    pub(crate) async fn new() -> Result<Self, Busy> {
-        let random = Secret::new(crate::random::token());
-        Ok(Self {
-            nobody: hash(random).await?,
+    pub(crate) fn new() -> Self {
+        Self {
+            nobody: hash_of_nothing(),
             working: Arc::new(Semaphore::new(AT_ONCE)),
             admitted: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
-        })
+        }
     }
 
     /// Whether this is the password behind the hash. Without a hash the same work is done for nothing.
@@ -63,6 +64,18 @@ impl Passwords {
         });
         Ok(fits.await.unwrap_or(false) && exists)
     }
+}
+
+/// A hash with the parameters of a new one, and random bits where the result would stand.
+fn hash_of_nothing() -> String {
+    let salt = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let result = STANDARD_NO_PAD.encode(rand::random::<[u8; 32]>());
+    format!(
+        "$argon2id$v=19$m={},t={},p={}${salt}${result}",
+        Params::DEFAULT_M_COST,
+        Params::DEFAULT_T_COST,
+        Params::DEFAULT_P_COST
+    )
 }
 
 fn verify(password: &Secret, hash: &str) -> bool {
@@ -111,10 +124,21 @@ mod tests {
     async fn only_the_right_password_fits() {
         let stored = hash(Secret::new("right password")).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$"), "{stored}");
-        let passwords = Passwords::new().await.unwrap();
+        let passwords = Passwords::new();
         let verify = |text: &str| passwords.verify(Secret::new(text), Some(&stored));
         assert_eq!(verify("right password").await, Ok(true));
         assert_eq!(verify("wrong password").await, Ok(false));
         assert_eq!(passwords.verify(Secret::new("right password"), None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_exist_costs_the_same_work() {
+        let work = |hash: &str| hash.rsplitn(3, '$').last().unwrap().to_owned();
+        let (real, none) = (hash(Secret::new("a password")).await.unwrap(), hash_of_nothing());
+        assert_eq!(work(&real), work(&none));
+        let parsed = PasswordHash::new(&none).unwrap();
+        assert_eq!(parsed.salt.unwrap().len(), PasswordHash::new(&real).unwrap().salt.unwrap().len());
+        assert_eq!(none.len(), real.len());
+        assert_ne!(none, hash_of_nothing());
     }
 }

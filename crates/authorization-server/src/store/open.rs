@@ -101,3 +101,40 @@ fn migrations() -> Migrator {
         false,
     )])
 }
+
+#[cfg(test)]
+mod tests {
+    use hallpass_protocol::time::Timestamp;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn several_at_once_can_open_a_new_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data").join("hallpass.db");
+        let openings: Vec<_> = (0..8)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move {
+                    let clock = Clock::new(|| Timestamp::from_unix(1_000));
+                    Store::open(&path, MasterKey::from_bytes([1; 32]), clock).await.map(drop)
+                })
+            })
+            .collect();
+        for opening in openings {
+            opening.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a file");
+        std::fs::write(&file, "").unwrap();
+        let clock = Clock::new(|| Timestamp::from_unix(1_000));
+        let key = MasterKey::from_bytes([1; 32]);
+        let error = Store::open(&file.join("hallpass.db"), key, clock).await.unwrap_err();
+        assert!(matches!(error, StoreError::Open { .. }));
+        assert!(error.to_string().contains("a file/hallpass.db"), "{error}");
+    }
+}
