@@ -99,7 +99,7 @@ impl Client {
         inner.ensure_own(request.url())?;
         let mut cure = Cure::Any;
         loop {
-            let account = inner.account_for_request(self.attended).await?;
+            let account = inner.account_for_request().await?;
             let sent = account.as_ref().map(|account| account.access_token.clone());
             // A body that is a stream can be sent once: then the caller has to repeat the request.
             let (mut attempt, next) = match request.try_clone() {

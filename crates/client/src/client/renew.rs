@@ -25,22 +25,21 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
 impl Inner {
-    /// The login to send with, refreshed if its token is about to end.
-    pub(super) async fn account_for_request(
-        self: &Arc<Self>,
-        attended: bool,
-    ) -> Result<Option<Arc<Account>>, Error> {
+    /// The login to send with, refreshed if its token is about to end. Nobody is asked to log in at this point:
+    /// only the server's refusal says that it is necessary, and how it is done.
+    pub(super) async fn account_for_request(self: &Arc<Self>) -> Result<Option<Arc<Account>>, Error> {
         let Some(account) = self.account().await? else { return Ok(None) };
         if !self.is_ending(&account) || account.refresh_token.is_none() {
-            // An ended token without a successor is sent all the same: the server's clock decides.
             return Ok(Some(account));
         }
         let sent = Some(account.access_token.clone());
-        let wish = Wish { sent, want: Want::Token { login: false }, attended };
+        let wish = Wish { sent, want: Want::Token { login: false }, attended: false };
         match self.obtain(wish, None).await {
             Ok(_) => self.account().await,
-            // The old token may still do, by the server's clock; if not, its 401 leads back here.
-            Err(Error::Transient { .. }) => Ok(Some(account)),
+            // The old token may still do, by the server's clock; if not, its 401 leads on from here.
+            Err(Error::Transient { .. } | Error::RefreshRejected { .. } | Error::LoginNeeded { .. }) => {
+                Ok(Some(account))
+            }
             Err(error) => Err(error),
         }
     }

@@ -99,8 +99,7 @@ impl Client {
     /// [`Error::LoginNeeded`] where none is stored or it cannot be refreshed.
     pub async fn token(&self) -> Result<AccessToken, Error> {
         let needed = |reason| Error::LoginNeeded { server: self.inner.server.to_string(), reason };
-        let account =
-            self.inner.account_for_request(false).await?.ok_or_else(|| needed("no login is stored"))?;
+        let account = self.inner.account_for_request().await?.ok_or_else(|| needed("no login is stored"))?;
         if account.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
             return Err(needed("the stored login has ended"));
         }

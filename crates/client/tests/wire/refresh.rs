@@ -206,6 +206,22 @@ async fn a_dead_refresh_token_leads_to_a_login_where_a_person_is() {
     assert_eq!(person.logins(), 1);
 }
 
+/// mcp-remote#149: login tabs opened after sleep. Only a refusal by the server opens one.
+#[tokio::test]
+async fn an_ended_token_is_refused_by_the_server_before_a_person_is_asked() {
+    let (peer, person, time) = (Peer::start().await, Person::default(), clock());
+    let client = builder(&peer, &person).clock(time.clock()).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    time.advance(Duration::from_secs(4000));
+    peer.expire_refresh_tokens();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert_eq!(person.logins(), 1, "by the server's clock the token was still good");
+    peer.expire_access_tokens();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    let seen = peer.seen();
+    assert_eq!((person.logins(), seen.mcp.len(), seen.grants("refresh_token")), (2, 5, 1));
+}
+
 #[tokio::test]
 async fn a_caller_that_gives_up_does_not_tear_the_refresh() {
     let peer = Peer::start().await;
