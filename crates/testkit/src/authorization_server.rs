@@ -103,6 +103,8 @@ struct Shared {
     /// Codes, with their scopes.
     codes: Mutex<HashMap<String, String>>,
     slow: Notify,
+    /// How many MCP sessions were opened; the last one is good.
+    sessions: Mutex<u32>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -144,6 +146,7 @@ impl Peer {
             refresh: Mutex::default(),
             codes: Mutex::default(),
             slow: Notify::new(),
+            sessions: Mutex::default(),
         });
         let router = Router::new()
             .route("/.well-known/oauth-protected-resource/mcp", get(resource_metadata))
@@ -183,6 +186,11 @@ impl Peer {
     /// Makes every refresh token invalid.
     pub fn expire_refresh_tokens(&self) {
         lock(&self.shared.refresh).clear();
+    }
+
+    /// Makes the MCP server forget its session, as a restart would.
+    pub fn forget_session(&self) {
+        *lock(&self.shared.sessions) += 1;
     }
 
     /// Lets every waiting `slow` call answer.
@@ -328,6 +336,11 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
     if let Some(refused) = refusal(&shared, &headers, if tool == "write" { "write" } else { "" }) {
         return refused;
     }
+    let session = format!("session-{}", lock(&shared.sessions));
+    let is_lost = headers.get("mcp-session-id").is_some_and(|id| *id != *session) && method != "initialize";
+    if is_lost {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let Some(id) = body.get("id").filter(|_| !method.is_empty()) else {
         return StatusCode::ACCEPTED.into_response();
     };
@@ -336,7 +349,9 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
     match (method.as_str(), tool.as_str()) {
         ("initialize", _) => {
             let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "peer", "version": "1"}});
-            ([("mcp-session-id", "session-1")], Json(answer(result))).into_response()
+            let mut sessions = lock(&shared.sessions);
+            *sessions += 1;
+            ([("mcp-session-id", format!("session-{sessions}"))], Json(answer(result))).into_response()
         }
         ("tools/call", "slow") => {
             shared.slow.notified().await;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use http::header::CONTENT_TYPE;
 use reqwest::Response;
+use serde_json::Value;
 use sse_stream::SseStream;
 
 use super::Bridge;
@@ -50,4 +52,27 @@ impl Position {
         }
         false
     }
+}
+
+/// The answer to a request for which nothing else is awaited, from JSON or from an event stream.
+pub(super) async fn first_answer(response: Response) -> Option<Value> {
+    if !response.status().is_success() {
+        return None;
+    }
+    if !is_event_stream(&response) {
+        return response.json().await.ok();
+    }
+    let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
+    while let Some(Ok(event)) = events.next().await {
+        let message: Option<Value> = event.data.and_then(|data| serde_json::from_str(&data).ok());
+        if let Some(answer) = message.filter(|message| message.get("result").is_some()) {
+            return Some(answer);
+        }
+    }
+    None
+}
+
+pub(super) fn is_event_stream(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }

@@ -1,13 +1,13 @@
 //! One message to the server, and everything that comes back for it.
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use reqwest::Response;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{
     Bridge,
-    events::Position,
+    events::{Position, is_event_stream},
     message::{Message, error_line},
 };
 
@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 5;
 /// Carries a message, and delivers the answers; each awaited id is answered in the end, if only by an error.
 pub(super) async fn run(bridge: &Bridge, message: Message) {
     let mut awaited = Awaited::new(&message);
-    match bridge.session.post(&message).await {
+    match post(bridge, &message).await {
         Ok(response) if response.status().is_success() => awaited.receive(bridge, response).await,
         Ok(response) => awaited.refused(bridge, response).await,
         Err(error) => {
@@ -31,17 +31,20 @@ pub(super) async fn run(bridge: &Bridge, message: Message) {
     }
 }
 
+/// Once more in a new session, where the server has forgotten the one that the message was sent in.
+async fn post(bridge: &Bridge, message: &Message) -> Result<Response, crate::Error> {
+    let session = bridge.session.id().filter(|_| !message.is_initialize());
+    let response = bridge.session.post(message).await?;
+    match session {
+        Some(lost) if response.status() == StatusCode::NOT_FOUND && bridge.session.reopen(&lost).await => {
+            bridge.session.post(message).await
+        }
+        _ => Ok(response),
+    }
+}
+
 fn is_about_login(error: &crate::Error) -> bool {
     !matches!(error, crate::Error::Http(_) | crate::Error::Transient { .. })
-}
-
-pub(super) fn is_event_stream(response: &Response) -> bool {
-    content_type(response).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
-}
-
-fn content_type(response: &Response) -> Option<&str> {
-    let value = response.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').next().map(str::trim)
 }
 
 /// The answers that are still missing.

@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 
-use super::{Bridge, events::Position, exchange::is_event_stream};
+use super::{
+    Bridge,
+    events::{Position, is_event_stream},
+};
 
 /// Follows the server's own stream, where it has one, for as long as the session lasts.
 pub(super) async fn run(bridge: &Bridge) {
@@ -14,6 +17,11 @@ pub(super) async fn run(bridge: &Bridge) {
         match bridge.session.get(position.last_id.as_deref()).await {
             Ok(response) if response.status().is_success() && is_event_stream(&response) => {
                 position.follow(bridge, response, |message| (message, false)).await;
+            }
+            // The session is lost, or this is how a server says that it has no such stream.
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => {
+                bridge.session.reopened().await;
+                continue;
             }
             // 405 is how a server says that it has no such stream; no other refusal changes by itself either.
             Ok(response) if !is_passing(response.status()) => return,

@@ -5,8 +5,10 @@ use std::sync::{PoisonError, RwLock};
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::{Request, Response};
 use serde_json::Value;
+use tokio::sync::{Mutex, Notify};
 
 use super::{
+    events,
     headers::{METHOD, NAME, PROTOCOL_VERSION, SESSION_ID, encode},
     message::Message,
     tool_headers::ToolHeaders,
@@ -17,6 +19,11 @@ use crate::{Client, Error};
 pub(super) struct Session {
     client: Client,
     learned: RwLock<Learned>,
+    /// The local client's own `initialize`, to open a new session with.
+    opening: RwLock<Option<Vec<u8>>>,
+    /// Held while a lost session is opened anew, so that one of many requests does it.
+    reopening: Mutex<()>,
+    reopened: Notify,
     /// What listed tools want to see in headers; stateless revisions only.
     pub(super) tools: ToolHeaders,
 }
@@ -29,11 +36,23 @@ struct Learned {
 
 impl Session {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, learned: RwLock::default(), tools: ToolHeaders::default() }
+        Self {
+            client,
+            learned: RwLock::default(),
+            opening: RwLock::default(),
+            reopening: Mutex::default(),
+            reopened: Notify::default(),
+            tools: ToolHeaders::default(),
+        }
     }
 
     fn learned(&self) -> Learned {
         self.learned.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The session's id, where the server gave one.
+    pub(super) fn id(&self) -> Option<HeaderValue> {
+        self.learned().id
     }
 
     /// Whether the server keeps a session, and so may have something to say by itself.
@@ -57,6 +76,7 @@ impl Session {
         if message.is_initialize() {
             let id = response.headers().get(SESSION_ID).cloned();
             *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Learned { id, version: None };
+            *self.opening.write().unwrap_or_else(PoisonError::into_inner) = Some(message.body.clone());
         }
         Ok(response)
     }
@@ -79,6 +99,30 @@ impl Session {
             let told = client.send_operation("the end of the session", request);
             let _ = tokio::time::timeout(std::time::Duration::from_secs(5), told).await;
         }
+    }
+
+    /// Opens a new session in place of `lost`, which the server does not know any more (MCP 2025-11-25, "Session
+    /// Management": 404 means to initialize again). The local client notices nothing. Whether that succeeded.
+    pub(super) async fn reopen(&self, lost: &HeaderValue) -> bool {
+        let _one = self.reopening.lock().await;
+        if self.id().as_ref() != Some(lost) {
+            return true;
+        }
+        let opening = self.opening.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(Ok(initialize)) = opening.map(Message::parse) else { return false };
+        let Ok(response) = self.post(&initialize).await else { return false };
+        let Some(answer) = events::first_answer(response).await else { return false };
+        self.negotiated(&answer);
+        let initialized = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_vec();
+        let Ok(initialized) = Message::parse(initialized) else { return false };
+        let told = self.post(&initialized).await.is_ok_and(|response| response.status().is_success());
+        self.reopened.notify_waiters();
+        told
+    }
+
+    /// Waits until a lost session is opened anew.
+    pub(super) async fn reopened(&self) {
+        self.reopened.notified().await;
     }
 
     /// Takes the negotiated revision from the answer to `initialize`.

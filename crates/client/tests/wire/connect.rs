@@ -196,6 +196,37 @@ async fn a_step_up_happens_within_a_call() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_server_lost_is_opened_anew() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let mut local = Local::start(builder(&peer, &person));
+    local.handshake().await;
+    local.call(1, "echo").await;
+    local.hear().await;
+    peer.forget_session();
+    for id in 2..6 {
+        local.call(id, "echo").await;
+    }
+    let mut answered = Vec::new();
+    for _ in 2..6 {
+        let answer = local.hear().await;
+        assert!(answer["result"].is_object(), "{answer}");
+        answered.push(answer["id"].as_u64().unwrap());
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [2, 3, 4, 5]);
+    local.close().await;
+    let seen = peer.seen().mcp;
+    let count =
+        |method: &str| seen.iter().filter(|r| r.1 == method && r.2.contains_key("authorization")).count();
+    assert_eq!(
+        (count("initialize"), count("notifications/initialized")),
+        (2, 2),
+        "one new session for all four"
+    );
+    assert_eq!(header(seen.last().unwrap(), "mcp-session-id"), Some("session-3"));
+}
+
+#[tokio::test]
 async fn a_failed_login_is_told_to_the_local_client() {
     let (peer, person) = (Peer::start().await, Person::default());
     peer.script(|script| script.resource = Some("https://evil.example/mcp".into()));
