@@ -31,6 +31,9 @@ pub struct AuthorizationServerMetadata {
     /// Where authorization requests are pushed (RFC 9126).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_authorization_request_endpoint: Option<String>,
+    /// Whether authorization requests must be pushed (RFC 9126 §5).
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "is_false")]
+    pub require_pushed_authorization_requests: bool,
     /// Where devices start (RFC 8628).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_authorization_endpoint: Option<String>,

@@ -79,6 +79,11 @@ pub enum JoseError {
     /// Signing went wrong, or the claims are no JSON object.
     #[error("the token could not be signed: {0}")]
     Sign(&'static str),
+    /// RFC 7468 §10, RFC 5958: a private key in a PEM text.
+    #[error(
+        "the text is not one PKCS#8 private key in PEM (`BEGIN PRIVATE KEY`) for ES256, EdDSA, RS256 or PS256; convert it with `openssl pkcs8 -topk8 -nocrypt`"
+    )]
+    Pem,
     /// No key pair could be made or read.
     #[error("the private key is not a usable {0} key in PKCS#8")]
     PrivateKey(Algorithm),

@@ -9,8 +9,9 @@ use aws_lc_rs::signature::{
     RsaEncoding, RsaPublicKeyComponents,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Algorithm, JoseError, Jwk, PublicKey};
 use crate::secret::SecretBytes;
@@ -56,6 +57,22 @@ impl SigningKey {
         Self::load(Some(kid.into()), pkcs8, algorithm)
     }
 
+    /// A key from a PEM text (`BEGIN PRIVATE KEY`, RFC 5958), as key tools write it. Without an
+    /// `algorithm` the key decides; an RSA key then signs with RS256. Without a `kid` it is the thumbprint.
+    ///
+    /// # Errors
+    /// [`JoseError::Pem`] where there is no such section, [`JoseError::PrivateKey`] where the key is
+    /// not for that algorithm.
+    pub fn from_pem(kid: Option<String>, pem: &str, algorithm: Option<Algorithm>) -> Result<Self, JoseError> {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| JoseError::Pem)?;
+        let der = SecretBytes::new(der.secret_pkcs8_der());
+        let fitting = |algorithm| Self::load(kid.clone(), der.expose(), algorithm);
+        match algorithm {
+            Some(algorithm) => fitting(algorithm),
+            None => Algorithm::ALL.into_iter().find_map(|any| fitting(any).ok()).ok_or(JoseError::Pem),
+        }
+    }
+
     fn load(kid: Option<String>, pkcs8: &[u8], algorithm: Algorithm) -> Result<Self, JoseError> {
         let (pair, public) = read(pkcs8, algorithm).ok_or(JoseError::PrivateKey(algorithm))?;
         let kid = kid.unwrap_or_else(|| public.thumbprint());
@@ -94,7 +111,25 @@ impl SigningKey {
     /// # Errors
     /// [`JoseError::Sign`].
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, JoseError> {
-        let header = json!({ "alg": self.0.algorithm, "kid": self.0.kid, "typ": typ });
+        self.sign_under(&json!({ "alg": self.0.algorithm, "kid": self.0.kid, "typ": typ }), claims)
+    }
+
+    /// The same, with the public key in the header in place of its id: for proofs of possession
+    /// (RFC 9449 §4.2), whose key nobody has seen before.
+    ///
+    /// # Errors
+    /// [`JoseError::Sign`].
+    pub fn sign_with_jwk(&self, typ: &str, claims: &impl Serialize) -> Result<String, JoseError> {
+        let jwk = Jwk { key: self.0.public.clone(), kid: None, alg: None, use_: None, key_ops: None };
+        self.sign_under(&json!({ "alg": self.0.algorithm, "jwk": jwk, "typ": typ }), claims)
+    }
+
+    /// The public half's SHA-256 (RFC 7638), whatever the key's id is.
+    pub fn thumbprint(&self) -> String {
+        self.0.public.thumbprint()
+    }
+
+    fn sign_under(&self, header: &Value, claims: &impl Serialize) -> Result<String, JoseError> {
         let claims = serde_json::to_vec(claims).map_err(|_| JoseError::Sign("the claims are no JSON"))?;
         let mut token = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');

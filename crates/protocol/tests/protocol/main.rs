@@ -3,7 +3,9 @@
 
 mod authorization;
 mod challenge;
+mod client_assertion;
 mod documents;
+mod dpop;
 mod form;
 mod issuer;
 mod jose_vectors;
