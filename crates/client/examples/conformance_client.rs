@@ -7,14 +7,15 @@
 //!
 //!     conformance client --command target/release/examples/conformance_client --suite auth
 
-use std::env;
+use std::{env, sync::Arc};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use hallpass_client::{
-    Client, Preregistered, connect,
+    Client, ClientAuthentication, ClientCredentials, EnterpriseManaged, IdentityProvider, MachineClient,
+    Mode, Preregistered, PrivateKey, SecretSource, WorkloadIdentity, connect,
     interaction::{Browser, LaunchUrl},
 };
-use hallpass_protocol::{issuer::Issuer, secret::Secret};
+use hallpass_protocol::{issuer::Issuer, jose::Algorithm, secret::Secret};
 use serde_json::{Map, Value, json};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -51,6 +52,9 @@ fn client(server: &str, context: &Value) -> Result<Client> {
         .client_name("hallpass conformance client")
         .metadata_document(METADATA_DOCUMENT)
         .interaction(Browser::new().launcher(follow_redirects).announcer(|_| {}));
+    if let Some(mode) = mode(context)? {
+        return Ok(builder.mode(mode).build()?);
+    }
     if let (Some(id), Some(issuer)) = (context["client_id"].as_str(), context["issuer"].as_str()) {
         builder = builder.preregistered(Preregistered {
             issuer: Issuer::parse(issuer)?,
@@ -59,6 +63,49 @@ fn client(server: &str, context: &Value) -> Result<Client> {
         });
     }
     Ok(builder.build()?)
+}
+
+/// The mode that the context is for: each scenario without a person hands over its own credentials.
+fn mode(context: &Value) -> Result<Option<Mode>> {
+    let text = |name: &str| context[name].as_str().map(str::to_owned);
+    let secret = |name: &str| text(name).map(Secret::new);
+    let Some(client_id) = text("client_id") else { return Ok(None) };
+    let with = |authentication| MachineClient { client_id, authentication };
+    if let (Some(id_token), Some(issuer)) = (secret("idp_id_token"), text("idp_issuer")) {
+        let at_provider = text("idp_client_id").context("a client at the identity provider")?;
+        return Ok(Some(Mode::EnterpriseManaged(EnterpriseManaged {
+            identity_provider: IdentityProvider {
+                issuer: Issuer::parse(&issuer)?,
+                token_endpoint: None,
+                client: MachineClient { client_id: at_provider, authentication: ClientAuthentication::None },
+            },
+            id_token: SecretSource::Value(id_token),
+            client: with(ClientAuthentication::Secret(secret("client_secret").context("a secret")?)),
+            issuer: None,
+            scope: None,
+        })));
+    }
+    if let Some(assertion) = secret("valid_jwt") {
+        return Ok(Some(Mode::WorkloadIdentity(WorkloadIdentity {
+            client: with(ClientAuthentication::None),
+            assertion: SecretSource::Value(assertion),
+            issuer: None,
+            scope: None,
+        })));
+    }
+    let authentication = match (secret("private_key_pem"), secret("client_secret")) {
+        (Some(pem), _) => {
+            let algorithm = text("signing_algorithm").and_then(|name| Algorithm::from_name(&name));
+            ClientAuthentication::Assertion(Arc::new(PrivateKey::from_pem(&pem, algorithm, None)?))
+        }
+        // The same context is given to a client that a person logs in with; only the name tells them apart.
+        (None, Some(secret)) if text("name").is_some_and(|name| name.contains("client-credentials")) => {
+            ClientAuthentication::Secret(secret)
+        }
+        _ => return Ok(None),
+    };
+    let client = with(authentication);
+    Ok(Some(Mode::ClientCredentials(ClientCredentials { client, issuer: None, scope: None })))
 }
 
 /// A browser whose person always agrees.

@@ -16,8 +16,12 @@ pub enum Step {
     Register,
     /// The person's part, in the browser.
     Authorize,
+    /// Sending the authorization request ahead (RFC 9126).
+    Push,
     /// Exchanging the code for tokens.
     Redeem,
+    /// Exchanging an ID token for an identity assertion at the identity provider (SEP-990).
+    Exchange,
     /// Exchanging a refresh token for a new access token.
     Refresh,
     /// Taking tokens back.
@@ -32,7 +36,9 @@ impl fmt::Display for Step {
             Self::Discover => "discovery",
             Self::Register => "registration",
             Self::Authorize => "authorization",
+            Self::Push => "the pushed authorization request",
             Self::Redeem => "the token request",
+            Self::Exchange => "the token exchange",
             Self::Refresh => "the refresh",
             Self::Revoke => "revocation",
             Self::Send => "the request",
@@ -254,8 +260,57 @@ pub enum Rule {
         description: Option<String>,
     },
     /// RFC 6749 §7.1.
-    #[error("the token type is `{0}`, and this client uses Bearer tokens")]
+    #[error("the token type is `{0}`, which was not asked for")]
     TokenType(String),
+    /// RFC 9449 §5: whoever insists on bound tokens takes no others.
+    #[error("the token is not bound to this client's key, and a bound one (DPoP) is required")]
+    TokenNotBound,
+    /// RFC 9449 §5.1.
+    #[error(
+        "tokens bound to a key (DPoP) are required, and the authorization server does not say that it makes them for ES256 (`dpop_signing_alg_values_supported`)"
+    )]
+    DpopUnsupported,
+    /// RFC 9449 §8, §9.
+    #[error("the server wants its nonce in the DPoP proof, and refuses the one that it has just given")]
+    NonceNotTaken,
+    /// RFC 9126 §2.3.
+    #[error("the pushed authorization request was refused: {error}{}", described(.description))]
+    PushRefused {
+        /// The error code.
+        error: String,
+        /// The explanation.
+        description: Option<String>,
+    },
+    /// RFC 7523 §2.2.
+    #[error("the client authenticates with a signed assertion, and no signer is configured")]
+    NoSigner,
+    /// The key did not do its work.
+    #[error("nothing could be signed: {0}")]
+    NotSigned(String),
+    /// A secret that is kept elsewhere.
+    #[error("no secret could be read from {place}: {detail}")]
+    SecretUnreadable {
+        /// Which place.
+        place: String,
+        /// What is wrong there.
+        detail: String,
+    },
+    /// The one token that the caller allows was refused.
+    #[error("the server refuses the token from {0}. Put a good one there")]
+    GivenTokenRefused(String),
+    /// RFC 7523 §3: an assertion is sent to the server that it is for, and to no other.
+    #[error(
+        "the assertion from {place} is not for this authorization server: its `aud` does not name it. It was not sent"
+    )]
+    ForeignAssertion {
+        /// Where the assertion is from.
+        place: String,
+    },
+    /// SEP-990, "Token Exchange Response".
+    #[error(
+        "the identity provider issued a `{0}`, where an identity assertion was asked for. It was not used"
+    )]
+    NotAnIdentityAssertion(String),
     /// The MCP server refused a token that its own authorization server just issued.
     #[error("the server refused the token that its authorization server has just issued{0}")]
     FreshTokenRefused(String),

@@ -8,8 +8,11 @@
 //! | `authorize` | PKCE, state, resource, scope, issuer | RFC 7636, RFC 8707, RFC 9207 |
 //! | [`interaction`] | a person's browser and the loopback callback | RFC 8252 |
 //! | `redeem`, `refresh` | code and refresh token → access token | RFC 6749 |
+//! | `grants` | tokens without a person, see [`Mode`] | RFC 6749 §4.4, RFC 7523, SEP-990, SEP-1933 |
+//! | `dpop` | tokens bound to a key, see [`DpopUse`] | RFC 9449, SEP-1932 |
 //! | [`store`] | memory, file; atomic, shared by processes | |
 //! | [`connect`] | stdio MCP in, streamable HTTP out | MCP transports |
+//! | [`doctor`] | why a login fails, step by step | all of the above |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,22 +29,35 @@
 //! ```
 
 pub mod connect;
+pub mod doctor;
 pub mod interaction;
 pub mod store;
 
 mod accounts;
 mod authorize;
 mod client;
+mod device;
 mod discover;
+mod dpop;
 mod error;
 mod fetched;
+mod grants;
 mod issued;
+mod mode;
 mod redeem;
 mod refresh;
 mod register;
+mod secret_source;
 mod token_endpoint;
 
 pub use accounts::{AccountSummary, accounts};
 pub use client::{AccessToken, BuildError, Builder, Client, LoggedOut, Login, Revocation};
+pub use dpop::{DpopKey, DpopUse};
 pub use error::{Error, InteractionError, Rule, Step};
+pub use mode::{
+    ClientAuthentication, ClientCredentials, EnterpriseManaged, IdentityProvider, MachineClient, Mode,
+    WorkloadIdentity,
+};
 pub use register::Preregistered;
+pub use secret_source::SecretSource;
+pub use token_endpoint::{AssertionSigner, PrivateKey, SignerError};

@@ -1,13 +1,11 @@
 //! A code becomes tokens (RFC 6749 §4.1.3, RFC 7636 §4.5, RFC 8707 §2.2).
 
-use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{oauth_error::ErrorCode, token::TokenResponse};
 
 use crate::{
     authorize::Code,
     error::{Error, Rule, Step},
-    store::Registration,
-    token_endpoint::{self, TokenError},
+    token_endpoint::{Requester, TokenError},
 };
 
 /// Why no tokens came.
@@ -19,9 +17,8 @@ pub(crate) enum RedeemError {
 }
 
 pub(crate) async fn redeem(
-    fetcher: &Fetcher,
+    requester: &Requester<'_>,
     endpoint: &str,
-    client: &Registration,
     code: &Code,
     resource: &str,
 ) -> Result<TokenResponse, RedeemError> {
@@ -32,22 +29,19 @@ pub(crate) async fn redeem(
         ("code_verifier", code.verifier.expose()),
         ("resource", resource),
     ];
-    token_endpoint::request(fetcher, Step::Redeem, endpoint, client, &grant).await.map_err(
-        |error| match error {
-            TokenError::Failed(error) => RedeemError::Failed(error),
-            TokenError::Refused(refusal) => {
-                let unknown =
-                    matches!(refusal.error, ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient);
-                let error = Error::Misconfigured {
-                    step: Step::Redeem,
-                    url: endpoint.to_owned(),
-                    rule: Rule::CodeRefused {
-                        error: refusal.error.to_string(),
-                        description: refusal.error_description,
-                    },
-                };
-                if unknown { RedeemError::UnknownClient(error) } else { RedeemError::Failed(error) }
-            }
-        },
-    )
+    requester.tokens(Step::Redeem, endpoint, &grant).await.map_err(|error| match error {
+        TokenError::Failed(error) => RedeemError::Failed(error),
+        TokenError::Refused(refusal) => {
+            let unknown = matches!(refusal.error, ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient);
+            let error = Error::Misconfigured {
+                step: Step::Redeem,
+                url: endpoint.to_owned(),
+                rule: Rule::CodeRefused {
+                    error: refusal.error.to_string(),
+                    description: refusal.error_description,
+                },
+            };
+            if unknown { RedeemError::UnknownClient(error) } else { RedeemError::Failed(error) }
+        }
+    })
 }

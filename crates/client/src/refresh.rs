@@ -1,13 +1,12 @@
 //! A refresh token becomes a new access token (RFC 6749 §6), and what a refusal proves.
 
-use hallpass_guarded_fetch::Fetcher;
-use hallpass_protocol::{oauth_error::ErrorCode, time::Timestamp};
+use hallpass_protocol::oauth_error::ErrorCode;
 
 use crate::{
     error::{Error, Step},
     issued,
     store::Account,
-    token_endpoint::{self, TokenError},
+    token_endpoint::{Requester, TokenError},
 };
 
 /// Why a refresh brought nothing, told apart by what is proven about the token that was sent.
@@ -24,11 +23,7 @@ pub(crate) enum RefreshError {
 }
 
 /// Exchanges the account's refresh token. The result still has to be stored before anyone sees it.
-pub(crate) async fn refresh(
-    fetcher: &Fetcher,
-    account: &Account,
-    now: Timestamp,
-) -> Result<Account, RefreshError> {
+pub(crate) async fn refresh(requester: &Requester<'_>, account: &Account) -> Result<Account, RefreshError> {
     let Some(token) = &account.refresh_token else {
         return Err(RefreshError::Refused("no refresh token is stored".into()));
     };
@@ -37,10 +32,8 @@ pub(crate) async fn refresh(
         ("refresh_token", token.expose()),
         ("resource", account.key.resource.as_str()),
     ];
-    match token_endpoint::request(fetcher, Step::Refresh, &account.token_endpoint, &account.client, &grant)
-        .await
-    {
-        Ok(tokens) => Ok(issued::refreshed(account, tokens, now)),
+    match requester.tokens(Step::Refresh, &account.token_endpoint, &grant).await {
+        Ok(tokens) => Ok(issued::refreshed(account, tokens, requester.clock.now())),
         Err(TokenError::Failed(error)) => Err(RefreshError::Failed(error)),
         Err(TokenError::Refused(refusal)) => Err(match refusal.error {
             ErrorCode::InvalidGrant => RefreshError::TokenDead(refusal.to_string()),

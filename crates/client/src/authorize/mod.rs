@@ -1,5 +1,6 @@
 //! The person's part: from an authorization server to a code that belongs to this login.
 
+mod push;
 mod scope;
 
 pub(crate) use scope::choose as choose_scope;
@@ -14,8 +15,10 @@ use hallpass_protocol::{
 
 use crate::{
     discover::AuthorizationServer,
+    dpop::DpopKey,
     error::{Error, Rule, Step},
     interaction::{AuthorizationRequest, LaunchUrl, Login},
+    token_endpoint::Requester,
 };
 
 /// A code, and what is needed to redeem it. It has passed the checks of state and issuer.
@@ -29,7 +32,7 @@ pub(crate) struct Code {
 /// Sends the person to the authorization server and checks what comes back.
 pub(crate) async fn authorize(
     server: &AuthorizationServer,
-    client_id: &str,
+    requester: &Requester<'_>,
     login: Box<dyn Login>,
     resource: &str,
     scope: Option<&ScopeSet>,
@@ -45,7 +48,7 @@ pub(crate) async fn authorize(
     let scope = scope.map(ScopeSet::to_string);
     let mut parameters = vec![
         ("response_type", "code"),
-        ("client_id", client_id),
+        ("client_id", &requester.client.client_id),
         ("redirect_uri", &redirect_uri),
         ("code_challenge", challenge.as_str()),
         ("code_challenge_method", S256),
@@ -54,8 +57,14 @@ pub(crate) async fn authorize(
         ("resource", resource),
     ];
     parameters.extend(scope.as_deref().map(|scope| ("scope", scope)));
-    let url =
-        LaunchUrl::check(endpoint).map_err(|rule| misconfigured(endpoint, rule))?.with_query(parameters);
+    // RFC 9449 §10: a stolen code is of no use without the key either.
+    let thumbprint = requester.key.map(DpopKey::thumbprint);
+    parameters.extend(thumbprint.as_deref().map(|thumbprint| ("dpop_jkt", thumbprint)));
+    let url = LaunchUrl::check(endpoint).map_err(|rule| misconfigured(endpoint, rule))?;
+    let url = match push::push(server, requester, &parameters).await? {
+        Some(reference) => url.with_query(reference.iter().map(|(name, value)| (*name, value.as_str()))),
+        None => url.with_query(parameters),
+    };
     let query = login.finish(AuthorizationRequest { url, state: state.clone() }).await?;
     let code = verified_code(server, &state, &query)?;
     Ok(Code { code, verifier, redirect_uri })

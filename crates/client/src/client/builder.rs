@@ -15,9 +15,12 @@ use reqwest::redirect;
 
 use super::{Client, Flights, Inner, Known, StepUps};
 use crate::{
+    dpop::{DpopUse, Nonces},
     interaction::{Interaction, Never},
+    mode::Mode,
     register::{Identity, Preregistered},
     store::{MemoryStore, TokenStore},
+    token_endpoint::AssertionSigner,
 };
 
 /// Why no client can be built.
@@ -44,12 +47,15 @@ pub enum BuildError {
 #[must_use]
 pub struct Builder {
     server: ResourceIdentifier,
+    account_name: String,
     http: Option<reqwest::Client>,
     policy: Policy,
     store: Arc<dyn TokenStore>,
     interaction: Arc<dyn Interaction>,
     identity: Identity,
     clock: Clock,
+    mode: Mode,
+    dpop: DpopUse,
 }
 
 impl Builder {
@@ -66,20 +72,31 @@ impl Builder {
             // business with what listens here.
             policy: Policy { allow_loopback: loopback, opened_hosts: own_host(&server), ..Policy::default() },
             server,
+            account_name: String::new(),
             store: Arc::new(MemoryStore::new()),
             interaction: Arc::new(Never),
             identity: Identity {
                 client_name: "hallpass".into(),
                 metadata_document: None,
                 preregistered: None,
+                signer: None,
             },
             clock: Clock::new(|| SystemTime::now().into()),
+            mode: Mode::Auto,
+            dpop: DpopUse::WhenAsked,
         })
     }
 
     /// Where tokens are kept; in memory unless set.
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.store = Arc::new(store);
+        self
+    }
+
+    /// A name for the login, for a person who has several at one server. Logins of different names share no
+    /// token; without a name there is one usual login.
+    pub fn account(mut self, name: impl Into<String>) -> Self {
+        self.account_name = name.into();
         self
     }
 
@@ -105,6 +122,25 @@ impl Builder {
     /// A client that was registered by hand with one authorization server, and is used with no other.
     pub fn preregistered(mut self, client: Preregistered) -> Self {
         self.identity.preregistered = Some(client);
+        self
+    }
+
+    /// How tokens are obtained; [`Mode::Auto`] unless set. Modes that need no person keep them in memory.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether tokens are bound to a key of this client (RFC 9449); where the server asks for it unless set.
+    pub fn dpop(mut self, dpop: DpopUse) -> Self {
+        self.dpop = dpop;
+        self
+    }
+
+    /// Signs the assertions of a client that was [registered by hand](Self::preregistered) without a secret
+    /// (`private_key_jwt`).
+    pub fn assertion_signer(mut self, signer: impl AssertionSigner) -> Self {
+        self.identity.signer = Some(Arc::new(signer));
         self
     }
 
@@ -139,12 +175,17 @@ impl Builder {
         };
         let inner = Inner {
             server: self.server,
+            account_name: self.account_name,
             http,
             fetcher: Fetcher::new(self.policy).map_err(|error| BuildError::Http(error.to_string()))?,
-            store: self.store,
+            // See [`Mode`]: nothing of these is worth the risk of a file.
+            store: if self.mode.machine().is_some() { Arc::new(MemoryStore::new()) } else { self.store },
             interaction: self.interaction,
             identity: self.identity,
             clock: self.clock,
+            mode: self.mode,
+            dpop: self.dpop,
+            nonces: Nonces::default(),
             known: RwLock::new(Known::Unread),
             flights: Flights::default(),
             step_ups: StepUps::default(),

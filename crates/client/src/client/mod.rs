@@ -1,10 +1,14 @@
 //! The handler itself: send, notice a refusal, cure it, send again.
 
+mod attempt;
 mod builder;
+mod examined;
 mod flight;
+mod given;
 mod renew;
 mod session;
 mod step_up;
+mod unattended;
 
 pub use builder::{BuildError, Builder};
 pub use session::{AccessToken, LoggedOut, Login, Revocation};
@@ -12,8 +16,7 @@ pub use session::{AccessToken, LoggedOut, Login, Revocation};
 use std::sync::{Arc, RwLock};
 
 use hallpass_guarded_fetch::Fetcher;
-use hallpass_protocol::{resource::ResourceIdentifier, secret::Secret, time::Clock};
-use http::{HeaderValue, header::AUTHORIZATION};
+use hallpass_protocol::{resource::ResourceIdentifier, time::Clock};
 use reqwest::{Request, Response};
 use url::Url;
 
@@ -23,8 +26,10 @@ use self::{
 };
 use crate::{
     discover::Refusal,
+    dpop::{DpopUse, Nonces},
     error::{Error, Rule, Step},
     interaction::Interaction,
+    mode::Mode,
     register::Identity,
     store::{Account, TokenStore},
 };
@@ -38,12 +43,16 @@ pub struct Client {
 
 pub(crate) struct Inner {
     server: ResourceIdentifier,
+    account_name: String,
     http: reqwest::Client,
     fetcher: Fetcher,
     store: Arc<dyn TokenStore>,
     interaction: Arc<dyn Interaction>,
     identity: Identity,
     clock: Clock,
+    mode: Mode,
+    dpop: DpopUse,
+    nonces: Nonces,
     known: RwLock<Known>,
     flights: Flights,
     step_ups: StepUps,
@@ -97,19 +106,22 @@ impl Client {
     pub async fn send_operation(&self, operation: &str, mut request: Request) -> Result<Response, Error> {
         let inner = &self.inner;
         inner.ensure_own(request.url())?;
+        match &inner.mode {
+            Mode::None => return Ok(inner.http.execute(request).await?),
+            Mode::Bearer(source) => return inner.send_given(source, request).await,
+            Mode::OAuth if inner.account_for_request().await?.is_none() => self.login_unasked().await?,
+            _ => {}
+        }
         let mut cure = Cure::Any;
         loop {
             let account = inner.account_for_request().await?;
             let sent = account.as_ref().map(|account| account.access_token.clone());
             // A body that is a stream can be sent once: then the caller has to repeat the request.
-            let (mut attempt, next) = match request.try_clone() {
+            let (attempt, next) = match request.try_clone() {
                 Some(copy) => (copy, Some(request)),
                 None => (request, None),
             };
-            if let Some(token) = &sent {
-                attempt.headers_mut().insert(AUTHORIZATION, bearer(token)?);
-            }
-            let response = inner.http.execute(attempt).await?;
+            let response = inner.attempt(account.as_deref(), attempt).await?;
             let Some(refusal) = Refusal::of(response.status(), response.headers()) else {
                 inner.step_ups.succeeded(operation);
                 return Ok(response);
@@ -173,17 +185,6 @@ impl Inner {
         let rule = Rule::ForeignRequest(self.server.to_string());
         Err(Error::Misconfigured { step: Step::Send, url: url.origin().ascii_serialization(), rule })
     }
-}
-
-fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| Error::Misconfigured {
-            step: Step::Send,
-            url: String::new(),
-            rule: Rule::Malformed("the access token holds characters that no header may hold".into()),
-        })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 impl std::fmt::Debug for Client {

@@ -9,13 +9,17 @@ use hallpass_protocol::{challenge::Challenge, scope::ScopeSet, secret::Secret};
 
 use super::{Inner, Known, Outcome, Want, Wish};
 use crate::{
-    authorize, discover,
-    error::Error,
+    authorize,
+    device::{self, DeviceRequest},
+    discover,
+    dpop::{self, Binding, DpopKey},
+    error::{Error, Step},
     issued,
     redeem::{self, RedeemError},
     refresh::{self, RefreshError},
     register,
-    store::{Account, AccountKey, Document, StoreError, StoreLock},
+    store::{Account, AccountKey, Document, Registration, StoreError, StoreLock},
+    token_endpoint::Requester,
 };
 
 /// A token that ends within this time is renewed before it is sent: it could end on the way.
@@ -29,7 +33,8 @@ impl Inner {
     /// only the server's refusal says that it is necessary, and how it is done.
     pub(super) async fn account_for_request(self: &Arc<Self>) -> Result<Option<Arc<Account>>, Error> {
         let Some(account) = self.account().await? else { return Ok(None) };
-        if !self.is_ending(&account) || account.refresh_token.is_none() {
+        let is_renewable = account.refresh_token.is_some() || self.mode.machine().is_some();
+        if !self.is_ending(&account) || !is_renewable {
             return Ok(Some(account));
         }
         let sent = Some(account.access_token.clone());
@@ -50,7 +55,7 @@ impl Inner {
             return Ok(account.clone());
         }
         let document = self.read().await?;
-        Ok(self.learn(document.current(self.server.as_str()).cloned()))
+        Ok(self.learn(document.current(self.server.as_str(), &self.account_name).cloned()))
     }
 
     /// Whether memory holds another token than `sent`, which is then to be tried first.
@@ -80,7 +85,7 @@ impl Inner {
     ) -> Result<Outcome, Error> {
         let _lock = self.lock().await?;
         let document = self.read().await?;
-        let stored = document.current(self.server.as_str());
+        let stored = document.current(self.server.as_str(), &self.account_name);
         if let Some(newer) = stored.filter(|account| self.grants(account, &wish)) {
             self.learn(Some(newer.clone()));
             return Ok(Outcome::Adopted);
@@ -108,7 +113,10 @@ impl Inner {
 
     /// Refreshes and stores. `false`: a login is needed, and is possible.
     async fn refreshed(self: &Arc<Self>, account: &Account, attended: bool) -> Result<bool, Error> {
-        let refused = match refresh::refresh(&self.fetcher, account, self.clock.now()).await {
+        let mut requester =
+            self.requester(&account.client, &account.key.issuer, account.dpop_key.as_ref(), Binding::None);
+        requester.bound = account.dpop_key.is_some();
+        let refused = match refresh::refresh(&requester, account).await {
             Ok(renewed) => {
                 self.keep(renewed).await?;
                 return Ok(true);
@@ -116,8 +124,8 @@ impl Inner {
             Err(RefreshError::Failed(error)) => return Err(error),
             Err(RefreshError::TokenDead(why)) => {
                 if let Some(dead) = account.refresh_token.clone() {
-                    let (server, key) = (self.server.to_string(), account.key.clone());
-                    self.update(move |document| document.forget_refresh_token(&server, &key, &dead)).await?;
+                    let of = account.clone();
+                    self.update(move |document| document.forget_refresh_token(&of, &dead)).await?;
                     self.learn(Some(Account { refresh_token: None, ..account.clone() }));
                 }
                 why
@@ -143,6 +151,9 @@ impl Inner {
         challenge: Option<&Challenge>,
         document: &Document,
     ) -> Result<(), Error> {
+        if self.mode.machine().is_some() {
+            return self.obtain_unattended(wish, challenge, document).await;
+        }
         if !(wish.attended && self.interaction.attended()) {
             return Err(self.nobody_there(wish));
         }
@@ -165,7 +176,7 @@ impl Inner {
         }
         let client = client.registration;
 
-        let key = AccountKey { issuer, resource: found.resource };
+        let key = AccountKey { issuer, resource: found.resource.clone() };
         let challenged = challenge.and_then(Challenge::scope);
         let scope = authorize::choose_scope(
             challenged.as_ref(),
@@ -173,10 +184,30 @@ impl Inner {
             &self.asked_before(document, &key),
             server.metadata(),
         );
-        let code =
-            authorize::authorize(server, &client.client_id, login, &key.resource, scope.as_ref()).await?;
-        let tokens = match redeem::redeem(&self.fetcher, &token_endpoint, &client, &code, &key.resource).await
-        {
+        let binding = dpop::binding(self.dpop, &found, challenge)?;
+        let dpop_key = binding.key().map_err(|rule| Error::Misconfigured {
+            step: Step::Authorize,
+            url: token_endpoint.clone(),
+            rule,
+        })?;
+        let requester = self.requester(&client, &key.issuer, dpop_key.as_ref(), binding);
+        let by_device = DeviceRequest {
+            server,
+            requester: &requester,
+            token_endpoint: &token_endpoint,
+            resource: &key.resource,
+            scope: scope.as_ref(),
+        };
+        let by_browser = async {
+            let code = authorize::authorize(server, &requester, login, &key.resource, scope.as_ref()).await;
+            let code = code.map_err(RedeemError::Failed)?;
+            redeem::redeem(&requester, &token_endpoint, &code, &key.resource).await
+        };
+        let by_device = async {
+            let tokens = by_device.tokens(&*self.interaction).await;
+            tokens.map(|tokens| tokens.map_err(RedeemError::Failed))
+        };
+        let tokens = match device::first_of(by_browser, by_device).await {
             Ok(tokens) => tokens,
             Err(RedeemError::Failed(error)) => return Err(error),
             Err(RedeemError::UnknownClient(error)) => {
@@ -189,22 +220,46 @@ impl Inner {
         let login = issued::Login {
             key,
             server: self.server.to_string(),
+            account: self.account_name.clone(),
             client,
             token_endpoint,
             revocation_endpoint: server.metadata().revocation_endpoint.clone(),
             requested: scope.unwrap_or_default(),
+            dpop_key,
         };
         self.keep(issued::logged_in(login, tokens, self.clock.now())).await
     }
 
+    /// Who asks an authorization server for a client.
+    pub(super) fn requester<'a>(
+        &'a self,
+        client: &'a Registration,
+        issuer: &'a str,
+        key: Option<&'a DpopKey>,
+        binding: Binding,
+    ) -> Requester<'a> {
+        let own = self.mode.machine().map(|(client, ..)| client.authentication.signer());
+        Requester {
+            fetcher: &self.fetcher,
+            client,
+            issuer,
+            signer: own.unwrap_or(self.identity.signer.as_ref()).map(AsRef::as_ref),
+            key,
+            bound: binding == Binding::Required,
+            nonces: &self.nonces,
+            clock: &self.clock,
+        }
+    }
+
     /// MCP 2026-07-28, "Step-Up Authorization Flow": what was asked for stays asked for. Scopes of another
     /// issuer mean nothing here.
-    fn asked_before(&self, document: &Document, key: &AccountKey) -> ScopeSet {
-        let current = document.current(self.server.as_str()).filter(|account| account.key == *key);
+    pub(super) fn asked_before(&self, document: &Document, key: &AccountKey) -> ScopeSet {
+        let current =
+            document.current(self.server.as_str(), &self.account_name).filter(|account| account.key == *key);
         current.map(|account| account.requested.clone()).unwrap_or_default()
     }
 
-    fn nobody_there(&self, wish: &Wish) -> Error {
+    pub(super) fn nobody_there(&self, wish: &Wish) -> Error {
         let server = self.server.to_string();
         match &wish.want {
             Want::Token { .. } if wish.sent.is_none() => {
@@ -221,17 +276,25 @@ impl Inner {
     }
 
     /// Stores first, shows then: a token that was seen is never lost.
-    async fn keep(self: &Arc<Self>, account: Account) -> Result<(), Error> {
+    pub(super) async fn keep(self: &Arc<Self>, account: Account) -> Result<(), Error> {
         let kept = account.clone();
         self.update(move |document| document.put(kept.clone())).await?;
         self.learn(Some(account));
         Ok(())
     }
 
+    /// Logins of different names at one server do not wait for each other.
+    fn lock_name(&self) -> String {
+        match self.account_name.as_str() {
+            "" => self.server.to_string(),
+            name => format!("{name}@{}", self.server),
+        }
+    }
+
     /// Waits for this server's lock, without a thread that hangs in the kernel meanwhile.
     async fn lock(self: &Arc<Self>) -> Result<StoreLock, Error> {
         loop {
-            let held = self.blocking(|inner| inner.store.try_lock(inner.server.as_str())).await?;
+            let held = self.blocking(|inner| inner.store.try_lock(&inner.lock_name())).await?;
             match held {
                 Some(lock) => return Ok(lock),
                 None => tokio::time::sleep(LOCK_POLL).await,

@@ -3,16 +3,15 @@
 use hallpass_protocol::{secret::Secret, time::Timestamp};
 use http::{HeaderValue, StatusCode, header};
 use reqwest::Method;
-use url::Url;
 
 use super::{Client, Want, Wish};
 use crate::{
     accounts::AccountSummary,
     discover::Refusal,
+    dpop::Binding,
     error::{Error, Step},
-    fetched,
+    mode::Mode,
     store::Account,
-    token_endpoint,
 };
 
 /// What a login on purpose came to.
@@ -59,7 +58,14 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn login(&self) -> Result<Login, Error> {
-        let Some(Refusal::Unauthorized(challenge)) = self.probe().await? else { return Ok(Login::NotNeeded) };
+        if matches!(self.inner.mode, Mode::None | Mode::Bearer(_)) {
+            return Ok(Login::NotNeeded);
+        }
+        let challenge = match (self.probe().await?, &self.inner.mode) {
+            (Some(Refusal::Unauthorized(challenge)), _) => challenge,
+            (_, Mode::OAuth) => None,
+            _ => return Ok(Login::NotNeeded),
+        };
         let sent = self.inner.account().await?.map(|account| account.access_token.clone());
         let wish = Wish { sent, want: Want::Token { login: true }, attended: self.attended };
         self.inner.obtain(wish, challenge).await?;
@@ -68,6 +74,11 @@ impl Client {
             .account()
             .await?
             .map_or(Login::NotNeeded, |account| Login::Done(AccountSummary::of(&account))))
+    }
+
+    /// The login of a caller who wants one before the server asks.
+    pub(super) async fn login_unasked(&self) -> Result<(), Error> {
+        self.login().await.map(drop)
     }
 
     /// A request without a token that does nothing, for the challenge in its answer. Servers that protect
@@ -98,6 +109,9 @@ impl Client {
     /// # Errors
     /// [`Error::LoginNeeded`] where none is stored or it cannot be refreshed.
     pub async fn token(&self) -> Result<AccessToken, Error> {
+        if let Mode::Bearer(source) = &self.inner.mode {
+            return self.inner.given(source).await.map(|token| AccessToken { token, expires_at: None });
+        }
         let needed = |reason| Error::LoginNeeded { server: self.inner.server.to_string(), reason };
         let account = self.inner.account_for_request().await?.ok_or_else(|| needed("no login is stored"))?;
         if account.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
@@ -106,15 +120,15 @@ impl Client {
         Ok(AccessToken { token: account.access_token.clone(), expires_at: account.expires_at })
     }
 
-    /// Revokes what is stored for this server, where its authorization server can, and forgets it.
+    /// Revokes what is stored for this server and account name, where its authorization server can, and forgets it.
     ///
     /// # Errors
     /// When the store fails. A revocation that fails is part of the result.
     pub async fn logout(&self) -> Result<Vec<LoggedOut>, Error> {
         let document = self.inner.read().await?;
-        let server = self.inner.server.to_string();
+        let (server, name) = (self.inner.server.to_string(), self.inner.account_name.clone());
         let accounts: Vec<Account> =
-            document.accounts().iter().filter(|a| a.server == server).cloned().collect();
+            document.accounts().iter().filter(|a| a.is(&server, &name)).cloned().collect();
         let mut ended = Vec::new();
         for account in &accounts {
             ended.push(LoggedOut {
@@ -122,7 +136,7 @@ impl Client {
                 revocation: self.revoke(account).await,
             });
         }
-        self.inner.update(move |document| drop(document.remove(&server))).await?;
+        self.inner.update(move |document| drop(document.remove(&server, &name))).await?;
         self.inner.learn(None);
         Ok(ended)
     }
@@ -153,11 +167,9 @@ impl Client {
             detail,
             retry_after: None,
         };
-        let url = Url::parse(endpoint).map_err(|error| failed(error.to_string()))?;
         let parameters = [("token", token.expose()), ("token_type_hint", hint)];
-        let (form, headers) = token_endpoint::authenticated(&account.client, &parameters);
-        let answer = self.inner.fetcher.post_form(&url, &form, headers).await;
-        let answer = answer.map_err(|error| fetched::failed(Step::Revoke, endpoint, error))?;
+        let requester = self.inner.requester(&account.client, &account.key.issuer, None, Binding::None);
+        let answer = requester.post(Step::Revoke, endpoint, &parameters).await?;
         if answer.status.is_success() {
             Ok(())
         } else {

@@ -1,6 +1,9 @@
 //! Which refusals concern this client, and which of several challenges to follow.
 
-use hallpass_protocol::challenge::{Challenge, parse_challenges};
+use hallpass_protocol::{
+    challenge::{Challenge, parse_challenges},
+    dpop,
+};
 use http::{HeaderMap, StatusCode};
 
 /// A refusal that a token may cure.
@@ -24,19 +27,25 @@ impl Refusal {
             }
             StatusCode::FORBIDDEN => parse_challenges(headers)
                 .into_iter()
-                .find(|c| c.is("Bearer") && c.error() == Some("insufficient_scope"))
+                .find(|c| is_for_tokens(c) && c.error() == Some("insufficient_scope"))
                 .map(Self::InsufficientScope),
             _ => None,
         }
     }
 }
 
-/// Of several challenges: a Bearer one that names its metadata, any Bearer one, then any scheme that names
-/// metadata (RFC 9728 §5.1 allows the parameter with every scheme).
+/// RFC 6750 §3, RFC 9449 §7.1.
+fn is_for_tokens(challenge: &Challenge) -> bool {
+    challenge.is("Bearer") || challenge.is(dpop::SCHEME)
+}
+
+/// Of several challenges: a Bearer one that names its metadata, any Bearer one, a DPoP one, then any scheme
+/// that names metadata (RFC 9728 §5.1 allows the parameter with every scheme).
 fn choose(challenges: &[Challenge]) -> Option<Challenge> {
-    let rules: [fn(&Challenge) -> bool; 3] = [
+    let rules: [fn(&Challenge) -> bool; 4] = [
         |c| c.is("Bearer") && c.resource_metadata().is_some(),
         |c| c.is("Bearer"),
+        |c| c.is(dpop::SCHEME),
         |c| c.resource_metadata().is_some(),
     ];
     rules.iter().find_map(|rule| challenges.iter().find(|c| rule(c))).cloned()

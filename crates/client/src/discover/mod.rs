@@ -30,6 +30,10 @@ pub(crate) struct Discovery {
     pub(crate) authorization_server: AuthorizationServer,
     /// The scopes that the MCP server names for basic use.
     pub(crate) scopes_supported: Option<ScopeSet>,
+    /// Whether it takes only tokens that are bound to a key (RFC 9728 §2, `dpop_bound_access_tokens_required`).
+    pub(crate) dpop_required: bool,
+    /// The algorithms of proofs that it takes.
+    pub(crate) dpop_algorithms: Option<Vec<String>>,
 }
 
 /// Finds the authorization server of an MCP server. Where several are offered, `preferred` decides, then
@@ -45,6 +49,8 @@ pub(crate) async fn discover(
             resource: server.as_str().to_owned(),
             authorization_server: AuthorizationServer::at_origin(fetcher, server).await?,
             scopes_supported: None,
+            dpop_required: false,
+            dpop_algorithms: None,
         });
     };
     let issuer = found.issuer(preferred)?;
@@ -52,5 +58,7 @@ pub(crate) async fn discover(
         authorization_server: AuthorizationServer::find(fetcher, &issuer).await?,
         resource: found.resource,
         scopes_supported: found.scopes_supported,
+        dpop_required: found.dpop_required,
+        dpop_algorithms: found.dpop_algorithms,
     })
 }

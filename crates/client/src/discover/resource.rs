@@ -19,6 +19,10 @@ pub(super) struct Resource {
     pub(super) resource: String,
     /// Scopes for basic use.
     pub(super) scopes_supported: Option<ScopeSet>,
+    /// See [`Discovery`](super::Discovery).
+    pub(super) dpop_required: bool,
+    /// See [`Discovery`](super::Discovery).
+    pub(super) dpop_algorithms: Option<Vec<String>>,
     authorization_servers: Vec<String>,
     location: Url,
 }
@@ -77,6 +81,8 @@ impl Resource {
         Ok(Self {
             resource: metadata.resource,
             scopes_supported: metadata.scopes_supported.map(|names| scopes(&names)),
+            dpop_required: metadata.dpop_bound_access_tokens_required == Some(true),
+            dpop_algorithms: metadata.dpop_signing_alg_values_supported,
             authorization_servers: metadata.authorization_servers,
             location,
         })

@@ -9,6 +9,8 @@
 
 mod dynamic;
 
+use std::sync::Arc;
+
 use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{issuer::Issuer, secret::Secret, time::Timestamp};
 
@@ -16,7 +18,7 @@ use crate::{
     discover::AuthorizationServer,
     error::{Error, Rule, Step},
     store::{Registration, TokenEndpointAuth},
-    token_endpoint,
+    token_endpoint::{self, AssertionSigner, Means},
 };
 
 /// A client that was registered by hand. Bound to the authorization server that it was registered with
@@ -32,7 +34,7 @@ pub struct Preregistered {
 }
 
 /// Who this client says it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Identity {
     /// The name that a person sees on the consent page.
     pub(crate) client_name: String,
@@ -40,6 +42,8 @@ pub(crate) struct Identity {
     pub(crate) metadata_document: Option<String>,
     /// A client registered by hand.
     pub(crate) preregistered: Option<Preregistered>,
+    /// What a client registered by hand signs its assertions with.
+    pub(crate) signer: Option<Arc<dyn AssertionSigner>>,
 }
 
 /// A client id to use, and whether it is new and has to be stored.
@@ -58,7 +62,7 @@ pub(crate) async fn register(
     now: Timestamp,
 ) -> Result<Registered, Error> {
     if let Some(client) = &identity.preregistered {
-        return preregistered(client, server).map(known);
+        return preregistered(client, identity.signer.as_ref(), server).map(known);
     }
     if let Some(document) = metadata_document(identity, server) {
         return Ok(known(public(document)));
@@ -74,7 +78,20 @@ pub(crate) async fn register(
     Ok(Registered { registration, is_new: true })
 }
 
-fn preregistered(client: &Preregistered, server: &AuthorizationServer) -> Result<Registration, Error> {
+/// A secret comes first: with one, the key is for something else.
+pub(crate) fn means(has_secret: bool, signer: Option<&Arc<dyn AssertionSigner>>) -> Means {
+    match signer {
+        _ if has_secret => Means::Secret,
+        Some(signer) => Means::Key(signer.algorithm()),
+        None => Means::Nothing,
+    }
+}
+
+fn preregistered(
+    client: &Preregistered,
+    signer: Option<&Arc<dyn AssertionSigner>>,
+    server: &AuthorizationServer,
+) -> Result<Registration, Error> {
     if client.issuer != *server.issuer() {
         let rule = Rule::ClientOfAnotherIssuer {
             bound: client.issuer.to_string(),
@@ -83,7 +100,7 @@ fn preregistered(client: &Preregistered, server: &AuthorizationServer) -> Result
         return Err(misconfigured(server.issuer().as_str(), rule));
     }
     Ok(Registration {
-        auth: token_endpoint::choose_auth(server.metadata(), client.client_secret.is_some())?,
+        auth: token_endpoint::choose_auth(server.metadata(), means(client.client_secret.is_some(), signer))?,
         client_secret: client.client_secret.clone(),
         ..public(&client.client_id)
     })

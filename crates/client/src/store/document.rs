@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use hallpass_protocol::{scope::ScopeSet, secret::Secret, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::dpop::DpopKey;
+
 /// Which account: tokens are bound to the issuer that made them and the resource they are for, and
 /// none is ever used across that line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +27,10 @@ pub enum TokenEndpointAuth {
     ClientSecretBasic,
     /// Id and secret in the form.
     ClientSecretPost,
+    /// A signed assertion (RFC 7523 §2.2).
+    PrivateKeyJwt,
+    /// The client certificate of the connection (RFC 8705 §2.1).
+    TlsClientAuth,
 }
 
 impl TokenEndpointAuth {
@@ -35,6 +41,8 @@ impl TokenEndpointAuth {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
         }
     }
 
@@ -71,6 +79,9 @@ pub struct Account {
     pub key: AccountKey,
     /// The MCP server's URL, as the person gave it.
     pub server: String,
+    /// The name that the person gave this login, where one server has several; empty for the usual one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub account: String,
     /// The client that the tokens were issued to.
     pub client: Registration,
     /// Where to redeem and refresh.
@@ -80,6 +91,9 @@ pub struct Account {
     pub revocation_endpoint: Option<String>,
     /// The access token.
     pub access_token: Secret,
+    /// The key that the tokens are bound to, where they are (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_key: Option<DpopKey>,
     /// The refresh token, if one was issued and is still good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
@@ -96,6 +110,14 @@ pub struct Account {
     pub issued_at: Timestamp,
 }
 
+impl Account {
+    /// Whether this is a login for that server under that account name.
+    #[must_use]
+    pub fn is(&self, server: &str, account: &str) -> bool {
+        self.server == server && self.account == account
+    }
+}
+
 /// All that is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Document {
@@ -110,8 +132,13 @@ pub struct Document {
 }
 
 impl Document {
-    /// The format that this code writes.
-    pub const VERSION: u32 = 1;
+    /// The format that this code writes. Version 1 knew no named accounts, and no encryption.
+    pub const VERSION: u32 = 2;
+
+    /// The same in the format of today: every earlier one is read as it is, for all that was added may be missing.
+    pub(super) fn migrated(self) -> Self {
+        Self { version: Self::VERSION, ..self }
+    }
 
     /// Every login.
     #[must_use]
@@ -119,11 +146,11 @@ impl Document {
         &self.accounts
     }
 
-    /// The login in use for an MCP server: the latest one. A server that moved to another issuer leaves
+    /// The login in use for an MCP server and a named account: the latest one. A server that moved to another issuer leaves
     /// older ones behind, which are never used again but can still be revoked.
     #[must_use]
-    pub fn current(&self, server: &str) -> Option<&Account> {
-        self.accounts.iter().filter(|a| a.server == server).max_by_key(|a| a.issued_at)
+    pub fn current(&self, server: &str, account: &str) -> Option<&Account> {
+        self.accounts.iter().filter(|a| a.is(server, account)).max_by_key(|a| a.issued_at)
     }
 
     /// The dynamic registration at an issuer.
@@ -132,9 +159,9 @@ impl Document {
         self.registrations.get(issuer)
     }
 
-    /// Keeps a login, in place of the one with the same key for the same server.
+    /// Keeps a login, in place of the one with the same key for the same server and account name.
     pub fn put(&mut self, account: Account) {
-        self.accounts.retain(|a| !(a.key == account.key && a.server == account.server));
+        self.accounts.retain(|a| !(a.key == account.key && a.is(&account.server, &account.account)));
         self.accounts.push(account);
     }
 
@@ -152,10 +179,10 @@ impl Document {
 
     /// Forgets a refresh token, if it is still the very one that was refused. A newer one, stored by
     /// another task or process in the meantime, stays.
-    pub fn forget_refresh_token(&mut self, server: &str, key: &AccountKey, refused: &Secret) {
+    pub fn forget_refresh_token(&mut self, of: &Account, refused: &Secret) {
         for account in &mut self.accounts {
-            if account.server == server
-                && account.key == *key
+            if account.is(&of.server, &of.account)
+                && account.key == of.key
                 && account.refresh_token.as_ref() == Some(refused)
             {
                 account.refresh_token = None;
@@ -163,9 +190,10 @@ impl Document {
         }
     }
 
-    /// Forgets every login for an MCP server, and returns them.
-    pub fn remove(&mut self, server: &str) -> Vec<Account> {
-        let (gone, kept) = std::mem::take(&mut self.accounts).into_iter().partition(|a| a.server == server);
+    /// Forgets every login for an MCP server and account name, with whatever issuer, and returns them.
+    pub fn remove(&mut self, server: &str, account: &str) -> Vec<Account> {
+        let (gone, kept) =
+            std::mem::take(&mut self.accounts).into_iter().partition(|a| a.is(server, account));
         self.accounts = kept;
         gone
     }
@@ -185,6 +213,7 @@ pub(crate) mod tests {
         Account {
             key: AccountKey { issuer: issuer.into(), resource: server.into() },
             server: server.into(),
+            account: String::new(),
             client: Registration {
                 client_id: "c".into(),
                 client_secret: None,
@@ -195,6 +224,7 @@ pub(crate) mod tests {
             token_endpoint: format!("{issuer}/token"),
             revocation_endpoint: None,
             access_token: Secret::new(format!("access-{at}")),
+            dpop_key: None,
             refresh_token: Some(Secret::new(refresh)),
             expires_at: Some(Timestamp::from_unix(at + 60)),
             granted: ScopeSet::default(),
@@ -209,14 +239,17 @@ pub(crate) mod tests {
         let old = account("https://a/mcp", "https://as", "old", 1);
         document.put(account("https://a/mcp", "https://as", "new", 2));
         document.put(account("https://b/mcp", "https://as", "old", 1));
-        document.forget_refresh_token("https://a/mcp", &old.key, &Secret::new("old"));
-        assert!(document.current("https://a/mcp").unwrap().refresh_token.is_some(), "a newer token stays");
+        document.forget_refresh_token(&old, &Secret::new("old"));
         assert!(
-            document.current("https://b/mcp").unwrap().refresh_token.is_some(),
+            document.current("https://a/mcp", "").unwrap().refresh_token.is_some(),
+            "a newer token stays"
+        );
+        assert!(
+            document.current("https://b/mcp", "").unwrap().refresh_token.is_some(),
             "another resource's token stays"
         );
-        document.forget_refresh_token("https://a/mcp", &old.key, &Secret::new("new"));
-        assert!(document.current("https://a/mcp").unwrap().refresh_token.is_none());
+        document.forget_refresh_token(&old, &Secret::new("new"));
+        assert!(document.current("https://a/mcp", "").unwrap().refresh_token.is_none());
     }
 
     #[test]
@@ -224,8 +257,8 @@ pub(crate) mod tests {
         let mut document = Document::default();
         document.put(account("https://a/mcp", "https://as2", "two", 20));
         document.put(account("https://a/mcp", "https://as1", "one", 10));
-        assert_eq!(document.current("https://a/mcp").unwrap().key.issuer, "https://as2");
-        assert_eq!(document.remove("https://a/mcp").len(), 2);
+        assert_eq!(document.current("https://a/mcp", "").unwrap().key.issuer, "https://as2");
+        assert_eq!(document.remove("https://a/mcp", "").len(), 2);
         assert!(document.accounts().is_empty());
     }
 
@@ -243,5 +276,23 @@ pub(crate) mod tests {
     fn debug_shows_no_token() {
         let shown = format!("{:?}", account("https://a/mcp", "https://as", "refresh-canary", 7));
         assert!(!shown.contains("refresh-canary") && !shown.contains("access-7"), "{shown}");
+    }
+
+    #[test]
+    fn accounts_of_one_server_do_not_meet() {
+        let mut document = Document::default();
+        let work = Account { account: "work".into(), ..account("https://a/mcp", "https://as", "w", 9) };
+        document.put(account("https://a/mcp", "https://as", "usual", 1));
+        document.put(work.clone());
+        let refresh = |document: &Document, name| {
+            document.current("https://a/mcp", name).and_then(|a| a.refresh_token.clone())
+        };
+        assert_eq!(refresh(&document, ""), Some(Secret::new("usual")));
+        assert_eq!(refresh(&document, "work"), Some(Secret::new("w")));
+        assert_eq!(refresh(&document, "home"), None);
+        document.forget_refresh_token(&work, &Secret::new("usual"));
+        assert_eq!(refresh(&document, ""), Some(Secret::new("usual")));
+        assert_eq!(document.remove("https://a/mcp", "work").len(), 1);
+        assert_eq!(refresh(&document, ""), Some(Secret::new("usual")));
     }
 }

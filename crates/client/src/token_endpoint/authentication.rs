@@ -1,72 +1,42 @@
-//! One request to a token endpoint: client authentication, and what the answer means.
+//! Client authentication: which method, and what it puts into a request.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{
-    oauth_error::OAuthError, server_metadata::AuthorizationServerMetadata, token::TokenResponse,
+    client_assertion::ASSERTION_TYPE, jose::Algorithm, secret::Secret,
+    server_metadata::AuthorizationServerMetadata,
 };
 use http::{HeaderMap, HeaderValue, header};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use crate::{
     error::{Error, Rule, Step},
-    fetched,
     store::{Registration, TokenEndpointAuth},
 };
 
-/// An answer that is no token.
-#[derive(Debug)]
-pub(crate) enum TokenError {
-    /// The server's own verdict (RFC 6749 §5.2).
-    Refused(OAuthError),
-    /// Everything else; nothing is known about the grant.
-    Failed(Error),
+/// What a client has to show who it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Means {
+    /// Its id alone.
+    Nothing,
+    /// A secret.
+    Secret,
+    /// A key, for that algorithm.
+    Key(Algorithm),
 }
 
-/// Sends `grant` with the client's authentication, and reads the tokens.
-pub(crate) async fn request(
-    fetcher: &Fetcher,
-    step: Step,
-    endpoint: &str,
-    client: &Registration,
-    grant: &[(&str, &str)],
-) -> Result<TokenResponse, TokenError> {
-    let misconfigured =
-        |rule| TokenError::Failed(Error::Misconfigured { step, url: endpoint.to_owned(), rule });
-    let url = Url::parse(endpoint).map_err(|error| misconfigured(Rule::Malformed(error.to_string())))?;
-    let (form, headers) = authenticated(client, grant);
-    let answer = fetcher
-        .post_form(&url, &form, headers)
-        .await
-        .map_err(|error| TokenError::Failed(fetched::failed(step, endpoint, error)))?;
-    if fetched::is_transient(answer.status) {
-        return Err(TokenError::Failed(fetched::transient(step, endpoint, &answer)));
-    }
-    if !answer.status.is_success() {
-        // A refusal counts only in the form that RFC 6749 §5.2 gives it: a proxy's 403 page proves nothing.
-        return Err(match serde_json::from_slice::<OAuthError>(&answer.body) {
-            Ok(error) => TokenError::Refused(error),
-            Err(_) => TokenError::Failed(fetched::transient(step, endpoint, &answer)),
-        });
-    }
-    let tokens: TokenResponse = serde_json::from_slice(&answer.body).map_err(|_| {
-        misconfigured(Rule::Malformed("the token response cannot be read (RFC 6749 §5.1)".into()))
-    })?;
-    if !tokens.token_type.eq_ignore_ascii_case("Bearer") {
-        return Err(misconfigured(Rule::TokenType(tokens.token_type)));
-    }
-    Ok(tokens)
-}
-
-/// RFC 6749 §2.3.1 and §3.2.1.
+/// A form and header fields with the client's authentication (RFC 6749 §2.3.1, §3.2.1; RFC 7521 §4.2).
 pub(crate) fn authenticated<'a>(
     client: &'a Registration,
+    assertion: Option<&'a Secret>,
     parameters: &[(&'a str, &'a str)],
 ) -> (Vec<(&'a str, &'a str)>, HeaderMap) {
     let mut form = parameters.to_vec();
     let mut headers = HeaderMap::new();
-    match (client.auth, &client.client_secret) {
-        (TokenEndpointAuth::ClientSecretBasic, Some(secret)) => {
+    // A pushed authorization request has one already.
+    let names_client = form.iter().any(|(name, _)| *name == "client_id");
+    let id = (!names_client).then_some(("client_id", client.client_id.as_str()));
+    match (client.auth, &client.client_secret, assertion) {
+        (TokenEndpointAuth::ClientSecretBasic, Some(secret), _) => {
             let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
             let pair = format!("{}:{}", encode(&client.client_id), encode(secret.expose()));
             if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))) {
@@ -74,28 +44,44 @@ pub(crate) fn authenticated<'a>(
                 headers.insert(header::AUTHORIZATION, value);
             }
         }
-        (TokenEndpointAuth::ClientSecretPost, Some(secret)) => {
-            form.push(("client_id", &client.client_id));
+        (TokenEndpointAuth::ClientSecretPost, Some(secret), _) => {
+            form.extend(id);
             form.push(("client_secret", secret.expose()));
         }
-        _ => form.push(("client_id", &client.client_id)),
+        // The assertion's `sub` is the client (MCP extension `oauth-client-credentials`, "JWT
+        // Authentication Example").
+        (TokenEndpointAuth::PrivateKeyJwt, _, Some(assertion)) => {
+            form.push(("client_assertion_type", ASSERTION_TYPE));
+            form.push(("client_assertion", assertion.expose()));
+        }
+        _ => form.extend(id),
     }
     (form, headers)
 }
 
-/// How a client with or without a secret authenticates here. RFC 8414 §2: without a list it is Basic.
+/// How a client with these means authenticates here. RFC 8414 §2: without a list it is Basic.
 pub(crate) fn choose_auth(
     metadata: &AuthorizationServerMetadata,
-    has_secret: bool,
+    means: Means,
 ) -> Result<TokenEndpointAuth, Error> {
-    use TokenEndpointAuth::{ClientSecretBasic, ClientSecretPost, None as Public};
-    match &metadata.token_endpoint_auth_methods_supported {
-        Some(supported) if has_secret => {
-            first_of(&[ClientSecretBasic, ClientSecretPost, Public], supported, metadata)
-        }
-        None if has_secret => Ok(ClientSecretBasic),
+    use TokenEndpointAuth::{ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt};
+    let listed = metadata.token_endpoint_auth_methods_supported.as_deref();
+    match (means, listed) {
         // Whether public clients are welcome is often left out of the list.
-        _ => Ok(Public),
+        (Means::Nothing, _) => Ok(Public),
+        (Means::Secret, None) => Ok(ClientSecretBasic),
+        (Means::Secret, Some(listed)) => {
+            first_of(&[ClientSecretBasic, ClientSecretPost, Public], listed, metadata)
+        }
+        (Means::Key(algorithm), listed) => {
+            let algorithms = metadata.token_endpoint_auth_signing_alg_values_supported.as_deref();
+            if let Some(taken) = algorithms.filter(|taken| !taken.iter().any(|name| name == algorithm.name()))
+            {
+                return Err(none_fits(metadata, taken));
+            }
+            // Who has a key was told so by this server, whatever its list says or leaves out.
+            listed.map_or(Ok(PrivateKeyJwt), |listed| first_of(&[PrivateKeyJwt], listed, metadata))
+        }
     }
 }
 
@@ -114,11 +100,15 @@ fn first_of(
     metadata: &AuthorizationServerMetadata,
 ) -> Result<TokenEndpointAuth, Error> {
     let found = preferred.iter().find(|method| supported.iter().any(|name| name == method.as_str()));
-    found.copied().ok_or_else(|| Error::Misconfigured {
+    found.copied().ok_or_else(|| none_fits(metadata, supported))
+}
+
+fn none_fits(metadata: &AuthorizationServerMetadata, supported: &[String]) -> Error {
+    Error::Misconfigured {
         step: Step::Register,
         url: metadata.issuer.clone(),
         rule: Rule::NoTokenEndpointAuth(supported.join(", ")),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +137,7 @@ mod tests {
     #[test]
     fn basic_encodes_both_parts_and_sends_neither_in_the_form() {
         let client = client(TokenEndpointAuth::ClientSecretBasic);
-        let (form, headers) = authenticated(&client, &[("grant_type", "x")]);
+        let (form, headers) = authenticated(&client, None, &[("grant_type", "x")]);
         assert_eq!(form, [("grant_type", "x")]);
         let value =
             headers[header::AUTHORIZATION].to_str().unwrap().strip_prefix("Basic ").unwrap().to_owned();
@@ -158,11 +148,11 @@ mod tests {
     fn post_and_none_use_the_form() {
         let posting = client(TokenEndpointAuth::ClientSecretPost);
         assert_eq!(
-            authenticated(&posting, &[]).0,
+            authenticated(&posting, None, &[]).0,
             [("client_id", "id:with colon"), ("client_secret", "s%&")]
         );
         let public = client(TokenEndpointAuth::None);
-        assert_eq!(authenticated(&public, &[]).0, [("client_id", "id:with colon")]);
+        assert_eq!(authenticated(&public, None, &[]).0, [("client_id", "id:with colon")]);
     }
 
     #[test]
@@ -176,7 +166,11 @@ mod tests {
             (Some(&["none"][..]), true, Public),
             (Some(&["client_secret_basic"][..]), false, Public),
         ] {
-            assert_eq!(choose_auth(&metadata(methods), secret).unwrap(), expected, "{methods:?} {secret}");
+            assert_eq!(
+                choose_auth(&metadata(methods), if secret { Means::Secret } else { Means::Nothing }).unwrap(),
+                expected,
+                "{methods:?} {secret}"
+            );
         }
         assert_eq!(auth_to_register(&metadata(Some(&["client_secret_post", "none"]))).unwrap(), Public);
         assert_eq!(auth_to_register(&metadata(Some(&["client_secret_post"]))).unwrap(), ClientSecretPost);
