@@ -9,6 +9,8 @@ use crate::store::{Account, StoreError, TokenStore};
 pub struct AccountSummary {
     /// The MCP server's URL.
     pub server: String,
+    /// The name of the login, where the server has several; empty for the usual one.
+    pub account: String,
     /// The resource that the token is for.
     pub resource: String,
     /// The authorization server.
@@ -27,6 +29,7 @@ impl AccountSummary {
     pub(crate) fn of(account: &Account) -> Self {
         Self {
             server: account.server.clone(),
+            account: account.account.clone(),
             resource: account.key.resource.clone(),
             issuer: account.key.issuer.clone(),
             client_id: account.client.client_id.clone(),

@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use url::Url;
@@ -52,8 +53,21 @@ pub struct Script {
     pub refresh: Option<(u16, Value)>,
     /// How long the token endpoint thinks.
     pub delay: Duration,
+    /// Whether codes for other devices (RFC 8628) are made, and what each question about one is answered with
+    /// before there are tokens.
+    pub device: Option<Vec<&'static str>>,
     /// The scopes of every token, in place of those asked for.
     pub granted: Option<String>,
+    /// Members of the resource metadata to add or replace.
+    pub resource_metadata: Value,
+    /// `token_type` of every token; the MCP server takes a token under that scheme alone.
+    pub token_type: &'static str,
+    /// The nonce that both servers want in a DPoP proof.
+    pub nonce: Option<&'static str>,
+    /// What grants without a person are answered with, in place of tokens.
+    pub grant: Option<(u16, Value)>,
+    /// What a token exchange (RFC 8693) says that it has issued.
+    pub issued_token_type: &'static str,
 }
 
 /// What came in.
@@ -65,6 +79,10 @@ pub struct Seen {
     pub registrations: Vec<Value>,
     /// Forms of the token endpoint.
     pub token_requests: Vec<HashMap<String, String>>,
+    /// Header fields of the same.
+    pub token_headers: Vec<HeaderMap>,
+    /// Forms of pushed authorization requests; each `request_uri` is `urn:pushed:` and its place here.
+    pub pushed: Vec<HashMap<String, String>>,
     /// Tokens that were revoked.
     pub revoked: Vec<String>,
     /// Requests for metadata, by path.
@@ -136,7 +154,13 @@ impl Peer {
             expires_in: 3600,
             refresh: None,
             delay: Duration::ZERO,
+            device: None,
             granted: None,
+            resource_metadata: json!({}),
+            token_type: "Bearer",
+            nonce: None,
+            grant: None,
+            issued_token_type: "urn:ietf:params:oauth:token-type:id-jag",
         };
         let shared = Arc::new(Shared {
             origin: origin.clone(),
@@ -153,7 +177,9 @@ impl Peer {
             .route("/.well-known/oauth-authorization-server", get(server_metadata))
             .route("/authorize", get(authorize))
             .route("/token", post(token))
+            .route("/device", post(device))
             .route("/register", post(register))
+            .route("/par", post(push))
             .route("/revoke", post(revoke))
             .route("/mcp", post(mcp).get(mcp_get).delete(mcp_delete))
             .with_state(Arc::clone(&shared));
@@ -207,7 +233,11 @@ async fn resource_metadata(State(shared): S) -> Response {
     let issuers = script.authorization_servers.unwrap_or_else(|| vec![shared.origin.clone()]);
     match script.resource {
         Some(resource) => {
-            Json(json!({"resource": resource, "authorization_servers": issuers})).into_response()
+            let mut metadata = json!({"resource": resource, "authorization_servers": issuers});
+            for (name, value) in script.resource_metadata.as_object().into_iter().flatten() {
+                metadata[name] = value.clone();
+            }
+            Json(metadata).into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -229,6 +259,9 @@ async fn server_metadata(State(shared): S) -> Response {
         "token_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": true,
     });
+    if script.device.is_some() {
+        metadata["device_authorization_endpoint"] = json!(format!("{origin}/device"));
+    }
     for (name, value) in script.metadata.as_object().into_iter().flatten() {
         metadata[name] = value.clone();
     }
@@ -240,6 +273,9 @@ async fn server_metadata(State(shared): S) -> Response {
 
 async fn authorize(State(shared): S, Query(query): Query<HashMap<String, String>>) -> Response {
     let code = random();
+    let place = query.get("request_uri").and_then(|uri| uri.strip_prefix("urn:pushed:")?.parse::<usize>().ok());
+    let pushed = place.and_then(|place| lock(&shared.seen).pushed.get(place).cloned());
+    let (seen, query) = (query.clone(), pushed.unwrap_or(query));
     lock(&shared.codes).insert(code.clone(), query.get("scope").cloned().unwrap_or_default());
     let mut answer = HashMap::from([("code", code), ("iss", shared.origin.clone())]);
     answer.extend(query.get("state").map(|state| ("state", state.clone())));
@@ -250,26 +286,99 @@ async fn authorize(State(shared): S, Query(query): Query<HashMap<String, String>
         }
     }
     let target = query.get("redirect_uri").and_then(|uri| Url::parse(uri).ok());
-    lock(&shared.seen).authorizations.push(query);
+    lock(&shared.seen).authorizations.push(seen);
     let Some(mut target) = target else { return StatusCode::BAD_REQUEST.into_response() };
     target.query_pairs_mut().extend_pairs(answer);
     Redirect::to(target.as_str()).into_response()
 }
 
-async fn token(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
-    lock(&shared.seen).token_requests.push(form.clone());
+/// RFC 8628 §3.2, with the pause that suits a test.
+async fn device(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
+    if lock(&shared.script).device.is_none() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let code = random();
+    lock(&shared.codes).insert(code.clone(), form.get("scope").cloned().unwrap_or_default());
+    let page = format!("{}/activate", shared.origin);
+    Json(json!({
+        "device_code": code, "user_code": "WDJB-MJHT", "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code=WDJB-MJHT"), "expires_in": 60, "interval": 0,
+    }))
+    .into_response()
+}
+
+/// RFC 9126 §2.
+async fn push(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
+    let mut seen = lock(&shared.seen);
+    let answer = json!({"request_uri": format!("urn:pushed:{}", seen.pushed.len()), "expires_in": 60});
+    seen.pushed.push(form);
+    (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+/// RFC 9449 §8, §9: whether the proof lacks the nonce that the script wants.
+fn lacks_nonce(script: &Script, headers: &HeaderMap) -> bool {
+    script.nonce.is_some_and(|nonce| proof(headers)["nonce"] != nonce)
+}
+
+/// The claims of a request's DPoP proof, unverified; null where there is none.
+#[must_use]
+pub fn proof(headers: &HeaderMap) -> Value {
+    let proof = headers.get("dpop").and_then(|proof| proof.to_str().ok()?.split('.').nth(1));
+    let claims = proof.and_then(|claims| BASE64_URL_SAFE_NO_PAD.decode(claims).ok());
+    claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default()
+}
+
+/// RFC 8693: what is issued names the audience it was asked for.
+fn exchanged(script: &Script, form: &HashMap<String, String>) -> Response {
+    let audience = form.get("audience").cloned().unwrap_or_default();
+    Json(json!({
+        "access_token": format!("assertion for {audience}"),
+        "issued_token_type": script.issued_token_type,
+        "token_type": "N_A",
+    }))
+    .into_response()
+}
+
+async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> Response {
+    {
+        let mut seen = lock(&shared.seen);
+        seen.token_requests.push(form.clone());
+        seen.token_headers.push(headers.clone());
+    }
     let script = lock(&shared.script).clone();
     tokio::time::sleep(script.delay).await;
     let get = |name: &str| form.get(name).cloned().unwrap_or_default();
+    if lacks_nonce(&script, &headers) {
+        let nonce = [("dpop-nonce", script.nonce.unwrap_or_default())];
+        return (StatusCode::BAD_REQUEST, nonce, Json(json!({"error": "use_dpop_nonce"}))).into_response();
+    }
+    let is_unattended = !matches!(get("grant_type").as_str(), "authorization_code" | "refresh_token");
+    if let (true, Some((status, body))) = (is_unattended, script.grant.clone()) {
+        return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
+    }
+    if get("grant_type").ends_with(":token-exchange") {
+        return exchanged(&script, &form);
+    }
     let refreshing = get("grant_type") == "refresh_token";
     if let (true, Some((status, body))) = (refreshing, script.refresh) {
         return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
     }
+    let is_device = get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code";
+    let unready = lock(&shared.script)
+        .device
+        .as_mut()
+        .filter(|list| is_device && !list.is_empty())
+        .map(|l| l.remove(0));
+    if let Some(error) = unready {
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
+    }
     // Rotation: each refresh token and each code is good for one use.
-    let scope = if refreshing {
+    let scope = if is_unattended {
+        Some(get("scope"))
+    } else if refreshing {
         lock(&shared.refresh).remove(&get("refresh_token"))
     } else {
-        lock(&shared.codes).remove(&get("code"))
+        lock(&shared.codes).remove(&get(if is_device { "device_code" } else { "code" }))
     };
     let Some(scope) = scope else {
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
@@ -277,12 +386,16 @@ async fn token(State(shared): S, Form(form): Form<HashMap<String, String>>) -> R
     let scope = script.granted.unwrap_or(scope);
     let (access, refresh) = (random(), random());
     lock(&shared.access).insert(access.clone(), scope.clone());
-    lock(&shared.refresh).insert(refresh.clone(), scope.clone());
-    Json(json!({
-        "access_token": access, "token_type": "Bearer", "expires_in": script.expires_in,
-        "refresh_token": refresh, "scope": scope,
-    }))
-    .into_response()
+    let mut answer = json!({
+        "access_token": access, "token_type": script.token_type, "expires_in": script.expires_in,
+        "scope": scope,
+    });
+    // RFC 6749 §4.4.3.
+    if !is_unattended {
+        lock(&shared.refresh).insert(refresh.clone(), scope);
+        answer["refresh_token"] = json!(refresh);
+    }
+    Json(answer).into_response()
 }
 
 async fn register(State(shared): S, Json(body): Json<Value>) -> Response {
@@ -306,8 +419,15 @@ fn refusal(shared: &Shared, headers: &HeaderMap, needed: &str) -> Option<Respons
     if !script.protected {
         return None;
     }
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
-    let scopes = bearer.and_then(|token| lock(&shared.access).get(token).cloned());
+    let credentials = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.split_once(' '));
+    let token = credentials.filter(|(scheme, _)| *scheme == script.token_type).map(|(_, token)| token);
+    if token.is_some() && lacks_nonce(&script, headers) {
+        let nonce = script.nonce.unwrap_or_default();
+        let challenge = "DPoP error=\"use_dpop_nonce\"";
+        let fields = [("www-authenticate", challenge), ("dpop-nonce", nonce)];
+        return Some((StatusCode::UNAUTHORIZED, fields).into_response());
+    }
+    let scopes = token.and_then(|token| lock(&shared.access).get(token).cloned());
     let Some(scopes) = scopes else {
         let challenge = script.challenge.map(|text| text.replace("{origin}", &shared.origin));
         return Some(match challenge {

@@ -181,7 +181,7 @@ impl Inner {
         let scope = authorize::choose_scope(
             challenged.as_ref(),
             found.scopes_supported.as_ref(),
-            &self.asked_before(document, &key),
+            &self.asked_before(document, &key).union(&self.scopes),
             server.metadata(),
         );
         let binding = dpop::binding(self.dpop, &found, challenge)?;

@@ -3,48 +3,55 @@
 use std::{
     fmt,
     io::{self, Write as _},
-    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
-use url::Url;
+use tokio::{net::TcpListener, sync::mpsc};
 
-use super::{AuthorizationRequest, Interaction, LaunchUrl, Login, callback, open_in_browser};
-use crate::error::InteractionError;
+use super::{
+    AuthorizationRequest, CallbackHost, DeviceOffer, DevicePrompt, Interaction, LaunchUrl, Lines, Login,
+    callback, listen::Callback, open_in_browser, paste, surroundings,
+};
+use crate::error::{InteractionError, printable};
 
 type Launch = Arc<dyn Fn(&LaunchUrl) -> io::Result<()> + Send + Sync>;
 type Announce = Arc<dyn Fn(&str) + Send + Sync>;
+type Typed = Arc<dyn Fn() -> Lines + Send + Sync>;
 
-/// Opens a browser and listens on 127.0.0.1 for its answer.
+/// Opens a browser and listens on this machine for its answer. Where no browser can be opened, it says where to
+/// go instead. An answer may also be pasted, and a code typed on another device, if the caller allows that.
 #[derive(Clone)]
 pub struct Browser {
-    port: u16,
-    path: String,
+    callback: Callback,
     patience: Duration,
     launch: Launch,
     announce: Announce,
+    typed: Option<Typed>,
+    device: DeviceOffer,
+    at_hand: bool,
 }
 
 impl Default for Browser {
     fn default() -> Self {
         Self {
-            port: 0,
-            path: "/callback".into(),
+            callback: Callback::default(),
             patience: Duration::from_secs(300),
             launch: Arc::new(open_in_browser),
             announce: Arc::new(|line| {
                 // Without a terminal there is nobody to tell.
                 let _ = writeln!(io::stderr(), "{line}");
             }),
+            typed: None,
+            device: DeviceOffer::WithoutBrowser,
+            at_hand: surroundings::here().is_ok(),
         }
     }
 }
 
 impl Browser {
-    /// The person's browser, a free port, the path `/callback`, five minutes.
+    /// The person's browser, 127.0.0.1, a free port, the path `/callback`, five minutes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -53,15 +60,31 @@ impl Browser {
     /// Listens on this port only; 0 takes the port of an earlier registration, or a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
+        self.callback.port = port;
+        self
+    }
+
+    /// How the redirect URI names this machine.
+    #[must_use]
+    pub fn host(mut self, host: CallbackHost) -> Self {
+        self.callback.host = host;
         self
     }
 
     /// The redirect URI's path, beginning with a slash.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
+        self.callback.path = path.into();
         self
+    }
+
+    /// Host, port and path of a redirect URI that cannot be chosen, since it is fixed at the server.
+    ///
+    /// # Errors
+    /// When it is not an http URL of this machine.
+    pub fn redirect_uri(mut self, uri: &str) -> Result<Self, InteractionError> {
+        self.callback = Callback::parse(uri)?;
+        Ok(self)
     }
 
     /// How long to wait for the person.
@@ -75,6 +98,7 @@ impl Browser {
     #[must_use]
     pub fn launcher(mut self, launch: impl Fn(&LaunchUrl) -> io::Result<()> + Send + Sync + 'static) -> Self {
         self.launch = Arc::new(launch);
+        self.at_hand = true;
         self
     }
 
@@ -85,39 +109,69 @@ impl Browser {
         self
     }
 
-    async fn listen(&self, registered: &[String]) -> Result<TcpListener, InteractionError> {
-        // A server that compares redirect URIs exactly knows the port of the registration only.
-        if self.port == 0 {
-            for port in registered.iter().filter_map(|uri| self.port_of(uri)) {
-                if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-                    return Ok(listener);
-                }
-            }
-        }
-        let address = (Ipv4Addr::LOCALHOST, self.port);
-        TcpListener::bind(address).await.map_err(|error| InteractionError::Listen {
-            address: format!("{}:{}", address.0, address.1),
-            detail: error.to_string(),
-        })
+    /// Takes the redirect URL also from standard input, where that is a terminal. Not for a program that is
+    /// spoken to there.
+    #[must_use]
+    pub fn paste_from_terminal(self) -> Self {
+        self.paste_from(paste::terminal)
     }
 
-    fn port_of(&self, uri: &str) -> Option<u16> {
-        let uri = Url::parse(uri).ok()?;
-        let ours = uri.scheme() == "http" && uri.host_str() == Some("127.0.0.1") && uri.path() == self.path;
-        uri.port().filter(|_| ours)
+    /// Takes the redirect URL also from lines that come from elsewhere. Called once for each login.
+    #[must_use]
+    pub fn paste_from(mut self, lines: impl Fn() -> Lines + Send + Sync + 'static) -> Self {
+        self.typed = Some(Arc::new(lines));
+        self
+    }
+
+    /// When to offer a code that is typed on another device; [`DeviceOffer::WithoutBrowser`] unless set.
+    #[must_use]
+    pub fn device(mut self, offer: DeviceOffer) -> Self {
+        self.device = offer;
+        self
+    }
+
+    fn send(&self, request: &AuthorizationRequest) {
+        let how = match (self.launch)(&request.url) {
+            Ok(()) => "Log in in the browser window that was opened, or open this address".to_owned(),
+            Err(error) => format!("No browser was opened ({error}). To log in, open this address"),
+        };
+        (self.announce)(&format!("{how}: {}", request.url.as_str()));
+        if self.typed.is_some() {
+            (self.announce)(
+                "If that browser is on another machine, paste the address that it ends at here, and press Enter",
+            );
+        }
     }
 }
 
 impl Interaction for Browser {
+    fn offers_device(&self) -> bool {
+        match self.device {
+            DeviceOffer::Always => true,
+            DeviceOffer::WithoutBrowser => !self.at_hand,
+            DeviceOffer::Never => false,
+        }
+    }
+
+    fn show_device(&self, prompt: &DevicePrompt) {
+        let code = printable(&prompt.user_code);
+        (self.announce)(&format!(
+            "Or open {} on any device and type the code {code}",
+            prompt.verification_uri.as_str()
+        ));
+        if let Some(complete) = &prompt.verification_uri_complete {
+            (self.announce)(&format!("With the code filled in: {} (compare it: {code})", complete.as_str()));
+        }
+    }
+
     fn begin<'a>(
         &'a self,
         registered: &'a [String],
     ) -> BoxFuture<'a, Result<Box<dyn Login>, InteractionError>> {
         Box::pin(async move {
-            let listener = self.listen(registered).await?;
-            let port = listener.local_addr().map(|address| address.port()).unwrap_or(self.port);
-            let redirect_uri = format!("http://{}:{port}{}", Ipv4Addr::LOCALHOST, self.path);
-            let login: Box<dyn Login> = Box::new(Listening { browser: self.clone(), listener, redirect_uri });
+            let (listeners, redirect_uri) = self.callback.listen(registered).await?;
+            let login: Box<dyn Login> =
+                Box::new(Listening { browser: self.clone(), listeners, redirect_uri });
             Ok(login)
         })
     }
@@ -126,7 +180,7 @@ impl Interaction for Browser {
 /// A callback address that is already listening.
 struct Listening {
     browser: Browser,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     redirect_uri: String,
 }
 
@@ -140,21 +194,21 @@ impl Login for Listening {
         request: AuthorizationRequest,
     ) -> BoxFuture<'static, Result<String, InteractionError>> {
         Box::pin(async move {
-            let Self { browser, listener, .. } = *self;
-            let how = match (browser.launch)(&request.url) {
-                Ok(()) => "Log in in the browser window that was opened, or open this address",
-                Err(_) => "No browser could be opened here. To log in, open this address",
-            };
-            (browser.announce)(&format!("{how}: {}", request.url.as_str()));
-            tokio::time::timeout(browser.patience, callback::receive(listener, &browser.path, &request.state))
-                .await
-                .map_err(|_| InteractionError::TimedOut(browser.patience))?
+            let Self { browser, listeners, .. } = *self;
+            browser.send(&request);
+            // A channel that nobody writes to: without paste, only the browser answers.
+            let lines = browser.typed.as_ref().map_or_else(|| mpsc::unbounded_channel().1, |typed| typed());
+            tokio::select! {
+                answer = callback::receive(listeners, &browser.callback.path, &request.state) => answer,
+                query = paste::receive(lines, &request.state, &*browser.announce) => Ok(query),
+                () = tokio::time::sleep(browser.patience) => Err(InteractionError::TimedOut(browser.patience)),
+            }
         })
     }
 }
 
 impl fmt::Debug for Browser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Browser").field("port", &self.port).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Browser").field("callback", &self.callback).finish_non_exhaustive()
     }
 }

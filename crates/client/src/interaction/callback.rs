@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use futures_util::{FutureExt as _, future::select_all};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
@@ -19,7 +20,7 @@ use crate::error::InteractionError;
 /// Waits for a request to `path` that carries `state`, and returns its query. Everything else that knocks
 /// (favicons, old tabs, other programs) gets an error page and changes nothing.
 pub(super) async fn receive(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     path: &str,
     state: &Secret,
 ) -> Result<String, InteractionError> {
@@ -27,7 +28,7 @@ pub(super) async fn receive(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
+            (accepted, ..) = select_all(listeners.iter().map(|listener| listener.accept().boxed())) => {
                 let (stream, _) = accepted.map_err(|error| InteractionError::Other(error.to_string()))?;
                 connections.spawn(serve(stream, Arc::clone(&wanted)));
             }
@@ -78,7 +79,7 @@ fn judge(
 }
 
 /// RFC 6749 §10.12: exactly one `state`, and the right one.
-fn carries_state(query: &str, state: &Secret) -> bool {
+pub(super) fn carries_state(query: &str, state: &Secret) -> bool {
     let mut states = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "state");
     let first = states.next().map(|(_, value)| Secret::new(value.into_owned()));
     first.as_ref() == Some(state) && states.next().is_none()

@@ -8,6 +8,7 @@ use std::{
 
 use url::Url;
 
+use super::surroundings;
 use crate::error::Rule;
 
 /// An authorization URL that is safe to hand to a browser. The checks of [`LaunchUrl::check`] are the
@@ -94,11 +95,13 @@ fn no_shell_characters(endpoint: &str, _: &Url) -> Result<(), Rule> {
 }
 
 /// Starts the person's browser. `BROWSER` (a list separated by `:`, each a command with an optional `%s`)
-/// comes first, then the desktop's own opener. Never through a shell: the URL is one argument.
+/// comes first, then the desktop's own opener. Never through a shell: the URL is one argument. Over SSH and
+/// without a display nothing is started but what `BROWSER` names.
 ///
 /// # Errors
 /// When nothing could be started.
 pub fn open_in_browser(url: &LaunchUrl) -> io::Result<()> {
+    surroundings::here().map_err(io::Error::other)?;
     let configured = env::var("BROWSER").unwrap_or_default();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no browser is known on this machine");
     for mut command in commands(&configured, url) {

@@ -2,10 +2,17 @@
 
 mod browser;
 mod callback;
+mod device;
 mod launch;
+mod listen;
+mod paste;
+mod surroundings;
 
 pub use browser::Browser;
+pub use device::{DeviceOffer, DevicePrompt};
 pub use launch::{LaunchUrl, open_in_browser};
+pub use listen::CallbackHost;
+pub use paste::Lines;
 
 use futures_util::future::BoxFuture;
 use hallpass_protocol::secret::Secret;
@@ -22,6 +29,15 @@ pub trait Interaction: Send + Sync + 'static {
     fn attended(&self) -> bool {
         true
     }
+
+    /// Whether a code that is typed on another device (RFC 8628) is offered beside the redirect, where the
+    /// authorization server can. Whichever comes first wins.
+    fn offers_device(&self) -> bool {
+        false
+    }
+
+    /// Shows the person such a code, while [`Login::finish`] is waiting.
+    fn show_device(&self, _: &DevicePrompt) {}
 
     /// Gets ready to receive the answer. `registered` are the redirect URIs of a registration kept from
     /// before: using one of them again saves a new registration.

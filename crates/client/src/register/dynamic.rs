@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{Identity, misconfigured};
 use crate::{
+    device,
     discover::AuthorizationServer,
     error::{Error, Rule, Step},
     fetched,
@@ -49,9 +50,14 @@ fn metadata(
     redirect_uri: &str,
     auth: TokenEndpointAuth,
 ) -> ClientMetadata {
-    let supported = server.metadata().grant_types_supported.as_ref();
-    let refresh = supported.is_none_or(|grants| grants.iter().any(|grant| grant == "refresh_token"));
-    let grants = ["authorization_code", "refresh_token"].into_iter().take(if refresh { 2 } else { 1 });
+    let supported = server.metadata().grant_types_supported.as_deref();
+    let named = |grant: &str| supported.is_some_and(|grants| grants.iter().any(|known| known == grant));
+    let grants = [
+        ("authorization_code", true),
+        ("refresh_token", supported.is_none() || named("refresh_token")),
+        (device::GRANT_TYPE, named(device::GRANT_TYPE)),
+    ];
+    let grants = grants.into_iter().filter(|(_, wanted)| *wanted).map(|(grant, _)| grant);
     ClientMetadata {
         redirect_uris: vec![redirect_uri.to_owned()],
         token_endpoint_auth_method: Some(auth.as_str().to_owned()),

@@ -1,28 +1,64 @@
 //! A JSON file that only its owner may read, replaced as a whole.
 //!
-//! Three files live side by side: `tokens.json`, its write lock `tokens.json.lock`, and one lock file
-//! for each server that is being logged in to or refreshed. Locks are the operating system's own, so
-//! that a killed process leaves none behind; the lock files themselves are empty and stay.
+//! Side by side live `tokens.json`, its write lock `tokens.json.lock`, one lock file for each server that is
+//! being logged in to or refreshed, and, for a file that is encrypted so, its key `tokens.json.key`.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::{Document, StoreError, StoreLock, TokenStore};
+use hallpass_protocol::secret::Secret;
+use serde::Deserialize;
+use zeroize::Zeroizing;
 
-/// Keeps tokens in a file with mode 0600, in plain text. Any number of processes may share it.
+use super::{
+    Document, Keyring, Protection, StoreError, StoreLock, TokenStore,
+    locks::Locks,
+    replace::replace,
+    sealed::{Envelope, KeySource, Keys, Sealed},
+};
+
+/// Keeps tokens in a file with mode 0600, encrypted or in plain text. Any number of processes may share it.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     path: PathBuf,
+    locks: Locks,
+    keys: Arc<Keys>,
+}
+
+/// What every version of the file, encrypted or not, begins with.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+    encryption: Option<String>,
 }
 
 impl FileStore {
-    /// A store in the file `path`, which need not exist yet; nor need its folder.
+    /// A store in the file `path`, in plain text. Neither the file nor its folder need exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self::protected(path, Protection::Plain, None)
+    }
+
+    /// The same, protected. A plain file of an earlier version is encrypted with the next write.
+    #[must_use]
+    pub fn protected(path: impl Into<PathBuf>, protection: Protection, passphrase: Option<Secret>) -> Self {
+        Self::with_keyring(path, protection, passphrase, Keyring::system("hallpass"))
+    }
+
+    /// The same, with another keyring than the operating system's under the name `hallpass`.
+    #[must_use]
+    pub fn with_keyring(
+        path: impl Into<PathBuf>,
+        protection: Protection,
+        passphrase: Option<Secret>,
+        keyring: Keyring,
+    ) -> Self {
+        let path = path.into();
+        let keys = Arc::new(Keys::new(&path, protection, passphrase, keyring));
+        Self { locks: Locks::beside(path.clone()), path, keys }
     }
 
     /// The file.
@@ -31,109 +67,92 @@ impl FileStore {
         &self.path
     }
 
-    fn failed(&self, action: &'static str) -> impl Fn(io::Error) -> StoreError {
-        let path = self.path.clone();
-        move |error| StoreError::Io { path: path.clone(), action, detail: error.to_string() }
-    }
-
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+    /// The document, and where its key is if it is encrypted.
+    fn load(&self) -> Result<(Document, Option<KeySource>), StoreError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Document::default(), None)),
+            Err(error) => return Err(self.failed("read", &error)),
+        };
+        let head: Head = self.parse(&bytes)?;
+        if head.version > Document::VERSION {
+            return Err(StoreError::Version {
+                path: self.path.clone(),
+                found: head.version,
+                known: Document::VERSION,
+            });
         }
+        if head.encryption.is_none() {
+            return Ok((self.parse::<Document>(&bytes)?.migrated(), None));
+        }
+        let envelope: Envelope = self.parse(&bytes)?;
+        let key = self.keys.of(&envelope.key).map_err(|why| self.locked_away(why))?;
+        let plain = envelope.open(&key).map_err(|sealed| match sealed {
+            Sealed::Damaged(what) => self.damaged(what.to_owned()),
+            Sealed::Refused => self.locked_away("its key does not open it, or it was changed".into()),
+        })?;
+        Ok((self.parse::<Document>(&plain)?.migrated(), Some(envelope.key)))
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
+    fn save(&self, document: &Document, now: Option<&KeySource>) -> Result<(), StoreError> {
+        let unwritable = |error: serde_json::Error| self.failed("written", &io::Error::other(error));
+        let plain = Zeroizing::new(serde_json::to_vec_pretty(document).map_err(unwritable)?);
+        let key = self.keys.for_writing(now).map_err(|why| self.locked_away(why))?;
+        let bytes = match key {
+            None => plain,
+            Some((source, key)) => {
+                let envelope = Envelope::seal(Document::VERSION, source, &key, &plain)
+                    .ok_or_else(|| self.failed("written", &io::Error::other("it cannot be encrypted")))?;
+                Zeroizing::new(serde_json::to_vec_pretty(&envelope).map_err(unwritable)?)
+            }
+        };
+        replace(&self.path, &bytes).map_err(|error| self.failed("written", &error))
     }
 
-    fn open_lock(&self, suffix: &str) -> Result<File, StoreError> {
-        let failed = self.failed("locked");
-        create_private_folder(self.folder()).map_err(&failed)?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.beside(suffix)).map_err(failed)
+    /// The parser's message could quote what it read; its position cannot.
+    fn parse<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, StoreError> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            self.damaged(format!("not a token document, line {} column {}", error.line(), error.column()))
+        })
     }
 
-    fn write(&self, document: &Document) -> Result<(), StoreError> {
-        let failed = self.failed("written");
-        let json = serde_json::to_vec_pretty(document).map_err(|e| failed(io::Error::other(e)))?;
-        // A temporary file is made with mode 0600, in the same folder so that the rename is atomic.
-        let mut file =
-            tempfile::Builder::new().prefix(".tokens").tempfile_in(self.folder()).map_err(&failed)?;
-        file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(&failed)?;
-        file.persist(&self.path).map_err(|e| failed(e.error))?;
-        // The rename itself is durable once the folder is.
-        #[cfg(unix)]
-        File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(&failed)?;
-        Ok(())
+    fn failed(&self, action: &'static str, error: &io::Error) -> StoreError {
+        StoreError::Io { path: self.path.clone(), action, detail: error.to_string() }
     }
-}
 
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+    fn damaged(&self, detail: String) -> StoreError {
+        StoreError::Corrupted { path: self.path.clone(), detail }
     }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
 
-/// A readable file name for a lock. Two names may fall together, and then share a lock: slower, never wrong.
-fn file_name(name: &str) -> String {
-    name.chars().take(100).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    fn locked_away(&self, detail: String) -> StoreError {
+        StoreError::Key { path: self.path.clone(), detail }
+    }
 }
 
 impl TokenStore for FileStore {
     fn read(&self) -> Result<Document, StoreError> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Document::default()),
-            Err(error) => return Err(self.failed("read")(error)),
-        };
-        // The parser's message could quote what it read; its position cannot.
-        let document: Document = serde_json::from_slice(&bytes).map_err(|error| StoreError::Corrupted {
-            path: self.path.clone(),
-            detail: format!("not a token document, line {} column {}", error.line(), error.column()),
-        })?;
-        if document.version > Document::VERSION {
-            return Err(StoreError::Version {
-                path: self.path.clone(),
-                found: document.version,
-                known: Document::VERSION,
-            });
-        }
-        Ok(document)
+        self.load().map(|(document, _)| document)
     }
 
     fn update(&self, change: &mut dyn FnMut(&mut Document)) -> Result<(), StoreError> {
-        let lock = self.open_lock(".lock")?;
-        // Held for one read and one write of a small file, never for a network request.
-        lock.lock().map_err(self.failed("locked"))?;
-        let mut document = self.read()?;
+        let _lock = self.locks.write()?;
+        let (mut document, source) = self.load()?;
         change(&mut document);
-        self.write(&document)
+        self.save(&document, source.as_ref())
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<StoreLock>, StoreError> {
-        let file = self.open_lock(&format!(".{}.lock", file_name(name)))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(StoreLock::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(self.failed("locked")(error)),
-        }
+        self.locks.try_named(name)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::tests::account;
+    use super::super::{
+        document::tests::account,
+        keyring::tests::{Odd, good, odd},
+        locks::{folder_of, with_suffix},
+    };
     use super::*;
 
     fn store() -> (tempfile::TempDir, FileStore) {
@@ -159,7 +178,7 @@ mod tests {
         store.update(&mut |d| d.put(account("https://a/mcp", "https://as", "r", 1))).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(store.path()), 0o600);
-        assert_eq!(mode(store.folder()), 0o700);
+        assert_eq!(mode(folder_of(store.path())), 0o700);
         // A file that someone made readable is private again after the next write.
         fs::set_permissions(store.path(), fs::Permissions::from_mode(0o644)).unwrap();
         store.update(&mut |_| {}).unwrap();
@@ -178,7 +197,7 @@ mod tests {
         assert!(
             store
                 .update(&mut |d| {
-                    d.remove("https://a/mcp");
+                    d.remove("https://a/mcp", "");
                 })
                 .is_err()
         );
@@ -188,7 +207,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_and_kept() {
         let (_folder, store) = store();
-        fs::create_dir_all(store.folder()).unwrap();
+        fs::create_dir_all(folder_of(store.path())).unwrap();
         fs::write(store.path(), r#"{"version": 99}"#).unwrap();
         assert!(matches!(store.update(&mut |_| {}), Err(StoreError::Version { found: 99, .. })));
         assert_eq!(fs::read_to_string(store.path()).unwrap(), r#"{"version": 99}"#);
@@ -221,5 +240,170 @@ mod tests {
         store.update(&mut |_| {}).expect("a held login lock does not stop writers");
         drop(held);
         assert!(other.try_lock("https://a/mcp").unwrap().is_some());
+    }
+
+    const SERVER: &str = "https://a/mcp";
+
+    /// Encrypted stores of every kind, and whether a key file is made.
+    fn encrypted(path: &Path) -> [(FileStore, bool); 5] {
+        let words = || Some(Secret::new("correct horse"));
+        let make =
+            |protection, passphrase, keyring| FileStore::with_keyring(path, protection, passphrase, keyring);
+        [
+            (make(Protection::KeyFile, None, odd(Odd::Hanging)), true),
+            (make(Protection::Keyring, None, good()), false),
+            (make(Protection::Passphrase, words(), odd(Odd::Hanging)), false),
+            (make(Protection::Automatic, words(), good()), false),
+            (make(Protection::Automatic, None, good()), false),
+        ]
+    }
+
+    fn put(store: &FileStore) -> Result<(), StoreError> {
+        store.update(&mut |d| d.put(account(SERVER, "https://as", "canary", 1)))
+    }
+
+    fn has(store: &FileStore) -> bool {
+        store.read().unwrap().accounts().iter().any(|kept| kept.server == SERVER)
+    }
+
+    #[test]
+    fn an_encrypted_file_shows_no_token_and_is_read_again() {
+        for number in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("tokens.json");
+            let (store, has_key_file) = &encrypted(&path)[number];
+            put(store).unwrap();
+            put(store).unwrap();
+            assert!(has(store), "{store:?}");
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains("A256GCM") && !text.contains("canary") && !text.contains(SERVER), "{text}");
+            assert_eq!(with_suffix(&path, ".key").exists(), *has_key_file, "{store:?}");
+        }
+    }
+
+    /// Headless Linux: no keyring, one that hangs, one that forgets. The first start works all the same.
+    #[test]
+    fn without_a_keyring_the_first_start_makes_a_key_file() {
+        for keyring in [odd(Odd::Hanging), odd(Odd::Forgetful)] {
+            let (_folder, plain) = store();
+            let automatic = FileStore::with_keyring(plain.path(), Protection::Automatic, None, keyring);
+            put(&automatic).unwrap();
+            let again = FileStore::protected(plain.path(), Protection::Automatic, None);
+            assert!(has(&again), "the file says where its key is");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                let key = with_suffix(plain.path(), ".key");
+                assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+                fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+                let reader = FileStore::protected(plain.path(), Protection::Automatic, None);
+                assert!(reader.read().unwrap_err().to_string().contains("chmod 600"));
+            }
+        }
+    }
+
+    #[test]
+    fn without_its_key_a_file_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        for (number, (store, _)) in encrypted(&path).into_iter().enumerate() {
+            drop(fs::remove_file(&path));
+            put(&store).unwrap();
+            drop(fs::remove_file(with_suffix(&path, ".key")));
+            let before = fs::read(&path).unwrap();
+            let strange = Some(Secret::new("another"));
+            for other in [
+                FileStore::with_keyring(&path, Protection::Automatic, strange.clone(), good()),
+                FileStore::with_keyring(&path, Protection::KeyFile, None, good()),
+                FileStore::with_keyring(&path, Protection::Plain, strange, odd(Odd::Hanging)),
+            ] {
+                assert!(matches!(other.read(), Err(StoreError::Key { .. })), "{number} {other:?}");
+                assert!(matches!(put(&other), Err(StoreError::Key { .. })), "{number} {other:?}");
+            }
+            assert_eq!(fs::read(&path).unwrap(), before, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_plain_file_of_version_1_is_read_and_then_encrypted() {
+        let (_folder, plain) = store();
+        fs::create_dir_all(folder_of(plain.path())).unwrap();
+        let version_1 = r#"{"version":1,"registrations":{"https://as":{"client_id":"c","auth":"none"}},
+            "accounts":[{"issuer":"https://as","resource":"https://a/mcp","server":"https://a/mcp",
+            "client":{"client_id":"c","auth":"none"},"token_endpoint":"https://as/token",
+            "access_token":"a","refresh_token":"canary","issued_at":7}]}"#;
+        fs::write(plain.path(), version_1).unwrap();
+        let store = FileStore::protected(plain.path(), Protection::KeyFile, None);
+        let document = store.read().unwrap();
+        assert_eq!(document.version, Document::VERSION);
+        assert_eq!(document.current(SERVER, "").unwrap().refresh_token, Some(Secret::new("canary")));
+        assert!(document.registration("https://as").is_some());
+        assert_eq!(fs::read_to_string(plain.path()).unwrap(), version_1, "reading changes nothing");
+        store.update(&mut |_| {}).unwrap();
+        assert!(!fs::read_to_string(plain.path()).unwrap().contains("canary"));
+        assert_eq!(store.read().unwrap(), document);
+    }
+
+    #[test]
+    fn the_protection_can_be_changed_by_name_and_by_nothing_else() {
+        let (_folder, plain) = store();
+        let named = |protection| FileStore::protected(plain.path(), protection, None);
+        let is_plain = || fs::read_to_string(plain.path()).unwrap().contains("canary");
+        for (protection, expected) in [
+            (Protection::Plain, true),
+            (Protection::KeyFile, false),
+            (Protection::Automatic, false),
+            (Protection::Plain, true),
+        ] {
+            put(&named(protection)).unwrap();
+            assert_eq!(is_plain(), expected, "{protection:?}");
+            assert!(has(&named(protection)));
+        }
+    }
+
+    #[test]
+    fn a_changed_envelope_is_refused_and_kept() {
+        let (_folder, plain) = store();
+        let store = FileStore::protected(plain.path(), Protection::KeyFile, None);
+        put(&store).unwrap();
+        let good = fs::read_to_string(plain.path()).unwrap();
+        for damaged in [
+            good.replace("A256GCM", "none"),
+            good.replace("\"ciphertext\": \"", "\"ciphertext\": \"AA"),
+            good[..good.len() / 2].to_owned(),
+            String::new(),
+        ] {
+            fs::write(plain.path(), &damaged).unwrap();
+            assert!(put(&store).is_err());
+            assert_eq!(fs::read_to_string(plain.path()).unwrap(), damaged);
+        }
+    }
+
+    /// What a process that was killed while it wrote leaves behind.
+    #[test]
+    fn litter_of_a_killed_writer_is_no_obstacle() {
+        let (_folder, store) = store();
+        put(&store).unwrap();
+        fs::write(with_suffix(store.path(), ".new"), "half a docu").unwrap();
+        assert!(has(&store));
+        put(&store).unwrap();
+        assert!(!with_suffix(store.path(), ".new").exists());
+    }
+
+    /// `/dev/full` takes no byte. A disk that is full keeps the document that was there.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_said_and_loses_nothing() {
+        use std::io::Write as _;
+        let mut full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let error = full.write_all(b"x").unwrap_err();
+        let (_folder, store) = store();
+        let shown = store.failed("written", &error).to_string();
+        assert!(shown.contains("space"), "{shown}");
+        // A folder in the way of the new file stands for the disk: the write fails before the rename.
+        put(&store).unwrap();
+        fs::create_dir(with_suffix(store.path(), ".new")).unwrap();
+        assert!(matches!(put(&store), Err(StoreError::Io { action: "written", .. })));
+        assert!(has(&store));
     }
 }

@@ -7,11 +7,18 @@
 
 mod document;
 mod file;
+mod keyring;
+mod locks;
 mod memory;
+mod protection;
+mod replace;
+mod sealed;
 
 pub use document::{Account, AccountKey, Document, Registration, TokenEndpointAuth};
 pub use file::FileStore;
+pub use keyring::{Keyring, KeyringError, KeyringStore};
 pub use memory::MemoryStore;
+pub use protection::{Protection, UnknownProtection};
 
 use std::path::PathBuf;
 
@@ -53,6 +60,19 @@ pub enum StoreError {
         /// The newest version this code reads.
         known: u32,
     },
+    /// The file is encrypted, and its key is not to be had, or does not fit.
+    #[error(
+        "the token store {path} cannot be opened: {detail}. It was left untouched; give it its key back, or move it away and log in again"
+    )]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the key.
+        detail: String,
+    },
+    /// The operating system's keyring.
+    #[error("{0}. Unlock it, or keep tokens in an encrypted file")]
+    Keyring(KeyringError),
 }
 
 /// A place to keep the [`Document`]. All methods may block for as long as a small file takes.

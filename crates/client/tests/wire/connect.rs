@@ -15,7 +15,7 @@ use crate::support::{Person, builder};
 const STATELESS: &str = "2026-07-28";
 
 /// The local MCP client's end of the bridge.
-struct Local {
+pub(crate) struct Local {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     out: WriteHalf<DuplexStream>,
     bridge: JoinHandle<io::Result<()>>,
@@ -23,28 +23,32 @@ struct Local {
 
 impl Local {
     fn start(builder: Builder) -> Self {
+        Self::start_with(builder, connect::Options::default())
+    }
+
+    pub(crate) fn start_with(builder: Builder, options: connect::Options) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let (input, output) = tokio::io::split(theirs);
-        let bridge = tokio::spawn(connect::run(builder.build().unwrap(), input, output));
+        let bridge = tokio::spawn(connect::run_with(builder.build().unwrap(), options, input, output));
         let (lines, out) = tokio::io::split(ours);
         Self { lines: BufReader::new(lines).lines(), out, bridge }
     }
 
-    async fn say(&mut self, message: &Value) {
+    pub(crate) async fn say(&mut self, message: &Value) {
         self.out.write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }
 
-    async fn hear(&mut self) -> Value {
+    pub(crate) async fn hear(&mut self) -> Value {
         let line = tokio::time::timeout(Duration::from_secs(20), self.lines.next_line()).await;
         serde_json::from_str(&line.expect("an answer").unwrap().expect("an open bridge")).unwrap()
     }
 
-    async fn call(&mut self, id: u64, tool: &str) {
+    pub(crate) async fn call(&mut self, id: u64, tool: &str) {
         self.say(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool}}))
             .await;
     }
 
-    async fn handshake(&mut self) {
+    pub(crate) async fn handshake(&mut self) {
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
         self.say(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})).await;
         assert_eq!(self.hear().await["result"]["protocolVersion"], "2025-11-25");
@@ -52,7 +56,7 @@ impl Local {
     }
 
     /// Closes the local side, and returns what still came.
-    async fn close(mut self) -> Vec<Value> {
+    pub(crate) async fn close(mut self) -> Vec<Value> {
         self.out.shutdown().await.unwrap();
         let mut rest = Vec::new();
         while let Some(line) = self.lines.next_line().await.unwrap() {

@@ -222,3 +222,21 @@ async fn no_token_appears_in_debug_output() {
     assert!(!shown.contains(token.token.expose()));
     assert!(peer.seen().revoked.iter().all(|secret| !shown.contains(secret)));
 }
+
+#[tokio::test]
+async fn named_accounts_of_one_server_share_no_token() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let store = MemoryStore::new();
+    let named = |name: &str| builder(&peer, &person).store(store.clone()).account(name).build().unwrap();
+    let (usual, work) = (named(""), named("work"));
+    usual.login().await.unwrap();
+    assert!(matches!(work.token().await, Err(Error::LoginNeeded { .. })), "the other login is not borrowed");
+    work.login().await.unwrap();
+    let (one, two) = (usual.token().await.unwrap().token, work.token().await.unwrap().token);
+    assert_ne!(one, two);
+    let names: Vec<_> = accounts(&store).unwrap().into_iter().map(|a| a.account).collect();
+    assert_eq!((names, person.logins()), (vec![String::new(), "work".into()], 2));
+    assert_eq!(work.logout().await.unwrap().len(), 1);
+    assert!(!peer.seen().revoked.contains(&one.expose().to_owned()));
+    assert_eq!(named("").token().await.unwrap().token, one, "the usual login is as it was");
+}

@@ -3,7 +3,14 @@
 
 mod connect;
 mod discovery;
+mod doctor;
+mod legacy;
+mod dpop;
+mod grants;
+mod interaction;
 mod login;
+mod modes;
+mod push;
 mod refresh;
 mod response;
 mod step_up;

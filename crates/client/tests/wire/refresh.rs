@@ -160,7 +160,7 @@ async fn a_network_error_keeps_the_token() {
     // The token endpoint is where nobody listens.
     store
         .update(&mut |document| {
-            let mut account = document.current(&peer.url()).unwrap().clone();
+            let mut account = document.current(&peer.url(), "").unwrap().clone();
             account.token_endpoint = "http://127.0.0.1:9/token".into();
             document.put(account);
         })
@@ -179,7 +179,7 @@ async fn invalid_grant_forgets_that_very_token_and_nothing_else() {
     let other = "https://other.example/mcp";
     store
         .update(&mut |document| {
-            let mut account = document.current(&peer.url()).unwrap().clone();
+            let mut account = document.current(&peer.url(), "").unwrap().clone();
             account.server = other.into();
             document.put(account);
         })
@@ -187,8 +187,8 @@ async fn invalid_grant_forgets_that_very_token_and_nothing_else() {
     let client = unattended(&peer, store.clone());
     assert!(matches!(client.send(list(&client)).await, Err(Error::RefreshRejected { .. })));
     let document = store.read().unwrap();
-    assert!(document.current(&peer.url()).unwrap().refresh_token.is_none());
-    assert!(document.current(other).unwrap().refresh_token.is_some());
+    assert!(document.current(&peer.url(), "").unwrap().refresh_token.is_none());
+    assert!(document.current(other, "").unwrap().refresh_token.is_some());
     assert_eq!(peer.seen().grants("refresh_token"), 1);
     // It is not tried again.
     assert!(matches!(client.send(list(&client)).await, Err(Error::LoginNeeded { .. })));

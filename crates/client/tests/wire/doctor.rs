@@ -1,0 +1,170 @@
+//! What the doctor says of a sound server, and of servers with one thing broken each.
+
+use hallpass_client::doctor::{Report, Revision, Verdict, examine};
+use hallpass_testkit::{
+    authorization_server::{Peer, Script},
+    upstream::{Upstream, plain},
+};
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::{Person, builder};
+
+async fn examined(change: impl FnOnce(&mut Script)) -> Report {
+    let (peer, person) = (Peer::start().await, Person::default());
+    peer.script(change);
+    examine(&builder(&peer, &person).build().unwrap(), false).await
+}
+
+fn verdict(report: &Report, check: &str) -> Option<Verdict> {
+    report.findings.iter().find(|finding| finding.check == check).map(|finding| finding.verdict)
+}
+
+#[tokio::test]
+async fn a_sound_server_has_no_fault() {
+    let report = examined(|_| {}).await;
+    let faults: Vec<_> = report.findings.iter().filter(|f| f.verdict == Verdict::Fault).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+    for check in [
+        "challenge.refused",
+        "challenge.present",
+        "challenge.resource_metadata",
+        "challenge.scope",
+        "resource.matches",
+        "server.issuer_equal",
+        "server.pkce",
+        "server.iss",
+        "server.registration",
+        "first_revision.origin",
+    ] {
+        assert_eq!(verdict(&report, check), Some(Verdict::Ok), "{check}");
+    }
+    // What the peer leaves out, clients in the field stumble over.
+    for check in ["resource.root_form", "token.garbage", "scopes.three_places", "browser.preflight"] {
+        assert_eq!(verdict(&report, check), Some(Verdict::Warning), "{check}");
+    }
+    assert!(report.findings.iter().all(|f| (f.verdict == Verdict::Ok) == f.change.is_none()));
+    assert!(report.findings.iter().all(|f| !f.revisions.is_empty() && !f.source.is_empty()));
+}
+
+type Break = (&'static str, fn(&mut Script));
+
+/// One thing broken, and the one check that names it.
+const BROKEN: &[Break] = &[
+    ("challenge.present", |s| s.challenge = None),
+    ("challenge.present", |s| s.challenge = Some("Basic realm=\"x\"".into())),
+    ("challenge.resource_metadata", |s| {
+        s.challenge = Some("Bearer resource_metadata=\"not a url\"".into());
+    }),
+    ("resource.named", |s| s.challenge = Some("Bearer resource_metadata=\"{origin}/nowhere\"".into())),
+    ("resource.found", |s| s.resource = None),
+    ("resource.matches", |s| s.resource = Some("https://other.example/mcp".into())),
+    ("resource.authorization_servers", |s| s.authorization_servers = Some(vec![])),
+    ("server.issuer", |s| s.authorization_servers = Some(vec!["not an issuer".into()])),
+    ("server.metadata", |s| s.issuer = None),
+    ("server.issuer_equal", |s| s.issuer = Some("https://other.example".into())),
+    ("server.pkce", |s| s.metadata = json!({"code_challenge_methods_supported": ["plain"]})),
+    ("server.pkce", |s| s.metadata = json!({"code_challenge_methods_supported": null})),
+    ("server.endpoints", |s| s.metadata = json!({"token_endpoint": null})),
+    ("server.https", |s| s.metadata = json!({"token_endpoint": "http://as.example/token"})),
+    ("server.grants", |s| s.metadata = json!({"grant_types_supported": ["implicit"]})),
+    ("server.keys", |s| s.metadata = json!({"jwks_uri": "https://127.0.0.1:1/jwks"})),
+];
+
+#[tokio::test]
+async fn what_is_broken_is_named() {
+    for (check, change) in BROKEN {
+        let report = examined(change).await;
+        assert_eq!(verdict(&report, check), Some(Verdict::Fault), "{check}: {:#?}", report.findings);
+        assert_eq!(report.verdict(), Verdict::Fault);
+    }
+}
+
+#[tokio::test]
+async fn what_only_some_clients_stumble_over_is_a_warning() {
+    let warnings: &[Break] = &[
+        ("challenge.scope", |s| s.challenge = Some("Bearer".into())),
+        ("challenge.error", |s| s.challenge = Some("Bearer error=\"invalid_token\"".into())),
+        ("challenge.resource_metadata", |s| s.challenge = Some("Bearer scope=\"read\"".into())),
+        ("server.registration", |s| s.metadata = json!({"registration_endpoint": null})),
+        ("server.public_clients", |s| s.metadata = json!({"token_endpoint_auth_methods_supported": null})),
+        ("scopes.agree", |s| s.metadata = json!({"scopes_supported": ["other"]})),
+    ];
+    for (check, change) in warnings {
+        let report = examined(change).await;
+        assert_eq!(verdict(&report, check), Some(Verdict::Warning), "{check}");
+    }
+    let (peer, person) = (Peer::start().await, Person::default());
+    let with_slash = format!("{}/", peer.url());
+    peer.script(|script| script.resource = Some(with_slash));
+    let report = examine(&builder(&peer, &person).build().unwrap(), false).await;
+    assert_eq!(verdict(&report, "resource.matches"), Some(Verdict::Warning), "a slash at the end");
+}
+
+/// A fault of newer revisions is none for the clients of an older one.
+#[tokio::test]
+async fn each_revision_is_judged_by_itself() {
+    let report = examined(|script| {
+        script.resource = None;
+        script.challenge = Some("Bearer".into());
+    })
+    .await;
+    assert_ne!(report.verdict_for(Revision::V2025_03_26), Verdict::Fault, "{report:#?}");
+    assert_eq!(report.verdict_for(Revision::V2025_06_18), Verdict::Fault);
+    assert_ne!(report.clone().only(Revision::V2025_03_26).verdict(), Verdict::Fault);
+}
+
+#[tokio::test]
+async fn a_server_without_protection_is_a_warning_and_needs_nothing_else() {
+    let upstream = Upstream::start().await;
+    let client = hallpass_client::Client::builder(upstream.url("/mcp").as_str()).unwrap().build().unwrap();
+    let report = examine(&client, false).await;
+    assert_eq!(verdict(&report, "challenge.refused"), Some(Verdict::Warning));
+    assert_ne!(report.verdict_for(Revision::V2025_03_26), Verdict::Fault, "{report:#?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_any_token_is_a_fault() {
+    let upstream = Upstream::start().await;
+    let mut refusal = plain(StatusCode::UNAUTHORIZED, "");
+    refusal.headers_mut().insert("www-authenticate", "Bearer".parse().unwrap());
+    upstream.answer(refusal);
+    let client = hallpass_client::Client::builder(upstream.url("/mcp").as_str()).unwrap().build().unwrap();
+    let report = examine(&client, false).await;
+    assert_eq!(verdict(&report, "token.garbage"), Some(Verdict::Fault));
+    assert_eq!(verdict(&report, "request.slash"), Some(Verdict::Fault));
+}
+
+#[tokio::test]
+async fn a_login_is_made_used_and_ended() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let client = builder(&peer, &person).build().unwrap();
+    let report = examine(&client, true).await;
+    for check in ["login.done", "login.audience", "login.lifetime", "login.refresh", "login.call"] {
+        assert_eq!(verdict(&report, check), Some(Verdict::Ok), "{check}: {report:#?}");
+    }
+    let seen = peer.seen();
+    assert_eq!((person.logins(), seen.grants("refresh_token"), seen.revoked.len()), (1, 1, 2));
+    let text = serde_json::to_string(&report).unwrap();
+    for secret in seen.revoked.iter().chain(seen.token_requests.iter().filter_map(|form| form.get("code"))) {
+        assert!(!text.contains(secret), "no secret is in a report");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_fails_says_why() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    peer.script(|script| script.response = vec![("iss", Some("https://evil.example".into()))]);
+    let report = examine(&builder(&peer, &person).build().unwrap(), true).await;
+    assert_eq!(verdict(&report, "login.done"), Some(Verdict::Fault));
+    assert_eq!(verdict(&report, "login.call"), None);
+}
+
+#[tokio::test]
+async fn what_may_be_secret_in_the_url_is_not_told() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let url = format!("{}?key=s3cret", peer.url());
+    let client = hallpass_client::Client::builder(&url).unwrap().interaction(person.browser()).build().unwrap();
+    let report = examine(&client, false).await;
+    assert!(!serde_json::to_string(&report).unwrap().contains("s3cret"), "{report:#?}");
+}
