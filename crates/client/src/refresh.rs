@@ -27,11 +27,15 @@ pub(crate) async fn refresh(requester: &Requester<'_>, account: &Account) -> Res
     let Some(token) = &account.refresh_token else {
         return Err(RefreshError::Refused("no refresh token is stored".into()));
     };
-    let grant = [
+    let scope = account.requested.to_string();
+    let mut grant = vec![
         ("grant_type", "refresh_token"),
         ("refresh_token", token.expose()),
         ("resource", account.key.resource.as_str()),
     ];
+    if requester.profile().refresh_scope && !scope.is_empty() {
+        grant.push(("scope", &scope));
+    }
     match requester.tokens(Step::Refresh, &account.token_endpoint, &grant).await {
         Ok(tokens) => Ok(issued::refreshed(account, tokens, requester.clock.now())),
         Err(TokenError::Failed(error)) => Err(RefreshError::Failed(error)),

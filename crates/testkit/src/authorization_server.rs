@@ -273,7 +273,8 @@ async fn server_metadata(State(shared): S) -> Response {
 
 async fn authorize(State(shared): S, Query(query): Query<HashMap<String, String>>) -> Response {
     let code = random();
-    let place = query.get("request_uri").and_then(|uri| uri.strip_prefix("urn:pushed:")?.parse::<usize>().ok());
+    let place =
+        query.get("request_uri").and_then(|uri| uri.strip_prefix("urn:pushed:")?.parse::<usize>().ok());
     let pushed = place.and_then(|place| lock(&shared.seen).pushed.get(place).cloned());
     let (seen, query) = (query.clone(), pushed.unwrap_or(query));
     lock(&shared.codes).insert(code.clone(), query.get("scope").cloned().unwrap_or_default());

@@ -57,6 +57,12 @@ pub(crate) async fn authorize(
         ("resource", resource),
     ];
     parameters.extend(scope.as_deref().map(|scope| ("scope", scope)));
+    requester.drop_unwanted(&mut parameters);
+    for (name, value) in &requester.profile().authorization_parameters {
+        if !parameters.iter().any(|(known, _)| known == name) {
+            parameters.push((name, value));
+        }
+    }
     // RFC 9449 §10: a stolen code is of no use without the key either.
     let thumbprint = requester.key.map(DpopKey::thumbprint);
     parameters.extend(thumbprint.as_deref().map(|thumbprint| ("dpop_jkt", thumbprint)));

@@ -6,7 +6,10 @@ use hallpass_protocol::{
 };
 
 use super::document::{Found, get};
-use crate::error::{Error, Rule, Step};
+use crate::{
+    error::{Error, Rule, Step},
+    profile::{Endpoints, Profile, Profiles},
+};
 
 /// An authorization server whose metadata names the issuer that was asked for (RFC 8414 §3.3). There is no
 /// other way to one than [`find`](Self::find) and [`at_origin`](Self::at_origin).
@@ -14,14 +17,22 @@ use crate::error::{Error, Rule, Step};
 pub(crate) struct AuthorizationServer {
     issuer: Issuer,
     metadata: AuthorizationServerMetadata,
-    published: bool,
+    /// Whether what the metadata says of PKCE counts.
+    says_s256: bool,
 }
 
 impl AuthorizationServer {
     /// Fetches the metadata of a named issuer, in the order of the MCP specification.
-    pub(crate) async fn find(fetcher: &Fetcher, issuer: &str) -> Result<Self, Error> {
+    /// Where there is none, a profile may know the endpoints.
+    pub(crate) async fn find(fetcher: &Fetcher, issuer: &str, profiles: &Profiles) -> Result<Self, Error> {
         let issuer = parse(issuer)?;
-        match search(fetcher, &issuer).await? {
+        let profile = profiles.of(issuer.as_str());
+        // Endpoints that the caller or a profile names are not asked for: where they are named, nothing else
+        // was found when the profile was written.
+        if let Some(endpoints) = &profile.endpoints {
+            return Ok(Self { metadata: preset(&issuer, endpoints), issuer, says_s256: false });
+        }
+        match search(fetcher, &issuer, profile).await? {
             Ok(server) => Ok(server),
             Err(tried) => Err(misconfigured(issuer.as_str(), Rule::MetadataNotFound(format!(": {tried}")))),
         }
@@ -29,28 +40,38 @@ impl AuthorizationServer {
 
     /// MCP 2025-03-26: the server is its own authorization server. Metadata is at the origin; without any,
     /// the endpoints have default paths.
-    pub(crate) async fn at_origin(fetcher: &Fetcher, server: &ResourceIdentifier) -> Result<Self, Error> {
+    pub(crate) async fn at_origin(
+        fetcher: &Fetcher,
+        server: &ResourceIdentifier,
+        profiles: &Profiles,
+    ) -> Result<Self, Error> {
         let origin = server.url().origin().ascii_serialization();
         let issuer = parse(&origin)?;
-        match search(fetcher, &issuer).await? {
+        match search(fetcher, &issuer, profiles.of(&origin)).await? {
             Ok(server) => Ok(server),
-            Err(_) => Ok(Self { metadata: default_endpoints(&origin), issuer, published: false }),
+            Err(_) => Ok(Self { metadata: default_endpoints(&origin), issuer, says_s256: false }),
         }
     }
 
-    /// RFC 8414 §3.3, and OpenID Connect Discovery §4.3: identical, character for character.
+    /// RFC 8414 §3.3, and OpenID Connect Discovery §4.3: identical, character for character. A named profile
+    /// may tolerate the slash of the root; the server's own spelling then is its name.
     fn verified(
         metadata: AuthorizationServerMetadata,
         issuer: &Issuer,
         location: &str,
+        profile: &Profile,
     ) -> Result<Self, Error> {
+        let says_s256 = !profile.s256;
+        if metadata.issuer != issuer.as_str() && profile.same_issuer(&metadata.issuer, issuer.as_str()) {
+            return Ok(Self { issuer: parse(&metadata.issuer)?, metadata, says_s256 });
+        }
         metadata.check_issuer(issuer).map_err(|wrong| {
             misconfigured(
                 location,
                 Rule::IssuerMismatch { expected: wrong.expected.to_string(), found: wrong.found },
             )
         })?;
-        Ok(Self { issuer: issuer.clone(), metadata, published: true })
+        Ok(Self { issuer: issuer.clone(), metadata, says_s256 })
     }
 
     /// The issuer identifier.
@@ -66,7 +87,7 @@ impl AuthorizationServer {
     /// RFC 7636 in metadata. MCP 2025-11-25 forbids to go on without it; MCP 2025-03-26 servers without any
     /// metadata cannot say, and get the challenge all the same.
     pub(crate) fn supports_s256(&self) -> bool {
-        !self.published || self.metadata.supports_s256()
+        !self.says_s256 || self.metadata.supports_s256()
     }
 
     /// An endpoint that the flow cannot do without.
@@ -80,17 +101,34 @@ impl AuthorizationServer {
 }
 
 /// The metadata, or what was tried instead.
-async fn search(fetcher: &Fetcher, issuer: &Issuer) -> Result<Result<AuthorizationServer, String>, Error> {
+async fn search(
+    fetcher: &Fetcher,
+    issuer: &Issuer,
+    profile: &Profile,
+) -> Result<Result<AuthorizationServer, String>, Error> {
     let mut tried = Vec::new();
     for location in issuer.metadata_urls() {
         match get(fetcher, &location).await? {
             Found::Document(metadata) => {
-                return AuthorizationServer::verified(metadata, issuer, location.as_str()).map(Ok);
+                return AuthorizationServer::verified(metadata, issuer, location.as_str(), profile).map(Ok);
             }
             Found::Absent(why) => tried.push(why),
         }
     }
     Ok(Err(tried.join("; ")))
+}
+
+/// What is known of a server that publishes nothing.
+fn preset(issuer: &Issuer, endpoints: &Endpoints) -> AuthorizationServerMetadata {
+    AuthorizationServerMetadata {
+        issuer: issuer.to_string(),
+        authorization_endpoint: Some(endpoints.authorization.clone()),
+        token_endpoint: Some(endpoints.token.clone()),
+        registration_endpoint: endpoints.registration.clone(),
+        revocation_endpoint: endpoints.revocation.clone(),
+        device_authorization_endpoint: endpoints.device.clone(),
+        ..AuthorizationServerMetadata::default()
+    }
 }
 
 /// MCP 2025-03-26, "Fallbacks for Servers without Metadata Discovery".

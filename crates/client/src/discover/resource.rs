@@ -1,5 +1,7 @@
 //! Protected resource metadata: where it is sought, and when it is believed.
 
+use std::collections::BTreeMap;
+
 use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{
     challenge::Challenge,
@@ -24,6 +26,7 @@ pub(super) struct Resource {
     /// See [`Discovery`](super::Discovery).
     pub(super) dpop_algorithms: Option<Vec<String>>,
     authorization_servers: Vec<String>,
+    public_client_ids: BTreeMap<String, String>,
     location: Url,
 }
 
@@ -78,7 +81,12 @@ impl Resource {
                 Rule::ResourceMismatch { named: metadata.resource, server: server.as_str().to_owned() };
             return Err(Error::Misconfigured { step: Step::Discover, url: location.into(), rule });
         }
+        let public_client_ids = metadata.other.get("public_client_id").cloned();
         Ok(Self {
+            // An extension, and of no weight: what is not understood is left out.
+            public_client_ids: public_client_ids
+                .and_then(|ids| serde_json::from_value(ids).ok())
+                .unwrap_or_default(),
             resource: metadata.resource,
             scopes_supported: metadata.scopes_supported.map(|names| scopes(&names)),
             dpop_required: metadata.dpop_bound_access_tokens_required == Some(true),
@@ -86,6 +94,12 @@ impl Resource {
             authorization_servers: metadata.authorization_servers,
             location,
         })
+    }
+
+    /// The client id that the MCP server publishes for public native clients at an issuer: the member
+    /// `public_client_id`, an object from issuer to client id. An extension of hallpass's.
+    pub(super) fn public_client_id(&self, issuer: &str) -> Option<String> {
+        self.public_client_ids.get(issuer).filter(|id| !id.is_empty()).cloned()
     }
 
     /// The authorization server to use.

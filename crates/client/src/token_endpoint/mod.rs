@@ -20,6 +20,7 @@ use crate::{
     dpop::{DpopKey, Nonces, jti},
     error::{Error, Rule, Step},
     fetched,
+    profile::{Profile, Profiles},
     store::{Registration, TokenEndpointAuth},
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Requester<'a> {
     /// The authorization server, which alone an assertion is for.
     pub(crate) issuer: &'a str,
     pub(crate) signer: Option<&'a dyn AssertionSigner>,
+    /// What authorization servers do differently.
+    pub(crate) profiles: &'a Profiles,
     /// What the tokens are to be bound to.
     pub(crate) key: Option<&'a DpopKey>,
     /// Whether a token that is not bound is refused.
@@ -57,9 +60,28 @@ impl Requester<'_> {
         endpoint: &str,
         grant: &[(&str, &str)],
     ) -> Result<TokenResponse, TokenError> {
-        let tokens: TokenResponse = self.answered(step, endpoint, grant).await?;
+        let mut grant = grant.to_vec();
+        self.drop_unwanted(&mut grant);
+        let mut tokens: TokenResponse = self.answered(step, endpoint, &grant).await?;
+        if self.profile().id_token_as_bearer
+            && let Some(id_token) = tokens.id_token.take()
+        {
+            tokens.access_token = id_token;
+        }
         self.check_type(&tokens.token_type).map_err(|rule| misconfigured(step, endpoint, rule))?;
         Ok(tokens)
+    }
+
+    /// What this authorization server does differently.
+    pub(crate) fn profile(&self) -> &Profile {
+        self.profiles.of(self.issuer)
+    }
+
+    /// Drops the parameters that this authorization server refuses.
+    pub(crate) fn drop_unwanted(&self, parameters: &mut Vec<(&str, &str)>) {
+        if self.profile().omit_resource {
+            parameters.retain(|(name, _)| *name != "resource");
+        }
     }
 
     /// Sends `parameters` and reads an answer of the kind that RFC 6749 §5 describes.

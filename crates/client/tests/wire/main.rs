@@ -4,10 +4,10 @@
 mod connect;
 mod discovery;
 mod doctor;
-mod legacy;
 mod dpop;
 mod grants;
 mod interaction;
+mod legacy;
 mod login;
 mod modes;
 mod push;

@@ -1,0 +1,67 @@
+use hallpass_client::{Client, Error, Login, Mode, Rule, SecretSource};
+use hallpass_protocol::secret::Secret;
+use hallpass_testkit::authorization_server::Peer;
+
+use crate::support::{Person, builder, list};
+
+#[tokio::test]
+async fn none_sends_nothing_and_asks_nobody() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let client = builder(&peer, &person).mode(Mode::None).build().unwrap();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 401, "the answer is the caller's");
+    assert!(matches!(client.login().await.unwrap(), Login::NotNeeded));
+    let seen = peer.seen();
+    assert_eq!((seen.mcp.len(), seen.metadata_requests.len(), person.logins()), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_given_token_is_read_anew_when_it_was_renewed() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let giver = builder(&peer, &person).build().unwrap();
+    giver.login().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let client =
+        builder(&peer, &person).mode(Mode::Bearer(SecretSource::File(path.clone()))).build().unwrap();
+    let missing = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(missing, Error::Misconfigured { rule: Rule::SecretUnreadable { .. }, .. }), "{missing}");
+
+    for _ in 0..2 {
+        giver.login().await.unwrap();
+        let token = giver.token().await.unwrap().token;
+        std::fs::write(&path, format!("{}\n", token.expose())).unwrap();
+        assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+        assert_eq!(client.token().await.unwrap().token, token);
+        peer.expire_access_tokens();
+    }
+    let before = peer.seen();
+    let refused = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(&refused, Error::Misconfigured { rule: Rule::GivenTokenRefused(_), .. }), "{refused}");
+    let after = peer.seen();
+    assert_eq!(after.mcp.len(), before.mcp.len() + 1, "the same token is not tried twice");
+    assert_eq!(after.token_requests.len(), before.token_requests.len());
+}
+
+#[tokio::test]
+async fn a_given_token_goes_to_its_own_server_only() {
+    let (peer, elsewhere) = (Peer::start().await, Peer::start().await);
+    let mode = Mode::Bearer(SecretSource::Value(Secret::new("given")));
+    let client = Client::builder(&peer.url()).unwrap().mode(mode).build().unwrap();
+    let mut request = list(&client);
+    *request.url_mut() = elsewhere.url().parse().unwrap();
+    let refused = client.send(request).await.unwrap_err();
+    assert!(matches!(refused, Error::Misconfigured { rule: Rule::ForeignRequest(_), .. }), "{refused}");
+    assert!(elsewhere.seen().mcp.is_empty());
+}
+
+#[tokio::test]
+async fn oauth_logs_in_also_where_strangers_are_let_in() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    peer.script(|script| script.protected = false);
+    let client = builder(&peer, &person).mode(Mode::OAuth).build().unwrap();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    client.send(list(&client)).await.unwrap();
+    let seen = peer.seen();
+    let with_token = seen.mcp.iter().filter(|(_, _, fields)| fields.contains_key("authorization")).count();
+    assert_eq!((person.logins(), with_token), (1, 2));
+}
