@@ -44,6 +44,7 @@ mod fetched;
 mod grants;
 mod issued;
 mod mode;
+mod profile;
 mod redeem;
 mod refresh;
 mod register;
@@ -58,6 +59,7 @@ pub use mode::{
     ClientAuthentication, ClientCredentials, EnterpriseManaged, IdentityProvider, MachineClient, Mode,
     WorkloadIdentity,
 };
+pub use profile::{Endpoints, Profile, ProfileError};
 pub use register::Preregistered;
 pub use secret_source::SecretSource;
 pub use token_endpoint::{AssertionSigner, PrivateKey, SignerError};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -46,7 +46,10 @@ impl Fetcher {
     /// [`FetchError::Setup`].
     pub fn new(policy: Policy) -> Result<Self, FetchError> {
         let policy = Arc::new(policy);
+        let trusted = Certificate::from_pem_bundle(&policy.trusted)
+            .map_err(|error| FetchError::Setup(reason(&error)))?;
         let client = Client::builder()
+            .tls_certs_merge(trusted)
             .dns_resolver(GuardedResolver(Arc::clone(&policy)))
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -99,6 +102,14 @@ impl Fetcher {
         let mut headers = accept_json(headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.send(url, Method::POST, headers, |request| request.body(body)).await
+    }
+
+    /// Any method without a body, with these fields: for whoever wants to see how a server answers it.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn request(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, FetchError> {
+        self.send(url, method, headers, |request| request).await
     }
 
     async fn send(

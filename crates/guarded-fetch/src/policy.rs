@@ -18,6 +18,8 @@ pub struct Policy {
     pub max_body: usize,
     /// The most time that a fetch takes, from name resolution to the last byte. Default: 10 s.
     pub timeout: Duration,
+    /// Certificates that are trusted beside the system's, in PEM: a company's own authority.
+    pub trusted: Vec<u8>,
 }
 
 impl Default for Policy {
@@ -27,6 +29,7 @@ impl Default for Policy {
             opened_hosts: Vec::new(),
             max_body: 256 * 1024,
             timeout: Duration::from_secs(10),
+            trusted: Vec::new(),
         }
     }
 }

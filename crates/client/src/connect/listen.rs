@@ -9,7 +9,7 @@ use super::{
 
 /// Follows the server's own stream, where it has one, for as long as the session lasts.
 pub(super) async fn run(bridge: &Bridge) {
-    if !bridge.session.is_negotiated() {
+    if !bridge.session.is_negotiated() || bridge.transport() == super::Transport::Sse {
         return;
     }
     let mut position = Position::default();

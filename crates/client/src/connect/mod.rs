@@ -6,16 +6,23 @@
 //!
 //! | MCP revision | what is different |
 //! |---|---|
+//! | 2024-11-05 | HTTP+SSE: one stream for all answers, messages to a place that it names |
 //! | 2025-03-26 to 2025-11-25 | session id, version header from the negotiated result, a GET stream, resumption, DELETE at the end |
 //! | 2026-07-28 | each message stands alone: version and name headers come from the message, closing a stream cancels |
 
 mod events;
 mod exchange;
 mod headers;
+mod legacy;
 mod listen;
 mod message;
+mod options;
 mod session;
 mod tool_headers;
+mod tools;
+
+pub use options::{Options, Transport};
+pub use tools::Tools;
 
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
@@ -26,6 +33,7 @@ use tokio::{
 };
 
 use self::{
+    legacy::Legacy,
     message::{Message, error_line},
     session::Session,
 };
@@ -45,13 +53,35 @@ pub async fn run(
     reader: impl AsyncRead + Send + Unpin,
     writer: impl AsyncWrite + Send + Unpin + 'static,
 ) -> io::Result<()> {
+    run_with(client, Options::default(), reader, writer).await
+}
+
+/// The same, as `options` say.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    client: Client,
+    options: Options,
+    reader: impl AsyncRead + Send + Unpin,
+    writer: impl AsyncWrite + Send + Unpin + 'static,
+) -> io::Result<()> {
     let (lines, inbox) = mpsc::channel(64);
     let writing = tokio::spawn(write_lines(writer, inbox));
-    let bridge = Arc::new(Bridge { session: Session::new(client), lines, order: Arc::new(RwLock::new(())) });
+    let legacy = Legacy::new(client.clone(), lines.clone(), options.tools.clone());
+    let bridge = Arc::new(Bridge {
+        session: Session::new(client),
+        lines,
+        order: Arc::new(RwLock::new(())),
+        tools: options.tools,
+        transport: std::sync::RwLock::new(options.transport),
+        legacy,
+    });
     let mut work = Work::default();
     let read = read_lines(&bridge, reader, &mut work).await;
     work.finish(&bridge).await;
     bridge.session.end().await;
+    bridge.legacy.end().await;
     drop(bridge);
     drop(work);
     let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -65,9 +95,22 @@ struct Bridge {
     lines: mpsc::Sender<Vec<u8>>,
     /// Held while `notifications/initialized` is under way: nothing may overtake it.
     order: Arc<RwLock<()>>,
+    /// What the local client may see and call.
+    tools: Tools,
+    /// As it was set, then as it was found to be.
+    transport: std::sync::RwLock<Transport>,
+    legacy: Arc<Legacy>,
 }
 
 impl Bridge {
+    fn transport(&self) -> Transport {
+        *self.transport.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn settle(&self, transport: Transport) {
+        *self.transport.write().unwrap_or_else(std::sync::PoisonError::into_inner) = transport;
+    }
+
     /// Delivers a message to the local client. If that is gone, there is nobody to tell.
     async fn deliver(&self, mut message: Vec<u8>) {
         // In JSON a raw line break is white space, and on stdio it would end the message.
@@ -164,6 +207,9 @@ impl Work {
         let drained = async {
             while self.exchanges.join_next().await.is_some() {}
             drop(bridge.order.write().await);
+            while bridge.legacy.is_awaiting() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             self.exchanges.shutdown().await;

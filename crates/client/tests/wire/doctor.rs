@@ -164,7 +164,8 @@ async fn a_login_that_fails_says_why() {
 async fn what_may_be_secret_in_the_url_is_not_told() {
     let (peer, person) = (Peer::start().await, Person::default());
     let url = format!("{}?key=s3cret", peer.url());
-    let client = hallpass_client::Client::builder(&url).unwrap().interaction(person.browser()).build().unwrap();
+    let client =
+        hallpass_client::Client::builder(&url).unwrap().interaction(person.browser()).build().unwrap();
     let report = examine(&client, false).await;
     assert!(!serde_json::to_string(&report).unwrap().contains("s3cret"), "{report:#?}");
 }

@@ -56,8 +56,7 @@ async fn an_older_server_is_found_out() {
         assert_eq!(local.hear().await["method"], "notifications/x");
         assert_eq!(local.hear().await["result"]["n"], 2);
         assert!(local.close().await.is_empty());
-        let seen: Vec<_> =
-            upstream.received().iter().map(|r| format!("{} {}", r.method, r.target)).collect();
+        let seen: Vec<_> = upstream.received().iter().map(|r| format!("{} {}", r.method, r.target)).collect();
         assert_eq!(
             seen,
             ["POST /sse", "GET /sse", "POST /messages?session=1", "POST /messages?session=1"],
@@ -121,7 +120,8 @@ async fn a_lost_stream_is_opened_anew_and_what_was_awaited_is_answered() {
 #[tokio::test]
 async fn hidden_tools_are_neither_listed_nor_called() {
     let upstream = Upstream::start().await;
-    let listed = json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "read"}, {"name": "write"}]}});
+    let listed =
+        json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "read"}, {"name": "write"}]}});
     upstream.answer(plain(StatusCode::OK, listed.to_string()));
     let options = Options { tools: Tools::new(vec![], vec!["wr*".into()]), ..Options::default() };
     let client = hallpass_client::Client::builder(upstream.url("/mcp").as_str()).unwrap();

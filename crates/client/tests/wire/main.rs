@@ -10,6 +10,7 @@ mod interaction;
 mod legacy;
 mod login;
 mod modes;
+mod profiles;
 mod push;
 mod refresh;
 mod response;
