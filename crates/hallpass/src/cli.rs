@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hallpass_client::store::Protection;
 use url::Url;
+
+mod remote;
+
+pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Remote, Token, Transport};
 
 use crate::config::{ListenAddress, PublicUrl};
 
@@ -26,6 +31,11 @@ pub(crate) struct Cli {
     /// Keep keys, database and tokens in this folder
     #[arg(long, global = true, value_name = "DIR", env = "HALLPASS_DATA")]
     pub(crate) data: Option<PathBuf>,
+
+    /// How the tokens of `login` and `connect` are kept: auto, keyring, passphrase (HALLPASS_PASSPHRASE),
+    /// key-file or plain
+    #[arg(long, global = true, value_name = "HOW", env = "HALLPASS_TOKEN_STORE", default_value = "auto")]
+    pub(crate) token_store: Protection,
 
     /// Say more on standard error (twice: everything)
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
@@ -50,20 +60,40 @@ pub(crate) enum Command {
 Examples:
   hallpass connect https://mcp.example.com/mcp
   claude mcp add notes -- hallpass connect https://mcp.example.com/mcp
+  hallpass connect https://mcp.example.com/mcp --header 'X-Tenant: ${TENANT}'
+  hallpass connect https://mcp.example.com/mcp --client-id ide --issuer https://login.example.com
+  hallpass connect https://mcp.example.com/mcp --callback-port 8765 --scope 'notes:read notes:write'
+  hallpass connect https://old.example.com/sse --transport sse
+  hallpass connect https://mcp.example.com/mcp --allow-tool 'read_*' --ignore-tool read_all
 
 The browser opens only when a login is needed; tokens are kept and refreshed by themselves.")]
-    Connect(Server),
+    Connect(Connect),
+    /// Say why a login fails: every step, what came back, which paragraph asks for it
+    #[command(after_help = "\
+Examples:
+  hallpass doctor https://mcp.example.com/mcp
+  hallpass doctor https://mcp.example.com/mcp --login              log in for real, and log out again
+  hallpass doctor https://mcp.example.com/mcp --json | jq .verdict for programs
+  hallpass doctor http://localhost:8080/mcp --revision 2025-11-25  what concerns one revision only
+
+Exit codes: 0 nothing worse than warnings, 1 a rule is broken (a fault).")]
+    Doctor(Doctor),
     /// Log in to a protected server and keep the tokens
-    #[command(after_help = "Example:\n  hallpass login https://mcp.example.com/mcp")]
-    Login(Server),
+    #[command(after_help = "\
+Examples:
+  hallpass login https://mcp.example.com/mcp
+  hallpass login https://mcp.example.com/mcp --callback-port 8765 --scope 'notes:read notes:write'")]
+    Login(Login),
     /// Revoke the tokens of a server, then forget them
     #[command(after_help = "Example:\n  hallpass logout https://mcp.example.com/mcp")]
-    Logout(Server),
+    Logout(Remote),
     /// Print an access token for scripts, refreshed if need be
     #[command(after_help = "\
-Example:
-  curl -H \"Authorization: Bearer $(hallpass token https://mcp.example.com/mcp)\" …")]
-    Token(Server),
+Examples:
+  curl -H \"Authorization: Bearer $(hallpass token https://mcp.example.com/mcp)\" …
+  hallpass token https://mcp.example.com/mcp --header > header && curl -H @header …
+  hallpass token https://mcp.example.com/mcp --json | jq .expires_at")]
+    Token(Token),
     /// List the servers that tokens are kept for
     #[command(after_help = "Examples:\n  hallpass accounts\n  hallpass accounts --json")]
     Accounts(Listing),
@@ -193,12 +223,6 @@ pub(crate) enum Config {
     /// Print the JSON Schema of the configuration file
     #[command(after_help = "Example:\n  hallpass config schema > hallpass.schema.json")]
     Schema,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Server {
-    /// The MCP endpoint, as one would give it to a client
-    pub(crate) url: Url,
 }
 
 #[derive(Debug, Args)]

@@ -34,15 +34,16 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
-    let place = commands::Place { config: cli.config, data: cli.data };
+    let place = commands::Place { config: cli.config, data: cli.data, token_store: cli.token_store };
     match cli.command {
         Command::Serve(args) => serve::run(args, &place).await,
         Command::User(command) => commands::user::run(command, &place).await,
         Command::Client(command) => commands::client::run(command, &place).await,
-        Command::Connect(server) => commands::connect::run(server.url, &place).await,
-        Command::Login(server) => commands::login::run(server.url, &place).await,
-        Command::Logout(server) => commands::logout::run(server.url, &place).await,
-        Command::Token(server) => commands::token::run(server.url, &place).await,
+        Command::Connect(connect) => commands::connect::run(connect, &place).await,
+        Command::Doctor(doctor) => commands::doctor::run(doctor).await,
+        Command::Login(remote) => commands::login::run(remote, &place).await,
+        Command::Logout(remote) => commands::logout::run(remote, &place).await,
+        Command::Token(token) => commands::token::run(token, &place).await,
         Command::Accounts(listing) => commands::accounts::run(listing.format(), &place),
         Command::Config(command) => commands::config::run(command, &place),
         Command::Completions { shell } => {

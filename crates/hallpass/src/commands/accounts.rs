@@ -1,20 +1,19 @@
 //! `hallpass accounts`.
 
-use hallpass_client::store::FileStore;
-
 use super::{Place, table};
 use crate::cli::Format;
 use crate::exit::Failure;
 
 /// Lists the servers that tokens are kept for.
 pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
-    let accounts = hallpass_client::accounts(&FileStore::new(place.data()?.tokens()))?;
+    let accounts = hallpass_client::accounts(&place.tokens()?)?;
     if format == Format::Json {
         let accounts: Vec<_> = accounts
             .iter()
             .map(|account| {
                 serde_json::json!({
                     "server": account.server,
+                    "account": account.account,
                     "resource": account.resource,
                     "issuer": account.issuer,
                     "client_id": account.client_id,
@@ -36,9 +35,16 @@ pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
         .map(|account| {
             let expires = account.expires_at.map_or("unknown".to_owned(), |at| at.to_string());
             let refresh = if account.refreshable { "yes" } else { "no" };
-            [account.server, account.issuer, account.scopes.to_string(), expires, refresh.to_owned()]
+            [
+                account.server,
+                account.account,
+                account.issuer,
+                account.scopes.to_string(),
+                expires,
+                refresh.to_owned(),
+            ]
         })
         .collect();
-    table::print(["SERVER", "ISSUER", "SCOPE", "EXPIRES", "REFRESHED"], &rows);
+    table::print(["SERVER", "ACCOUNT", "ISSUER", "SCOPE", "EXPIRES", "REFRESHED"], &rows);
     Ok(())
 }

@@ -1,13 +1,22 @@
 //! `hallpass connect`.
 
-use url::Url;
+use hallpass_client::connect::{self, Options, Tools};
 
 use super::{Place, remote};
+use crate::cli::{Connect, Transport};
 use crate::exit::Failure;
 
 /// Carries messages between standard input and output and the server, until standard input ends.
-pub(crate) async fn run(server: Url, place: &Place) -> Result<(), Failure> {
-    let client = remote::client(&server, place)?;
-    hallpass_client::connect::run(client, tokio::io::stdin(), tokio::io::stdout()).await?;
+pub(crate) async fn run(command: Connect, place: &Place) -> Result<(), Failure> {
+    let client = remote::client(&command.remote, &command.fields, place)?;
+    let options = Options {
+        transport: match command.transport {
+            Transport::Auto => connect::Transport::Auto,
+            Transport::Http => connect::Transport::Http,
+            Transport::Sse => connect::Transport::Sse,
+        },
+        tools: Tools::new(command.allow_tool, command.ignore_tool),
+    };
+    connect::run_with(client, options, tokio::io::stdin(), tokio::io::stdout()).await?;
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! `hallpass logout`.
 
 use hallpass_client::Revocation;
-use url::Url;
 
 use super::{Place, remote};
+use crate::cli::{Fields, Remote};
 use crate::exit::Failure;
 
 /// Revokes what is stored for the server, and forgets it.
-pub(crate) async fn run(server: Url, place: &Place) -> Result<(), Failure> {
-    let ended = remote::client(&server, place)?.logout().await?;
+pub(crate) async fn run(remote: Remote, place: &Place) -> Result<(), Failure> {
+    let server = &remote.url;
+    let ended = remote::client(&remote, &Fields::default(), place)?.logout().await?;
     if ended.is_empty() {
         anstream::println!("There was no login to {server}.");
     }

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod doctor;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod place;

@@ -2,17 +2,25 @@
 
 use std::path::PathBuf;
 
+use hallpass_client::store::{FileStore, Protection};
+use hallpass_protocol::Secret;
+
 use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::exit::Failure;
 
-/// What `--config` and `--data` say.
+/// The variable that holds the passphrase of the token file. Not an option: arguments are seen by everyone.
+const PASSPHRASE: &str = "HALLPASS_PASSPHRASE";
+
+/// What `--config`, `--data` and `--token-store` say.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The configuration file.
     pub(crate) config: Option<PathBuf>,
     /// The data folder; wins over the file's.
     pub(crate) data: Option<PathBuf>,
+    /// How tokens are protected at rest.
+    pub(crate) token_store: Protection,
 }
 
 impl Place {
@@ -22,6 +30,12 @@ impl Place {
             Some(path) => config::read(path).map_err(Failure::configuration),
             None => Ok(Config::default()),
         }
+    }
+
+    /// The client's tokens: encrypted, unless plain text was asked for by name.
+    pub(crate) fn tokens(&self) -> Result<FileStore, Failure> {
+        let passphrase = std::env::var(PASSPHRASE).ok().map(Secret::new);
+        Ok(FileStore::protected(self.data()?.tokens(), self.token_store, passphrase))
     }
 
     /// Opens the data folder.

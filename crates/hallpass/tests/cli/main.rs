@@ -5,4 +5,5 @@
 mod admin;
 mod program;
 mod refusals;
+mod remote;
 mod serve;

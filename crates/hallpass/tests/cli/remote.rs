@@ -1,0 +1,115 @@
+//! `doctor`, and how a server is named to the commands that go to one.
+
+use crate::program::{Serving, run, said};
+use hallpass_testkit::authorization_server::Peer;
+use serde_json::{Value, json};
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_doctor_finds_no_fault_with_our_own_demo() {
+    let data = tempfile::tempdir().unwrap();
+    let mut demo = Serving::start(data.path(), &["--demo", "--listen", "localhost:0"]);
+    let endpoint = demo.value_of("MCP endpoint");
+    let text = said(&run(data.path(), &["doctor", &endpoint]));
+    for line in ["Without a token", "Authorization server", "RFC 9728 §3.3", " 0 faults."] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let report: Value =
+        serde_json::from_str(&said(&run(data.path(), &["doctor", &endpoint, "--json"]))).unwrap();
+    assert_ne!(report["verdict"], "fault");
+    for revision in ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] {
+        assert_ne!(report["revisions"][revision], "fault", "{revision}: {report:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_is_named_and_is_an_exit_code() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|script| script.metadata = json!({"code_challenge_methods_supported": ["plain"]}));
+    let url = peer.url();
+    let output =
+        tokio::task::spawn_blocking(move || run(data.path(), &["doctor", &url, "--json"])).await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "fault");
+    let broken: Vec<_> =
+        report["findings"].as_array().unwrap().iter().filter(|f| f["verdict"] == "fault").collect();
+    assert_eq!(broken.len(), 1, "{report:#}");
+    assert_eq!(broken[0]["check"], "server.pkce");
+    assert!(broken[0]["change"].is_string());
+}
+
+/// Warnings do not fail a build; one revision can be looked at alone.
+#[tokio::test]
+async fn one_revision_is_judged_alone() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|script| {
+        script.resource = None;
+        script.challenge = Some("Bearer".into());
+    });
+    let url = peer.url();
+    let codes = tokio::task::spawn_blocking(move || {
+        let code = |revision| run(data.path(), &["doctor", &url, "--revision", revision]).status.code();
+        ["2025-03-26", "2025-06-18", "1999-01-01"].map(code)
+    });
+    assert_eq!(codes.await.unwrap(), [Some(0), Some(1), Some(2)]);
+}
+
+#[test]
+fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
+    let data = tempfile::tempdir().unwrap();
+    let url = "https://127.0.0.1:1/mcp";
+    for (args, code, says) in [
+        (&["connect", url, "--header", "X-Key: ${HALLPASS_TEST_NOT_SET}"][..], 2, "HALLPASS_TEST_NOT_SET"),
+        (&["connect", url, "--header", "no colon"], 2, "NAME:VALUE"),
+        (&["connect", url, "--header-file", "/nowhere/at/all"], 3, "/nowhere/at/all"),
+        (&["connect", url, "--client-id", "ide"], 2, "--issuer"),
+        (&["connect", url, "--ca-file", "/dev/null"], 3, "certificate"),
+        (&["connect", "http://mcp.example.com/mcp"], 3, "https"),
+        (&["connect", url, "--timeout", "0"], 2, "seconds"),
+        (
+            &[
+                "login",
+                url,
+                "--issuer",
+                "https://as.example",
+                "--client-id",
+                "x",
+                "--client-secret-env",
+                "HALLPASS_TEST_NOT_SET",
+            ],
+            3,
+            "HALLPASS_TEST_NOT_SET",
+        ),
+        (&["token", url, "--header", "--json"], 2, "--json"),
+    ] {
+        let output = run(data.path(), args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn fields_come_from_options_files_and_the_environment() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|script| script.protected = false);
+    let (file, url) = (data.path().join("fields"), peer.url());
+    std::fs::write(&file, "# a comment\nX-One: 1\n\nX-Two: two words\n").unwrap();
+    let output = tokio::task::spawn_blocking(move || {
+        let file = file.to_str().unwrap().to_owned();
+        run(data.path(), &["login", &url, "--header", "X-Path: ${PATH}", "--header-file", &file])
+    });
+    assert!(said(&output.await.unwrap()).contains("asks for no login"));
+    let seen = peer.seen().mcp;
+    assert!(!seen.is_empty());
+    for (_, _, headers) in &seen {
+        assert_eq!(
+            (&headers["x-one"], &headers["x-two"]),
+            (&"1".parse().unwrap(), &"two words".parse().unwrap())
+        );
+        assert_eq!(headers["x-path"], std::env::var("PATH").unwrap().as_str());
+    }
+}
