@@ -83,6 +83,7 @@ impl DeviceRequest<'_> {
         let scope = self.scope.map(ScopeSet::to_string);
         let mut asked = vec![("resource", self.resource)];
         asked.extend(scope.as_deref().map(|scope| ("scope", scope)));
+        self.requester.drop_unwanted(&mut asked);
         let started: DeviceAuthorization =
             self.requester.answered(Step::Authorize, endpoint, &asked).await.map_err(
                 |error| match error {

@@ -35,6 +35,8 @@ pub struct Script {
     pub resource: Option<String>,
     /// `authorization_servers` in the resource metadata, in place of this peer.
     pub authorization_servers: Option<Vec<String>>,
+    /// Whether tokens come with an ID token that alone is good at the MCP server.
+    pub id_token: bool,
     /// Whether the tool `write` is refused whatever the token's scopes.
     pub forbid: bool,
     /// Where the MCP endpoint redirects to, in place of an answer.
@@ -145,6 +147,7 @@ impl Peer {
             ),
             resource: Some(format!("{origin}/mcp")),
             authorization_servers: None,
+            id_token: false,
             forbid: false,
             redirect: None,
             issuer: Some(origin.clone()),
@@ -353,7 +356,9 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
         let nonce = [("dpop-nonce", script.nonce.unwrap_or_default())];
         return (StatusCode::BAD_REQUEST, nonce, Json(json!({"error": "use_dpop_nonce"}))).into_response();
     }
-    let is_unattended = !matches!(get("grant_type").as_str(), "authorization_code" | "refresh_token");
+    let is_device = get("grant_type").ends_with(":device_code");
+    let is_unattended =
+        !is_device && !matches!(get("grant_type").as_str(), "authorization_code" | "refresh_token");
     if let (true, Some((status, body))) = (is_unattended, script.grant.clone()) {
         return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
     }
@@ -364,7 +369,6 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
     if let (true, Some((status, body))) = (refreshing, script.refresh) {
         return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
     }
-    let is_device = get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code";
     let unready = lock(&shared.script)
         .device
         .as_mut()
@@ -391,6 +395,10 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
         "access_token": access, "token_type": script.token_type, "expires_in": script.expires_in,
         "scope": scope,
     });
+    if script.id_token {
+        answer["access_token"] = json!("of no use");
+        answer["id_token"] = json!(access);
+    }
     // RFC 6749 §4.4.3.
     if !is_unattended {
         lock(&shared.refresh).insert(refresh.clone(), scope);

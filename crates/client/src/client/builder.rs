@@ -247,7 +247,7 @@ impl Builder {
             http,
             fetcher: Fetcher::new(self.policy).map_err(|error| BuildError::Http(error.to_string()))?,
             // See [`Mode`]: nothing of these is worth the risk of a file.
-            store: if false { Arc::new(MemoryStore::new()) } else { self.store },
+            store: if self.mode.machine().is_some() { Arc::new(MemoryStore::new()) } else { self.store },
             interaction: self.interaction,
             identity: self.identity,
             clock: self.clock,

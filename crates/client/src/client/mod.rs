@@ -113,7 +113,7 @@ impl Client {
     /// As [`send`](Self::send).
     pub async fn send_operation(&self, operation: &str, mut request: Request) -> Result<Response, Error> {
         let inner = &self.inner;
-        drop(inner.ensure_own(request.url()));
+        inner.ensure_own(request.url())?;
         match &inner.mode {
             Mode::None => return Ok(inner.http.execute(request).await?),
             Mode::Bearer(source) => return inner.send_given(source, request).await,

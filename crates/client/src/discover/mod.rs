@@ -19,7 +19,9 @@ pub(crate) use authorization_server::AuthorizationServer;
 pub(crate) use challenge::Refusal;
 
 use hallpass_guarded_fetch::Fetcher;
-use hallpass_protocol::{challenge::Challenge, resource::ResourceIdentifier, scope::ScopeSet};
+use hallpass_protocol::{
+    challenge::Challenge, issuer::Issuer, resource::ResourceIdentifier, scope::ScopeSet,
+};
 
 use crate::{error::Error, profile::Profiles};
 
@@ -90,10 +92,11 @@ async fn unnamed(
         return AuthorizationServer::find(fetcher, issuer, choice.profiles).await;
     }
     // Most realms are a word for people. Only one that proves to be an issuer, by its own metadata, is one.
-    if let Some(realm) = challenge.and_then(Challenge::realm).filter(|realm| realm.starts_with("https://"))
-        && let Ok(found) = AuthorizationServer::find(fetcher, realm, choice.profiles).await
-    {
-        return Ok(found);
+    if let Some(realm) = challenge.and_then(Challenge::realm).filter(|realm| Issuer::parse(realm).is_ok()) {
+        match AuthorizationServer::find(fetcher, realm, choice.profiles).await {
+            Err(Error::Misconfigured { .. }) => {}
+            decided => return decided,
+        }
     }
     AuthorizationServer::at_origin(fetcher, server, choice.profiles).await
 }

@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | 1 | a client that was registered by hand | configured; refused where it belongs to another issuer |
 //! | 2 | a client ID metadata document | configured, and the server supports them |
-//! | 3 | dynamic registration, from the store or anew | the server offers it |
-//! | 4 | tell the person what to do | always |
+//! | 3 | the client id that the MCP server publishes (`public_client_id`) | it names one for this issuer |
+//! | 4 | dynamic registration, from the store or anew | the server offers it |
+//! | 5 | tell the person what to do | always |
 
 mod dynamic;
 
@@ -15,7 +16,7 @@ use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{issuer::Issuer, secret::Secret, time::Timestamp};
 
 use crate::{
-    discover::AuthorizationServer,
+    discover::{AuthorizationServer, Discovery},
     error::{Error, Rule, Step},
     store::{Registration, TokenEndpointAuth},
     token_endpoint::{self, AssertionSigner, Means},
@@ -55,17 +56,21 @@ pub(crate) struct Registered {
 /// Finds or makes a client id for `redirect_uri`.
 pub(crate) async fn register(
     fetcher: &Fetcher,
-    server: &AuthorizationServer,
+    found: &Discovery,
     identity: &Identity,
     stored: Option<&Registration>,
     redirect_uri: &str,
     now: Timestamp,
 ) -> Result<Registered, Error> {
+    let server = &found.authorization_server;
     if let Some(client) = &identity.preregistered {
         return preregistered(client, identity.signer.as_ref(), server).map(known);
     }
     if let Some(document) = metadata_document(identity, server) {
         return Ok(known(public(document)));
+    }
+    if let Some(client_id) = &found.public_client_id {
+        return Ok(known(public(client_id)));
     }
     if let Some(registration) = stored.filter(|r| still_fits(r, redirect_uri, now)) {
         return Ok(known(registration.clone()));

@@ -1,0 +1,167 @@
+//! What identity providers do differently: data, matched by issuer.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde::Deserialize;
+
+const BUILT_IN: &str = include_str!("providers.toml");
+
+static PROVIDERS: LazyLock<Vec<Profile>> = LazyLock::new(|| Profile::from_toml(BUILT_IN).unwrap_or_default());
+
+/// How one provider wants to be spoken to. The default is by the specification.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// What the profile is called.
+    pub name: String,
+    /// Issuers that it is for. `*` stands for any characters but a slash.
+    pub issuers: Vec<String>,
+    /// Sends no `resource` (RFC 8707), since the provider refuses it.
+    pub omit_resource: bool,
+    /// Sends `scope` with a refresh (RFC 6749 §6 makes it optional).
+    pub refresh_scope: bool,
+    /// Parameters to add to authorization requests. None of them replaces one of the specification's.
+    pub authorization_parameters: BTreeMap<String, String>,
+    /// Takes an issuer with and without the slash of its root for the same. RFC 8414 §3.3 does not.
+    pub root_slash: bool,
+    /// S256 is supported although the metadata does not say so.
+    pub s256: bool,
+    /// Sends the ID token where an access token belongs.
+    pub id_token_as_bearer: bool,
+    /// Where the endpoints are, for a provider that publishes no metadata.
+    pub endpoints: Option<Endpoints>,
+}
+
+/// Endpoints that are known beforehand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    /// Where a person is sent.
+    pub authorization: String,
+    /// Where codes become tokens.
+    pub token: String,
+    /// Where clients register (RFC 7591).
+    pub registration: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation: Option<String>,
+    /// Where devices start (RFC 8628).
+    pub device: Option<String>,
+}
+
+impl Profile {
+    /// The built-in profile of that name, to start a changed one from.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        PROVIDERS.iter().find(|profile| profile.name == name).cloned()
+    }
+
+    /// Profiles from TOML: a list of tables `[[provider]]` with the fields of this type.
+    ///
+    /// # Errors
+    /// Where it is no such list; the message names the line.
+    pub fn from_toml(text: &str) -> Result<Vec<Self>, ProfileError> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            provider: Vec<Profile>,
+        }
+        let file: Result<File, _> = toml::from_str(text);
+        file.map(|file| file.provider).map_err(|error| ProfileError(error.to_string()))
+    }
+
+    fn is_for(&self, issuer: &str) -> bool {
+        self.issuers.iter().any(|pattern| matches(pattern, issuer))
+    }
+
+    /// Whether two issuers are the same to this provider.
+    pub(crate) fn same_issuer(&self, one: &str, other: &str) -> bool {
+        one == other
+            || self.root_slash
+                && one.strip_suffix('/').unwrap_or(one) == other.strip_suffix('/').unwrap_or(other)
+    }
+}
+
+/// The text holds no profiles.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these are no provider profiles: {0}")]
+pub struct ProfileError(String);
+
+/// Profiles of the caller, which come first, and the built-in ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profiles(Vec<Profile>);
+
+impl Profiles {
+    pub(crate) fn add(&mut self, profile: Profile) {
+        self.0.push(profile);
+    }
+
+    /// The profile of an issuer: the caller's latest, a built-in one, or the specification.
+    pub(crate) fn of(&self, issuer: &str) -> &Profile {
+        static BY_THE_BOOK: LazyLock<Profile> = LazyLock::new(Profile::default);
+        let own = self.0.iter().rev().find(|profile| profile.is_for(issuer));
+        own.or_else(|| PROVIDERS.iter().find(|profile| profile.is_for(issuer))).unwrap_or(&BY_THE_BOOK)
+    }
+}
+
+/// A stranger's issuer must not pass for a provider's: nothing matches across a slash.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
+    let Some(rest) = text.strip_prefix(before) else { return false };
+    let within = rest.find('/').unwrap_or(rest.len());
+    (1..=within).any(|end| rest.is_char_boundary(end) && matches(after, &rest[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_profiles_are_read() {
+        let all = Profile::from_toml(BUILT_IN).unwrap();
+        let names: Vec<_> = all.iter().map(|profile| profile.name.as_str()).collect();
+        assert_eq!(names, ["entra", "google", "github", "slack", "cognito", "okta", "auth0", "keycloak"]);
+        assert!(all.iter().all(|p| p.issuers.iter().all(|issuer| issuer.starts_with("https://"))));
+    }
+
+    #[test]
+    fn an_issuer_finds_its_profile() {
+        for (issuer, expected) in [
+            ("https://login.microsoftonline.com/contoso/v2.0", "entra"),
+            ("https://accounts.google.com/", "google"),
+            ("https://github.com/login/oauth", "github"),
+            ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab", "cognito"),
+            ("https://dev-1.okta.com/oauth2/default", "okta"),
+            ("https://tenant.eu.auth0.com/", "auth0"),
+            ("https://sso.example.com/realms/staff", "keycloak"),
+            ("https://example.com", ""),
+            ("https://evil.example/.okta.com/oauth2/default", ""),
+            ("https://login.microsoftonline.com.evil.example/contoso/v2.0", ""),
+            ("https://github.com/login/oauth/evil", ""),
+        ] {
+            assert_eq!(Profiles::default().of(issuer).name, expected, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn the_callers_profile_comes_first() {
+        let mut profiles = Profiles::default();
+        let entra = Profile { omit_resource: false, ..Profile::named("entra").unwrap() };
+        profiles.add(entra.clone());
+        assert_eq!(profiles.of("https://login.microsoftonline.com/contoso/v2.0"), &entra);
+        assert!(Profile::named("nobody").is_none());
+    }
+
+    #[test]
+    fn one_root_slash_is_tolerated_where_the_profile_says_so_and_nowhere_else() {
+        let google = Profile::named("google").unwrap();
+        assert!(google.same_issuer("https://accounts.google.com", "https://accounts.google.com/"));
+        assert!(!google.same_issuer("https://accounts.google.com", "https://accounts.google.com//"));
+        assert!(!Profile::default().same_issuer("https://a.example", "https://a.example/"));
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused() {
+        let error = Profile::from_toml("[[provider]]\nomit_ressource = true").unwrap_err().to_string();
+        assert!(error.contains("omit_ressource"), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Providers that differ, as data; and the choice of an authorization server.
+
+use hallpass_client::{Client, Endpoints, Error, Profile, Rule};
+use hallpass_protocol::issuer::Issuer;
+use hallpass_testkit::authorization_server::Peer;
+use serde_json::json;
+
+use crate::support::{Person, builder, list};
+
+fn with(peer: &Peer, profile: Profile) -> Client {
+    let profile = Profile { issuers: vec![peer.origin.clone()], ..profile };
+    builder(peer, &Person::default()).profile(profile).build().unwrap()
+}
+
+/// Entra: AADSTS9010010, and a refresh that needs its scope. Google: `access_type`.
+#[tokio::test]
+async fn what_a_provider_refuses_is_left_out_and_what_it_wants_is_added() {
+    let peer = Peer::start().await;
+    let parameters = [("access_type", "offline"), ("code_challenge_method", "plain")];
+    let client = with(
+        &peer,
+        Profile {
+            omit_resource: true,
+            refresh_scope: true,
+            authorization_parameters: parameters.map(|(n, v)| (n.to_owned(), v.to_owned())).into(),
+            ..Profile::default()
+        },
+    );
+    client.send(list(&client)).await.unwrap();
+    peer.expire_access_tokens();
+    client.send(list(&client)).await.unwrap();
+    let seen = peer.seen();
+    let asked = &seen.authorizations[0];
+    assert_eq!((asked.get("resource"), asked["access_type"].as_str()), (None, "offline"));
+    assert_eq!(asked["code_challenge_method"], "S256", "a profile replaces nothing");
+    assert!(seen.token_requests.iter().all(|form| !form.contains_key("resource")));
+    assert_eq!(seen.token_requests[1]["scope"], "read");
+}
+
+#[tokio::test]
+async fn without_a_profile_it_is_the_specification() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let client = builder(&peer, &person).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    peer.expire_access_tokens();
+    client.send(list(&client)).await.unwrap();
+    let seen = peer.seen();
+    assert!(seen.token_requests.iter().all(|form| form["resource"] == peer.url()));
+    assert!(!seen.token_requests[1].contains_key("scope"));
+}
+
+#[tokio::test]
+async fn the_slash_of_an_issuers_root_is_tolerated_by_a_profile_alone() {
+    let peer = Peer::start().await;
+    let spelt = format!("{}/", peer.origin);
+    peer.script(|script| {
+        script.response = vec![("iss", Some(spelt.clone()))];
+        script.issuer = Some(spelt);
+    });
+    let strict = with(&peer, Profile::default());
+    let error = strict.send(list(&strict)).await.unwrap_err();
+    assert!(matches!(error, Error::Misconfigured { rule: Rule::IssuerMismatch { .. }, .. }), "{error}");
+    let tolerant = with(&peer, Profile { root_slash: true, ..Profile::default() });
+    assert_eq!(tolerant.send(list(&tolerant)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn s256_that_is_not_advertised_is_used_by_a_profile_alone() {
+    let peer = Peer::start().await;
+    peer.script(|script| script.metadata = json!({"code_challenge_methods_supported": null}));
+    let strict = with(&peer, Profile::default());
+    let error = strict.send(list(&strict)).await.unwrap_err();
+    assert!(matches!(error, Error::Misconfigured { rule: Rule::PkceUnsupported, .. }), "{error}");
+    let knowing = with(&peer, Profile { s256: true, ..Profile::default() });
+    assert_eq!(knowing.send(list(&knowing)).await.unwrap().status(), 200);
+    assert_eq!(peer.seen().authorizations[0]["code_challenge_method"], "S256");
+}
+
+/// GitHub: nothing is published.
+#[tokio::test]
+async fn endpoints_that_are_known_need_no_metadata() {
+    let peer = Peer::start().await;
+    peer.script(|script| script.issuer = None);
+    let at = |path: &str| format!("{}{path}", peer.origin);
+    let endpoints = Endpoints {
+        authorization: at("/authorize"),
+        token: at("/token"),
+        registration: Some(at("/register")),
+        ..Endpoints::default()
+    };
+    let client = with(&peer, Profile { endpoints: Some(endpoints), ..Profile::default() });
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert!(!peer.seen().metadata_requests.iter().any(|path| path.contains("authorization-server")));
+}
+
+/// Cognito, in places.
+#[tokio::test]
+async fn an_id_token_is_the_bearer_where_a_profile_says_so() {
+    let peer = Peer::start().await;
+    peer.script(|script| script.id_token = true);
+    let client = with(&peer, Profile { id_token_as_bearer: true, ..Profile::default() });
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    peer.expire_access_tokens();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200, "and after a refresh");
+}
+
+#[tokio::test]
+async fn of_several_authorization_servers_the_caller_may_choose() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let own = peer.origin.clone();
+    peer.script(|s| s.authorization_servers = Some(vec!["http://127.0.0.1:9".into(), own.clone()]));
+    let first = builder(&peer, &person).build().unwrap();
+    assert!(first.send(list(&first)).await.is_err(), "the server's own order");
+    let chosen = |issuer: &str| {
+        builder(&peer, &person).authorization_server(Issuer::parse(issuer).unwrap()).build().unwrap()
+    };
+    let client = chosen(&peer.origin);
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+
+    // Never one that the MCP server does not name.
+    let elsewhere = Peer::start().await;
+    peer.script(|script| script.authorization_servers = None);
+    let client = chosen(&elsewhere.origin);
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert!(elsewhere.seen().authorizations.is_empty());
+}
+
+#[tokio::test]
+async fn where_none_is_named_the_callers_is_taken() {
+    let (peer, elsewhere, person) = (Peer::start().await, Peer::start().await, Person::default());
+    peer.script(|script| script.resource = None);
+    let issuer = Issuer::parse(&elsewhere.origin).unwrap();
+    let client = builder(&peer, &person).authorization_server(issuer).build().unwrap();
+    client.login().await.unwrap();
+    assert_eq!((elsewhere.seen().authorizations.len(), peer.seen().authorizations.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_realm_that_is_an_issuer_leads_to_it_and_any_other_leads_nowhere() {
+    let (peer, elsewhere) = (Peer::start().await, Peer::start().await);
+    peer.script(|script| script.resource = None);
+    for (realm, at_realm) in [
+        (elsewhere.origin.as_str(), 1),
+        ("http://127.0.0.1:9/nobody", 0),
+        ("the staff's tools", 0),
+        ("http://169.254.169.254/latest", 0),
+        ("file:///etc/passwd", 0),
+    ] {
+        let before = (elsewhere.seen().authorizations.len(), peer.seen().authorizations.len());
+        peer.script(|script| script.challenge = Some(format!("Bearer realm=\"{realm}\"")));
+        let client = builder(&peer, &Person::default()).build().unwrap();
+        let ended = client.login().await;
+        let after = (elsewhere.seen().authorizations.len(), peer.seen().authorizations.len());
+        if realm.contains(":9/") {
+            assert!(matches!(ended, Err(Error::Transient { .. })), "in trouble is not absent: {ended:?}");
+            continue;
+        }
+        assert_eq!(after, (before.0 + at_realm, before.1 + 1 - at_realm), "{realm}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_id_that_the_server_publishes_for_this_issuer_is_used() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let publish = |ids: serde_json::Value| {
+        peer.script(|script| script.resource_metadata = json!({"public_client_id": ids}));
+    };
+    for (ids, expected) in [
+        (json!({peer.origin.clone(): "public-1", "https://other.example": "x"}), "public-1"),
+        (json!({"https://other.example": "x"}), "client-1"),
+        (json!("not an object"), "client-2"),
+    ] {
+        publish(ids);
+        let client = builder(&peer, &person).build().unwrap();
+        client.login().await.unwrap();
+        assert_eq!(peer.seen().authorizations.last().unwrap()["client_id"], expected);
+    }
+}
