@@ -72,9 +72,9 @@ The browser opens only when a login is needed; tokens are kept and refreshed by 
     #[command(after_help = "\
 Examples:
   hallpass doctor https://mcp.example.com/mcp
-  hallpass doctor https://mcp.example.com/mcp --login              log in for real, and log out again
-  hallpass doctor https://mcp.example.com/mcp --json | jq .verdict for programs
-  hallpass doctor http://localhost:8080/mcp --revision 2025-11-25  what concerns one revision only
+  hallpass doctor https://mcp.example.com/mcp --login       log in for real, then log out
+  hallpass doctor https://mcp.example.com/mcp --json | jq .verdict
+  hallpass doctor https://mcp.example.com/mcp --revision 2025-11-25
 
 Exit codes: 0 nothing worse than warnings, 1 a rule is broken (a fault).")]
     Doctor(Doctor),

@@ -285,5 +285,9 @@ fn keys(server: &Server) -> Option<Judgement> {
         );
     }
     let usable = serde_json::from_value::<JwkSet>(set.clone()).map_or(0, |set| set.keys.len());
-    if usable == 0 { warning("no key that hallpass can use", change) } else { ok(format!("{usable} keys")) }
+    match usable {
+        0 => warning("no key that hallpass can use", change),
+        1 => ok("1 key"),
+        more => ok(format!("{more} keys")),
+    }
 }

@@ -180,7 +180,7 @@ fn scope_names(evidence: &Evidence) -> Option<Judgement> {
     let names = evidence.metadata()?.scopes_supported.as_ref()?;
     let bad: Vec<_> = names.iter().filter(|name| Scope::parse(name).is_err()).map(|n| printable(n)).collect();
     if bad.is_empty() {
-        return ok(format!("{} scopes", names.len()));
+        return ok(format!("{} named", names.len()));
     }
     fault(
         format!("not scope tokens: {}", bad.join(", ")),
