@@ -29,7 +29,7 @@ Examples:
   cargo xtask conformance client --scenario auth/basic-cimd
   cargo xtask conformance client --bless       take the result as the new baseline")]
 pub(crate) struct Options {
-    /// The suites to run [default: auth backcompat draft]
+    /// The suites to run [default: all of them]
     #[arg(long, value_enum)]
     suite: Vec<Suite>,
     /// Run these scenarios only
@@ -57,7 +57,7 @@ enum Suite {
 }
 
 impl Suite {
-    const DEFAULT: [Self; 3] = [Self::Auth, Self::Backcompat, Self::Draft];
+    const DEFAULT: [Self; 4] = [Self::Auth, Self::Backcompat, Self::Draft, Self::Extensions];
 
     fn name(self) -> &'static str {
         match self {
