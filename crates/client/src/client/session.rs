@@ -43,7 +43,8 @@ pub enum Revocation {
     Failed(Error),
 }
 
-/// An access token, for a script's `Authorization: Bearer` header.
+/// An access token, for a script's `Authorization: Bearer` header. One that is bound to a key (RFC 9449) is of no
+/// use without this client.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     /// The token.

@@ -29,7 +29,8 @@ impl Inner {
             return Err(self.nobody_there(wish));
         };
         let preferred = bound_to.map(Issuer::as_str);
-        let found = discover::discover(&self.fetcher, &self.server, challenge, &self.choice(preferred)).await?;
+        let found =
+            discover::discover(&self.fetcher, &self.server, challenge, &self.choice(preferred)).await?;
         let server = &found.authorization_server;
         check_bound(bound_to, server)?;
         let registration = registration(client, server)?;

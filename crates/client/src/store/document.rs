@@ -29,8 +29,6 @@ pub enum TokenEndpointAuth {
     ClientSecretPost,
     /// A signed assertion (RFC 7523 §2.2).
     PrivateKeyJwt,
-    /// The client certificate of the connection (RFC 8705 §2.1).
-    TlsClientAuth,
 }
 
 impl TokenEndpointAuth {
@@ -42,7 +40,6 @@ impl TokenEndpointAuth {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
-            Self::TlsClientAuth => "tls_client_auth",
         }
     }
 
