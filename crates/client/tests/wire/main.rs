@@ -1,6 +1,7 @@
 //! The client against a scripted peer, over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test that panics has failed, which is its job.
 
+mod concurrency;
 mod connect;
 mod discovery;
 mod doctor;

@@ -45,7 +45,7 @@ impl Keys {
         let key = match source {
             KeySource::File => key_file::read(&self.key_file)?
                 .ok_or_else(|| format!("its key {} is gone", self.key_file.display()))?,
-            KeySource::Keyring { id } => self.from_keyring(id)?,
+            KeySource::Keyring { id } => self.keyring_key(id)?,
             KeySource::Passphrase(derivation) => derivation.derive(self.passphrase()?)?,
         };
         Ok(self.remember(source, key))
@@ -92,7 +92,7 @@ impl Keys {
         self.keyring.ensure_lasting().map_err(|error| error.to_string())?;
         self.keyring.set(&id, key.as_slice()).map_err(|error| error.to_string())?;
         // Some keyrings take everything and keep nothing: only what comes back counts.
-        if self.from_keyring(&id)? != key {
+        if self.keyring_key(&id)? != key {
             return Err("the keyring did not give back what it was given".into());
         }
         let source = KeySource::Keyring { id };
@@ -100,7 +100,7 @@ impl Keys {
         Ok((source, key))
     }
 
-    fn from_keyring(&self, id: &str) -> Result<Key, String> {
+    fn keyring_key(&self, id: &str) -> Result<Key, String> {
         let found = self.keyring.get(id).map_err(|error| error.to_string())?;
         let bytes = found.ok_or_else(|| format!("its key `{id}` is not in the keyring any more"))?;
         let key = bytes.as_slice().try_into().map_err(|_| format!("the keyring's `{id}` is not a key"))?;

@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn no_part_can_be_exchanged() {
         let key = Key::new([7; 32]);
-        let changes: [(&str, fn(&mut Envelope)); 5] = [
+        type Change = fn(&mut Envelope);
+        let changes: [(&str, Change); 5] = [
             ("version", |e| e.version = 1),
             ("source", |e| e.key = KeySource::Keyring { id: "other".into() }),
             ("nonce", |e| e.nonce = URL_SAFE_NO_PAD.encode([0; NONCE_LEN])),
