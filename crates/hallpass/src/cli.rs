@@ -8,7 +8,7 @@ use url::Url;
 
 mod remote;
 
-pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Remote, Token, Transport};
+pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Mode, Remote, Token, Transport};
 
 use crate::config::{ListenAddress, PublicUrl};
 

@@ -27,6 +27,18 @@ pub(crate) struct Remote {
     #[arg(long, value_name = "PATH", default_value = "/callback")]
     pub(crate) callback_path: String,
 
+    /// How tokens are come by
+    #[arg(long, value_enum, default_value_t = Mode::Auto)]
+    pub(crate) mode: Mode,
+
+    /// With --mode bearer: read the token from this variable of the environment
+    #[arg(long, value_name = "NAME", conflicts_with = "bearer_file")]
+    pub(crate) bearer_env: Option<String>,
+
+    /// With --mode bearer: read the token from this file, anew when it is refused
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bearer_file: Option<PathBuf>,
+
     /// Use a client that was registered by hand; needs --issuer
     #[arg(long, value_name = "ID", requires = "issuer")]
     pub(crate) client_id: Option<String>,
@@ -96,6 +108,21 @@ pub(crate) struct Connect {
     /// Hide the tools with this name, and refuse calls of them; wins over --allow-tool
     #[arg(long, value_name = "NAME")]
     pub(crate) ignore_tool: Vec<String>,
+}
+
+/// How tokens are come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// A login, once the server asks for it
+    Auto,
+    /// No token at all
+    None,
+    /// A token that you have: --bearer-env or --bearer-file
+    Bearer,
+    /// A login before the first request, though the server may not insist
+    Oauth,
+    /// No person: --client-id, --issuer and --client-secret-env
+    ClientCredentials,
 }
 
 /// Which transport.

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use hallpass_client::interaction::Browser;
-use hallpass_client::{Builder, Client, Preregistered};
+use hallpass_client::{
+    Builder, Client, ClientAuthentication, ClientCredentials, MachineClient, Mode, Preregistered,
+    SecretSource,
+};
 use hallpass_protocol::Secret;
 use http::HeaderMap;
 
 use super::Place;
-use crate::cli::{Fields, Header, Remote};
+use crate::cli::{self, Fields, Header, Remote};
 use crate::exit::Failure;
 
 /// The name that people see on the page of consent.
@@ -39,6 +42,7 @@ pub(crate) fn builder(remote: &Remote, fields: &Fields) -> Result<Builder, Failu
     if let Some(client) = preregistered(remote).map_err(Failure::Configuration)? {
         builder = builder.preregistered(client);
     }
+    builder = builder.mode(mode(remote).map_err(Failure::Configuration)?);
     if let Some(path) = &remote.ca_file {
         builder =
             builder.trust(&read(path).map_err(Failure::Configuration)?).map_err(Failure::configuration)?;
@@ -49,6 +53,35 @@ pub(crate) fn builder(remote: &Remote, fields: &Fields) -> Result<Builder, Failu
 /// The person's browser, and where it comes back to.
 pub(crate) fn browser(remote: &Remote) -> Browser {
     Browser::new().port(remote.callback_port).path(remote.callback_path.clone())
+}
+
+/// What `--mode` names, with what it needs.
+fn mode(remote: &Remote) -> anyhow::Result<Mode> {
+    Ok(match remote.mode {
+        cli::Mode::Auto => Mode::Auto,
+        cli::Mode::None => Mode::None,
+        cli::Mode::Oauth => Mode::OAuth,
+        cli::Mode::Bearer => Mode::Bearer(match (&remote.bearer_env, &remote.bearer_file) {
+            (Some(name), _) => SecretSource::Environment(name.clone()),
+            (None, Some(path)) => SecretSource::File(path.clone()),
+            (None, None) => anyhow::bail!("--mode bearer needs --bearer-env NAME or --bearer-file FILE"),
+        }),
+        cli::Mode::ClientCredentials => {
+            let Some(Preregistered { issuer, client_id, client_secret: Some(secret) }) =
+                preregistered(remote)?
+            else {
+                anyhow::bail!(
+                    "--mode client-credentials needs --client-id, --issuer and --client-secret-env"
+                );
+            };
+            let authentication = ClientAuthentication::Secret(secret);
+            Mode::ClientCredentials(ClientCredentials {
+                client: MachineClient { client_id, authentication },
+                issuer: Some(issuer),
+                scope: remote.scope.clone(),
+            })
+        }
+    })
 }
 
 fn headers(fields: &Fields) -> anyhow::Result<HeaderMap> {

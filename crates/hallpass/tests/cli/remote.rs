@@ -1,6 +1,6 @@
 //! `doctor`, and how a server is named to the commands that go to one.
 
-use crate::program::{Serving, run, said};
+use crate::program::{Serving, run, run_with_input, said};
 use hallpass_testkit::authorization_server::Peer;
 use serde_json::{Value, json};
 
@@ -85,6 +85,8 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
             "HALLPASS_TEST_NOT_SET",
         ),
         (&["token", url, "--header", "--json"], 2, "--json"),
+        (&["connect", url, "--mode", "bearer"], 3, "--bearer-env"),
+        (&["connect", url, "--mode", "client-credentials"], 3, "--client-secret-env"),
     ] {
         let output = run(data.path(), args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
@@ -112,4 +114,24 @@ async fn fields_come_from_options_files_and_the_environment() {
         );
         assert_eq!(headers["x-path"], std::env::var("PATH").unwrap().as_str());
     }
+}
+
+/// A token that somebody has: nobody is asked, and nothing is discovered.
+#[tokio::test]
+async fn a_token_at_hand_is_used_as_it_is() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    let (file, url) = (data.path().join("token"), peer.url());
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let output = tokio::task::spawn_blocking(move || {
+        let args = ["connect", &url, "--mode", "bearer", "--bearer-file", file.to_str().unwrap()];
+        run_with_input(data.path(), &args, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n")
+    });
+    let output = output.await.unwrap();
+    let seen = peer.seen();
+    assert_eq!(seen.mcp[0].2["authorization"], "Bearer s3cret");
+    assert_eq!((seen.metadata_requests.len(), seen.authorizations.len()), (0, 0));
+    // The peer has never issued it, and the local client is told so, without the token.
+    let answer: Value = serde_json::from_str(&said(&output)).unwrap();
+    assert!(answer["error"]["message"].is_string(), "{answer}");
+    assert!(!answer.to_string().contains("s3cret") && !stderr(&output).contains("s3cret"));
 }
