@@ -66,6 +66,8 @@ pub struct Script {
     pub token_type: &'static str,
     /// The nonce that both servers want in a DPoP proof.
     pub nonce: Option<&'static str>,
+    /// Whether every nonce is old by the time it comes back.
+    pub nonce_is_always_old: bool,
     /// What grants without a person are answered with, in place of tokens.
     pub grant: Option<(u16, Value)>,
     /// What a token exchange (RFC 8693) says that it has issued.
@@ -162,6 +164,7 @@ impl Peer {
             resource_metadata: json!({}),
             token_type: "Bearer",
             nonce: None,
+            nonce_is_always_old: false,
             grant: None,
             issued_token_type: "urn:ietf:params:oauth:token-type:id-jag",
         };
@@ -321,7 +324,11 @@ async fn push(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Re
 
 /// RFC 9449 §8, §9: whether the proof lacks the nonce that the script wants.
 fn lacks_nonce(script: &Script, headers: &HeaderMap) -> bool {
-    script.nonce.is_some_and(|nonce| proof(headers)["nonce"] != nonce)
+    script.nonce_is_always_old || script.nonce.is_some_and(|nonce| proof(headers)["nonce"] != nonce)
+}
+
+fn next_nonce(script: &Script) -> String {
+    script.nonce.map_or_else(random, str::to_owned)
 }
 
 /// The claims of a request's DPoP proof, unverified; null where there is none.
@@ -353,7 +360,7 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
     tokio::time::sleep(script.delay).await;
     let get = |name: &str| form.get(name).cloned().unwrap_or_default();
     if lacks_nonce(&script, &headers) {
-        let nonce = [("dpop-nonce", script.nonce.unwrap_or_default())];
+        let nonce = [("dpop-nonce", next_nonce(&script))];
         return (StatusCode::BAD_REQUEST, nonce, Json(json!({"error": "use_dpop_nonce"}))).into_response();
     }
     let is_device = get("grant_type").ends_with(":device_code");
@@ -431,9 +438,9 @@ fn refusal(shared: &Shared, headers: &HeaderMap, needed: &str) -> Option<Respons
     let credentials = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.split_once(' '));
     let token = credentials.filter(|(scheme, _)| *scheme == script.token_type).map(|(_, token)| token);
     if token.is_some() && lacks_nonce(&script, headers) {
-        let nonce = script.nonce.unwrap_or_default();
+        let nonce = next_nonce(&script);
         let challenge = "DPoP error=\"use_dpop_nonce\"";
-        let fields = [("www-authenticate", challenge), ("dpop-nonce", nonce)];
+        let fields = [("www-authenticate", challenge.to_owned()), ("dpop-nonce", nonce)];
         return Some((StatusCode::UNAUTHORIZED, fields).into_response());
     }
     let scopes = token.and_then(|token| lock(&shared.access).get(token).cloned());

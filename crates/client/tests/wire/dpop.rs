@@ -85,6 +85,20 @@ async fn a_nonce_that_is_not_taken_ends_the_attempt() {
 }
 
 #[tokio::test]
+async fn a_server_that_always_wants_another_nonce_is_asked_twice() {
+    let (peer, person) = (peer().await, Person::default());
+    let client = builder(&peer, &person).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    let before = peer.seen();
+    peer.script(|script| script.nonce_is_always_old = true);
+    let error = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(error, Error::Misconfigured { rule: Rule::NonceNotTaken, .. }), "{error}");
+    assert_eq!(peer.seen().mcp.len(), before.mcp.len() + 2);
+    client.login().await.unwrap_err();
+    assert_eq!(peer.seen().token_requests.len(), before.token_requests.len() + 2);
+}
+
+#[tokio::test]
 async fn the_key_is_kept_beside_the_token_and_refreshes_it() {
     let (peer, person) = (peer().await, Person::default());
     let folder = tempfile::tempdir().unwrap();
