@@ -474,6 +474,17 @@ async fn nothing_is_left_behind() {
     soon(until_gone(child)).await;
 }
 
+/// A process that ends as it should may leave children behind.
+#[tokio::test]
+async fn children_end_with_a_process_that_ends_by_itself() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let child = client.result(1, "child", json!({})).await.as_u64().unwrap();
+    client.end().await;
+    soon(gateway.gateway.close()).await;
+    soon(until_gone(child)).await;
+}
+
 #[tokio::test]
 async fn closing_the_gateway_ends_every_process() {
     let gateway = gateway();
