@@ -5,7 +5,7 @@ use hallpass_protocol::{oauth_error::ErrorCode, token::TokenResponse};
 
 use crate::{
     authorize::Code,
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     store::Registration,
     token_endpoint::{self, TokenError},
 };
@@ -40,9 +40,9 @@ pub(crate) async fn redeem(
                     matches!(refusal.error, ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient);
                 let error = Error::Misconfigured {
                     step: Step::Redeem,
-                    url: endpoint.to_owned(),
+                    url: printable(endpoint),
                     rule: Rule::CodeRefused {
-                        error: refusal.error.to_string(),
+                        error: printable(refusal.error.as_str()),
                         description: refusal.error_description,
                     },
                 };

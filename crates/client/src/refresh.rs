@@ -4,7 +4,7 @@ use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{oauth_error::ErrorCode, time::Timestamp};
 
 use crate::{
-    error::{Error, Step},
+    error::{Error, Step, printable},
     issued,
     store::Account,
     token_endpoint::{self, TokenError},
@@ -43,19 +43,19 @@ pub(crate) async fn refresh(
         Ok(tokens) => Ok(issued::refreshed(account, tokens, now)),
         Err(TokenError::Failed(error)) => Err(RefreshError::Failed(error)),
         Err(TokenError::Refused(refusal)) => Err(match refusal.error {
-            ErrorCode::InvalidGrant => RefreshError::TokenDead(refusal.to_string()),
+            ErrorCode::InvalidGrant => RefreshError::TokenDead(printable(&refusal.to_string())),
             ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient => {
-                RefreshError::ClientDead(refusal.to_string())
+                RefreshError::ClientDead(printable(&refusal.to_string()))
             }
             ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => {
                 RefreshError::Failed(Error::Transient {
                     step: Step::Refresh,
-                    url: account.token_endpoint.clone(),
+                    url: printable(&account.token_endpoint),
                     detail: refusal.error.to_string(),
                     retry_after: None,
                 })
             }
-            _ => RefreshError::Refused(refusal.to_string()),
+            _ => RefreshError::Refused(printable(&refusal.to_string())),
         }),
     }
 }

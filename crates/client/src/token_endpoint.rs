@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     fetched,
     store::{Registration, TokenEndpointAuth},
 };
@@ -32,7 +32,7 @@ pub(crate) async fn request(
     grant: &[(&str, &str)],
 ) -> Result<TokenResponse, TokenError> {
     let misconfigured =
-        |rule| TokenError::Failed(Error::Misconfigured { step, url: endpoint.to_owned(), rule });
+        |rule| TokenError::Failed(Error::Misconfigured { step, url: printable(endpoint), rule });
     let url = Url::parse(endpoint).map_err(|error| misconfigured(Rule::Malformed(error.to_string())))?;
     let (form, headers) = authenticated(client, grant);
     let answer = fetcher
@@ -53,9 +53,17 @@ pub(crate) async fn request(
         misconfigured(Rule::Malformed("the token response cannot be read (RFC 6749 §5.1)".into()))
     })?;
     if !tokens.token_type.eq_ignore_ascii_case("Bearer") {
-        return Err(misconfigured(Rule::TokenType(tokens.token_type)));
+        return Err(misconfigured(Rule::TokenType(printable(&tokens.token_type))));
+    }
+    if !is_vschar(tokens.access_token.expose()) {
+        return Err(misconfigured(Rule::TokenCharacters));
     }
     Ok(tokens)
+}
+
+/// RFC 6749 A.12: one or more visible ASCII characters or spaces.
+fn is_vschar(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// RFC 6749 §2.3.1 and §3.2.1.
@@ -116,8 +124,8 @@ fn first_of(
     let found = preferred.iter().find(|method| supported.iter().any(|name| name == method.as_str()));
     found.copied().ok_or_else(|| Error::Misconfigured {
         step: Step::Register,
-        url: metadata.issuer.clone(),
-        rule: Rule::NoTokenEndpointAuth(supported.join(", ")),
+        url: printable(&metadata.issuer),
+        rule: Rule::NoTokenEndpointAuth(printable(&supported.join(", "))),
     })
 }
 

@@ -50,6 +50,8 @@ pub struct Script {
     pub expires_in: u64,
     /// What a refresh is answered with, in place of tokens.
     pub refresh: Option<(u16, Value)>,
+    /// Members of the token response to add or replace.
+    pub token: Value,
     /// How long the token endpoint thinks.
     pub delay: Duration,
     /// The scopes of every token, in place of those asked for.
@@ -135,6 +137,7 @@ impl Peer {
             response: Vec::new(),
             expires_in: 3600,
             refresh: None,
+            token: json!({}),
             delay: Duration::ZERO,
             granted: None,
         };
@@ -278,11 +281,14 @@ async fn token(State(shared): S, Form(form): Form<HashMap<String, String>>) -> R
     let (access, refresh) = (random(), random());
     lock(&shared.access).insert(access.clone(), scope.clone());
     lock(&shared.refresh).insert(refresh.clone(), scope.clone());
-    Json(json!({
+    let mut answer = json!({
         "access_token": access, "token_type": "Bearer", "expires_in": script.expires_in,
         "refresh_token": refresh, "scope": scope,
-    }))
-    .into_response()
+    });
+    for (name, value) in script.token.as_object().into_iter().flatten() {
+        answer[name] = value.clone();
+    }
+    Json(answer).into_response()
 }
 
 async fn register(State(shared): S, Json(body): Json<Value>) -> Response {

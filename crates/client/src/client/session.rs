@@ -9,7 +9,7 @@ use super::{Client, Want, Wish};
 use crate::{
     accounts::AccountSummary,
     discover::Refusal,
-    error::{Error, Step},
+    error::{Error, Step, printable},
     fetched,
     store::Account,
     token_endpoint,
@@ -149,7 +149,7 @@ impl Client {
     ) -> Result<(), Error> {
         let failed = |detail: String| Error::Transient {
             step: Step::Revoke,
-            url: endpoint.to_owned(),
+            url: printable(endpoint),
             detail,
             retry_after: None,
         };

@@ -10,7 +10,7 @@ use hallpass_protocol::{
 use url::Url;
 
 use super::document::{Found, get};
-use crate::error::{Error, Rule, Step};
+use crate::error::{Error, Rule, Step, printable};
 
 /// Metadata that is about the server that was asked. Only [`Resource::verified`] makes one.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ fn locations(server: &ResourceIdentifier, challenge: Option<&Challenge>) -> Resu
     if let Some(named) = challenge.and_then(Challenge::resource_metadata) {
         locations.push(Url::parse(named).map_err(|error| Error::Misconfigured {
             step: Step::Discover,
-            url: named.to_owned(),
+            url: printable(named),
             rule: Rule::Malformed(format!("`resource_metadata` of the challenge: {error}")),
         })?);
     }
@@ -70,8 +70,10 @@ impl Resource {
         let matches =
             ResourceIdentifier::parse(&metadata.resource).is_ok_and(|named| named.covers(server.url()));
         if !matches {
-            let rule =
-                Rule::ResourceMismatch { named: metadata.resource, server: server.as_str().to_owned() };
+            let rule = Rule::ResourceMismatch {
+                named: printable(&metadata.resource),
+                server: server.as_str().to_owned(),
+            };
             return Err(Error::Misconfigured { step: Step::Discover, url: location.into(), rule });
         }
         Ok(Self {
