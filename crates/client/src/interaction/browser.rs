@@ -148,7 +148,7 @@ impl Login for Listening {
             (browser.announce)(&format!("{how}: {}", request.url.as_str()));
             tokio::time::timeout(browser.patience, callback::receive(listener, &browser.path, &request.state))
                 .await
-                .map_err(|_| InteractionError::TimedOut(browser.patience))?
+                .map_err(|_| InteractionError::TimedOut(browser.patience))
         })
     }
 }
