@@ -135,7 +135,8 @@ impl Builder {
     pub fn build(self) -> Result<Client, BuildError> {
         let http = match self.http {
             Some(http) => http,
-            None => own_http().map_err(|error| BuildError::Http(error.to_string()))?,
+            None => own_http(is_loopback(self.server.url()))
+                .map_err(|error| BuildError::Http(error.to_string()))?,
         };
         let inner = Inner {
             server: self.server,
@@ -160,8 +161,11 @@ fn own_host(server: &ResourceIdentifier) -> Vec<String> {
 }
 
 /// No limit on a whole answer: event streams live as long as the session.
-fn own_http() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
+fn own_http(loopback: bool) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder();
+    // Plain http is for this machine. Through a proxy it would leave it, and the token with it.
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    builder
         .connect_timeout(Duration::from_secs(30))
         // `/mcp` to `/mcp/` is common; a token never leaves its origin.
         .redirect(redirect::Policy::custom(|attempt| {
