@@ -39,7 +39,7 @@ impl Policy {
             let tool = message.name.as_deref().ok_or_else(nameless)?;
             needed = needed.union(&self.needed_by(tool));
         }
-        Ok(needed)
+        Ok(without_offline_access(&needed))
     }
 
     fn needed_by(&self, tool: &str) -> ScopeSet {
@@ -51,13 +51,22 @@ impl Policy {
     }
 }
 
-/// RFC 6750 §3.1, `insufficient_scope`.
+/// RFC 6750 §3.1, `insufficient_scope`. To be asked for are the granted scopes, too: a client that
+/// asks for nothing but what the challenge says would lose one tool with each that it gains (MCP
+/// 2025-11-25, "Runtime Insufficient Scope Errors", the recommended approach).
 pub(crate) fn check(needed: ScopeSet, granted: &ScopeSet) -> Result<(), Refusal> {
     if needed.is_subset(granted) {
         return Ok(());
     }
     let missing = needed.difference(granted);
-    Err(Refusal::InsufficientScope { needed, missing })
+    let ask = without_offline_access(&needed.union(granted));
+    Err(Refusal::InsufficientScope { needed, missing, ask })
+}
+
+/// `offline_access` is between client and authorization server, and no scope of a resource (MCP
+/// 2026-07-28, "Refresh Tokens"): no token can show that it was granted.
+pub(crate) fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
+    scopes.iter().filter(|scope| scope.as_str() != "offline_access").cloned().collect()
 }
 
 fn matches(pattern: &str, tool: &str) -> bool {
@@ -108,6 +117,22 @@ mod tests {
         ] {
             let body = format!(r#"{{"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
             assert_eq!(scopes(&needs(&body)), scopes(expected), "{tool}");
+        }
+    }
+
+    /// Nobody could ever show it, so nobody could ever call the tool.
+    #[test]
+    fn offline_access_is_never_needed() {
+        let offline = scopes("notes:read offline_access");
+        let policy = Policy {
+            login: offline.clone(),
+            required: offline.clone(),
+            tools: [("purge".to_owned(), offline)].into(),
+        };
+        for tool in ["purge", "list"] {
+            let body = format!(r#"{{"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
+            let needed = policy.needed(&peek(body.as_bytes()).unwrap()).unwrap();
+            assert_eq!(needed, scopes("notes:read"), "{tool}");
         }
     }
 

@@ -57,6 +57,8 @@ pub enum Refusal {
         needed: ScopeSet,
         /// What of it the token does not have.
         missing: ScopeSet,
+        /// What to ask for: all that is needed and all that the token has.
+        ask: ScopeSet,
     },
     /// The body must be read, and is too long for that.
     #[error("the body is longer than {limit} bytes, the most that this server reads")]
