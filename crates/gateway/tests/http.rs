@@ -22,7 +22,7 @@ const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n
 
 async fn before_an_upstream(tools: bool) -> (Protected, upstream::Upstream) {
     let upstream = upstream::Upstream::start().await;
-    let http = Upstream::http(&upstream.url("/inner?own=1")).unwrap();
+    let http = Upstream::http(&upstream.url("/inner")).unwrap();
     (protect(http, tools), upstream)
 }
 
@@ -36,13 +36,34 @@ async fn a_permitted_request_arrives_as_it_was() {
 
     let received = upstream.received().remove(0);
     assert_eq!(received.body, CALL);
-    assert_eq!(received.target, "/inner?own=1&x=%2F1");
+    assert_eq!(received.target, "/inner?x=%2F1");
     assert_eq!(received.headers["mcp-unknown"], "kept");
     let host = upstream.url("/");
     assert_eq!(received.headers["host"], format!("127.0.0.1:{}", host.port().unwrap()));
     assert_eq!(received.headers["x-hallpass-subject"], "alice");
     assert_eq!(received.headers["x-hallpass-client"], "test-client");
     assert_eq!(received.headers["x-hallpass-scope"], "notes:read");
+}
+
+/// A parameter of the operator's cannot be said again by a client.
+#[tokio::test]
+async fn an_operators_query_is_the_only_one() {
+    let upstream = upstream::Upstream::start().await;
+    let gateway = protect(Upstream::http(&upstream.url("/inner?tenant=1")).unwrap(), false);
+    for uri in ["/mcp?tenant=2", "/mcp?", "/mcp"] {
+        gateway.send(gateway.request("POST").uri(uri).body(CALL.into()).unwrap()).await;
+        assert_eq!(upstream.received().pop().unwrap().target, "/inner?tenant=1", "{uri}");
+    }
+}
+
+#[test]
+fn an_upstream_url_holds_no_credentials_and_no_error_repeats_it() {
+    for url in
+        ["http://user@host/", "http://user:secret@host/", "http://:secret@host/", "ftp://host/?key=secret"]
+    {
+        let error = Upstream::http(&url.parse().unwrap()).unwrap_err().to_string();
+        assert!(!error.contains("secret") && !error.contains("user@"), "{error}");
+    }
 }
 
 /// Row 34, and the caller's own credentials.

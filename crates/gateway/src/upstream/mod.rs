@@ -34,10 +34,12 @@ enum Kind {
 }
 
 impl Upstream {
-    /// A server that speaks streamable HTTP at this URL.
+    /// A server that speaks streamable HTTP at this URL. Where the URL has a query, every request has
+    /// it, and a client's own query is dropped: MCP endpoints take none.
     ///
     /// # Errors
-    /// Where the URL is not http or https, or the system has no certificates to trust.
+    /// Where the URL is not http or https, or holds credentials, or the system has no certificates to
+    /// trust.
     pub fn http(url: &Url) -> Result<Self, HttpUpstreamError> {
         HttpUpstream::new(url).map(|http| Self(Kind::Http(Arc::new(http))))
     }
