@@ -124,6 +124,7 @@ const TAKEN: [&str; 11] = [
     "login",
     "register",
     "revoke",
+    "setup",
     "token",
 ];
 
