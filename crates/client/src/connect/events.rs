@@ -13,6 +13,10 @@ use super::Bridge;
 /// How long to wait before a lost stream is sought again, unless the server says.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What a server may ask for: neither a storm of requests, nor silence for ever.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Where a stream stands.
 #[derive(Debug, Default)]
 pub(super) struct Position {
@@ -24,7 +28,7 @@ pub(super) struct Position {
 impl Position {
     /// How long to wait before the next try.
     pub(super) fn wait(&self) -> Duration {
-        self.retry.map_or(RETRY, Duration::from_millis)
+        self.retry.map_or(RETRY, Duration::from_millis).clamp(SHORTEST, LONGEST)
     }
 
     /// Delivers events until the connection ends, or `pass` says that nothing more is awaited. `true` if it
@@ -75,4 +79,18 @@ pub(super) async fn first_answer(response: Response) -> Option<Value> {
 pub(super) fn is_event_stream(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_asks_for_a_wait_within_limits() {
+        let wait = |retry| Position { last_id: None, retry }.wait();
+        assert_eq!(wait(None), RETRY);
+        assert_eq!(wait(Some(0)), SHORTEST);
+        assert_eq!(wait(Some(2500)), Duration::from_millis(2500));
+        assert_eq!(wait(Some(u64::MAX)), LONGEST);
+    }
 }
