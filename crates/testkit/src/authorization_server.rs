@@ -48,6 +48,8 @@ pub struct Script {
     pub response: Vec<(&'static str, Option<String>)>,
     /// Lifetime of access tokens, in seconds.
     pub expires_in: u64,
+    /// What `initialize` is answered with, in place of a session.
+    pub initialize: Option<(u16, Value)>,
     /// What a refresh is answered with, in place of tokens.
     pub refresh: Option<(u16, Value)>,
     /// Members of the token response to add or replace.
@@ -136,6 +138,7 @@ impl Peer {
             metadata: json!({}),
             response: Vec::new(),
             expires_in: 3600,
+            initialize: None,
             refresh: None,
             token: json!({}),
             delay: Duration::ZERO,
@@ -352,6 +355,11 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
     };
     let answer = |result: Value| json!({"jsonrpc": "2.0", "id": id, "result": result});
     let events = |text: String| ([(header::CONTENT_TYPE, "text/event-stream")], text).into_response();
+    let refused = lock(&shared.script).initialize.clone().filter(|_| method == "initialize");
+    if let Some((status, mut body)) = refused {
+        body["id"] = id.clone();
+        return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
+    }
     match (method.as_str(), tool.as_str()) {
         ("initialize", _) => {
             let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "peer", "version": "1"}});

@@ -1,6 +1,6 @@
 //! One message to the server, and everything that comes back for it.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use reqwest::Response;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use super::{
     Bridge,
     events::{Position, is_event_stream},
     message::{Message, error_line},
+    session,
 };
 
 /// JSON-RPC reserves -32000 to -32099 for the implementation.
@@ -51,6 +52,8 @@ fn is_about_login(error: &crate::Error) -> bool {
 struct Awaited {
     ids: Vec<Value>,
     is_initialize: bool,
+    /// The session that the answer to `initialize` opens.
+    offered: Option<HeaderValue>,
     is_stateless: bool,
     /// Of a stateless revision, in which tools say what goes into headers.
     is_list_of_tools: bool,
@@ -61,12 +64,14 @@ impl Awaited {
         Self {
             ids: message.ids.clone(),
             is_initialize: message.is_initialize(),
+            offered: None,
             is_stateless: message.is_stateless(),
             is_list_of_tools: message.is_stateless() && message.method.as_deref() == Some("tools/list"),
         }
     }
 
     async fn receive(&mut self, bridge: &Bridge, response: Response) {
+        self.offered = session::offered(&response);
         if is_event_stream(&response) {
             return self.follow(bridge, response).await;
         }
@@ -130,7 +135,7 @@ impl Awaited {
             if let Some(at) = self.ids.iter().position(|id| is_answer && item.get("id") == Some(id)) {
                 self.ids.swap_remove(at);
                 if self.is_initialize {
-                    bridge.session.negotiated(item);
+                    bridge.session.negotiated(item, self.offered.clone());
                 }
             }
         }

@@ -227,6 +227,25 @@ async fn a_session_that_the_server_lost_is_opened_anew() {
 }
 
 #[tokio::test]
+async fn a_session_is_opened_anew_though_the_first_try_failed() {
+    let error = json!({"jsonrpc": "2.0", "error": {"code": -32603, "message": "starting"}});
+    for refusal in [(503, json!({})), (200, error)] {
+        let (peer, person) = (Peer::start().await, Person::default());
+        let mut local = Local::start(builder(&peer, &person));
+        local.handshake().await;
+        peer.forget_session();
+        peer.script(|script| script.initialize = Some(refusal.clone()));
+        local.call(1, "echo").await;
+        assert!(local.hear().await["error"].is_object(), "{refusal:?}");
+        peer.script(|script| script.initialize = None);
+        local.call(2, "echo").await;
+        assert!(local.hear().await["result"].is_object(), "{refusal:?}");
+        local.close().await;
+        assert_eq!(header(peer.seen().mcp.last().unwrap(), "mcp-session-id"), Some("session-3"));
+    }
+}
+
+#[tokio::test]
 async fn a_failed_login_is_told_to_the_local_client() {
     let (peer, person) = (Peer::start().await, Person::default());
     peer.script(|script| script.resource = Some("https://evil.example/mcp".into()));
