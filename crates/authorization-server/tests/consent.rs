@@ -273,6 +273,23 @@ async fn an_app_behind_its_own_scheme_is_warned_about() {
 }
 
 #[tokio::test]
+async fn the_host_in_a_private_use_uri_is_not_shown_as_the_receiver() {
+    let house = House::furnished().await;
+    let client = NewClient {
+        id: "desktop".to_owned(),
+        redirect_uris: vec!["evilapp://claude.ai/callback".to_owned()],
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    let mut request = house.request();
+    set(&mut request, "client_id", "desktop");
+    set(&mut request, "redirect_uri", "evilapp://claude.ai/callback");
+    let consent = house.log_in(&Person::new(), &request).await;
+    assert!(consent.text().contains("<strong>evilapp: (an app on this device)</strong>"));
+    assert!(!consent.text().contains("claude.ai"), "{}", consent.text());
+}
+
+#[tokio::test]
 async fn a_clients_name_is_never_markup_and_never_turns_text_around() {
     let house = House::furnished().await;
     let registration = serde_json::json!({

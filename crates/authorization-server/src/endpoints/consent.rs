@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::redirect::RedirectUri;
 use hallpass_protocol::scope::ScopeSet;
 use http::{HeaderMap, StatusCode};
 
@@ -161,6 +162,17 @@ pub(super) async fn grant(
     Ok(to_client.code(&code))
 }
 
+/// Who gets the answer. In a private-use URI (RFC 8252 §7.1) only the scheme says so; the host in
+/// `evilapp://trusted.example/` is decoration.
+pub(super) fn receiver(redirect: &RedirectUri) -> String {
+    match redirect.host() {
+        _ if redirect.is_private_use() => format!("{}: (an app on this device)", redirect.scheme()),
+        Some(host) if redirect.is_loopback() => format!("{host} (this computer)"),
+        Some(host) => host.to_owned(),
+        None => format!("{}:", redirect.scheme()),
+    }
+}
+
 async fn page(
     server: &Server,
     headers: &HeaderMap,
@@ -185,11 +197,7 @@ async fn page(
             ClientKind::Configured => "added by the operator of this server",
             _ => "registered itself; its name is not verified",
         },
-        redirect_host: match redirect.host() {
-            Some(host) if redirect.is_loopback() => format!("{host} (this computer)"),
-            Some(host) => host.to_owned(),
-            None => format!("{}:", redirect.scheme()),
-        },
+        redirect_host: receiver(redirect),
         loopback_only: client.is_loopback_only() && client.is_public(),
         app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
         resource: resource.name.clone(),
