@@ -122,7 +122,7 @@ fn check_redirect_uris(asked: &ClientMetadata) -> Result<(), OAuthError> {
         return Err(refused(&format!("there are more than {MOST_REDIRECT_URIS} redirect_uris")));
     }
     for uri in &asked.redirect_uris {
-        RedirectUri::parse(uri).map_err(|error| refused(&format!("{uri}: {error}")))?;
+        RedirectUri::parse_claimed(uri).map_err(|error| refused(&format!("{uri}: {error}")))?;
     }
     Ok(())
 }
