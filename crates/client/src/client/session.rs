@@ -111,6 +111,8 @@ impl Client {
     /// # Errors
     /// When the store fails. A revocation that fails is part of the result.
     pub async fn logout(&self) -> Result<Vec<LoggedOut>, Error> {
+        // A refresh under way would bring back what is forgotten here. A login at the browser is not waited for.
+        let _lock = self.inner.lock_for_now().await?;
         let document = self.inner.read().await?;
         let server = self.inner.server.to_string();
         let accounts: Vec<Account> =
