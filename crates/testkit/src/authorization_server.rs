@@ -3,8 +3,8 @@
 //! Both live at one origin. The person always agrees: `/authorize` answers 302 straight to the redirect
 //! URI. [`Script`] says what goes wrong, [`Seen`] counts what came in. The MCP server has the tools `echo`,
 //! `slow` (answers when [`Peer::release`] is called), `stream` (an event stream with a notification before the
-//! answer), `broken` (a stream that ends early and is taken up again by GET) and `write` (needs the scope
-//! `write`).
+//! answer), `long`, `long event` and `many events` (17 MiB at once, and 18 MiB in parts), `broken` (a stream
+//! that ends early and is taken up again by GET) and `write` (needs the scope `write`).
 
 use std::{
     collections::HashMap,
@@ -381,6 +381,13 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
             ))
         }
         ("tools/call", "broken") => events(format!("id: broken/{id}\nretry: 1\ndata:\n\n")),
+        ("tools/call", "long") => Json(answer(json!({"text": "x".repeat(17 << 20)}))).into_response(),
+        ("tools/call", "long event") => events(event(1, &answer(json!({"text": "x".repeat(17 << 20)})))),
+        ("tools/call", "many events") => {
+            let note = json!({"jsonrpc": "2.0", "method": "x", "params": {"text": "x".repeat(9 << 20)}});
+            let end = answer(json!({"tool": "many events"}));
+            events(format!("{}{}{}", event(1, &note), event(2, &note), event(3, &end)))
+        }
         ("tools/call", "fails") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => Json(answer(json!({"method": method, "params": body["params"]}))).into_response(),
     }

@@ -8,7 +8,10 @@ use reqwest::Response;
 use serde_json::Value;
 use sse_stream::SseStream;
 
-use super::Bridge;
+use super::{
+    Bridge,
+    limit::{self, Pending},
+};
 
 /// How long to wait before a lost stream is sought again, unless the server says.
 const RETRY: Duration = Duration::from_secs(1);
@@ -39,9 +42,11 @@ impl Position {
         response: Response,
         mut pass: impl FnMut(Vec<u8>) -> (Vec<u8>, bool),
     ) -> bool {
-        let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
-        // A stream that breaks, or that is no event stream, has ended.
+        let pending = Pending::default();
+        let mut events = SseStream::from_bytes_stream(Box::pin(pending.limit(response.bytes_stream())));
+        // A stream that breaks, that says too much at once, or that is no event stream, has ended.
         while let Some(Ok(event)) = events.next().await {
+            pending.clear();
             self.last_id = event.id.or(self.last_id.take());
             self.retry = event.retry.or(self.retry);
             let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
@@ -64,10 +69,12 @@ pub(super) async fn first_answer(response: Response) -> Option<Value> {
         return None;
     }
     if !is_event_stream(&response) {
-        return response.json().await.ok();
+        return limit::body(response).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
     }
-    let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
+    let pending = Pending::default();
+    let mut events = SseStream::from_bytes_stream(Box::pin(pending.limit(response.bytes_stream())));
     while let Some(Ok(event)) = events.next().await {
+        pending.clear();
         let message: Option<Value> = event.data.and_then(|data| serde_json::from_str(&data).ok());
         if let Some(answer) = message.filter(|message| message.get("result").is_some()) {
             return Some(answer);

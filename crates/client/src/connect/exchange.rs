@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     Bridge,
     events::{Position, is_event_stream},
+    limit,
     message::{Message, error_line},
     session,
 };
@@ -75,18 +76,18 @@ impl Awaited {
         if is_event_stream(&response) {
             return self.follow(bridge, response).await;
         }
-        let why = match response.bytes().await {
+        let why = match limit::body(response).await {
             // 202 Accepted, for notifications and responses.
             Ok(body) if body.trim_ascii().is_empty() => {
                 "the server took the request and answered nothing".into()
             }
             Ok(body) if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => {
-                let (message, _) = self.pass(bridge, body.into());
+                let (message, _) = self.pass(bridge, body);
                 bridge.deliver(message).await;
                 "the server answered something else".into()
             }
             Ok(_) => "the server's answer is neither JSON nor an event stream".into(),
-            Err(error) => format!("the answer broke off: {}", error.without_url()),
+            Err(error) => error.to_string(),
         };
         self.fail(bridge, NOT_DELIVERED, &why).await;
     }
@@ -144,7 +145,8 @@ impl Awaited {
     /// An HTTP error: the server's own JSON-RPC error if it sent one, else one that says what happened.
     async fn refused(&mut self, bridge: &Bridge, response: Response) {
         let status = response.status();
-        let body: Value = response.json().await.unwrap_or_default();
+        let body = limit::body(response).await.unwrap_or_default();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let error = body.get("error").filter(|error| error.get("code").is_some_and(Value::is_i64));
         match (error, self.ids.as_slice()) {
             (Some(error), [id]) => {

@@ -12,6 +12,7 @@
 mod events;
 mod exchange;
 mod headers;
+mod limit;
 mod listen;
 mod message;
 mod session;
