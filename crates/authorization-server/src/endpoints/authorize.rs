@@ -105,7 +105,7 @@ async fn ask(
     logged_in: bool,
 ) -> Result<Response, Problem> {
     let browser = server.cookies.browser(headers);
-    let interaction = Interaction::begin(server, browser.clone(), request).await?;
+    let interaction = Interaction::begin(server, browser.clone(), request, logged_in).await?;
     let page = if logged_in { "/consent" } else { "/login" };
     let mut response = see_other(&interaction.page(server, page));
     server.cookies.keep_browser(response.headers_mut(), &browser);

@@ -116,7 +116,8 @@ pub(super) async fn is_remembered(
     let Some(session) = session.filter(|_| !imitable && !request.prompt.consent) else {
         return Ok(false);
     };
-    let agreed = server.store.find_consent(consent(session, request)).await?;
+    let receiver = request.redirect_uri.receiver();
+    let agreed = server.store.find_consent(consent(session, request, &receiver)).await?;
     let agreed = agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok());
     Ok(agreed.is_some_and(|agreed| request.scopes.is_subset(&agreed)))
 }
@@ -127,15 +128,17 @@ async fn remember(
     session: &SessionRow,
     request: &AuthorizationRequest,
 ) -> Result<(), Problem> {
-    let consent = consent(session, request);
+    let receiver = request.redirect_uri.receiver();
+    let consent = consent(session, request, &receiver);
     let before = server.store.find_consent(consent).await?;
     let before = before.and_then(|scopes| ScopeSet::parse(&scopes).ok()).unwrap_or_default();
     let all = before.union(&request.scopes).to_string();
     Ok(server.store.save_consent(consent, &all).await?)
 }
 
-fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest) -> Consent<'a> {
-    Consent { user_id: &session.user_id, client_id: &request.client_id, resource: request.resource.as_str() }
+fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest, receiver: &'a str) -> Consent<'a> {
+    let resource = request.resource.as_str();
+    Consent { user_id: &session.user_id, client_id: &request.client_id, resource, receiver }
 }
 
 /// Issues the code, hashed at rest and bound to everything (OAuth 2.1 §4.1.2), and sends it to the client.

@@ -88,7 +88,7 @@ async fn begin(server: &Inner, subject: &str, free: i64) -> Result<(), LoginRefu
 }
 
 /// One customer of an IPv6 network has 2⁶⁴ addresses, so they count as one.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,

@@ -36,9 +36,13 @@ impl Store {
         .await
     }
 
-    /// Ends every grant of a client.
-    pub(crate) async fn revoke_grants_of_client(&self, client_id: &str) -> Result<()> {
-        self.revoke_where(
+    pub(super) async fn revoke_grants_where_client(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        client_id: &str,
+    ) -> Result<Vec<String>> {
+        self.revoke_in(
+            tx,
             "UPDATE grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL RETURNING id",
             client_id,
         )
