@@ -22,7 +22,8 @@ async fn failure(change: impl FnOnce(&mut Script)) -> Error {
 
 #[tokio::test]
 async fn no_word_of_a_server_moves_the_cursor() {
-    let changes: Vec<(&str, Box<dyn FnOnce(&mut Script)>)> = vec![
+    type Change = Box<dyn FnOnce(&mut Script)>;
+    let changes: Vec<(&str, Change)> = vec![
         ("resource", Box::new(|s| s.resource = Some(EVIL.into()))),
         ("issuer", Box::new(|s| s.issuer = Some(EVIL.into()))),
         ("authorization_servers", Box::new(|s| s.authorization_servers = Some(vec![EVIL.into()]))),
