@@ -32,6 +32,8 @@ pub struct Script {
     pub challenge: Option<String>,
     /// `resource` in the resource metadata; `None` for no such document.
     pub resource: Option<String>,
+    /// `resource` in the metadata at the root of the host; `None` for no such document.
+    pub root_resource: Option<String>,
     /// `authorization_servers` in the resource metadata, in place of this peer.
     pub authorization_servers: Option<Vec<String>>,
     /// Whether the tool `write` is refused whatever the token's scopes.
@@ -130,6 +132,7 @@ impl Peer {
                 "Bearer resource_metadata=\"{origin}/.well-known/oauth-protected-resource/mcp\", scope=\"read\"".into(),
             ),
             resource: Some(format!("{origin}/mcp")),
+            root_resource: None,
             authorization_servers: None,
             forbid: false,
             redirect: None,
@@ -156,6 +159,7 @@ impl Peer {
         });
         let router = Router::new()
             .route("/.well-known/oauth-protected-resource/mcp", get(resource_metadata))
+            .route("/.well-known/oauth-protected-resource", get(root_metadata))
             .route("/.well-known/oauth-authorization-server", get(server_metadata))
             .route("/authorize", get(authorize))
             .route("/token", post(token))
@@ -209,9 +213,20 @@ type S = State<Arc<Shared>>;
 
 async fn resource_metadata(State(shared): S) -> Response {
     lock(&shared.seen).metadata_requests.push("/.well-known/oauth-protected-resource/mcp".into());
-    let script = lock(&shared.script).clone();
-    let issuers = script.authorization_servers.unwrap_or_else(|| vec![shared.origin.clone()]);
-    match script.resource {
+    let resource = lock(&shared.script).resource.clone();
+    resource_document(&shared, resource)
+}
+
+async fn root_metadata(State(shared): S) -> Response {
+    lock(&shared.seen).metadata_requests.push("/.well-known/oauth-protected-resource".into());
+    let resource = lock(&shared.script).root_resource.clone();
+    resource_document(&shared, resource)
+}
+
+fn resource_document(shared: &Shared, resource: Option<String>) -> Response {
+    let issuers = lock(&shared.script).authorization_servers.clone();
+    let issuers = issuers.unwrap_or_else(|| vec![shared.origin.clone()]);
+    match resource {
         Some(resource) => {
             Json(json!({"resource": resource, "authorization_servers": issuers})).into_response()
         }
