@@ -99,6 +99,39 @@ async fn slow_heads_are_cut() {
     assert_eq!(answer.matches("200 OK").count(), 1, "{answer}");
 }
 
+/// Whoever sends a body drop by drop, or not at all, is not waited for.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_stand_still_are_given_up() {
+    let router = Router::new().route("/", axum::routing::post(async |body: String| body));
+    let server = start(router, Connections::default()).await;
+    let stream = server.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\na").await;
+    let answer = within_an_hour(rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_only_so_many_connections() {
+    let server = start(hello(), Connections { connections: 1, ..Connections::default() }).await;
+    let mut first = server.send(b"GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+    let mut second = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let early = tokio::time::timeout(Duration::from_secs(3600), second.read(&mut [0; 4096])).await;
+    assert!(early.is_err(), "{early:?}");
+    drop(first);
+    assert!(soon(rest(second)).await.contains("200 OK"));
+}
+
+/// Nothing is asked and nothing is answered: the place is for somebody else.
+#[tokio::test(start_paused = true)]
+async fn idle_http2_connections_are_closed() {
+    let server = start(hello(), Connections { connections: 1, ..Connections::default() }).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().pool_idle_timeout(None).build().unwrap();
+    client.get(format!("http://{}/", server.address)).send().await.unwrap().text().await.unwrap();
+    let second = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(within_an_hour(rest(second)).await.contains("200 OK"));
+    drop(client);
+}
+
 /// A long answer is no slow head.
 #[tokio::test(start_paused = true)]
 async fn long_answers_are_not_cut() {
