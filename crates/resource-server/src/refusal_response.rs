@@ -44,7 +44,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         }
         Refusal::Token(_) | Refusal::UntrustedIssuer | Refusal::Revoked => OAuth(ErrorCode::InvalidToken),
         Refusal::InsufficientScope { ask, missing, .. } => Insufficient { ask, missing },
-        Refusal::KeysUnavailable => Unavailable,
+        Refusal::KeysUnavailable | Refusal::RevocationsUnavailable => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::INVALID_REQUEST, None)
