@@ -58,7 +58,7 @@ mod store;
 pub use clients::{AddClientError, Clients, NewClient, RegisteredClient};
 pub use keys::{KeyHandle, MasterKey, MasterKeyError};
 pub use login::{AddUserError, UserNameError, Users, WeakPassword};
-pub use revocations::Revocations;
+pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
 pub use store::{Store, StoreError, User};

@@ -84,7 +84,7 @@ impl Store {
                  ON CONFLICT (revoked) DO NOTHING",
             )
             .bind(id)
-            .bind(self.revocation_ends().unix())
+            .bind(revocation_ends(self.now()).unix())
             .execute(&mut **tx)
             .await?;
         }
@@ -93,11 +93,12 @@ impl Store {
 
     /// Only after the commit: what memory says must be true after a restart.
     pub(super) fn remember_revoked(&self, revoked: Vec<String>) {
-        let until = self.revocation_ends();
+        let until = revocation_ends(self.now());
         self.revoked().insert(revoked.into_iter().map(|id| (id, until)));
     }
+}
 
-    pub(super) fn revocation_ends(&self) -> Timestamp {
-        self.now().after(LONGEST_ACCESS_TOKEN).after(LEEWAY)
-    }
+/// When the last access token is dead that was alive at this time.
+pub(super) fn revocation_ends(revoked_at: Timestamp) -> Timestamp {
+    revoked_at.after(LONGEST_ACCESS_TOKEN).after(LEEWAY)
 }

@@ -52,7 +52,7 @@ impl Store {
             clock: clock.clone(),
             revocations: Revocations::new(clock),
         }));
-        store.read_revocations().await?;
+        store.read_all_revocations().await?;
         Ok(store)
     }
 }

@@ -113,7 +113,7 @@ fn resource_settings(
         required: plan.scopes.required.clone(),
         tools: plan.scopes.tools.iter().cloned().collect(),
     };
-    settings.revocations = Revocations::new(move |jti| revocations.is_revoked(jti));
+    settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
     settings
 }
 
