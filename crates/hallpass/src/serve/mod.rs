@@ -27,7 +27,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let plan = Plan::new(args, place.config()?).map_err(Failure::configuration)?;
     let demo = matches!(plan.upstream, Upstream::Demo);
     // Kept until the end: dropping it removes the folder.
-    let temporary = if demo { Some(tempfile::tempdir()?) } else { None };
+    let temporary = if demo { Some(crate::data::temporary()?) } else { None };
     let data = match &temporary {
         Some(folder) => DataFolder::open(Some(folder.path())).map_err(Failure::configuration)?,
         None => place.data()?,
