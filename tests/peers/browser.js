@@ -12,7 +12,11 @@ const CHROMEDRIVER = process.env.CHROMEDRIVER ?? '/usr/bin/chromedriver';
 export class Browser {
   static async open(owner) {
     const profile = await temporaryFolder();
-    owner.after(profile.remove);
+    const self = new Browser();
+    owner.after(async () => {
+      await self.driver?.quit();
+      await profile.remove();
+    });
     const options = new Options();
     options.setChromeBinaryPath(CHROMIUM);
     options.addArguments(
@@ -30,13 +34,11 @@ export class Browser {
     );
     // Chromium's sandbox does not work for root, which is who runs tests in many containers.
     if (process.getuid?.() === 0) options.addArguments('--no-sandbox');
-    const self = new Browser();
     self.driver = await new Builder()
       .forBrowser(Kind.CHROME)
       .setChromeOptions(options)
       .setChromeService(new ServiceBuilder(CHROMEDRIVER))
       .build();
-    owner.after(() => self.driver.quit());
     await self.driver.manage().setTimeouts({ implicit: 0, pageLoad: 30_000, script: 10_000 });
     return self;
   }

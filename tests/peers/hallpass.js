@@ -20,8 +20,11 @@ export class Hallpass {
    */
   static async serve(owner, args, { user = ALICE, clients = [], port = 0 } = {}) {
     const data = await temporaryFolder();
-    owner.after(data.remove);
     const self = new Hallpass();
+    owner.after(async () => {
+      await self.program?.stop();
+      await data.remove();
+    });
     self.data = data;
     if (user) {
       await self.#administer(['user', 'add', user.name, '--password-stdin'], `${user.password}\n`);
@@ -34,7 +37,6 @@ export class Hallpass {
       ['--data', data.folder, 'serve', '--listen', `localhost:${port}`, ...args],
       { env: { NO_COLOR: '1' } },
     );
-    owner.after(() => self.program.stop());
     const [, endpoint] = await self.program.prints(/MCP endpoint\s+(https?:\S+)/);
     self.endpoint = endpoint;
     self.issuer = new URL('/', endpoint).origin;

@@ -183,8 +183,9 @@ export class Script {
   }
 }
 
-/** An empty folder, and how it is removed. */
+/** An empty folder, and how it is removed: after the programs that write to it have ended. */
 export async function temporaryFolder() {
   const folder = await mkdtemp(path.join(tmpdir(), 'hallpass-test-'));
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+  // A browser's helpers may write a moment longer than the browser lives.
+  return { folder, remove: () => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }) };
 }

@@ -20,8 +20,8 @@
 //!
 //! # Who is at the other end
 //! Attempts to log in are counted for each address. The address is taken from the request extension
-//! [`axum::extract::ConnectInfo`]`<SocketAddr>`, which the one who serves the router puts there; where a listed proxy
-//! stands in front, it puts the address there that the proxy names. Without it only accounts are counted.
+//! [`axum::extract::ConnectInfo`]`<SocketAddr>`, which the one who serves the router puts there. Where that is a proxy's
+//! address, [`Settings::count_addresses`] has to be false; then, and without the extension, only accounts are counted.
 //!
 //! # Example
 //! ```no_run
@@ -58,7 +58,7 @@ mod store;
 pub use clients::{AddClientError, Clients, NewClient, RegisteredClient};
 pub use keys::{KeyHandle, MasterKey, MasterKeyError};
 pub use login::{AddUserError, UserNameError, Users, WeakPassword};
-pub use revocations::Revocations;
+pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
 pub use store::{Store, StoreError, User};

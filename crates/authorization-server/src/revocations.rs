@@ -1,9 +1,13 @@
 //! What the resource server asks on every request: is this access token revoked?
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 use hallpass_protocol::time::{Clock, Timestamp};
+
+/// How long what was read counts.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// Parts a token's id from the grant's: a `jti` is `<grant>.<token>`. Neither alphabet has a dot.
 const SEPARATOR: char = '.';
@@ -14,9 +18,21 @@ const SEPARATOR: char = '.';
 /// Other processes' revocations arrive within a second.
 #[derive(Clone)]
 pub struct Revocations {
-    until: Arc<RwLock<HashMap<String, Timestamp>>>,
+    memory: Arc<RwLock<Memory>>,
     clock: Clock,
 }
+
+#[derive(Default)]
+struct Memory {
+    until: HashMap<String, Timestamp>,
+    /// When the database was last read in full or in part.
+    read_at: Option<Timestamp>,
+}
+
+/// Nobody knows whether a token was revoked: the database has not been readable for 30 seconds. Whoever asks refuses.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("revocations could not be read for {} seconds, so it is not known which tokens are good", FRESH.as_secs())]
+pub struct OutOfDate;
 
 impl std::fmt::Debug for Revocations {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,26 +42,50 @@ impl std::fmt::Debug for Revocations {
 
 impl Revocations {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { until: Arc::default(), clock }
+        Self { memory: Arc::default(), clock }
     }
 
     /// Whether the access token with this `jti` claim must be refused: it, or the grant that it came
     /// from, was revoked.
-    #[must_use]
-    pub fn is_revoked(&self, jti: &str) -> bool {
-        let until = self.until.read().unwrap_or_else(PoisonError::into_inner);
-        !until.is_empty()
+    ///
+    /// # Errors
+    /// Where what is known is older than 30 seconds and does not hold the token: it may have been revoked since.
+    pub fn is_revoked(&self, jti: &str) -> Result<bool, OutOfDate> {
+        let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
+        let until = &memory.until;
+        if !until.is_empty()
             && (until.contains_key(jti)
                 || jti.split_once(SEPARATOR).is_some_and(|(grant, _)| until.contains_key(grant)))
+        {
+            return Ok(true);
+        }
+        let fresh = memory.read_at.is_some_and(|read_at| self.clock.now() <= read_at.after(FRESH));
+        if fresh { Ok(false) } else { Err(OutOfDate) }
     }
 
+    /// What this process has revoked.
     pub(crate) fn insert(&self, revoked: impl IntoIterator<Item = (String, Timestamp)>) {
-        self.until.write().unwrap_or_else(PoisonError::into_inner).extend(revoked);
+        self.write().until.extend(revoked);
+    }
+
+    /// What was read from the database, which was asked at this time.
+    pub(crate) fn read(&self, revoked: impl IntoIterator<Item = (String, Timestamp)>, at: Timestamp) {
+        let mut memory = self.write();
+        memory.until.extend(revoked);
+        memory.read_at = Some(at);
+    }
+
+    pub(crate) fn read_at(&self) -> Option<Timestamp> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner).read_at
     }
 
     pub(crate) fn sweep(&self) {
         let now = self.clock.now();
-        self.until.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.write().until.retain(|_, until| *until > now);
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Memory> {
+        self.memory.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,7 +99,9 @@ mod tests {
     use super::*;
 
     fn revocations() -> Revocations {
-        Revocations::new(Clock::new(|| Timestamp::from_unix(1_000)))
+        let revocations = Revocations::new(Clock::new(|| Timestamp::from_unix(1_000)));
+        revocations.read([], Timestamp::from_unix(1_000));
+        revocations
     }
 
     #[test]
@@ -67,8 +109,8 @@ mod tests {
         let revocations = revocations();
         let (one, two) = (new_token_id("grant-a"), new_token_id("grant-b"));
         revocations.insert([("grant-a".to_owned(), Timestamp::from_unix(2_000))]);
-        assert!(revocations.is_revoked(&one));
-        assert!(!revocations.is_revoked(&two));
+        assert_eq!(revocations.is_revoked(&one), Ok(true));
+        assert_eq!(revocations.is_revoked(&two), Ok(false));
     }
 
     #[test]
@@ -76,8 +118,8 @@ mod tests {
         let revocations = revocations();
         let (one, two) = (new_token_id("grant-a"), new_token_id("grant-a"));
         revocations.insert([(one.clone(), Timestamp::from_unix(2_000))]);
-        assert!(revocations.is_revoked(&one));
-        assert!(!revocations.is_revoked(&two));
+        assert_eq!(revocations.is_revoked(&one), Ok(true));
+        assert_eq!(revocations.is_revoked(&two), Ok(false));
     }
 
     #[test]
@@ -88,7 +130,20 @@ mod tests {
             ("new".to_owned(), Timestamp::from_unix(1_001)),
         ]);
         revocations.sweep();
-        assert!(!revocations.is_revoked("old"));
-        assert!(revocations.is_revoked("new"));
+        assert_eq!(revocations.is_revoked("old"), Ok(false));
+        assert_eq!(revocations.is_revoked("new"), Ok(true));
+    }
+
+    #[test]
+    fn nothing_is_good_when_the_database_was_not_read_for_long() {
+        let clock = hallpass_testkit::clock::FakeClock::at(Timestamp::from_unix(1_000));
+        let revocations = Revocations::new(clock.clock());
+        assert_eq!(revocations.is_revoked("a"), Err(OutOfDate), "never read");
+        revocations.read([("b".to_owned(), Timestamp::from_unix(2_000))], Timestamp::from_unix(1_000));
+        clock.set(Timestamp::from_unix(1_030));
+        assert_eq!(revocations.is_revoked("a"), Ok(false));
+        clock.set(Timestamp::from_unix(1_031));
+        assert_eq!(revocations.is_revoked("a"), Err(OutOfDate));
+        assert_eq!(revocations.is_revoked("b"), Ok(true), "what is known stays known");
     }
 }

@@ -142,7 +142,7 @@ impl AuthorizationServer {
     /// # Errors
     /// Where the store fails.
     pub async fn keep_house(&self) -> Result<u64, StoreError> {
-        self.0.store.read_revocations().await?;
+        self.0.store.read_all_revocations().await?;
         self.0.store.sweep().await
     }
 }
@@ -220,10 +220,13 @@ async fn housekeeping(server: Weak<Inner>) {
         tokio::time::sleep(REVOCATIONS_EVERY).await;
         let Some(server) = server.upgrade() else { return };
         round = round.wrapping_add(1);
-        let mut kept = server.store.read_revocations().await;
-        if kept.is_ok() && round.is_multiple_of(SWEEP_EVERY_ROUNDS) {
-            kept = server.store.sweep().await.map(drop);
-        }
+        let kept = match round.is_multiple_of(SWEEP_EVERY_ROUNDS) {
+            true => match server.store.read_all_revocations().await {
+                Ok(()) => server.store.sweep().await.map(drop),
+                failed => failed,
+            },
+            false => server.store.read_new_revocations().await,
+        };
         if let Err(error) = kept {
             tracing::warn!(%error, "housekeeping failed; it is tried again");
         }

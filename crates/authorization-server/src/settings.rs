@@ -17,10 +17,14 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Whether clients may register themselves (RFC 7591).
     pub registration: RegistrationPolicy,
+    /// Whether the address at the other end of a connection is the person's own, so that it may be counted. False where
+    /// TLS ends in front: there everybody comes from the proxy's address, and a counter of it lets one stranger keep
+    /// all others out. Accounts are counted in any case.
+    pub count_addresses: bool,
 }
 
 impl Settings {
-    /// Default lifetimes and open registration.
+    /// Default lifetimes, open registration, and no proxy in front.
     #[must_use]
     pub fn new(issuer: Issuer, resources: Vec<Resource>) -> Self {
         Self {
@@ -28,6 +32,7 @@ impl Settings {
             resources,
             lifetimes: Lifetimes::default(),
             registration: RegistrationPolicy::default(),
+            count_addresses: true,
         }
     }
 }

@@ -233,13 +233,76 @@ async fn only_the_port_of_a_loopback_redirect_may_vary() {
 async fn a_request_may_come_as_a_form() {
     let house = House::furnished().await;
     let form = house.request();
-    let answer = house.send(house.http.post(house.url("/authorize")).form(&form)).await;
-    assert_eq!(answer.status, 303);
-    assert!(answer.header("location").unwrap().starts_with("/login?interaction="));
+    let post = async |form: &Request| {
+        let answer = house.send(house.http.post(house.url("/authorize")).form(form)).await;
+        assert_eq!(answer.status, 303);
+        // A form of another site comes without cookies; a new one would put the browser's own out of its place.
+        assert_eq!(answer.header("set-cookie"), None);
+        let location = answer.header("location").unwrap();
+        assert!(location.starts_with("/authorize?"), "{location}");
+        Person::new().open(house.url(location)).await
+    };
+    let login = post(&form).await;
+    assert!(login.url().path().ends_with("/login"));
+    let consent =
+        login.form().set("username", harness::USER).set("password", harness::PASSWORD).submit().await;
+    let back = consent.form().press("decision", "allow").submit().await;
+    assert_eq!(back.location_param("state").as_deref(), Some("a state/+&"));
     let mut bad = form.clone();
-    set(&mut bad, "redirect_uri", "https://evil.example/");
-    let answer = house.send(house.http.post(house.url("/authorize")).form(&bad)).await;
+    set(&mut bad, "redirect_uri", "https://evil.example/#x");
+    assert_local(&post(&bad).await, "a redirect URI that is not the client's");
+    let mut twice = form.clone();
+    twice.push(("client_id", OTHER.to_owned()));
+    let answer = house.send(house.http.post(house.url("/authorize")).form(&twice)).await;
     assert_eq!((answer.status, answer.header("location")), (400, None));
+}
+
+/// A client that registers itself with this redirect URI.
+async fn registered(house: &House, redirect_uri: &str) -> Request {
+    let metadata = serde_json::json!({
+        "client_name": "Your bank",
+        "redirect_uris": [redirect_uri],
+        "token_endpoint_auth_method": "none",
+    });
+    let made = house.send(house.http.post(house.url("/register")).json(&metadata)).await;
+    let mut request = changed(house, "client_id", made.text("client_id"));
+    set(&mut request, "redirect_uri", redirect_uri);
+    request
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_strangers_site_before_deciding() {
+    let house = House::furnished().await;
+    for (redirect, receiver) in [
+        ("https://evil.example/callback", "evil.example"),
+        ("com.example.evil://bank.example/callback", "com.example.evil: (an app on this device)"),
+    ] {
+        for (name, value, error) in [
+            ("response_type", "x", "unsupported_response_type"),
+            ("scope", "Call 555-0100 now", "invalid_scope"),
+            ("prompt", "none", "login_required"),
+        ] {
+            let mut request = registered(&house, redirect).await;
+            set(&mut request, name, value);
+            let page = open(&house, &request).await;
+            assert_local(&page, error);
+            assert!(page.text().contains(&format!("at {receiver}</a>")), "{}", page.text());
+            assert!(page.text().contains(&format!("error={error}&#38;")), "{}", page.text());
+            assert!(!page.text().contains("Call 555"), "the page says nothing in a stranger's words");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_app_on_this_machine_is_told_at_once() {
+    let house = House::furnished().await;
+    for (name, value, error) in
+        [("response_type", "x", "unsupported_response_type"), ("prompt", "none", "login_required")]
+    {
+        let mut request = registered(&house, CALLBACK).await;
+        set(&mut request, name, value);
+        assert_told(&house, &open(&house, &request).await, error);
+    }
 }
 
 #[tokio::test]

@@ -203,6 +203,27 @@ async fn consent_is_remembered_and_only_what_is_new_is_asked() {
 }
 
 #[tokio::test]
+async fn what_was_agreed_to_for_one_site_is_asked_again_for_another() {
+    let house = House::furnished().await;
+    let sites = ["https://app.example/callback", "https://staging.app.example/callback"];
+    let client = NewClient {
+        id: "two".to_owned(),
+        redirect_uris: sites.map(str::to_owned).to_vec(),
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    let person = Person::new();
+    let mut request = house.web_request();
+    set(&mut request, "client_id", "two");
+    let consent = house.log_in(&person, &request).await;
+    consent.form().press("decision", "allow").submit().await;
+    assert!(person.open(house.authorize_url(&request)).await.location_param("code").is_some());
+    set(&mut request, "redirect_uri", sites[1]);
+    let elsewhere = person.open(house.authorize_url(&request)).await;
+    assert!(elsewhere.url().path().ends_with("/consent"), "another site is asked about");
+}
+
+#[tokio::test]
 async fn a_public_client_on_loopback_is_asked_about_each_time() {
     let house = House::furnished().await;
     let person = Person::new();
@@ -270,6 +291,23 @@ async fn an_app_behind_its_own_scheme_is_warned_about() {
     assert!(consent.text().contains("com.example.app:</code> links"), "{}", consent.text());
     let back = consent.form().press("decision", "allow").submit().await;
     assert!(back.location().unwrap().as_str().starts_with("com.example.app:/callback?code="));
+}
+
+#[tokio::test]
+async fn the_host_in_a_private_use_uri_is_not_shown_as_the_receiver() {
+    let house = House::furnished().await;
+    let client = NewClient {
+        id: "desktop".to_owned(),
+        redirect_uris: vec!["evilapp://claude.ai/callback".to_owned()],
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    let mut request = house.request();
+    set(&mut request, "client_id", "desktop");
+    set(&mut request, "redirect_uri", "evilapp://claude.ai/callback");
+    let consent = house.log_in(&Person::new(), &request).await;
+    assert!(consent.text().contains("<strong>evilapp: (an app on this device)</strong>"));
+    assert!(!consent.text().contains("claude.ai"), "{}", consent.text());
 }
 
 #[tokio::test]

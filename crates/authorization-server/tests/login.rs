@@ -115,6 +115,34 @@ async fn one_address_cannot_try_all_accounts() {
     assert_eq!(try_login(&house, "user30", "wrong password").await.status(), 429);
 }
 
+#[tokio::test]
+async fn a_stranger_behind_the_same_address_does_not_keep_the_owner_out() {
+    let house = House::furnished().await;
+    let owner = Person::new();
+    house.log_in(&owner, &house.request()).await;
+    for n in 0..31 {
+        try_login(&house, &format!("user{n}"), "wrong password").await;
+    }
+    assert_eq!(try_login(&house, USER, PASSWORD).await.status(), 429, "the address is slowed down");
+    let mut request = house.request();
+    harness::set(&mut request, "prompt", "login");
+    let page = house.log_in(&owner, &request).await;
+    assert!(page.url().path().ends_with("/consent"), "{}", message(&page));
+}
+
+#[tokio::test]
+async fn addresses_do_not_count_where_they_are_the_proxys() {
+    let house = House::furnished_with(|settings| settings.count_addresses = false).await;
+    for n in 0..31 {
+        assert_eq!(try_login(&house, &format!("user{n}"), "wrong password").await.status(), 403);
+    }
+    assert!(try_login(&house, USER, PASSWORD).await.url().path().ends_with("/consent"));
+    for _ in 0..5 {
+        assert_eq!(try_login(&house, USER, "wrong password").await.status(), 403);
+    }
+    assert_eq!(try_login(&house, USER, PASSWORD).await.status(), 429, "accounts are counted still");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn guesses_at_the_same_time_are_counted_each() {
     let house = House::furnished().await;

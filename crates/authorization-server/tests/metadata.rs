@@ -127,3 +127,17 @@ async fn head_is_answered() {
         assert_eq!(house.send(house.http.head(house.url(path))).await.status, 200, "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_https_issuer_stays_on_https() {
+    let https = |settings: &mut hallpass_authorization_server::Settings| {
+        settings.issuer = hallpass_protocol::issuer::Issuer::parse("https://auth.example").unwrap();
+    };
+    let (plain, tls) = (House::empty_with("", |_| {}).await, House::empty_with("", https).await);
+    for path in ["/.well-known/oauth-authorization-server", "/jwks", "/authorize"] {
+        let answer = tls.send(tls.http.get(tls.url(path))).await;
+        assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"), "{path}");
+        let answer = plain.send(plain.http.get(plain.url(path))).await;
+        assert_eq!(answer.header("strict-transport-security"), None, "{path}");
+    }
+}

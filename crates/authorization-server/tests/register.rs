@@ -69,6 +69,8 @@ async fn what_breaks_a_rule_is_refused_by_name() {
         ("redirect_uris", json!(["https://app.example/#x"]), "invalid_redirect_uri"),
         ("redirect_uris", json!(["javascript:alert(1)"]), "invalid_redirect_uri"),
         ("redirect_uris", json!(["https://*.example/callback"]), "invalid_redirect_uri"),
+        ("redirect_uris", json!(["evilapp://claude.ai/callback"]), "invalid_redirect_uri"),
+        ("redirect_uris", json!(["ms-appinstaller://x/callback"]), "invalid_redirect_uri"),
         ("redirect_uris", json!("https://app.example/"), "invalid_client_metadata"),
         ("token_endpoint_auth_method", json!("private_key_jwt"), "invalid_client_metadata"),
         ("grant_types", json!(["client_credentials"]), "invalid_client_metadata"),
@@ -208,5 +210,22 @@ async fn addresses_inside_the_network_are_never_fetched() {
         set(&mut request, "client_id", id);
         let page = Person::new().open(house.authorize_url(&request)).await;
         assert_eq!((page.status().as_u16(), page.location()), (400, None), "{id}");
+        // What a name inside the network leads to is nobody's business.
+        assert!(!page.text().contains("which is"), "{}", page.text());
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_called_json_is_no_client() {
+    let house = House::furnished().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let id = format!("http://{}/uploaded.txt", listener.local_addr().unwrap());
+    let body = document(&id).to_string();
+    let router = axum::Router::new().route("/uploaded.txt", axum::routing::get(|| async { body }));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let mut request = house.request();
+    set(&mut request, "client_id", &id);
+    let page = Person::new().open(house.authorize_url(&request)).await;
+    assert_eq!((page.status().as_u16(), page.location()), (400, None));
+    assert!(page.text().contains("does not call it application/json"), "{}", page.text());
 }

@@ -2,7 +2,10 @@
 
 use hallpass_protocol::{scope::ScopeSet, time::Timestamp};
 
-use crate::store::{Account, StoreError, TokenStore};
+use crate::{
+    error::printable,
+    store::{Account, StoreError, TokenStore},
+};
 
 /// One login, fit to be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +35,7 @@ impl AccountSummary {
             account: account.account.clone(),
             resource: account.key.resource.clone(),
             issuer: account.key.issuer.clone(),
-            client_id: account.client.client_id.clone(),
+            client_id: printable(&account.client.client_id),
             scopes: account.granted.clone(),
             expires_at: account.expires_at,
             refreshable: account.refresh_token.is_some(),

@@ -311,6 +311,9 @@ pub enum Rule {
         "the identity provider issued a `{0}`, where an identity assertion was asked for. It was not used"
     )]
     NotAnIdentityAssertion(String),
+    /// RFC 6749 A.12. A token is printed for scripts, so it must not be able to write to a terminal.
+    #[error("the access token is empty or holds characters that no token may hold (RFC 6749 A.12)")]
+    TokenCharacters,
     /// The MCP server refused a token that its own authorization server just issued.
     #[error("the server refused the token that its authorization server has just issued{0}")]
     FreshTokenRefused(String),
@@ -323,9 +326,11 @@ fn described(description: &Option<String>) -> String {
     description.as_ref().map(|text| format!(" ({})", printable(text))).unwrap_or_default()
 }
 
-/// Text from a server, fit for a terminal: no control characters, and not endless.
+/// Text from a server, fit for a terminal: nothing that moves the cursor or turns the direction of writing,
+/// and not endless.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    let is_marker = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !is_marker(*c)).take(300).collect()
 }
 
 fn retry(after: &Option<Duration>) -> String {

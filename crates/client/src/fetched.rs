@@ -5,7 +5,7 @@ use std::time::Duration;
 use hallpass_guarded_fetch::{FetchError, Fetched};
 use http::{StatusCode, header};
 
-use crate::error::{Error, Rule, Step};
+use crate::error::{Error, Rule, Step, printable};
 
 /// Whether the same request may succeed later (RFC 9110 §15.6, RFC 6585 §4).
 pub(crate) fn is_transient(status: StatusCode) -> bool {
@@ -19,7 +19,7 @@ pub(crate) fn transient(step: Step, url: &str, answer: &Fetched) -> Error {
     let seconds = answer.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
     Error::Transient {
         step,
-        url: url.to_owned(),
+        url: printable(url),
         detail: format!("the server answered {}", answer.status),
         retry_after: seconds.map(Duration::from_secs),
     }
@@ -27,7 +27,8 @@ pub(crate) fn transient(step: Step, url: &str, answer: &Fetched) -> Error {
 
 /// The error for no answer.
 pub(crate) fn failed(step: Step, url: &str, error: FetchError) -> Error {
-    let detail = error.to_string();
+    let detail = printable(&error.to_string());
+    let url = printable(url);
     let refused = matches!(
         error,
         FetchError::Scheme
@@ -37,7 +38,7 @@ pub(crate) fn failed(step: Step, url: &str, error: FetchError) -> Error {
             | FetchError::TooLarge { .. }
     );
     if refused {
-        return Error::Misconfigured { step, url: url.to_owned(), rule: Rule::UnsafeUrl(detail) };
+        return Error::Misconfigured { step, url, rule: Rule::UnsafeUrl(detail) };
     }
-    Error::Transient { step, url: url.to_owned(), detail, retry_after: None }
+    Error::Transient { step, url, detail, retry_after: None }
 }

@@ -4,7 +4,7 @@ use hallpass_protocol::{oauth_error::ErrorCode, token::TokenResponse};
 
 use crate::{
     authorize::Code,
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     token_endpoint::{Requester, TokenError},
 };
 
@@ -35,9 +35,9 @@ pub(crate) async fn redeem(
             let unknown = matches!(refusal.error, ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient);
             let error = Error::Misconfigured {
                 step: Step::Redeem,
-                url: endpoint.to_owned(),
+                url: printable(endpoint),
                 rule: Rule::CodeRefused {
-                    error: refusal.error.to_string(),
+                    error: printable(refusal.error.as_str()),
                     description: refusal.error_description,
                 },
             };

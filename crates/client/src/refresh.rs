@@ -3,7 +3,7 @@
 use hallpass_protocol::oauth_error::ErrorCode;
 
 use crate::{
-    error::{Error, Step},
+    error::{Error, Step, printable},
     issued,
     store::Account,
     token_endpoint::{Requester, TokenError},
@@ -40,19 +40,19 @@ pub(crate) async fn refresh(requester: &Requester<'_>, account: &Account) -> Res
         Ok(tokens) => Ok(issued::refreshed(account, tokens, requester.clock.now())),
         Err(TokenError::Failed(error)) => Err(RefreshError::Failed(error)),
         Err(TokenError::Refused(refusal)) => Err(match refusal.error {
-            ErrorCode::InvalidGrant => RefreshError::TokenDead(refusal.to_string()),
+            ErrorCode::InvalidGrant => RefreshError::TokenDead(printable(&refusal.to_string())),
             ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient => {
-                RefreshError::ClientDead(refusal.to_string())
+                RefreshError::ClientDead(printable(&refusal.to_string()))
             }
             ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => {
                 RefreshError::Failed(Error::Transient {
                     step: Step::Refresh,
-                    url: account.token_endpoint.clone(),
+                    url: printable(&account.token_endpoint),
                     detail: refusal.error.to_string(),
                     retry_after: None,
                 })
             }
-            _ => RefreshError::Refused(refusal.to_string()),
+            _ => RefreshError::Refused(printable(&refusal.to_string())),
         }),
     }
 }

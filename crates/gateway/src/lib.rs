@@ -13,6 +13,7 @@
 
 pub mod gateway;
 pub mod listen;
+mod owner;
 pub mod stdio;
 pub mod upstream;
 

@@ -1,25 +1,31 @@
 //! The accept loop. `axum::serve` sets no time limit on a request's head and no limit on how long a
 //! shutdown takes, so hallpass has its own.
 
+mod requests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tower_http::timeout::TimeoutBody;
+
+use self::requests::{Noted, Requests};
 
 /// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
 /// no end of their own end then.
@@ -36,6 +42,10 @@ pub struct Connections {
     pub head_bytes: usize,
     /// The most header fields of a request: 100.
     pub head_fields: usize,
+    /// How long a request's body may stand still: 30 seconds without a byte.
+    pub body: Duration,
+    /// The most connections at once: 10,000. Further ones wait until one ends.
+    pub connections: usize,
     /// How long requests may go on after shutdown was asked for: 10 seconds. Streams are ended then.
     pub drain: Duration,
 }
@@ -46,6 +56,8 @@ impl Default for Connections {
             head: Duration::from_secs(30),
             head_bytes: 64 * 1024,
             head_fields: 100,
+            body: Duration::from_secs(30),
+            connections: 10_000,
             drain: Duration::from_secs(10),
         }
     }
@@ -63,22 +75,27 @@ pub async fn serve(
     let cut = CancellationToken::new();
     let tasks = TaskTracker::new();
     let builder = Arc::new(builder(&connections));
+    let places = Arc::new(Semaphore::new(connections.connections));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, peer, place)) => {
                 let connection = Connection {
                     builder: Arc::clone(&builder),
                     router: router.clone(),
                     head: connections.head,
+                    body: connections.body,
                     draining: draining.clone(),
                     cut: cut.clone(),
                 };
-                tasks.spawn(connection.run(stream, peer));
+                tasks.spawn(async move {
+                    connection.run(stream, peer).await;
+                    drop(place);
+                });
             }
             Err(error) => pause(&error).await,
         }
@@ -91,6 +108,16 @@ pub async fn serve(
         cut.cancel();
         tasks.wait().await;
     }
+}
+
+/// Takes a connection once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
 fn builder(connections: &Connections) -> Builder<TokioExecutor> {
@@ -126,6 +153,7 @@ struct Connection {
     builder: Arc<Builder<TokioExecutor>>,
     router: Router,
     head: Duration,
+    body: Duration,
     draining: CancellationToken,
     cut: CancellationToken,
 }
@@ -136,29 +164,36 @@ impl Connection {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let seen = Arc::new(AtomicBool::new(false));
-        let noting = Arc::clone(&seen);
-        let draining = Draining(self.draining.clone());
-        let router = self.router.map_request(move |mut request: Request<Incoming>| {
-            noting.store(true, Ordering::Relaxed);
+        let requests = Requests::default();
+        let noting = requests.clone();
+        let (router, draining, body) = (self.router, Draining(self.draining.clone()), self.body);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let under_way = noting.begin();
+            let mut request = request.map(|incoming| Body::new(TimeoutBody::new(body, incoming)));
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(draining.clone());
-            request
+            let answer = router.clone().oneshot(request);
+            async move { answer.await.map(|response| response.map(|body| Noted { body, _under_way: under_way })) }
         });
-        let service = TowerToHyperService::new(router);
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends
-        // nothing never lets it know.
-        let mut first = pin!(sleep(self.head));
-        let mut waiting = true;
+        // nothing never lets it know; and over HTTP/2 it has none.
+        let mut look = interval_at(Instant::now() + self.head, self.head);
+        let mut seen = 0;
         let mut leaving = false;
         let result = loop {
             tokio::select! {
                 result = connection.as_mut() => break result,
-                () = first.as_mut(), if waiting => {
-                    waiting = false;
-                    if !seen.load(Ordering::Relaxed) {
+                _ = look.tick() => {
+                    let begun = requests.begun();
+                    let idle = begun == seen && !requests.are_under_way();
+                    seen = begun;
+                    if idle && (begun == 0 || leaving) {
                         return;
+                    }
+                    if idle {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
                     }
                 }
                 () = self.cut.cancelled() => return,

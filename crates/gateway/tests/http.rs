@@ -22,7 +22,7 @@ const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n
 
 async fn before_an_upstream(tools: bool) -> (Protected, upstream::Upstream) {
     let upstream = upstream::Upstream::start().await;
-    let http = Upstream::http(&upstream.url("/inner?own=1")).unwrap();
+    let http = Upstream::http(&upstream.url("/inner")).unwrap();
     (protect(http, tools), upstream)
 }
 
@@ -36,13 +36,34 @@ async fn a_permitted_request_arrives_as_it_was() {
 
     let received = upstream.received().remove(0);
     assert_eq!(received.body, CALL);
-    assert_eq!(received.target, "/inner?own=1&x=%2F1");
+    assert_eq!(received.target, "/inner?x=%2F1");
     assert_eq!(received.headers["mcp-unknown"], "kept");
     let host = upstream.url("/");
     assert_eq!(received.headers["host"], format!("127.0.0.1:{}", host.port().unwrap()));
     assert_eq!(received.headers["x-hallpass-subject"], "alice");
     assert_eq!(received.headers["x-hallpass-client"], "test-client");
     assert_eq!(received.headers["x-hallpass-scope"], "notes:read");
+}
+
+/// A parameter of the operator's cannot be said again by a client.
+#[tokio::test]
+async fn an_operators_query_is_the_only_one() {
+    let upstream = upstream::Upstream::start().await;
+    let gateway = protect(Upstream::http(&upstream.url("/inner?tenant=1")).unwrap(), false);
+    for uri in ["/mcp?tenant=2", "/mcp?", "/mcp"] {
+        gateway.send(gateway.request("POST").uri(uri).body(CALL.into()).unwrap()).await;
+        assert_eq!(upstream.received().pop().unwrap().target, "/inner?tenant=1", "{uri}");
+    }
+}
+
+#[test]
+fn an_upstream_url_holds_no_credentials_and_no_error_repeats_it() {
+    for url in
+        ["http://user@host/", "http://user:secret@host/", "http://:secret@host/", "ftp://host/?key=secret"]
+    {
+        let error = Upstream::http(&url.parse().unwrap()).unwrap_err().to_string();
+        assert!(!error.contains("secret") && !error.contains("user@"), "{error}");
+    }
 }
 
 /// Row 34, and the caller's own credentials.
@@ -136,6 +157,88 @@ async fn only_the_exact_path_leads_upstream() {
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
     }
     assert!(upstream.received().is_empty());
+}
+
+fn with_session(id: &'static str) -> axum::response::Response {
+    let mut answer = plain(StatusCode::OK, "{}");
+    answer.headers_mut().insert("mcp-session-id", HeaderValue::from_static(id));
+    answer
+}
+
+/// An upstream that knows of no logins would let anybody in who knows the id.
+#[tokio::test]
+async fn a_session_id_leads_only_whom_it_was_given_to() {
+    let (gateway, upstream) = before_an_upstream(false).await;
+    upstream.answer(with_session("s1"));
+    gateway.post(CALL).await;
+    let mut other_client = gateway.issuer.claims(support::RESOURCE, "notes:read", support::NOW);
+    other_client["client_id"] = "other".into();
+    for (token, ids, status) in [
+        (gateway.token("notes:read"), &["s1"][..], StatusCode::OK),
+        (gateway.token_for("mallory", "notes:read"), &["s1"], StatusCode::NOT_FOUND),
+        (gateway.token_for("mallory", "notes:read"), &["s0", "s1"], StatusCode::NOT_FOUND),
+        (gateway.issuer.sign(&other_client), &["s1"], StatusCode::NOT_FOUND),
+        // After a restart of the gateway, upstream knows more than the gateway does.
+        (gateway.token_for("bob", "notes:read"), &["from-before"], StatusCode::OK),
+    ] {
+        for method in ["POST", "GET", "DELETE"] {
+            let before = upstream.received().len();
+            let mut request = gateway.request_as(&token, method);
+            for id in ids {
+                request = request.header("mcp-session-id", *id);
+            }
+            let response = gateway.send(request.body(CALL.into()).unwrap()).await;
+            assert_eq!(response.status(), status, "{method} {ids:?}");
+            let arrived = upstream.received().len() - before;
+            assert_eq!(arrived, usize::from(status == StatusCode::OK), "{method} {ids:?}");
+        }
+    }
+}
+
+/// Some servers have one session for all, and say its id to each.
+#[tokio::test]
+async fn an_id_that_upstream_gives_to_several_leads_them_all() {
+    let (gateway, upstream) = before_an_upstream(false).await;
+    for subject in ["alice", "bob"] {
+        upstream.answer(with_session("the-one"));
+        let token = gateway.token_for(subject, "notes:read");
+        gateway.send(gateway.request_as(&token, "POST").body(CALL.into()).unwrap()).await;
+    }
+    for subject in ["alice", "bob"] {
+        let token = gateway.token_for(subject, "notes:read");
+        let request = gateway.request_as(&token, "POST").header("mcp-session-id", "the-one");
+        assert_eq!(
+            gateway.send(request.body(CALL.into()).unwrap()).await.status(),
+            StatusCode::OK,
+            "{subject}"
+        );
+    }
+}
+
+/// Whoever was logged out hears nothing more. What was asked for in time is answered.
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_login() {
+    for (method, revoked, ends) in
+        [("GET", true, true), ("POST", true, true), ("GET", false, true), ("POST", false, false)]
+    {
+        let upstream = Upstream::service(axum::Router::new().route(
+            "/mcp",
+            axum::routing::any(async || {
+                let endless = stream::pending::<Result<Bytes, std::io::Error>>();
+                ([("content-type", "text/event-stream")], Body::from_stream(endless))
+            }),
+        ));
+        let gateway = protect(upstream, false);
+        let mut body = gateway.send(gateway.request(method).body(Body::empty()).unwrap()).await.into_body();
+        let hour = std::time::Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, body.frame()).await.is_err(), "{method}");
+        if revoked {
+            gateway.revoked.store(true, Ordering::SeqCst);
+        } else {
+            gateway.clock.advance(hour);
+        }
+        assert_eq!(tokio::time::timeout(hour, body.frame()).await.is_ok(), ends, "{method} {revoked}");
+    }
 }
 
 #[tokio::test]

@@ -64,6 +64,11 @@ async fn rest(mut stream: TcpStream) -> String {
     }
 }
 
+/// An hour of paused time is over as soon as nothing else happens.
+async fn within_an_hour<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(3600), future).await.expect("to happen within an hour")
+}
+
 #[tokio::test]
 async fn handlers_know_the_peer() {
     let server = start(hello(), Connections::default()).await;
@@ -86,12 +91,45 @@ async fn http2_is_spoken_to_those_who_begin_with_it() {
 async fn slow_heads_are_cut() {
     let server = start(hello(), Connections::default()).await;
     for sent in ["", "P", "PRI * HTTP/2.0", "GET / HTTP/1.1", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
-        let answer = rest(server.send(sent.as_bytes()).await).await;
+        let answer = within_an_hour(rest(server.send(sent.as_bytes()).await)).await;
         assert!(!answer.contains("200 OK"), "{sent:?}: {answer}");
     }
     let after_one = b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\n";
-    let answer = rest(server.send(after_one).await).await;
+    let answer = within_an_hour(rest(server.send(after_one).await)).await;
     assert_eq!(answer.matches("200 OK").count(), 1, "{answer}");
+}
+
+/// Whoever sends a body drop by drop, or not at all, is not waited for.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_stand_still_are_given_up() {
+    let router = Router::new().route("/", axum::routing::post(async |body: String| body));
+    let server = start(router, Connections::default()).await;
+    let stream = server.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\na").await;
+    let answer = within_an_hour(rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_only_so_many_connections() {
+    let server = start(hello(), Connections { connections: 1, ..Connections::default() }).await;
+    let mut first = server.send(b"GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+    let mut second = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let early = tokio::time::timeout(Duration::from_secs(3600), second.read(&mut [0; 4096])).await;
+    assert!(early.is_err(), "{early:?}");
+    drop(first);
+    assert!(soon(rest(second)).await.contains("200 OK"));
+}
+
+/// Nothing is asked and nothing is answered: the place is for somebody else.
+#[tokio::test(start_paused = true)]
+async fn idle_http2_connections_are_closed() {
+    let server = start(hello(), Connections { connections: 1, ..Connections::default() }).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().pool_idle_timeout(None).build().unwrap();
+    client.get(format!("http://{}/", server.address)).send().await.unwrap().text().await.unwrap();
+    let second = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(within_an_hour(rest(second)).await.contains("200 OK"));
+    drop(client);
 }
 
 /// A long answer is no slow head.
@@ -167,8 +205,8 @@ async fn shutdown_does_not_wait_for_ever() {
     let mut stream = server.send(b"GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
     server.stop.send(()).unwrap();
-    server.task.await.unwrap();
-    rest(stream).await;
+    within_an_hour(server.task).await.unwrap();
+    within_an_hour(rest(stream)).await;
 }
 
 /// What answers a GET at the endpoint ends with the server, at once: here the time to wait is endless.

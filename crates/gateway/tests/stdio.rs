@@ -177,7 +177,9 @@ async fn a_client_that_takes_no_stream_gets_a_document() {
     }
     // What belonged to no answer waited for a stream.
     let mut events = Events::of(client.listen().await);
-    assert_eq!(soon(events.next()).await.unwrap()["method"], "notifications/message");
+    for _ in 0..2 {
+        assert_eq!(soon(events.next()).await.unwrap()["method"], "notifications/message");
+    }
     for accept in ["text/html", "image/*"] {
         let mut request = client.request("POST").body(Body::from(INITIALIZE)).unwrap();
         request.headers_mut().insert("accept", HeaderValue::from_static(accept));
@@ -241,14 +243,16 @@ async fn messages_wait_in_a_queue_that_has_an_end() {
     assert_eq!(soon(listening.next()).await.unwrap()["method"], "notifications/heard");
 }
 
+/// A client that has lost its stream asks again before this side knows of the loss.
 #[tokio::test]
-async fn there_is_one_listening_stream() {
+async fn a_new_listening_stream_takes_the_place_of_the_old() {
     let gateway = gateway();
     let client = Client::begin(&gateway).await;
-    let first = client.listen().await;
-    assert_eq!(client.listen().await.status(), StatusCode::CONFLICT);
-    drop(first);
-    assert_eq!(client.listen().await.status(), StatusCode::OK);
+    let first = Events::of(client.listen().await);
+    let mut second = Events::of(client.listen().await);
+    assert!(soon(first.rest()).await.is_empty());
+    client.post(&json!({"jsonrpc":"2.0","method":"notifications/last"})).await;
+    assert_eq!(soon(second.next()).await.unwrap()["method"], "notifications/heard");
 }
 
 /// MCP 2025-03-26 has batches; a stdio server gets them one by one.
@@ -311,6 +315,31 @@ async fn a_cancelled_request_is_not_waited_for() {
     assert_eq!(client.result(1, "echo", json!({"ok":1})).await, json!({"ok":1}));
 }
 
+/// The same for a client that takes no stream: nothing is said, and a document of nothing would be none.
+#[tokio::test]
+async fn a_cancelled_request_gets_no_document() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let mut request =
+        client.request("POST").body(Body::from(r#"{"jsonrpc":"2.0","id":1,"method":"hold"}"#)).unwrap();
+    request.headers_mut().insert("accept", HeaderValue::from_static("application/json"));
+    let cancelled = json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}});
+    let (held, _) = soon(async { tokio::join!(gateway.send(request), client.post(&cancelled)) }).await;
+    assert_eq!(held.status(), StatusCode::ACCEPTED);
+}
+
+/// A child of the server holds its output open.
+#[cfg(unix)]
+#[tokio::test]
+async fn death_is_seen_though_the_output_stays_open() {
+    let mut command = StdioCommand::new("sh");
+    command.arguments = ["-c", "sleep 900 & exit 0"].map(Into::into).into();
+    let limits = Limits { grace: Duration::from_millis(10), ..Limits::default() };
+    let gateway = protect(Upstream::stdio(command, limits), false);
+    let events = Events::of(gateway.post(INITIALIZE).await);
+    assert_eq!(soon(events.rest()).await[0]["error"]["code"], -32603);
+}
+
 #[tokio::test]
 async fn death_in_mid_call_answers_every_waiting_request() {
     let gateway = gateway();
@@ -335,7 +364,7 @@ async fn noise_on_stdout_is_no_message() {
 
 #[tokio::test]
 async fn messages_are_bounded_in_both_directions() {
-    let gateway = with_limits(Limits { message: 10_000, ..Limits::default() });
+    let gateway = with_limits(Limits { message: 10_000, answer: 10_000, ..Limits::default() });
     let client = Client::begin(&gateway).await;
     let long = client.call(1, "echo", json!({"x":"y".repeat(10_000)})).await;
     assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -451,6 +480,46 @@ async fn as_many_sessions_as_are_allowed() {
     .await;
 }
 
+/// Whoever begins one more loses the one that lay unused for longest, and nobody else does.
+#[tokio::test]
+async fn a_client_has_only_so_many_sessions() {
+    let gateway = with_limits(Limits { sessions_of_a_client: 2, ..Limits::default() });
+    let bob = Client::begin_as(&gateway, "bob").await;
+    let one = Client::begin(&gateway).await;
+    let two = Client::begin(&gateway).await;
+    one.result(1, "echo", json!({})).await;
+    let three = Client::begin(&gateway).await;
+    assert_eq!(two.call(1, "echo", json!({})).await.status(), StatusCode::NOT_FOUND);
+    for client in [&bob, &one, &three] {
+        assert_eq!(client.result(2, "echo", json!({"ok":1})).await, json!({"ok":1}));
+    }
+}
+
+/// Through whatever clients: those are registered by whoever likes.
+#[tokio::test]
+async fn a_user_has_only_so_many_processes() {
+    let gateway = with_limits(Limits { sessions_of_a_user: 2, ..Limits::default() });
+    let (_one, _two) = (Client::begin(&gateway).await, Client::begin(&gateway).await);
+    let mut claims = gateway.issuer.claims(support::RESOURCE, "notes:read", support::NOW);
+    claims["client_id"] = "other-client".into();
+    let request = gateway.request_as(&gateway.issuer.sign(&claims), "POST").body(INITIALIZE.into()).unwrap();
+    let response = gateway.send(request).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(response.headers().contains_key("retry-after"));
+    Client::begin_as(&gateway, "bob").await;
+}
+
+/// It has never seen the session's id, or has not cared to.
+#[tokio::test]
+async fn a_session_that_nobody_waited_for_ends() {
+    let gateway = gateway();
+    let response = gateway.post(INITIALIZE).await;
+    let session = response.headers()["mcp-session-id"].clone();
+    drop(response);
+    let client = Client { gateway: &gateway, token: gateway.token("notes:read"), session };
+    assert_eq!(client.call(1, "echo", json!({})).await.status(), StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn a_program_that_does_not_start_is_a_502() {
     let missing = StdioCommand::new("/nowhere/at/all");
@@ -471,6 +540,17 @@ async fn nothing_is_left_behind() {
     assert!(runs(child) && runs(pid));
     client.end().await;
     soon(until_gone(pid)).await;
+    soon(until_gone(child)).await;
+}
+
+/// A process that ends as it should may leave children behind.
+#[tokio::test]
+async fn children_end_with_a_process_that_ends_by_itself() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let child = client.result(1, "child", json!({})).await.as_u64().unwrap();
+    client.end().await;
+    soon(gateway.gateway.close()).await;
     soon(until_gone(child)).await;
 }
 

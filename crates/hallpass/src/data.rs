@@ -24,6 +24,14 @@ pub(crate) enum DataError {
         /// What the system said.
         source: io::Error,
     },
+    /// Others may put files into it: keys and databases of their own.
+    #[error("the data folder {} can be written by others (mode {mode:o}), who could put a key or database of theirs there; run `chmod go-w {}`, or name another with --data DIR", path.display(), path.display())]
+    OpenToOthers {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
 }
 
 /// An open data folder; nobody but its owner may look into it.
@@ -37,7 +45,16 @@ impl DataFolder {
             Some(path) => path.to_owned(),
             None => usual().ok_or(DataError::NoHome)?,
         };
-        prepare(&path).map_err(|source| DataError::Unusable { path: path.clone(), source })?;
+        let unusable = |source| DataError::Unusable { path: path.clone(), source };
+        prepare(&path).map_err(unusable)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&path).map_err(unusable)?.permissions().mode() & 0o777;
+            if mode & 0o022 != 0 {
+                return Err(DataError::OpenToOthers { path, mode });
+            }
+        }
         Ok(Self(path))
     }
 
@@ -53,6 +70,14 @@ impl DataFolder {
     pub(crate) fn tokens(&self) -> PathBuf {
         self.0.join("tokens.json")
     }
+}
+
+/// A folder for its owner alone, whatever the umask says; gone with its value.
+pub(crate) fn temporary() -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir()
 }
 
 /// What time it is: the one place where the server asks the system.
@@ -93,6 +118,29 @@ mod tests {
         let path = parent.path().join("a/b");
         DataFolder::open(Some(&path)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, fits) in [(0o700, true), (0o755, true), (0o775, false), (0o702, false), (0o777, false)] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let opened = DataFolder::open(Some(folder.path()));
+            assert_eq!(opened.is_ok(), fits, "{mode:o}");
+            if let Err(error) = opened {
+                assert!(matches!(error, DataError::OpenToOthers { mode: told, .. } if told == mode));
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_temporary_folder_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(temporary().unwrap().path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

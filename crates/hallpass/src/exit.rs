@@ -23,7 +23,14 @@ impl Failure {
             Self::Configuration(error) => ("configuration", error, 3),
             Self::Runtime(error) => ("error", error, 1),
         };
+        let text = Self::message(error);
         let red = clap::builder::styling::AnsiColor::Red.on_default().bold();
+        anstream::eprintln!("{red}{kind}:{red:#} {text}");
+        ExitCode::from(code)
+    }
+
+    /// The error with its causes. Servers and files have their word in it, so it is made fit for a terminal.
+    fn message(error: &anyhow::Error) -> String {
         let mut text = error.to_string();
         for cause in error.chain().skip(1) {
             let cause = cause.to_string();
@@ -33,13 +40,23 @@ impl Failure {
                 text.push_str(&cause);
             }
         }
-        anstream::eprintln!("{red}{kind}:{red:#} {text}");
-        ExitCode::from(code)
+        hallpass_protocol::for_terminal(&text)
     }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Runtime(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_writes_to_the_terminal_by_itself() {
+        let error = anyhow::anyhow!("the server said \u{1b}[2J\u{202e}no").context("failed\u{7}");
+        assert_eq!(Failure::message(&error), "failed: the server said [2Jno");
     }
 }

@@ -35,6 +35,7 @@ mod text;
 pub mod time;
 pub mod token;
 mod uri;
+mod visible;
 
 pub use authorization::{
     AuthorizationResponse, AuthorizationResponseError, ExpectedResponse, VerifiedAuthorizationResponse,
@@ -58,3 +59,4 @@ pub use server_metadata::{AuthorizationServerMetadata, WrongIssuer};
 pub use time::{Clock, Timestamp};
 pub use token::TokenResponse;
 pub use uri::is_loopback;
+pub use visible::{for_terminal, is_deceptive};

@@ -12,50 +12,115 @@ const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Schemes that never lead to an app of the user's that asked for it: they run a script, show or
 /// open local content, start a program, or speak another protocol with the code in hand.
-const DANGEROUS_SCHEMES: [&str; 43] = [
+const DANGEROUS_SCHEMES: [&str; 85] = [
     "about",
+    "app-settings",
+    "appinstaller",
+    "apt",
     "blob",
     "chrome",
     "chrome-extension",
+    "chrome-untrusted",
     "cid",
     "content",
     "data",
+    "devtools",
     "dict",
+    "edge",
+    "facetime",
+    "facetime-audio",
     "feed",
     "file",
     "filesystem",
     "ftp",
     "ftps",
+    "git",
     "gopher",
+    "hcp",
+    "help",
     "imap",
     "intent",
+    "irc",
+    "ircs",
+    "itms",
+    "itms-apps",
+    "itms-appss",
+    "itms-services",
     "jar",
     "javascript",
+    "jnlp",
+    "jnlps",
     "ldap",
     "ldaps",
     "livescript",
     "mailto",
     "mhtml",
     "mid",
+    "mk",
+    "mms",
     "mocha",
+    "moz-extension",
     "ms-msdt",
     "ms-officecmd",
+    "news",
     "nfs",
+    "nntp",
+    "onenote",
+    "rdp",
     "res",
     "resource",
+    "rtsp",
+    "safari-web-extension",
+    "search",
     "search-ms",
     "sftp",
     "shell",
-    "sms",
+    "sip",
+    "sips",
+    "skype",
     "smb",
+    "sms",
+    "snmp",
     "ssh",
+    "steam",
+    "svn",
     "tel",
     "telnet",
+    "tftp",
     "urn",
     "vbscript",
     "view-source",
+    "vnc",
+    "webcal",
+    "webcals",
     "ws",
     "wss",
+    "x-apple.systempreferences",
+    "xmpp",
+    "zoommtg",
+];
+
+/// Beginnings of schemes that are dangerous as a whole: Windows opens its own parts and Office by
+/// `ms-…`, and any web site may claim a `web+…` (HTML §8.9.1.3) and any extension an `ext+…`.
+const DANGEROUS_PREFIXES: [&str; 3] = ["ext+", "ms-", "web+"];
+
+/// Schemes without a dot that a client may claim for itself, since apps in wide use have no other.
+/// Whose each is stands beside it.
+const KNOWN_APPS: [&str; 14] = [
+    "claude",          // Claude Desktop
+    "cursor",          // Cursor
+    "goose",           // Goose
+    "kiro",            // Kiro
+    "lmstudio",        // LM Studio
+    "positron",        // Positron
+    "raycast",         // Raycast
+    "trae",            // Trae
+    "vscode",          // Visual Studio Code
+    "vscode-insiders", // Visual Studio Code, preview
+    "vscodium",        // VSCodium
+    "warp",            // Warp
+    "windsurf",        // Windsurf
+    "zed",             // Zed
 ];
 
 /// A redirect URI that may be registered.
@@ -65,9 +130,11 @@ const DANGEROUS_SCHEMES: [&str; 43] = [
 /// Three kinds are taken: `https` with any host; `http` on `localhost`, `127.0.0.1` or `[::1]`
 /// (RFC 8252 §7.3); and private-use schemes (RFC 8252 §7.1). RFC 8252 wants a dot in those, as in
 /// `com.example.app:/cb`. Clients that people use have none (`cursor://anysphere.cursor-mcp/…`,
-/// `vscode://…`), so the dot is not asked for; what is refused instead is every scheme that a
-/// browser or desktop treats as its own (`javascript:`, `data:`, `file:`, `mailto:` and the like),
-/// and URIs without a hierarchy (`urn:ietf:wg:oauth:2.0:oob`).
+/// `vscode://…`), so the dot is not asked for where an operator vouches for the URI. What a client
+/// claims for itself needs it ([`RedirectUri::parse_claimed`]), unless the app is well known.
+/// Refused in any case is every scheme that a browser or desktop treats as its own (`javascript:`,
+/// `data:`, `file:`, `mailto:` and the like), and URIs without a hierarchy
+/// (`urn:ietf:wg:oauth:2.0:oob`).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RedirectUri {
     text: String,
@@ -109,6 +176,11 @@ pub enum RedirectUriError {
     /// A scheme that is not an app's own.
     #[error("the redirect URI has the scheme {0:?}, which may not receive a code")]
     DangerousScheme(String),
+    /// RFC 8252 §7.1: a scheme that the client has claimed for itself begins with a domain.
+    #[error(
+        "the redirect URI has the scheme {0:?}, which any app could have; use one with a domain in it, like com.example.app:/callback, or have the operator add the client"
+    )]
+    UnknownScheme(String),
     /// RFC 8252 §7.1: `scheme:/path` or `scheme://host/path`.
     #[error(
         "the redirect URI has no path of its own after the scheme; write it like com.example.app:/callback"
@@ -142,6 +214,23 @@ impl RedirectUri {
         Ok(Self { text: text.to_owned(), url, kind })
     }
 
+    /// Checks a redirect URI that a client claims for itself, in a registration (RFC 7591) or in
+    /// its metadata document: nobody vouches for it, so a private-use scheme has to have a dot
+    /// (RFC 8252 §7.1) or belong to an app that is known.
+    ///
+    /// # Errors
+    /// As [`RedirectUri::parse`], and [`RedirectUriError::UnknownScheme`].
+    pub fn parse_claimed(text: &str) -> Result<Self, RedirectUriError> {
+        let uri = Self::parse(text)?;
+        let scheme = uri.scheme();
+        match uri.kind {
+            Kind::PrivateUse if !scheme.contains('.') && !KNOWN_APPS.contains(&scheme) => {
+                Err(RedirectUriError::UnknownScheme(scheme.to_owned()))
+            }
+            _ => Ok(uri),
+        }
+    }
+
     fn kind(text: &str, url: &Url) -> Result<Kind, RedirectUriError> {
         match url.scheme() {
             "http" | "https" if uri::authority(text).is_none_or(str::is_empty) => {
@@ -150,7 +239,10 @@ impl RedirectUri {
             "https" => Ok(Kind::Https),
             "http" if text.starts_with("http://") && loopback(text).is_some() => Ok(Kind::Loopback),
             "http" => Err(RedirectUriError::InsecureHost),
-            scheme if DANGEROUS_SCHEMES.contains(&scheme) => {
+            scheme
+                if DANGEROUS_SCHEMES.contains(&scheme)
+                    || DANGEROUS_PREFIXES.iter().any(|prefix| scheme.starts_with(prefix)) =>
+            {
                 Err(RedirectUriError::DangerousScheme(scheme.to_owned()))
             }
             _ if url.cannot_be_a_base() => Err(RedirectUriError::Opaque),
@@ -184,6 +276,16 @@ impl RedirectUri {
     /// The host, as a URL parser understands it; a private-use scheme may have none.
     pub fn host(&self) -> Option<&str> {
         self.url.host_str()
+    }
+
+    /// Whose receiver it is, without the path: the origin (RFC 6454) on the web, the host on
+    /// loopback, where the port is free, and the scheme of an app.
+    pub fn receiver(&self) -> String {
+        match self.kind {
+            Kind::Https => self.url.origin().ascii_serialization(),
+            Kind::Loopback => format!("http://{}", self.host().unwrap_or_default()),
+            Kind::PrivateUse => format!("{}:", self.scheme()),
+        }
     }
 
     /// Whether it leads to plain http on this machine.

@@ -31,7 +31,8 @@ impl FrontDoor {
         let mut names: Vec<_> = public_url.host().map(|host| host.to_owned()).into_iter().collect();
         let loopback = names.iter().any(is_loopback);
         if loopback {
-            names = LOOPBACK.iter().filter_map(|name| Host::parse(name).ok()).collect();
+            // Beside the name itself, which may be another of the loopback's many addresses.
+            names.extend(LOOPBACK.iter().filter_map(|name| Host::parse(name).ok()));
         }
         Self {
             public: public_url.origin(),
@@ -152,6 +153,13 @@ mod tests {
         for name in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LocalHost:8080"] {
             host("http://localhost:8080", "/mcp", &[name]).unwrap();
             host("http://127.0.0.1:8080", "/mcp", &[name]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_server_answers_to_its_own_name_on_loopback() {
+        for name in ["127.0.0.5:8080", "localhost:8080"] {
+            host("http://127.0.0.5:8080", "/mcp", &[name]).unwrap();
         }
     }
 

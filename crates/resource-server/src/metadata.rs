@@ -7,6 +7,7 @@ use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use crate::cors;
+use crate::policy::without_offline_access;
 use crate::server::ResourceServer;
 
 /// Short, so that a changed setting is seen soon; long enough for a login.
@@ -18,10 +19,8 @@ impl ResourceServer {
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         let settings = self.settings();
         let issuers = settings.issuers.iter().map(|trusted| trusted.issuer.as_str());
-        // MCP 2025-11-25, "Refresh Tokens": offline_access is between client and authorization
-        // server, and no scope of a resource.
-        let scopes = settings.policy.login.iter().map(|scope| scope.as_str().to_owned());
-        let scopes: Vec<_> = scopes.filter(|scope| scope != "offline_access").collect();
+        let scopes = without_offline_access(&settings.policy.login);
+        let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
         let mut metadata = ProtectedResourceMetadata::new(&settings.resource, issuers);
         metadata.scopes_supported = (!scopes.is_empty()).then_some(scopes);
         metadata.bearer_methods_supported = Some(vec!["header".to_owned()]);

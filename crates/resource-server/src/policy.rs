@@ -11,11 +11,12 @@ use crate::refusal::Refusal;
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// What a first login asks for: said in the 401 and in the metadata, so that clients which read
-    /// either come to the same.
+    /// either come to the same. Also what a tool needs that no rule names: a rule for one tool opens
+    /// no other.
     pub login: ScopeSet,
     /// What every request needs.
     pub required: ScopeSet,
-    /// What a tool needs beyond that, by its name; a `*` at the end stands for any ending. Where
+    /// What a tool needs beyond `required`, by its name; a `*` at the end stands for any ending. Where
     /// several match, all count.
     pub tools: BTreeMap<String, ScopeSet>,
 }
@@ -36,21 +37,36 @@ impl Policy {
         for message in messages.iter().filter(|message| message.method.as_deref() == Some("tools/call")) {
             let nameless = || Refusal::NamelessTool { id: message.id.clone() };
             let tool = message.name.as_deref().ok_or_else(nameless)?;
-            for (_, scopes) in self.tools.iter().filter(|(pattern, _)| matches(pattern, tool)) {
-                needed = needed.union(scopes);
-            }
+            needed = needed.union(&self.needed_by(tool));
         }
-        Ok(needed)
+        Ok(without_offline_access(&needed))
+    }
+
+    fn needed_by(&self, tool: &str) -> ScopeSet {
+        let rules = || self.tools.iter().filter(|(pattern, _)| matches(pattern, tool));
+        match rules().next() {
+            Some(_) => rules().flat_map(|(_, scopes)| scopes.iter().cloned()).collect(),
+            None => self.login.clone(),
+        }
     }
 }
 
-/// RFC 6750 §3.1, `insufficient_scope`.
+/// RFC 6750 §3.1, `insufficient_scope`. To be asked for are the granted scopes, too: a client that
+/// asks for nothing but what the challenge says would lose one tool with each that it gains (MCP
+/// 2025-11-25, "Runtime Insufficient Scope Errors", the recommended approach).
 pub(crate) fn check(needed: ScopeSet, granted: &ScopeSet) -> Result<(), Refusal> {
     if needed.is_subset(granted) {
         return Ok(());
     }
     let missing = needed.difference(granted);
-    Err(Refusal::InsufficientScope { needed, missing })
+    let ask = without_offline_access(&needed.union(granted));
+    Err(Refusal::InsufficientScope { needed, missing, ask })
+}
+
+/// `offline_access` is between client and authorization server, and no scope of a resource (MCP
+/// 2026-07-28, "Refresh Tokens"): no token can show that it was granted.
+pub(crate) fn without_offline_access(scopes: &ScopeSet) -> ScopeSet {
+    scopes.iter().filter(|scope| scope.as_str() != "offline_access").cloned().collect()
 }
 
 fn matches(pattern: &str, tool: &str) -> bool {
@@ -83,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_without_a_rule_needs_what_every_request_needs() {
-        assert_eq!(needs(r#"{"method":"tools/call","params":{"name":"list"}}"#), "mcp");
+    fn a_tool_without_a_rule_needs_what_a_login_asks_for() {
+        assert_eq!(needs(r#"{"method":"tools/call","params":{"name":"list"}}"#), "mcp notes:read");
         assert_eq!(needs(r#"{"method":"tools/list"}"#), "mcp");
     }
 
@@ -95,12 +111,28 @@ mod tests {
             ("write_note", "mcp notes:write"),
             ("write_all", "mcp notes:write notes:admin"),
             ("purge", "mcp notes:admin"),
-            ("purge2", "mcp"),
-            ("Purge", "mcp"),
-            ("rewrite_x", "mcp"),
+            ("purge2", "mcp notes:read"),
+            ("Purge", "mcp notes:read"),
+            ("rewrite_x", "mcp notes:read"),
         ] {
             let body = format!(r#"{{"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
             assert_eq!(scopes(&needs(&body)), scopes(expected), "{tool}");
+        }
+    }
+
+    /// Nobody could ever show it, so nobody could ever call the tool.
+    #[test]
+    fn offline_access_is_never_needed() {
+        let offline = scopes("notes:read offline_access");
+        let policy = Policy {
+            login: offline.clone(),
+            required: offline.clone(),
+            tools: [("purge".to_owned(), offline)].into(),
+        };
+        for tool in ["purge", "list"] {
+            let body = format!(r#"{{"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
+            let needed = policy.needed(&peek(body.as_bytes()).unwrap()).unwrap();
+            assert_eq!(needed, scopes("notes:read"), "{tool}");
         }
     }
 

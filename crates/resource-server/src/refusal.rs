@@ -50,6 +50,9 @@ pub enum Refusal {
     /// No key to verify with: nobody's fault who calls.
     #[error("the keys of the token's issuer are not at hand; try again shortly")]
     KeysUnavailable,
+    /// It is not known which tokens were revoked: nobody's fault who calls.
+    #[error("it is not known at this moment which tokens were revoked; try again shortly")]
+    RevocationsUnavailable,
     /// RFC 6750 §3.1: the token does not reach that far.
     #[error("the operation needs the scopes \"{needed}\"; this token lacks \"{missing}\"")]
     InsufficientScope {
@@ -57,6 +60,8 @@ pub enum Refusal {
         needed: ScopeSet,
         /// What of it the token does not have.
         missing: ScopeSet,
+        /// What to ask for: all that is needed and all that the token has.
+        ask: ScopeSet,
     },
     /// The body must be read, and is too long for that.
     #[error("the body is longer than {limit} bytes, the most that this server reads")]

@@ -7,9 +7,11 @@ use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::scope::ScopeSet;
 use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::json_rpc::{self, Id};
+use crate::policy::without_offline_access;
 use crate::refusal::Refusal;
 
 /// What a challenge says beside the error.
@@ -24,7 +26,9 @@ enum Kind<'a> {
     /// RFC 6750 §3.1: no error code where no credential was understood.
     Unauthenticated,
     /// RFC 6750 §3.1.
-    OAuth(ErrorCode, Option<&'a ScopeSet>),
+    OAuth(ErrorCode),
+    /// RFC 6750 §3.1, `insufficient_scope`.
+    Insufficient { ask: &'a ScopeSet, missing: &'a ScopeSet },
     /// Refused before any credential was looked at, or for the body's sake: JSON-RPC 2.0 §5.1.
     JsonRpc(StatusCode, i64, Option<&'a Id>),
     /// This server's own trouble.
@@ -32,17 +36,15 @@ enum Kind<'a> {
 }
 
 fn kind(refusal: &Refusal) -> Kind<'_> {
-    use Kind::{JsonRpc, OAuth, Unauthenticated, Unavailable};
+    use Kind::{Insufficient, JsonRpc, OAuth, Unauthenticated, Unavailable};
     match refusal {
         Refusal::NoCredential | Refusal::OtherScheme => Unauthenticated,
         Refusal::SeveralCredentials | Refusal::MalformedCredential | Refusal::TokenInQuery => {
-            OAuth(ErrorCode::InvalidRequest, None)
+            OAuth(ErrorCode::InvalidRequest)
         }
-        Refusal::Token(_) | Refusal::UntrustedIssuer | Refusal::Revoked => {
-            OAuth(ErrorCode::InvalidToken, None)
-        }
-        Refusal::InsufficientScope { needed, .. } => OAuth(ErrorCode::InsufficientScope, Some(needed)),
-        Refusal::KeysUnavailable => Unavailable,
+        Refusal::Token(_) | Refusal::UntrustedIssuer | Refusal::Revoked => OAuth(ErrorCode::InvalidToken),
+        Refusal::InsufficientScope { ask, missing, .. } => Insufficient { ask, missing },
+        Refusal::KeysUnavailable | Refusal::RevocationsUnavailable => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::INVALID_REQUEST, None)
@@ -67,7 +69,7 @@ pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Respons
     tracing::debug!(%refusal, "refused");
     let mut response = match kind(refusal) {
         Kind::Unauthenticated => {
-            let challenge = challenger.challenge(challenger.login_scopes);
+            let challenge = challenger.challenge(&without_offline_access(challenger.login_scopes));
             let body = json!({
                 "error": "unauthorized",
                 "error_description": refusal.to_string(),
@@ -75,15 +77,16 @@ pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Respons
             });
             challenged(StatusCode::UNAUTHORIZED, &challenge, Json(body))
         }
-        Kind::OAuth(code, scopes) => {
-            let status = code.status();
+        Kind::OAuth(code) => {
             let error = OAuthError::new(code, refusal.to_string());
-            let description = error.error_description.clone().unwrap_or_default();
-            let challenge = challenger
-                .challenge(scopes.unwrap_or(challenger.login_scopes))
-                .with("error", error.error.as_str())
-                .with("error_description", description);
-            challenged(status, &challenge, Json(error))
+            let scopes = without_offline_access(challenger.login_scopes);
+            let said = Said { error, missing_scope: None };
+            said.respond(challenger.challenge(&scopes))
+        }
+        Kind::Insufficient { ask, missing } => {
+            let error = OAuthError::new(ErrorCode::InsufficientScope, refusal.to_string());
+            let said = Said { error, missing_scope: Some(missing) };
+            said.respond(challenger.challenge(ask))
         }
         Kind::JsonRpc(status, code, id) => json_rpc::error_response(status, code, refusal, id),
         Kind::Unavailable => {
@@ -95,6 +98,25 @@ pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Respons
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, no_store);
     response
+}
+
+/// The body of an error, and what a program can read out of it.
+#[derive(Serialize)]
+struct Said<'a> {
+    #[serde(flatten)]
+    error: OAuthError,
+    /// What the token lacks. The challenge's `scope` is what to ask for, which is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_scope: Option<&'a ScopeSet>,
+}
+
+impl Said<'_> {
+    fn respond(self, challenge: Challenge) -> Response {
+        let description = self.error.error_description.clone().unwrap_or_default();
+        let challenge =
+            challenge.with("error", self.error.error.as_str()).with("error_description", description);
+        challenged(self.error.status(), &challenge, Json(self))
+    }
 }
 
 impl Challenger<'_> {

@@ -11,6 +11,7 @@ use http::{HeaderMap, Request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::caller::Caller;
 use crate::credential::{self, Unverified};
 use crate::json_rpc::{self, Message};
 use crate::permitted::Permitted;
@@ -55,6 +56,15 @@ impl ResourceServer {
     /// The rule that it broke.
     pub fn verify(&self, token: &str) -> Result<Verified, Refusal> {
         self.0.verifier.verify(Unverified(token), &self.0.settings)
+    }
+
+    /// Asks again whether a caller who was permitted something still may have it: for what goes on after
+    /// the request, such as a stream.
+    ///
+    /// # Errors
+    /// Where the token has expired since, or was revoked.
+    pub fn recheck(&self, caller: &Caller) -> Result<(), Refusal> {
+        self.0.verifier.recheck(caller, &self.0.settings)
     }
 
     /// Permits a request, or says why not. The body is read only where policy must see it, and

@@ -10,6 +10,9 @@ use hallpass_protocol::time::Clock;
 
 use crate::policy::Policy;
 
+/// The longest body that is read by default, in bytes: 4 MiB, as the official SDKs' servers have it.
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
 /// The settings of one protected resource.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,7 +32,7 @@ pub struct Settings {
     pub clock: Clock,
     /// How far an issuer's clock may be off: 30 seconds.
     pub leeway: Duration,
-    /// The longest body that is read where policy must read one, in bytes: 4 MiB.
+    /// The longest body that is read where policy must read one, in bytes: [`BODY_LIMIT`].
     pub body_limit: usize,
     /// How many verified tokens are remembered: 10,000, about 1 KiB each.
     pub remembered_tokens: usize,
@@ -48,7 +51,7 @@ impl Settings {
             revocations: Revocations::default(),
             clock,
             leeway: Duration::from_secs(30),
-            body_limit: 4 * 1024 * 1024,
+            body_limit: BODY_LIMIT,
             remembered_tokens: 10_000,
         }
     }
@@ -103,16 +106,24 @@ impl std::fmt::Debug for Keys {
 
 /// Knows which tokens were revoked. Asked for every request, remembered token or not.
 #[derive(Clone)]
-pub struct Revocations(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+pub struct Revocations(Arc<AskRevoked>);
+
+type AskRevoked = dyn Fn(&str) -> Option<bool> + Send + Sync;
 
 impl Revocations {
     /// `is_revoked` gets the `jti` of a token (RFC 9068 §2.2) and answers from memory.
     #[must_use]
     pub fn new(is_revoked: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::uncertain(move |jti| Some(is_revoked(jti)))
+    }
+
+    /// The same for a memory that can be out of date: `None` is "not known", and refuses the request with 503.
+    #[must_use]
+    pub fn uncertain(is_revoked: impl Fn(&str) -> Option<bool> + Send + Sync + 'static) -> Self {
         Self(Arc::new(is_revoked))
     }
 
-    pub(crate) fn contains(&self, jti: &str) -> bool {
+    pub(crate) fn contains(&self, jti: &str) -> Option<bool> {
         (self.0)(jti)
     }
 }

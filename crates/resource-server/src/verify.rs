@@ -65,6 +65,11 @@ impl Verifier {
         unrevoked(&caller, settings)?;
         Ok(Verified { caller })
     }
+
+    pub(crate) fn recheck(&self, caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
+        unexpired(caller, settings.clock.now(), settings)?;
+        unrevoked(caller, settings)
+    }
 }
 
 impl Remembered {
@@ -85,9 +90,13 @@ fn unexpired(caller: &Caller, now: Timestamp, settings: &Settings) -> Result<(),
     if now < caller.expires().after(settings.leeway) { Ok(()) } else { Err(JoseError::Expired.into()) }
 }
 
-/// RFC 7009 §2: a revoked token is dead at once.
+/// RFC 7009 §2: a revoked token is dead at once. What may have been revoked is not let in either.
 fn unrevoked(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
-    if settings.revocations.contains(caller.token_id()) { Err(Refusal::Revoked) } else { Ok(()) }
+    match settings.revocations.contains(caller.token_id()) {
+        Some(false) => Ok(()),
+        Some(true) => Err(Refusal::Revoked),
+        None => Err(Refusal::RevocationsUnavailable),
+    }
 }
 
 /// RFC 9068 §4.

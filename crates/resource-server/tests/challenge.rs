@@ -26,7 +26,8 @@ async fn without_a_credential() {
         assert!(challenge.is("Bearer"));
         assert_eq!(challenge.realm(), Some(RESOURCE));
         assert_eq!(challenge.resource_metadata(), Some(METADATA));
-        assert_eq!(challenge.scope(), Some(scopes("notes:read offline_access")));
+        // MCP 2026-07-28, "Refresh Tokens": offline_access is no requirement of a resource.
+        assert_eq!(challenge.scope(), Some(scopes("notes:read")));
         assert_eq!(challenge.error(), None);
         let body: Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!(body["resource_metadata"], METADATA);
@@ -42,7 +43,9 @@ async fn with_too_few_scopes() {
     for (scope, body, needed) in [
         ("", "{}", "notes:read"),
         ("notes:read", write, "notes:read notes:write"),
-        ("notes:write", write, "notes:read"),
+        ("notes:write", write, "notes:write notes:read"),
+        // What the token has is asked for again; what is between client and authorization server is not.
+        ("notes:read notes:admin offline_access", write, "notes:read notes:admin notes:write"),
     ] {
         let response = server.post(&server.token(scope), body).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
@@ -50,6 +53,9 @@ async fn with_too_few_scopes() {
         assert_eq!(challenge.error(), Some("insufficient_scope"));
         assert_eq!(challenge.resource_metadata(), Some(METADATA));
         assert_eq!(challenge.scope(), Some(scopes(needed)), "{scope}");
+        let missing = scopes(needed).difference(&scopes(scope)).to_string();
+        let body: Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(body["missing_scope"], missing, "{scope}");
     }
     let response = server.post(&server.token("notes:read notes:write"), write).await;
     assert_eq!(text(response).await, format!("alice:{write}"));

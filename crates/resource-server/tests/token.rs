@@ -11,10 +11,11 @@ use axum::body::Body;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hallpass_protocol::jose::{SigningKey, VerifyingKeys};
+use hallpass_resource_server::Revocations;
 use hallpass_testkit::issuer::TestIssuer;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{NOW, Protected, RESOURCE, challenge, protect, text};
+use support::{NOW, Protected, RESOURCE, challenge, protect, protect_with, text};
 
 fn segment(json: &Value) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(json.to_string())
@@ -227,6 +228,16 @@ async fn a_revoked_token_is_refused_remembered_or_not() {
     let fresh = server.token("notes:read");
     let response = server.post(&fresh, "{}").await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(text(response).await.contains("revoked"));
+}
+
+/// A good token, while the memory of revocations is out of date.
+#[tokio::test]
+async fn where_revocations_are_not_known_it_is_a_503() {
+    let server = protect_with(|settings| settings.revocations = Revocations::uncertain(|_| None));
+    let response = server.post(&server.token("notes:read"), "{}").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
     assert!(text(response).await.contains("revoked"));
 }
 

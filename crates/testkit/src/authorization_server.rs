@@ -3,8 +3,8 @@
 //! Both live at one origin. The person always agrees: `/authorize` answers 302 straight to the redirect
 //! URI. [`Script`] says what goes wrong, [`Seen`] counts what came in. The MCP server has the tools `echo`,
 //! `slow` (answers when [`Peer::release`] is called), `stream` (an event stream with a notification before the
-//! answer), `broken` (a stream that ends early and is taken up again by GET) and `write` (needs the scope
-//! `write`).
+//! answer), `long`, `long event` and `many events` (17 MiB at once, and 18 MiB in parts), `broken` (a stream
+//! that ends early and is taken up again by GET) and `write` (needs the scope `write`).
 
 use std::{
     collections::HashMap,
@@ -33,6 +33,8 @@ pub struct Script {
     pub challenge: Option<String>,
     /// `resource` in the resource metadata; `None` for no such document.
     pub resource: Option<String>,
+    /// `resource` in the metadata at the root of the host; `None` for no such document.
+    pub root_resource: Option<String>,
     /// `authorization_servers` in the resource metadata, in place of this peer.
     pub authorization_servers: Option<Vec<String>>,
     /// Whether tokens come with an ID token that alone is good at the MCP server.
@@ -51,8 +53,12 @@ pub struct Script {
     pub response: Vec<(&'static str, Option<String>)>,
     /// Lifetime of access tokens, in seconds.
     pub expires_in: u64,
+    /// What `initialize` is answered with, in place of a session.
+    pub initialize: Option<(u16, Value)>,
     /// What a refresh is answered with, in place of tokens.
     pub refresh: Option<(u16, Value)>,
+    /// Members of the token response to add or replace.
+    pub token: Value,
     /// How long the token endpoint thinks.
     pub delay: Duration,
     /// Whether codes for other devices (RFC 8628) are made, and what each question about one is answered with
@@ -148,6 +154,7 @@ impl Peer {
                 "Bearer resource_metadata=\"{origin}/.well-known/oauth-protected-resource/mcp\", scope=\"read\"".into(),
             ),
             resource: Some(format!("{origin}/mcp")),
+            root_resource: None,
             authorization_servers: None,
             id_token: false,
             forbid: false,
@@ -157,7 +164,9 @@ impl Peer {
             metadata: json!({}),
             response: Vec::new(),
             expires_in: 3600,
+            initialize: None,
             refresh: None,
+            token: json!({}),
             delay: Duration::ZERO,
             device: None,
             granted: None,
@@ -180,6 +189,7 @@ impl Peer {
         });
         let router = Router::new()
             .route("/.well-known/oauth-protected-resource/mcp", get(resource_metadata))
+            .route("/.well-known/oauth-protected-resource", get(root_metadata))
             .route("/.well-known/oauth-authorization-server", get(server_metadata))
             .route("/authorize", get(authorize))
             .route("/token", post(token))
@@ -235,9 +245,20 @@ type S = State<Arc<Shared>>;
 
 async fn resource_metadata(State(shared): S) -> Response {
     lock(&shared.seen).metadata_requests.push("/.well-known/oauth-protected-resource/mcp".into());
+    let resource = lock(&shared.script).resource.clone();
+    resource_document(&shared, resource)
+}
+
+async fn root_metadata(State(shared): S) -> Response {
+    lock(&shared.seen).metadata_requests.push("/.well-known/oauth-protected-resource".into());
+    let resource = lock(&shared.script).root_resource.clone();
+    resource_document(&shared, resource)
+}
+
+fn resource_document(shared: &Shared, resource: Option<String>) -> Response {
     let script = lock(&shared.script).clone();
     let issuers = script.authorization_servers.unwrap_or_else(|| vec![shared.origin.clone()]);
-    match script.resource {
+    match resource {
         Some(resource) => {
             let mut metadata = json!({"resource": resource, "authorization_servers": issuers});
             for (name, value) in script.resource_metadata.as_object().into_iter().flatten() {
@@ -411,6 +432,9 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
         lock(&shared.refresh).insert(refresh.clone(), scope);
         answer["refresh_token"] = json!(refresh);
     }
+    for (name, value) in script.token.as_object().into_iter().flatten() {
+        answer[name] = value.clone();
+    }
     Json(answer).into_response()
 }
 
@@ -482,6 +506,11 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
     };
     let answer = |result: Value| json!({"jsonrpc": "2.0", "id": id, "result": result});
     let events = |text: String| ([(header::CONTENT_TYPE, "text/event-stream")], text).into_response();
+    let refused = lock(&shared.script).initialize.clone().filter(|_| method == "initialize");
+    if let Some((status, mut body)) = refused {
+        body["id"] = id.clone();
+        return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
+    }
     match (method.as_str(), tool.as_str()) {
         ("initialize", _) => {
             let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "peer", "version": "1"}});
@@ -503,6 +532,13 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
             ))
         }
         ("tools/call", "broken") => events(format!("id: broken/{id}\nretry: 1\ndata:\n\n")),
+        ("tools/call", "long") => Json(answer(json!({"text": "x".repeat(17 << 20)}))).into_response(),
+        ("tools/call", "long event") => events(event(1, &answer(json!({"text": "x".repeat(17 << 20)})))),
+        ("tools/call", "many events") => {
+            let note = json!({"jsonrpc": "2.0", "method": "x", "params": {"text": "x".repeat(9 << 20)}});
+            let end = answer(json!({"tool": "many events"}));
+            events(format!("{}{}{}", event(1, &note), event(2, &note), event(3, &end)))
+        }
         ("tools/call", "fails") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => Json(answer(json!({"method": method, "params": body["params"]}))).into_response(),
     }

@@ -1,7 +1,7 @@
 //! The browser and its driver, from Debian's packages.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
@@ -28,9 +28,10 @@ pub(crate) fn browser() -> Result<()> {
     };
     process::with_patience(|| {
         process::run(apt_get(asking).args(["--quiet=2", "update"]))?;
-        process::run(
-            apt_get(asking).args(["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(PACKAGES),
-        )
+        let mut install = apt_get(asking);
+        install.args(["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(PACKAGES);
+        // What goes wrong is on standard error; the rest is a line for each step of each package.
+        process::run(install.stdout(Stdio::null()))
     })
 }
 

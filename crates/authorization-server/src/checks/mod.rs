@@ -3,7 +3,7 @@
 //! | step | what is checked | a refusal goes to |
 //! |---|---|---|
 //! | [`prove`] | client id, redirect URI | a page here: nothing redirects to a URI that is not proven |
-//! | [`check`] | everything else | the client, by the proven redirect URI |
+//! | [`check`] | everything else | the client, by the proven redirect URI; first a page here where a stranger chose it |
 //!
 //! [`check`] takes what only [`prove`] makes, so the order cannot be turned around.
 

@@ -3,7 +3,7 @@
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::redirect::RedirectUri;
 
-use crate::clients::{Client, Unresolved, resolve};
+use crate::clients::{Client, ClientKind, Unresolved, resolve};
 use crate::pages::Problem;
 use crate::server::Inner;
 
@@ -21,6 +21,14 @@ impl Proven {
 
     pub(crate) fn redirect(&self) -> &RedirectUri {
         &self.redirect
+    }
+
+    /// Whether a browser may be sent there although no person has decided anything yet. A stranger who registers a
+    /// client would have a link that begins here and ends at a site of theirs (RFC 9700 §4.11.2: where the redirect URI
+    /// is not trusted, the server informs the user and relies on the user's decision). The operator's own clients are
+    /// trusted, and a loopback URI leads to no site.
+    pub(crate) fn is_trusted_unasked(&self) -> bool {
+        self.client.kind == ClientKind::Configured || self.redirect.is_loopback()
     }
 }
 

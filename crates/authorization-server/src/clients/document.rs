@@ -9,7 +9,7 @@ use hallpass_protocol::json;
 use hallpass_protocol::redirect::{RedirectUri, RedirectUriError};
 use hallpass_protocol::registration::ClientMetadata;
 use http::HeaderMap;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::Value;
 use url::Url;
 
@@ -27,14 +27,21 @@ const FRESH_AT_LEAST: Duration = Duration::from_secs(60);
 const FRESH_AT_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a document describes no client.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum DocumentError {
-    /// It cannot be fetched.
-    #[error("it cannot be fetched ({0})")]
-    Fetch(#[from] FetchError),
+    /// It cannot be fetched. Why is for the log alone: whoever asks is a stranger, and would learn which names exist
+    /// inside the network and where they lead.
+    #[error("it cannot be fetched; the server's log says why")]
+    Fetch(#[source] FetchError),
+    /// Too many documents are being fetched.
+    #[error("too many documents are being fetched at this moment; try again in a few seconds")]
+    Busy,
     /// Another answer than 200.
     #[error("its server answered {0} instead of 200")]
     Status(u16),
+    /// CIMD-02 §4: JSON, and said to be JSON. Else any file that a site lets strangers upload could be a client.
+    #[error("its server does not call it application/json")]
+    NotJson,
     /// More than 5 KB.
     #[error("it is longer than {LONGEST_DOCUMENT} bytes")]
     TooLong,
@@ -90,12 +97,23 @@ pub(crate) fn is_document_url(id: &str, issuer: &Issuer) -> bool {
 /// Fetches and checks a document. Says how long it counts, too.
 pub(crate) async fn fetch(server: &Inner, id: &str) -> Result<(Client, Duration), DocumentError> {
     let url = Url::parse(id).map_err(|_| DocumentError::OtherClientId)?;
-    let fetched = server.fetcher.get(&url, "application/json").await?;
+    let fetched = server.fetcher.get(&url, "application/json").await.map_err(|error| {
+        tracing::warn!(client_id = id, %error, "a client's metadata document cannot be fetched");
+        DocumentError::Fetch(error)
+    })?;
     if fetched.status.as_u16() != 200 {
         return Err(DocumentError::Status(fetched.status.as_u16()));
     }
+    check_media_type(&fetched.headers)?;
     let client = read(id, &url, &fetched.body)?;
     Ok((client, freshness(&fetched.headers)))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), DocumentError> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    json.then_some(()).ok_or(DocumentError::NotJson)
 }
 
 fn read(id: &str, url: &Url, body: &[u8]) -> Result<Client, DocumentError> {
@@ -163,7 +181,7 @@ fn redirect_uris(metadata: &ClientMetadata) -> Result<Vec<RedirectUri>, Document
     if uris.is_empty() || uris.len() > MOST_REDIRECT_URIS {
         return Err(DocumentError::RedirectUris);
     }
-    Ok(uris.iter().map(|uri| RedirectUri::parse(uri)).collect::<Result<_, _>>()?)
+    Ok(uris.iter().map(|uri| RedirectUri::parse_claimed(uri)).collect::<Result<_, _>>()?)
 }
 
 /// RFC 9111 §5.2.2: `no-store` and `no-cache` mean the least, which still spares the client's server one
@@ -248,6 +266,13 @@ mod tests {
     }
 
     #[test]
+    fn a_scheme_that_any_app_could_have_is_refused() {
+        let error = read_with("redirect_uris", json!(["evilapp://claude.ai/cb"])).unwrap_err();
+        assert!(matches!(error, DocumentError::RedirectUri(RedirectUriError::UnknownScheme(_))));
+        assert!(read_with("redirect_uris", json!(["cursor://anysphere.cursor-mcp/cb"])).is_ok());
+    }
+
+    #[test]
     fn other_flows_are_refused() {
         let error = read_with("grant_types", json!(["client_credentials"])).unwrap_err();
         assert!(matches!(error, DocumentError::GrantTypes));
@@ -289,6 +314,21 @@ mod tests {
         let issuer = Issuer::parse("http://localhost:8080").unwrap();
         assert!(is_document_url("http://localhost:3000/client.json", &issuer));
         assert!(!is_document_url("http://app.example/client.json", &issuer));
+    }
+
+    #[test]
+    fn only_what_is_called_json_is_read() {
+        let check = |kind: &'static str| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
+            check_media_type(&headers).is_ok()
+        };
+        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/cimd+json"] {
+            assert!(check(kind), "{kind}");
+        }
+        for kind in ["text/html", "text/plain", "application/octet-stream", "image/svg+xml", "x/y+json", ""] {
+            assert!(!check(kind), "{kind}");
+        }
+        assert!(check_media_type(&HeaderMap::new()).is_err());
     }
 
     #[test]

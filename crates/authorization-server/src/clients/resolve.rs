@@ -34,10 +34,5 @@ pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolv
         return Err(Unresolved::Unknown);
     }
     let now = server.store.now();
-    if let Some(client) = server.documents.get(id, now) {
-        return Ok(client);
-    }
-    let (client, fresh_for) = document::fetch(server, id).await?;
-    server.documents.insert(client.clone(), now.after(fresh_for));
-    Ok(client)
+    Ok(server.documents.get_or_fetch(id, now, document::fetch(server, id)).await?)
 }

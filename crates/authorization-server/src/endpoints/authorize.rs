@@ -5,16 +5,21 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::{FormError, Parameters};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
+use url::form_urlencoded;
 
+use super::consent::receiver;
 use super::interaction::Interaction;
 use super::oauth_answer::form;
 use super::redirect::{ToClient, see_other};
 use super::{Server, consent};
-use crate::checks::{AuthorizationRequest, check, prove, state};
+use crate::checks::{AuthorizationRequest, Proven, check, prove, state};
 use crate::login::current_session;
-use crate::pages::Problem;
+use crate::pages::{FormTarget, Problem, RefusedPage, answer};
 use crate::store::SessionRow;
+
+/// What fits into a request line everywhere.
+const LONGEST_QUERY: usize = 16 * 1024;
 
 pub(super) async fn get(
     State(server): State<Server>,
@@ -22,18 +27,33 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Response {
     let parameters = Parameters::parse(query.as_deref().unwrap_or_default());
-    authorize(&server, &headers, parameters.map_err(|error| unreadable(&error)))
-        .await
-        .unwrap_or_else(Problem::into_response)
+    match parameters {
+        Ok(parameters) => {
+            authorize(&server, &headers, &parameters).await.unwrap_or_else(Problem::into_response)
+        }
+        Err(error) => unreadable(&error).into_response(),
+    }
 }
 
-/// OpenID Connect Core §3.1.2.1: a long request may come as a form.
+/// OpenID Connect Core §3.1.2.1: a request may come as a form. It goes on as a GET: a form that another site sends comes
+/// without the browser's cookies (`SameSite=Lax`), and a new one would take the place of the one that is there.
 pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    let parameters = form(&headers, &body).map_err(|error| {
-        let why = error.error_description.unwrap_or_default();
-        Problem::client(format!("The request cannot be read: {why}."))
-    });
-    authorize(&server, &headers, parameters).await.unwrap_or_else(Problem::into_response)
+    match as_query(&headers, &body) {
+        Ok(query) => see_other(&server.path(&format!("/authorize?{query}"))),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Every parameter in its place, one that is there twice too: judging them is not done here.
+fn as_query(headers: &HeaderMap, body: &[u8]) -> Result<String, Problem> {
+    let refused = |why: &str| Problem::client(format!("The request cannot be read: {why}."));
+    form(headers, body).map_err(|error| refused(&error.error_description.unwrap_or_default()))?;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let query = query.extend_pairs(form_urlencoded::parse(body)).finish();
+    if query.len() > LONGEST_QUERY {
+        return Err(refused("it is too long"));
+    }
+    Ok(query)
 }
 
 fn unreadable(error: &FormError) -> Problem {
@@ -44,23 +64,37 @@ fn unreadable(error: &FormError) -> Problem {
 async fn authorize(
     server: &Server,
     headers: &HeaderMap,
-    parameters: Result<Parameters, Problem>,
+    parameters: &Parameters,
 ) -> Result<Response, Problem> {
-    let parameters = parameters?;
-    let proven = prove(server, &parameters).await?;
-    let to_client = ToClient::new(&proven, state::of(&parameters), &server.settings.issuer);
-    let request = match check(&parameters, &proven, &server.settings) {
+    let proven = prove(server, parameters).await?;
+    let to_client = ToClient::new(&proven, state::of(parameters), &server.settings.issuer);
+    let request = match check(parameters, &proven, &server.settings) {
         Ok(request) => request,
-        Err(refused) => return Ok(to_client.error(&refused)),
+        Err(refused) => return Ok(tell(&proven, &to_client, &refused)),
     };
     let session = current_session(server, headers).await?;
     let session = session.filter(|_| !request.prompt.login);
     let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?;
     match (session, known) {
         (Some(session), true) => consent::grant(server, &session, &request, &to_client).await,
-        (session, _) if request.prompt.silent => Ok(to_client.error(&silent(session.as_ref()))),
+        (session, _) if request.prompt.silent => Ok(tell(&proven, &to_client, &silent(session.as_ref()))),
         (session, _) => ask(server, headers, request, session.is_some()).await,
     }
+}
+
+/// Tells the client what is wrong (OAuth 2.1 §4.1.2.1). Where a stranger chose the place, its person goes there only by
+/// following a link that names it (RFC 9700 §4.11.2).
+fn tell(proven: &Proven, to_client: &ToClient<'_>, refused: &OAuthError) -> Response {
+    if proven.is_trusted_unasked() {
+        return to_client.error(refused);
+    }
+    let page = RefusedPage {
+        client: proven.client().shown_name(),
+        error: refused.error.as_str(),
+        receiver: receiver(proven.redirect()),
+        back: to_client.error_location(refused),
+    };
+    answer(StatusCode::BAD_REQUEST, &page, &FormTarget::None)
 }
 
 /// Saves the request for this browser, and shows the next page.
@@ -71,7 +105,7 @@ async fn ask(
     logged_in: bool,
 ) -> Result<Response, Problem> {
     let browser = server.cookies.browser(headers);
-    let interaction = Interaction::begin(server, browser.clone(), request).await?;
+    let interaction = Interaction::begin(server, browser.clone(), request, logged_in).await?;
     let page = if logged_in { "/consent" } else { "/login" };
     let mut response = see_other(&interaction.page(server, page));
     server.cookies.keep_browser(response.headers_mut(), &browser);

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::redirect::RedirectUri;
 use hallpass_protocol::scope::ScopeSet;
 use http::{HeaderMap, StatusCode};
 
@@ -115,7 +116,8 @@ pub(super) async fn is_remembered(
     let Some(session) = session.filter(|_| !imitable && !request.prompt.consent) else {
         return Ok(false);
     };
-    let agreed = server.store.find_consent(consent(session, request)).await?;
+    let receiver = request.redirect_uri.receiver();
+    let agreed = server.store.find_consent(consent(session, request, &receiver)).await?;
     let agreed = agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok());
     Ok(agreed.is_some_and(|agreed| request.scopes.is_subset(&agreed)))
 }
@@ -126,15 +128,17 @@ async fn remember(
     session: &SessionRow,
     request: &AuthorizationRequest,
 ) -> Result<(), Problem> {
-    let consent = consent(session, request);
+    let receiver = request.redirect_uri.receiver();
+    let consent = consent(session, request, &receiver);
     let before = server.store.find_consent(consent).await?;
     let before = before.and_then(|scopes| ScopeSet::parse(&scopes).ok()).unwrap_or_default();
     let all = before.union(&request.scopes).to_string();
     Ok(server.store.save_consent(consent, &all).await?)
 }
 
-fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest) -> Consent<'a> {
-    Consent { user_id: &session.user_id, client_id: &request.client_id, resource: request.resource.as_str() }
+fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest, receiver: &'a str) -> Consent<'a> {
+    let resource = request.resource.as_str();
+    Consent { user_id: &session.user_id, client_id: &request.client_id, resource, receiver }
 }
 
 /// Issues the code, hashed at rest and bound to everything (OAuth 2.1 §4.1.2), and sends it to the client.
@@ -161,6 +165,17 @@ pub(super) async fn grant(
     Ok(to_client.code(&code))
 }
 
+/// Who gets the answer. In a private-use URI (RFC 8252 §7.1) only the scheme says so; the host in
+/// `evilapp://trusted.example/` is decoration.
+pub(super) fn receiver(redirect: &RedirectUri) -> String {
+    match redirect.host() {
+        _ if redirect.is_private_use() => format!("{}: (an app on this device)", redirect.scheme()),
+        Some(host) if redirect.is_loopback() => format!("{host} (this computer)"),
+        Some(host) => host.to_owned(),
+        None => format!("{}:", redirect.scheme()),
+    }
+}
+
 async fn page(
     server: &Server,
     headers: &HeaderMap,
@@ -185,11 +200,7 @@ async fn page(
             ClientKind::Configured => "added by the operator of this server",
             _ => "registered itself; its name is not verified",
         },
-        redirect_host: match redirect.host() {
-            Some(host) if redirect.is_loopback() => format!("{host} (this computer)"),
-            Some(host) => host.to_owned(),
-            None => format!("{}:", redirect.scheme()),
-        },
+        redirect_host: receiver(redirect),
         loopback_only: client.is_loopback_only() && client.is_public(),
         app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
         resource: resource.name.clone(),

@@ -11,6 +11,10 @@ use crate::random::{digest, id};
 use crate::settings::Resource;
 use crate::store::StoreError;
 
+/// So many wait for a login at once, each of some 10 KB at most. Beyond that the oldest make room: a flood costs honest
+/// people their place in it, and the disk nothing.
+const MOST_ANONYMOUS: i64 = 5_000;
+
 /// A waiting request, in the right browser. Only [`Interaction::begin`] and [`Interaction::resume`] make one.
 pub(super) struct Interaction {
     pub(super) id: String,
@@ -24,10 +28,15 @@ impl Interaction {
         server: &Server,
         browser: Browser,
         request: AuthorizationRequest,
+        logged_in: bool,
     ) -> Result<Self, StoreError> {
         let id = id();
         let ends = server.store.now().after(server.settings.lifetimes.interaction);
-        server.store.insert_interaction(&id, &digest(&browser.token), &to_json(&request)?, ends).await?;
+        let (browser_hash, json) = (digest(&browser.token), to_json(&request)?);
+        server.store.insert_interaction(&id, &browser_hash, &json, logged_in, ends).await?;
+        if !logged_in {
+            server.store.bound_anonymous_interactions(MOST_ANONYMOUS, &id).await?;
+        }
         Ok(Self { id, request, browser })
     }
 
@@ -76,13 +85,9 @@ impl Interaction {
 
     /// Notes that the person has just logged in.
     pub(super) async fn logged_in(&mut self, server: &Server) -> Result<(), StoreError> {
-        if self.request.prompt.login {
-            self.request.prompt.login = false;
-            let request = to_json(&self.request)?;
-            let browser = digest(&self.browser.token);
-            server.store.update_interaction(&self.id, &browser, &request).await?;
-        }
-        Ok(())
+        self.request.prompt.login = false;
+        let request = to_json(&self.request)?;
+        server.store.log_in_interaction(&self.id, &digest(&self.browser.token), &request).await
     }
 
     /// Ends it. One of several callers goes on.

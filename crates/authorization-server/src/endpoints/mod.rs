@@ -18,8 +18,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
-use http::Method;
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::server::Inner;
@@ -47,10 +50,19 @@ pub(crate) fn router(server: Server) -> Router {
         "" => under_issuer,
         base => Router::new().nest(base, under_issuer),
     };
-    endpoints
+    let over_tls = server.settings.issuer.url().scheme() == "https";
+    let router = endpoints
         .merge(metadata::router(&server).layer(cors()))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
-        .with_state(server)
+        .with_state(server);
+    if over_tls { router.layer(map_response(stay_on_tls)) } else { router }
+}
+
+/// RFC 6797 §6.1: a year. Subdomains are not ours to speak for.
+async fn stay_on_tls(mut response: Response) -> Response {
+    let year = HeaderValue::from_static("max-age=31536000");
+    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
+    response
 }
 
 /// What has no cookies may be called from any page; clients in browsers do.

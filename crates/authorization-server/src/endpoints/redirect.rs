@@ -34,20 +34,25 @@ impl<'a> ToClient<'a> {
     }
 
     pub(super) fn code(&self, code: &str) -> Response {
-        self.send([Some(("code", code)), None])
+        see_other(&self.location([Some(("code", code)), None]))
     }
 
     pub(super) fn error(&self, error: &OAuthError) -> Response {
+        see_other(&self.error_location(error))
+    }
+
+    /// Where the browser brings the error to the client.
+    pub(super) fn error_location(&self, error: &OAuthError) -> String {
         let (code, description) = (error.error.as_str(), error.error_description.as_deref());
         tracing::info!(error = code, description, "an authorization request was refused");
         let description = description.map(|text| ("error_description", text));
-        self.send([Some(("error", code)), description])
+        self.location([Some(("error", code)), description])
     }
 
-    fn send(&self, answer: [Option<(&str, &str)>; 2]) -> Response {
+    fn location(&self, answer: [Option<(&str, &str)>; 2]) -> String {
         let state = self.state.map(|state| ("state", state));
         let issuer = Some(("iss", self.issuer.as_str()));
         let parameters = answer.into_iter().chain([state, issuer]).flatten();
-        see_other(&self.redirect.with_params(parameters))
+        self.redirect.with_params(parameters)
     }
 }

@@ -1,9 +1,11 @@
 //! `/register`: clients register themselves (RFC 7591).
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use hallpass_protocol::json::from_slice_unique;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
@@ -17,24 +19,36 @@ use super::Server;
 use super::oauth_answer::{error, json};
 use crate::clients::{AUTHORIZATION_CODE, REFRESH_TOKEN};
 use crate::grants::storage;
-use crate::random::{id, token};
+use crate::login::network;
+use crate::random::{digest, id, token};
 use crate::settings::RegistrationPolicy;
-use crate::store::{ClientOrigin, ClientRow};
+use crate::store::{ClientOrigin, ClientRow, RegistrationQuota};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+/// One address may have this part of the hour's registrations.
+const SHARE: u32 = 5;
 const MOST_REDIRECT_URIS: usize = 20;
 /// Names are cut when they are shown; this only bounds the row.
 const LONGEST_NAME: usize = 200;
 
-pub(super) async fn post(State(server): State<Server>, body: Bytes) -> Response {
-    match register(&server, &body).await {
+pub(super) async fn post(
+    State(server): State<Server>,
+    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
+    body: Bytes,
+) -> Response {
+    let address = connection.map(|Extension(ConnectInfo(address))| address.ip());
+    match register(&server, address, &body).await {
         Ok(information) => json(StatusCode::CREATED, &information),
         Err(refused) => error(&refused),
     }
 }
 
-async fn register(server: &Server, body: &[u8]) -> Result<ClientInformation, OAuthError> {
-    check_policy(server).await?;
+async fn register(
+    server: &Server,
+    address: Option<IpAddr>,
+    body: &[u8],
+) -> Result<ClientInformation, OAuthError> {
+    let per_hour = per_hour(server)?;
     let asked = metadata(body)?;
     check_redirect_uris(&asked)?;
     let method = auth_method(&asked)?;
@@ -54,10 +68,7 @@ async fn register(server: &Server, body: &[u8]) -> Result<ClientInformation, OAu
         scopes: None,
         created_at: server.store.now(),
     };
-    server.store.insert_client(&row).await.map_err(|failed| {
-        tracing::error!(error = %failed, "the store failed");
-        storage()
-    })?;
+    insert(server, &row, per_hour, address).await?;
     Ok(ClientInformation {
         client_id_issued_at: Some(row.created_at),
         // RFC 7591 §3.2.1: required with a secret; zero is for ever.
@@ -85,26 +96,43 @@ fn registered(
     }
 }
 
-async fn check_policy(server: &Server) -> Result<(), OAuthError> {
-    let RegistrationPolicy::Open { per_hour } = server.settings.registration else {
-        return Err(OAuthError::new(
+fn per_hour(server: &Server) -> Result<u32, OAuthError> {
+    match server.settings.registration {
+        RegistrationPolicy::Open { per_hour } => Ok(per_hour),
+        RegistrationPolicy::Off => Err(OAuthError::new(
             ErrorCode::AccessDenied,
             "clients cannot register themselves here; use a client ID metadata document, or ask the operator to add the client",
-        ));
+        )),
+    }
+}
+
+/// All together may register so many, and one address a fifth of them, where addresses are people's own. This machine
+/// has no share: whoever is on it could register from anywhere on it.
+async fn insert(
+    server: &Server,
+    row: &ClientRow,
+    per_hour: u32,
+    address: Option<IpAddr>,
+) -> Result<(), OAuthError> {
+    let address = address
+        .filter(|address| server.settings.count_addresses && !address.to_canonical().is_loopback())
+        .map(|address| digest(&format!("registration\0{}", network(address))));
+    let quota = RegistrationQuota {
+        since: server.store.now().before(HOUR),
+        in_all: per_hour,
+        from: address.as_deref().map(|address| (address, (per_hour / SHARE).max(1))),
     };
-    let hour_ago = server.store.now().before(HOUR);
-    let lately = server.store.count_registrations(hour_ago).await;
-    let lately = lately.map_err(|failed| {
-        tracing::error!(error = %failed, "the store failed");
-        storage()
-    })?;
-    if lately >= u64::from(per_hour) {
-        return Err(OAuthError::new(
+    match server.store.register_client(row, quota).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(OAuthError::new(
             ErrorCode::TemporarilyUnavailable,
             "too many clients have registered within an hour; try again later, or use a client ID metadata document",
-        ));
+        )),
+        Err(failed) => {
+            tracing::error!(error = %failed, "the store failed");
+            Err(storage())
+        }
     }
-    Ok(())
 }
 
 fn metadata(body: &[u8]) -> Result<ClientMetadata, OAuthError> {
@@ -122,7 +150,7 @@ fn check_redirect_uris(asked: &ClientMetadata) -> Result<(), OAuthError> {
         return Err(refused(&format!("there are more than {MOST_REDIRECT_URIS} redirect_uris")));
     }
     for uri in &asked.redirect_uris {
-        RedirectUri::parse(uri).map_err(|error| refused(&format!("{uri}: {error}")))?;
+        RedirectUri::parse_claimed(uri).map_err(|error| refused(&format!("{uri}: {error}")))?;
     }
     Ok(())
 }

@@ -42,8 +42,8 @@ impl From<Busy> for LoginRefused {
 /// Checks name and password, and says whose they are. Counted before it is checked, for the account and for the
 /// address, whether the account exists or not.
 ///
-/// A browser in which the account has logged in before is counted by itself. Otherwise whoever keeps on guessing would
-/// keep the owner out.
+/// A browser in which the account has logged in before is counted by itself, for the account and for the address.
+/// Otherwise whoever keeps on guessing would keep the owner out.
 pub(crate) async fn log_in(
     server: &Inner,
     browser: &Browser,
@@ -53,10 +53,12 @@ pub(crate) async fn log_in(
 ) -> Result<String, LoginRefused> {
     let key = UserName::parse(name).map_or_else(|_| String::new(), |name| name.key);
     let known = digest(&format!("browser\0{}\0{key}", browser.token));
-    let account = match server.store.is_known_browser(&known).await? {
+    let is_known = server.store.is_known_browser(&known).await?;
+    let account = match is_known {
         true => known.clone(),
         false => digest(&format!("account\0{key}")),
     };
+    let address = address.filter(|_| server.settings.count_addresses && !is_known);
     let address = address.map(|address| digest(&format!("address\0{}", network(address))));
     if let Some(address) = &address {
         begin(server, address, FREE_FOR_ADDRESS).await?;
@@ -86,7 +88,7 @@ async fn begin(server: &Inner, subject: &str, free: i64) -> Result<(), LoginRefu
 }
 
 /// One customer of an IPv6 network has 2⁶⁴ addresses, so they count as one.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,

@@ -7,7 +7,7 @@ mod session;
 mod user_name;
 
 pub use admin::{AddUserError, Users};
-pub(crate) use attempt::{LoginRefused, log_in};
+pub(crate) use attempt::{LoginRefused, log_in, network};
 pub use password::WeakPassword;
 pub(crate) use password::{Busy, Passwords, check_strength, hash};
 pub(crate) use session::current_session;

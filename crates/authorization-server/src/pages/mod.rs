@@ -79,6 +79,18 @@ pub(crate) struct SetupDonePage {
     pub(crate) resources: Vec<String>,
 }
 
+/// A request that was refused, where the person decides whether its client hears of it.
+#[derive(Template)]
+#[template(path = "refused.html")]
+pub(crate) struct RefusedPage<'a> {
+    pub(crate) client: String,
+    /// The error code. Descriptions may quote the request, so they stand in the log and in the link alone.
+    pub(crate) error: &'a str,
+    /// Where the link leads.
+    pub(crate) receiver: String,
+    pub(crate) back: String,
+}
+
 /// Turns a page into an answer, with the headers that every page has.
 pub(crate) fn answer(status: StatusCode, page: &impl Template, target: &FormTarget) -> Response {
     match page.render() {

@@ -1,5 +1,7 @@
 //! Text that a stranger chose, made fit to be shown. Escaping it is the templates' part.
 
+use hallpass_protocol::is_deceptive;
+
 /// Longer names are cut.
 const LONGEST: usize = 80;
 
@@ -14,17 +16,6 @@ pub(crate) fn shown(text: &str) -> String {
     }
     let collapsed: Vec<&str> = shown.split(' ').filter(|word| !word.is_empty()).collect();
     collapsed.join(" ")
-}
-
-/// Unicode control and format characters that a name of an app has no use for.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

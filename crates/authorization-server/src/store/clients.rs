@@ -36,6 +36,17 @@ pub(crate) struct ClientRow {
     pub(crate) created_at: Timestamp,
 }
 
+/// How many clients may register themselves in a while.
+#[derive(Copy, Clone)]
+pub(crate) struct RegistrationQuota<'a> {
+    /// When the while began.
+    pub(crate) since: Timestamp,
+    /// All together.
+    pub(crate) in_all: u32,
+    /// One address (hashed), and its share.
+    pub(crate) from: Option<(&'a str, u32)>,
+}
+
 type Columns = (String, String, Option<String>, String, Option<String>, String, String, Option<String>, i64);
 
 impl ClientRow {
@@ -103,26 +114,172 @@ impl Store {
         rows.into_iter().map(ClientRow::read).collect()
     }
 
-    /// How many clients have registered themselves since then.
-    pub(crate) async fn count_registrations(&self, since: Timestamp) -> Result<u64> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM clients WHERE origin = 'dynamic' AND created_at > $1")
-                .bind(since.unix())
-                .fetch_one(self.reader())
-                .await?;
-        Ok(count.unsigned_abs())
+    /// Inserts a client that registers itself. One statement counts and decides, so that many at once cannot slip through
+    /// together. False where the quota is used up.
+    pub(crate) async fn register_client(
+        &self,
+        client: &ClientRow,
+        quota: RegistrationQuota<'_>,
+    ) -> Result<bool> {
+        let (from, share) = quota.from.unzip();
+        let made = sqlx::query(
+            "INSERT INTO clients (id, origin, name, auth_method, secret_hash, redirect_uris,
+                                  grant_types, scopes, created_at, registered_from)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+             WHERE (SELECT COUNT(*) FROM clients WHERE origin = $2 AND created_at > $11) < $12
+               AND (SELECT COUNT(*) FROM clients
+                    WHERE origin = $2 AND created_at > $11 AND registered_from = $10) < $13",
+        )
+        .bind(&client.id)
+        .bind(ClientOrigin::Dynamic.as_str())
+        .bind(&client.name)
+        .bind(&client.auth_method)
+        .bind(&client.secret_hash)
+        .bind(to_json(&client.redirect_uris))
+        .bind(to_json(&client.grant_types))
+        .bind(&client.scopes)
+        .bind(client.created_at.unix())
+        .bind(from)
+        .bind(quota.since.unix())
+        .bind(i64::from(quota.in_all))
+        .bind(i64::from(share.unwrap_or(quota.in_all)))
+        .execute(self.writer())
+        .await?;
+        Ok(made.rows_affected() == 1)
     }
 
-    /// Takes the client away, with its grants and what people agreed to. False where nobody has the id.
+    /// Takes the client away, with its grants and what people agreed to, all or nothing. A client with a metadata document
+    /// has no row, and can have all the rest. False where there was nothing to end.
     pub(crate) async fn remove_client(&self, id: &str) -> Result<bool> {
-        self.revoke_grants_of_client(id).await?;
         let mut tx = self.begin().await?;
-        for delete in ["DELETE FROM consents WHERE client_id = $1", "DELETE FROM codes WHERE client_id = $1"]
-        {
-            sqlx::query(delete).bind(id).execute(&mut *tx).await?;
+        let revoked = self.revoke_grants_where_client(&mut tx, id).await?;
+        let mut ended = !revoked.is_empty();
+        for delete in [
+            "DELETE FROM consents WHERE client_id = $1",
+            "DELETE FROM codes WHERE client_id = $1",
+            "DELETE FROM clients WHERE id = $1",
+        ] {
+            ended |= sqlx::query(delete).bind(id).execute(&mut *tx).await?.rows_affected() > 0;
         }
-        let removed = sqlx::query("DELETE FROM clients WHERE id = $1").bind(id).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(removed.rows_affected() == 1)
+        self.remember_revoked(revoked);
+        Ok(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+
+    use super::*;
+    use crate::keys::MasterKey;
+
+    const HOUR: i64 = 60 * 60;
+    const DAY: i64 = 24 * HOUR;
+
+    async fn store(folder: &tempfile::TempDir, clock: &FakeClock) -> Store {
+        let key = MasterKey::from_bytes([1; 32]);
+        Store::open(&folder.path().join("db"), key, clock.clock()).await.unwrap()
+    }
+
+    fn row(id: &str, now: i64) -> ClientRow {
+        ClientRow {
+            id: id.to_owned(),
+            origin: ClientOrigin::Dynamic,
+            name: None,
+            auth_method: "none".to_owned(),
+            secret_hash: None,
+            redirect_uris: Vec::new(),
+            grant_types: Vec::new(),
+            scopes: None,
+            created_at: Timestamp::from_unix(now),
+        }
+    }
+
+    fn quota(in_all: u32) -> RegistrationQuota<'static> {
+        RegistrationQuota { since: Timestamp::from_unix(0), in_all, from: None }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_at_once_as_many_register_as_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
+        let store = store(&folder, &clock).await;
+        let callers: Vec<_> = (0..32)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(
+                    async move { store.register_client(&row(&n.to_string(), HOUR), quota(10)).await },
+                )
+            })
+            .collect();
+        let mut registered = 0;
+        for caller in callers {
+            registered += usize::from(caller.await.unwrap().unwrap());
+        }
+        assert_eq!(registered, 10);
+    }
+
+    #[tokio::test]
+    async fn one_address_has_its_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
+        let store = store(&folder, &clock).await;
+        let register = async |id: &str, from| {
+            let quota = RegistrationQuota { from: Some((from, 2)), ..quota(3) };
+            store.register_client(&row(id, HOUR), quota).await.unwrap()
+        };
+        assert!(register("1", "a").await && register("2", "a").await);
+        assert!(!register("3", "a").await, "the share of one");
+        assert!(register("4", "b").await, "is not taken from others");
+        assert!(!register("5", "b").await, "three in all");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_nobody_uses_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
+        let store = store(&folder, &clock).await;
+        let at = Timestamp::from_unix;
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        for id in ["unused", "used", "granted"] {
+            assert!(store.register_client(&row(id, HOUR), quota(10)).await.unwrap());
+        }
+        let configured = ClientRow { origin: ClientOrigin::Configured, ..row("configured", HOUR) };
+        assert!(store.insert_client(&configured).await.unwrap());
+        for id in ["used", "granted"] {
+            let code = crate::store::CodeRow::sample("u", HOUR + 60);
+            let code = crate::store::CodeRow { client_id: id.to_owned(), grant_id: id.to_owned(), ..code };
+            store.insert_code(id, &code).await.unwrap();
+        }
+        assert!(store.redeem_code("granted", at(HOUR + 200 * DAY), None).await.unwrap());
+        let left = async |now: i64| {
+            clock.set(at(now));
+            store.sweep().await.unwrap();
+            let mut ids = Vec::new();
+            for id in ["unused", "used", "granted", "configured"] {
+                ids.extend(store.find_client(id).await.unwrap().map(|row| row.id));
+            }
+            ids.join(" ")
+        };
+        assert_eq!(left(HOUR + DAY - 1).await, "unused used granted configured");
+        assert_eq!(left(HOUR + DAY).await, "used granted configured");
+        assert_eq!(left(HOUR + 90 * DAY).await, "granted configured");
+        assert_eq!(left(HOUR + 200 * DAY).await, "configured");
+    }
+
+    #[tokio::test]
+    async fn removing_ends_what_a_client_without_a_row_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
+        let store = store(&folder, &clock).await;
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        let code = crate::store::CodeRow::sample("u", HOUR + 60);
+        let code = crate::store::CodeRow { client_id: "https://app.example/c".to_owned(), ..code };
+        store.insert_code("c", &code).await.unwrap();
+        assert!(store.redeem_code("c", Timestamp::from_unix(9 * DAY), None).await.unwrap());
+        assert!(store.remove_client("https://app.example/c").await.unwrap(), "its grant has ended");
+        assert_eq!(store.revoked().is_revoked("x.token"), Ok(true));
+        assert!(!store.remove_client("https://app.example/c").await.unwrap());
     }
 }

@@ -21,7 +21,14 @@ pub(crate) struct CodeRow {
 }
 
 impl Store {
+    /// Stores a code, and notes that its client is in use.
     pub(crate) async fn insert_code(&self, code_hash: &str, code: &CodeRow) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE clients SET used_at = $2 WHERE id = $1 AND origin = 'dynamic'")
+            .bind(&code.client_id)
+            .bind(self.now().unix())
+            .execute(&mut *tx)
+            .await?;
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
                                 resource, scopes, refreshable, expires_at)
@@ -37,8 +44,9 @@ impl Store {
         .bind(&code.scopes)
         .bind(i64::from(code.refreshable))
         .bind(code.expires_at.unix())
-        .execute(self.writer())
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(())
     }
 

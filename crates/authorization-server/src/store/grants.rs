@@ -36,9 +36,13 @@ impl Store {
         .await
     }
 
-    /// Ends every grant of a client.
-    pub(crate) async fn revoke_grants_of_client(&self, client_id: &str) -> Result<()> {
-        self.revoke_where(
+    pub(super) async fn revoke_grants_where_client(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        client_id: &str,
+    ) -> Result<Vec<String>> {
+        self.revoke_in(
+            tx,
             "UPDATE grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL RETURNING id",
             client_id,
         )
@@ -80,7 +84,7 @@ impl Store {
                  ON CONFLICT (revoked) DO NOTHING",
             )
             .bind(id)
-            .bind(self.revocation_ends().unix())
+            .bind(revocation_ends(self.now()).unix())
             .execute(&mut **tx)
             .await?;
         }
@@ -89,11 +93,12 @@ impl Store {
 
     /// Only after the commit: what memory says must be true after a restart.
     pub(super) fn remember_revoked(&self, revoked: Vec<String>) {
-        let until = self.revocation_ends();
+        let until = revocation_ends(self.now());
         self.revoked().insert(revoked.into_iter().map(|id| (id, until)));
     }
+}
 
-    pub(super) fn revocation_ends(&self) -> Timestamp {
-        self.now().after(LONGEST_ACCESS_TOKEN).after(LEEWAY)
-    }
+/// When the last access token is dead that was alive at this time.
+pub(super) fn revocation_ends(revoked_at: Timestamp) -> Timestamp {
+    revoked_at.after(LONGEST_ACCESS_TOKEN).after(LEEWAY)
 }

@@ -31,7 +31,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 use crate::keys::{MasterKey, Unsealable};
 use crate::revocations::Revocations;
 
-pub(crate) use clients::{ClientOrigin, ClientRow};
+pub(crate) use clients::{ClientOrigin, ClientRow, RegistrationQuota};
 pub(crate) use codes::CodeRow;
 pub(crate) use consents::Consent;
 pub(crate) use grants::{GrantRow, LONGEST_ACCESS_TOKEN};
@@ -70,6 +70,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// Others than the owner can read or write the database.
+    #[error("the database {path} is open to others (mode {mode:o}): run `chmod 600 {path}`")]
+    OpenToOthers {
+        /// The database file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// The database's tables could not be brought up to date.
     #[error(

@@ -26,6 +26,7 @@ impl Store {
     pub async fn open(path: &Path, key: MasterKey, clock: Clock) -> Result<Self> {
         let refused = |source| StoreError::Open { path: path.to_owned(), source };
         make_private(path).map_err(refused)?;
+        check_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -51,7 +52,7 @@ impl Store {
             clock: clock.clone(),
             revocations: Revocations::new(clock),
         }));
-        store.read_revocations().await?;
+        store.read_all_revocations().await?;
         Ok(store)
     }
 }
@@ -66,6 +67,20 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         builder.create(folder)?;
     }
     private_file(path).map(drop)
+}
+
+/// Whoever reads the database has the hashes of passwords; whoever writes it is a user.
+fn check_private(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let refused = |source| StoreError::Open { path: path.to_owned(), source };
+        let mode = std::fs::metadata(path).map_err(refused)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(StoreError::OpenToOthers { path: path.to_owned(), mode });
+        }
+    }
+    Ok(())
 }
 
 fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
@@ -92,14 +107,13 @@ async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
 }
 
 fn migrations() -> Migrator {
-    let first = include_str!("migrations/0001_first_light.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first light".into(),
-        MigrationType::Simple,
-        first.into_sql_str(),
-        false,
-    )])
+    let step = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        step(1, "first light", include_str!("migrations/0001_first_light.sql")),
+        step(2, "strangers", include_str!("migrations/0002_strangers.sql")),
+    ])
 }
 
 #[cfg(test)]
@@ -124,6 +138,23 @@ mod tests {
         for opening in openings {
             opening.await.unwrap().unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_database_that_is_open_to_others_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hallpass.db");
+        let open = async || {
+            let clock = Clock::new(|| Timestamp::from_unix(1_000));
+            Store::open(&path, MasterKey::from_bytes([1; 32]), clock).await
+        };
+        drop(open().await.unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = open().await.unwrap_err();
+        assert!(matches!(error, StoreError::OpenToOthers { mode: 0o640, .. }), "{error}");
     }
 
     #[tokio::test]

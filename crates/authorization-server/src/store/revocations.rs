@@ -1,8 +1,14 @@
 //! Which grants and access tokens no resource server may accept any more.
 
+use std::time::Duration;
+
 use hallpass_protocol::time::Timestamp;
 
+use super::grants::revocation_ends;
 use super::{Result, Store};
+
+/// A transaction writes when it ends, with the time at which it began: so much is read twice.
+const OVERLAP: Duration = Duration::from_secs(60);
 
 impl Store {
     /// Revokes one access token, by its id.
@@ -12,22 +18,69 @@ impl Store {
              ON CONFLICT (revoked) DO NOTHING",
         )
         .bind(token_id)
-        .bind(self.revocation_ends().unix())
+        .bind(revocation_ends(self.now()).unix())
         .execute(self.writer())
         .await?;
         self.remember_revoked(vec![token_id.to_owned()]);
         Ok(())
     }
 
-    /// Brings the memory of revocations up to date with what other processes wrote.
-    pub(crate) async fn read_revocations(&self) -> Result<()> {
+    /// Brings the memory of revocations up to date with what other processes wrote since it was last read.
+    pub(crate) async fn read_new_revocations(&self) -> Result<()> {
+        let since = self.revoked().read_at().map(|read_at| read_at.before(OVERLAP));
+        // Each revocation ends the same time after it was written.
+        self.read_revocations_that_end_after(since.map(revocation_ends)).await
+    }
+
+    /// Reads all that count: where nothing was read yet, and in case that a clock was set back.
+    pub(crate) async fn read_all_revocations(&self) -> Result<()> {
+        self.read_revocations_that_end_after(None).await
+    }
+
+    async fn read_revocations_that_end_after(&self, end: Option<Timestamp>) -> Result<()> {
+        let now = self.now();
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT revoked, expires_at FROM revocations WHERE expires_at > $1")
-                .bind(self.now().unix())
+                .bind(end.map_or(now, |end| end.max(now)).unix())
                 .fetch_all(self.reader())
                 .await?;
-        self.revoked()
-            .insert(rows.into_iter().map(|(revoked, until)| (revoked, Timestamp::from_unix(until))));
+        let rows = rows.into_iter().map(|(revoked, until)| (revoked, Timestamp::from_unix(until)));
+        self.revoked().read(rows, now);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+
+    use super::*;
+    use crate::keys::MasterKey;
+
+    #[tokio::test]
+    async fn what_another_process_revokes_is_read_by_and_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
+        let open = async || {
+            let key = MasterKey::from_bytes([1; 32]);
+            Store::open(&folder.path().join("db"), key, clock.clock()).await.unwrap()
+        };
+        let (here, there) = (open().await, open().await);
+        for n in 0..3 {
+            let id = n.to_string();
+            there.revoke_access_token(&id).await.unwrap();
+            assert_eq!(here.revoked().is_revoked(&id), Ok(false), "not read yet");
+            here.read_new_revocations().await.unwrap();
+            assert_eq!(here.revoked().is_revoked(&id), Ok(true));
+            clock.advance(Duration::from_secs(10));
+        }
+        // One whose clock is behind is found by the next full reading.
+        clock.set(Timestamp::from_unix(1_000_000 - 3_600));
+        there.revoke_access_token("late").await.unwrap();
+        clock.set(Timestamp::from_unix(1_000_030));
+        here.read_new_revocations().await.unwrap();
+        assert_eq!(here.revoked().is_revoked("late"), Ok(false));
+        here.read_all_revocations().await.unwrap();
+        assert_eq!(here.revoked().is_revoked("late"), Ok(true));
     }
 }

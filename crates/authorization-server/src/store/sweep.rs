@@ -10,7 +10,7 @@ const BATCH: i64 = 500;
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Each deletes at most `$2` rows that ended before `$1`.
-const SWEEPS: [&str; 9] = [
+const SWEEPS: [&str; 10] = [
     "DELETE FROM interactions WHERE id IN
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE token_hash IN
@@ -29,6 +29,15 @@ const SWEEPS: [&str; 9] = [
     "DELETE FROM setup_links WHERE token_hash IN
        (SELECT token_hash FROM setup_links WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
+    // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
+    // after 90 days without one where nothing that it was granted is alive.
+    "DELETE FROM clients WHERE id IN
+       (SELECT id FROM clients
+        WHERE origin = 'dynamic'
+          AND (used_at <= $1 - 7776000 OR (used_at IS NULL AND created_at <= $1 - 86400))
+          AND NOT EXISTS (SELECT 1 FROM grants
+                          WHERE grants.client_id = clients.id AND revoked_at IS NULL AND expires_at > $1)
+        LIMIT $2)",
 ];
 
 const SWEEP_CODES: &str = "DELETE FROM codes WHERE code_hash IN
@@ -81,9 +90,9 @@ mod tests {
         let at = Timestamp::from_unix;
         for n in 0..1201 {
             let id = format!("old {n}");
-            store.insert_interaction(&id, "b", "{}", at(1_000_010)).await.unwrap();
+            store.insert_interaction(&id, "b", "{}", false, at(1_000_010)).await.unwrap();
         }
-        store.insert_interaction("new", "b", "{}", at(1_000_011)).await.unwrap();
+        store.insert_interaction("new", "b", "{}", false, at(1_000_011)).await.unwrap();
         clock.set(at(1_000_010));
         assert_eq!(store.sweep().await.unwrap(), 1201, "more than one batch");
         assert!(store.find_interaction("new", "b").await.unwrap().is_some());

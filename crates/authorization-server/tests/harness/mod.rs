@@ -213,7 +213,7 @@ impl House {
     }
 
     pub fn is_revoked(&self, token: &str) -> bool {
-        self.server.revocations().is_revoked(&self.verify(token).jti)
+        self.server.revocations().is_revoked(&self.verify(token).jti).unwrap()
     }
 }
 

@@ -16,7 +16,7 @@ use hallpass_protocol::{
 use crate::{
     discover::AuthorizationServer,
     dpop::DpopKey,
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     interaction::{AuthorizationRequest, LaunchUrl, Login},
     token_endpoint::Requester,
 };
@@ -90,7 +90,7 @@ fn verified_code(server: &AuthorizationServer, state: &Secret, query: &str) -> R
         .map_err(|error| misconfigured(issuer.as_str(), rule_of(&error)))?;
     response.into_code().map_err(|denied| Error::Denied {
         issuer: issuer.to_string(),
-        error: denied.error.to_string(),
+        error: printable(denied.error.as_str()),
         description: denied.error_description,
     })
 }
@@ -99,11 +99,11 @@ fn rule_of(error: &AuthorizationResponseError) -> Rule {
     use AuthorizationResponseError::{MissingIssuer, MissingState, WrongIssuer, WrongState};
     match error {
         MissingState | WrongState => Rule::State,
-        MissingIssuer { .. } | WrongIssuer { .. } => Rule::ResponseIssuer(error.to_string()),
-        _ => Rule::Malformed(error.to_string()),
+        MissingIssuer { .. } | WrongIssuer { .. } => Rule::ResponseIssuer(printable(&error.to_string())),
+        _ => Rule::Malformed(printable(&error.to_string())),
     }
 }
 
 fn misconfigured(url: &str, rule: Rule) -> Error {
-    Error::Misconfigured { step: Step::Authorize, url: url.to_owned(), rule }
+    Error::Misconfigured { step: Step::Authorize, url: printable(url), rule }
 }

@@ -234,7 +234,7 @@ impl Builder {
     pub fn build(self) -> Result<Client, BuildError> {
         let http = match self.http {
             Some(http) => http,
-            None => own_http(self.headers, self.connect_timeout, &self.policy.trusted)
+            None => own_http(is_loopback(self.server.url()), self.headers, self.connect_timeout, &self.policy.trusted)
                 .map_err(|error| BuildError::Http(error.to_string()))?,
         };
         let inner = Inner {
@@ -270,11 +270,15 @@ fn own_host(server: &ResourceIdentifier) -> Vec<String> {
 
 /// No limit on a whole answer: event streams live as long as the session.
 fn own_http(
+    loopback: bool,
     headers: HeaderMap,
     connect_timeout: Duration,
     trusted: &[u8],
 ) -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder();
+    // Plain http is for this machine. Through a proxy it would leave it, and the token with it.
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    builder
         .default_headers(headers)
         .connect_timeout(connect_timeout)
         .tls_certs_merge(Certificate::from_pem_bundle(trusted)?)

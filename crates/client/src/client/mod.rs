@@ -142,7 +142,7 @@ impl Client {
                 }
                 Refusal::InsufficientScope(challenge) => {
                     let scopes = challenge.scope().unwrap_or_default();
-                    inner.step_ups.begin(operation, inner.server.as_str(), &scopes, account.as_deref())?;
+                    step_up::ensure_lacking(operation, inner.server.as_str(), &scopes, account.as_deref())?;
                     let want = Want::Scopes { scopes, operation: operation.to_owned() };
                     inner.obtain(Wish { sent, want, attended: self.attended }, Some(challenge)).await?;
                     cure

@@ -1,7 +1,10 @@
 //! The transaction that brings a token: lock, look again, refresh or log in, store, show.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,6 +31,13 @@ const LEEWAY: Duration = Duration::from_secs(30);
 /// How long to wait between looks at a lock that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
+/// How long something unattended waits for that lock: longer than a refresh takes, and not as long as a login.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a request waits for the renewal of a token that has not ended yet. Another task of this process may
+/// be asking a person meanwhile.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 impl Inner {
     /// The login to send with, refreshed if its token is about to end. Nobody is asked to log in at this point:
     /// only the server's refusal says that it is necessary, and how it is done.
@@ -39,13 +49,15 @@ impl Inner {
         }
         let sent = Some(account.access_token.clone());
         let wish = Wish { sent, want: Want::Token { login: false }, attended: false };
-        match self.obtain(wish, None).await {
-            Ok(_) => self.account().await,
+        // It goes on in a task of its own, and so may be left alone.
+        match tokio::time::timeout(PATIENCE, self.obtain(wish, None)).await {
+            Ok(Ok(_)) => self.account().await,
             // The old token may still do, by the server's clock; if not, its 401 leads on from here.
-            Err(Error::Transient { .. } | Error::RefreshRejected { .. } | Error::LoginNeeded { .. }) => {
+            Err(_)
+            | Ok(Err(Error::Transient { .. } | Error::RefreshRejected { .. } | Error::LoginNeeded { .. })) => {
                 Ok(Some(account))
             }
-            Err(error) => Err(error),
+            Ok(Err(error)) => Err(error),
         }
     }
 
@@ -83,7 +95,12 @@ impl Inner {
         wish: Wish,
         challenge: Option<Challenge>,
     ) -> Result<Outcome, Error> {
-        let _lock = self.lock().await?;
+        // A person waits for another process's login at the browser, and so gets by without one of their own.
+        // What runs unattended does not.
+        let _lock = match wish.attended {
+            true => self.lock().await?,
+            false => self.lock_for_now().await?.ok_or_else(|| self.busy())?,
+        };
         let document = self.read().await?;
         let stored = document.current(self.server.as_str(), &self.account_name);
         if let Some(newer) = stored.filter(|account| self.grants(account, &wish)) {
@@ -117,10 +134,7 @@ impl Inner {
             self.requester(&account.client, &account.key.issuer, account.dpop_key.as_ref(), Binding::None);
         requester.bound = account.dpop_key.is_some();
         let refused = match refresh::refresh(&requester, account).await {
-            Ok(renewed) => {
-                self.keep(renewed).await?;
-                return Ok(true);
-            }
+            Ok(renewed) => return self.keep_renewed(renewed).await.map(|()| true),
             Err(RefreshError::Failed(error)) => return Err(error),
             Err(RefreshError::TokenDead(why)) => {
                 if let Some(dead) = account.refresh_token.clone() {
@@ -156,6 +170,9 @@ impl Inner {
         }
         if !(wish.attended && self.interaction.attended()) {
             return Err(self.nobody_there(wish));
+        }
+        if let Want::Scopes { scopes, operation } = &wish.want {
+            self.step_ups.count(operation, self.server.as_str(), scopes)?;
         }
         let bound = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
         let found = discover::discover(&self.fetcher, &self.server, challenge, &self.choice(bound)).await?;
@@ -266,6 +283,15 @@ impl Inner {
         current.map(|account| account.requested.clone()).unwrap_or_default()
     }
 
+    fn busy(&self) -> Error {
+        Error::Transient {
+            step: Step::Refresh,
+            url: self.server.to_string(),
+            detail: "another login or refresh for this server is under way".into(),
+            retry_after: None,
+        }
+    }
+
     pub(super) fn nobody_there(&self, wish: &Wish) -> Error {
         let server = self.server.to_string();
         match &wish.want {
@@ -295,6 +321,27 @@ impl Inner {
         match self.account_name.as_str() {
             "" => self.server.to_string(),
             name => format!("{name}@{}", self.server),
+        }
+    }
+
+    /// As [`keep`](Self::keep), for a login that someone may have ended in the meantime.
+    async fn keep_renewed(self: &Arc<Self>, account: Account) -> Result<(), Error> {
+        let (renewed, was_there) = (account.clone(), Arc::new(AtomicBool::new(false)));
+        let told = Arc::clone(&was_there);
+        self.update(move |document| told.store(document.renew(renewed.clone()), Ordering::Relaxed)).await?;
+        if was_there.load(Ordering::Relaxed) {
+            self.learn(Some(account));
+            return Ok(());
+        }
+        self.learn(None);
+        Err(Error::LoginNeeded { server: self.server.to_string(), reason: "the login was ended meanwhile" })
+    }
+
+    /// Waits for this server's lock, but not for ever: who holds it may be waiting for a person.
+    pub(super) async fn lock_for_now(self: &Arc<Self>) -> Result<Option<StoreLock>, Error> {
+        match tokio::time::timeout(LOCK_PATIENCE, self.lock()).await {
+            Ok(held) => held.map(Some),
+            Err(_) => Ok(None),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     accounts::AccountSummary,
     discover::Refusal,
     dpop::Binding,
-    error::{Error, Step},
+    error::{Error, Step, printable},
     mode::Mode,
     store::Account,
 };
@@ -126,6 +126,8 @@ impl Client {
     /// # Errors
     /// When the store fails. A revocation that fails is part of the result.
     pub async fn logout(&self) -> Result<Vec<LoggedOut>, Error> {
+        // A refresh under way would bring back what is forgotten here. A login at the browser is not waited for.
+        let _lock = self.inner.lock_for_now().await?;
         let document = self.inner.read().await?;
         let (server, name) = (self.inner.server.to_string(), self.inner.account_name.clone());
         let accounts: Vec<Account> =
@@ -164,7 +166,7 @@ impl Client {
     ) -> Result<(), Error> {
         let failed = |detail: String| Error::Transient {
             step: Step::Revoke,
-            url: endpoint.to_owned(),
+            url: printable(endpoint),
             detail,
             retry_after: None,
         };

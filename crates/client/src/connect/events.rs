@@ -8,10 +8,17 @@ use reqwest::Response;
 use serde_json::Value;
 use sse_stream::SseStream;
 
-use super::Bridge;
+use super::{
+    Bridge,
+    limit::{self, Pending},
+};
 
 /// How long to wait before a lost stream is sought again, unless the server says.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What a server may ask for: neither a storm of requests, nor silence for ever.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Where a stream stands.
 #[derive(Debug, Default)]
@@ -24,7 +31,7 @@ pub(super) struct Position {
 impl Position {
     /// How long to wait before the next try.
     pub(super) fn wait(&self) -> Duration {
-        self.retry.map_or(RETRY, Duration::from_millis)
+        self.retry.map_or(RETRY, Duration::from_millis).clamp(SHORTEST, LONGEST)
     }
 
     /// Delivers events until the connection ends, or `pass` says that nothing more is awaited. `true` if it
@@ -35,9 +42,11 @@ impl Position {
         response: Response,
         mut pass: impl FnMut(Vec<u8>) -> (Vec<u8>, bool),
     ) -> bool {
-        let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
-        // A stream that breaks, or that is no event stream, has ended.
+        let pending = Pending::default();
+        let mut events = SseStream::from_bytes_stream(Box::pin(pending.limit(response.bytes_stream())));
+        // A stream that breaks, that says too much at once, or that is no event stream, has ended.
         while let Some(Ok(event)) = events.next().await {
+            pending.clear();
             self.last_id = event.id.or(self.last_id.take());
             self.retry = event.retry.or(self.retry);
             let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
@@ -60,10 +69,12 @@ pub(super) async fn first_answer(response: Response) -> Option<Value> {
         return None;
     }
     if !is_event_stream(&response) {
-        return response.json().await.ok();
+        return limit::body(response).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
     }
-    let mut events = SseStream::from_bytes_stream(Box::pin(response.bytes_stream()));
+    let pending = Pending::default();
+    let mut events = SseStream::from_bytes_stream(Box::pin(pending.limit(response.bytes_stream())));
     while let Some(Ok(event)) = events.next().await {
+        pending.clear();
         let message: Option<Value> = event.data.and_then(|data| serde_json::from_str(&data).ok());
         if let Some(answer) = message.filter(|message| message.get("result").is_some()) {
             return Some(answer);
@@ -75,4 +86,18 @@ pub(super) async fn first_answer(response: Response) -> Option<Value> {
 pub(super) fn is_event_stream(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()?.split(';').next());
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_asks_for_a_wait_within_limits() {
+        let wait = |retry| Position { last_id: None, retry }.wait();
+        assert_eq!(wait(None), RETRY);
+        assert_eq!(wait(Some(0)), SHORTEST);
+        assert_eq!(wait(Some(2500)), Duration::from_millis(2500));
+        assert_eq!(wait(Some(u64::MAX)), LONGEST);
+    }
 }

@@ -1,6 +1,6 @@
 //! One message to the server, and everything that comes back for it.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use reqwest::Response;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -9,7 +9,9 @@ use super::{
     Bridge, Transport,
     events::{Position, is_event_stream},
     legacy::Legacy,
+    limit,
     message::{Message, error_line},
+    session,
 };
 
 /// JSON-RPC reserves -32000 to -32099 for the implementation.
@@ -79,6 +81,8 @@ fn is_about_login(error: &crate::Error) -> bool {
 struct Awaited {
     ids: Vec<Value>,
     is_initialize: bool,
+    /// The session that the answer to `initialize` opens.
+    offered: Option<HeaderValue>,
     is_stateless: bool,
     /// Of a stateless revision, in which tools say what goes into headers.
     is_list_of_tools: bool,
@@ -91,6 +95,7 @@ impl Awaited {
         Self {
             ids: message.ids.clone(),
             is_initialize: message.is_initialize(),
+            offered: None,
             is_stateless: message.is_stateless(),
             is_list_of_tools: message.is_stateless() && message.method.as_deref() == Some("tools/list"),
             may_list_tools: message.method.as_deref().is_none_or(|method| method == "tools/list"),
@@ -98,21 +103,22 @@ impl Awaited {
     }
 
     async fn receive(&mut self, bridge: &Bridge, response: Response) {
+        self.offered = session::offered(&response);
         if is_event_stream(&response) {
             return self.follow(bridge, response).await;
         }
-        let why = match response.bytes().await {
+        let why = match limit::body(response).await {
             // 202 Accepted, for notifications and responses.
             Ok(body) if body.trim_ascii().is_empty() => {
                 "the server took the request and answered nothing".into()
             }
             Ok(body) if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => {
-                let (message, _) = self.pass(bridge, body.into());
+                let (message, _) = self.pass(bridge, body);
                 bridge.deliver(message).await;
                 "the server answered something else".into()
             }
             Ok(_) => "the server's answer is neither JSON nor an event stream".into(),
-            Err(error) => format!("the answer broke off: {}", error.without_url()),
+            Err(error) => error.to_string(),
         };
         self.fail(bridge, NOT_DELIVERED, &why).await;
     }
@@ -162,7 +168,7 @@ impl Awaited {
             if let Some(at) = self.ids.iter().position(|id| is_answer && item.get("id") == Some(id)) {
                 self.ids.swap_remove(at);
                 if self.is_initialize {
-                    bridge.session.negotiated(item);
+                    bridge.session.negotiated(item, self.offered.clone());
                 }
             }
         }
@@ -171,7 +177,8 @@ impl Awaited {
     /// An HTTP error: the server's own JSON-RPC error if it sent one, else one that says what happened.
     async fn refused(&mut self, bridge: &Bridge, response: Response) {
         let status = response.status();
-        let body: Value = response.json().await.unwrap_or_default();
+        let body = limit::body(response).await.unwrap_or_default();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let error = body.get("error").filter(|error| error.get("code").is_some_and(Value::is_i64));
         match (error, self.ids.as_slice()) {
             (Some(error), [id]) => {

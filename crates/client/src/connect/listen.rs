@@ -14,13 +14,14 @@ pub(super) async fn run(bridge: &Bridge) {
     }
     let mut position = Position::default();
     loop {
+        let session = bridge.session.id();
         match bridge.session.get(position.last_id.as_deref()).await {
             Ok(response) if response.status().is_success() && is_event_stream(&response) => {
                 position.follow(bridge, response, |message| (message, false)).await;
             }
             // The session is lost, or this is how a server says that it has no such stream.
             Ok(response) if response.status() == StatusCode::NOT_FOUND => {
-                bridge.session.reopened().await;
+                bridge.session.reopened(session.as_ref()).await;
                 continue;
             }
             // 405 is how a server says that it has no such stream; no other refusal changes by itself either.

@@ -14,6 +14,7 @@ mod events;
 mod exchange;
 mod headers;
 mod legacy;
+mod limit;
 mod listen;
 mod message;
 mod options;

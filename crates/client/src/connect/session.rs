@@ -73,9 +73,7 @@ impl Session {
         self.mirror(message, headers);
         *request.body_mut() = Some(message.body.clone().into());
         let response = self.client.send_operation(&message.operation(), request).await?;
-        if message.is_initialize() {
-            let id = response.headers().get(SESSION_ID).cloned();
-            *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Learned { id, version: None };
+        if message.is_initialize() && response.status().is_success() {
             *self.opening.write().unwrap_or_else(PoisonError::into_inner) = Some(message.body.clone());
         }
         Ok(response)
@@ -111,8 +109,12 @@ impl Session {
         let opening = self.opening.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(Ok(initialize)) = opening.map(Message::parse) else { return false };
         let Ok(response) = self.post(&initialize).await else { return false };
+        let id = offered(&response);
         let Some(answer) = events::first_answer(response).await else { return false };
-        self.negotiated(&answer);
+        // Until then the lost id stays, so that the next message finds the session lost, and tries again.
+        if !self.negotiated(&answer, id) {
+            return false;
+        }
         let initialized = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_vec();
         let Ok(initialized) = Message::parse(initialized) else { return false };
         let told = self.post(&initialized).await.is_ok_and(|response| response.status().is_success());
@@ -120,17 +122,23 @@ impl Session {
         told
     }
 
-    /// Waits until a lost session is opened anew.
-    pub(super) async fn reopened(&self) {
-        self.reopened.notified().await;
+    /// Waits until the session `lost` is opened anew; not at all where that has happened meanwhile.
+    pub(super) async fn reopened(&self, lost: Option<&HeaderValue>) {
+        let mut reopened = std::pin::pin!(self.reopened.notified());
+        reopened.as_mut().enable();
+        if self.id().as_ref() == lost {
+            reopened.await;
+        }
     }
 
-    /// Takes the negotiated revision from the answer to `initialize`.
-    pub(super) fn negotiated(&self, answer: &Value) {
-        let version = answer.pointer("/result/protocolVersion").and_then(Value::as_str);
-        if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
-            self.learned.write().unwrap_or_else(PoisonError::into_inner).version = Some(version);
-        }
+    /// Takes the negotiated revision from the answer to `initialize`, and the session's `id` with it. Whether the
+    /// server agreed: an error changes nothing.
+    pub(super) fn negotiated(&self, answer: &Value, id: Option<HeaderValue>) -> bool {
+        let Some(result) = answer.get("result") else { return false };
+        let version = result.get("protocolVersion").and_then(Value::as_str);
+        let version = version.and_then(|version| HeaderValue::from_str(version).ok());
+        *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Learned { id, version };
+        true
     }
 
     fn request(&self, method: Method, accept: &'static str) -> Request {
@@ -152,5 +160,45 @@ impl Session {
         if let (Some("tools/call"), Some(tool)) = (message.method.as_deref(), &message.name) {
             self.tools.mirror(tool, &message.body, headers);
         }
+    }
+}
+
+/// The id of the session that an answer to `initialize` opens, where the server keeps sessions.
+pub(super) fn offered(response: &Response) -> Option<HeaderValue> {
+    response.headers().get(SESSION_ID).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn session() -> Session {
+        Session::new(Client::builder("https://mcp.example/mcp").unwrap().build().unwrap())
+    }
+
+    fn id(text: &'static str) -> HeaderValue {
+        HeaderValue::from_static(text)
+    }
+
+    #[test]
+    fn only_an_agreement_changes_the_session() {
+        let session = session();
+        assert!(session.negotiated(&json!({"result": {"protocolVersion": "2025-11-25"}}), Some(id("old"))));
+        assert!(!session.negotiated(&json!({"error": {"code": -32603, "message": "not now"}}), None));
+        assert_eq!((session.id(), session.is_negotiated()), (Some(id("old")), true));
+    }
+
+    #[tokio::test]
+    async fn what_was_opened_anew_before_its_loss_was_read_is_not_waited_for() {
+        let session = session();
+        session.negotiated(&json!({"result": {}}), Some(id("new")));
+        let waiting = tokio::time::timeout(Duration::from_secs(20), async {
+            session.reopened(Some(&id("old"))).await;
+        });
+        waiting.await.expect("the session is open already");
     }
 }

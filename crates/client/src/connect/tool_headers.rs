@@ -18,6 +18,10 @@ const MARK: &str = "x-mcp-header";
 /// Keywords of JSON Schema whose value is data, in which nothing is a mark.
 const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
 
+/// How many tools with marks are remembered, and how long the text of each may be.
+const MOST_TOOLS: usize = 1024;
+const MOST_TEXT: usize = 16 << 10;
+
 /// The marks of the tools that were listed so far.
 #[derive(Default)]
 pub(super) struct ToolHeaders(RwLock<HashMap<String, Vec<Mirrored>>>);
@@ -41,11 +45,8 @@ impl ToolHeaders {
         let listed = tools.len();
         tools.retain(|tool| {
             let name = tool["name"].as_str().unwrap_or_default();
-            match marks(&tool["inputSchema"]) {
-                Ok(marks) => {
-                    known.insert(name.to_owned(), marks);
-                    true
-                }
+            match marks(&tool["inputSchema"]).and_then(|marks| remember(&mut known, name, marks)) {
+                Ok(()) => true,
                 Err(why) => {
                     tracing::warn!(tool = name, why, "this tool is left out of the list");
                     false
@@ -67,6 +68,28 @@ impl ToolHeaders {
             );
         }
     }
+}
+
+/// Keeps the marks of a tool that has some, within limits: what a server lists is kept as long as its session.
+fn remember(
+    known: &mut HashMap<String, Vec<Mirrored>>,
+    tool: &str,
+    marks: Vec<Mirrored>,
+) -> Result<(), &'static str> {
+    known.remove(tool);
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let length =
+        |mark: &Mirrored| mark.header.as_str().len() + mark.path.iter().map(String::len).sum::<usize>();
+    if tool.len() + marks.iter().map(length).sum::<usize>() > MOST_TEXT {
+        return Err("its name and the x-mcp-header of its parameters are too long");
+    }
+    if known.len() >= MOST_TOOLS {
+        return Err("too many tools have parameters with x-mcp-header");
+    }
+    known.insert(tool.to_owned(), marks);
+    Ok(())
 }
 
 /// "Value Encoding": strings as they are, whole numbers in decimal, `true` and `false`; null is left out.
@@ -172,6 +195,22 @@ mod tests {
             (&headers["mcp-param-n"], &headers["mcp-param-flag"]),
             (&"-7".parse().unwrap(), &"true".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn a_server_does_not_fill_the_memory_with_marks() {
+        let left = |known: &ToolHeaders, schemas: &[(&str, Value)]| {
+            let left: Value = serde_json::from_slice(&known.learn(answer(schemas))).unwrap();
+            left["result"]["tools"].as_array().unwrap().len()
+        };
+        let known = ToolHeaders::default();
+        for n in 0..MOST_TOOLS {
+            assert_eq!(left(&known, &[(&n.to_string(), marked("string", json!("X")))]), 1);
+        }
+        assert_eq!(left(&known, &[("more", marked("string", json!("X"))), ("plain", json!({}))]), 1);
+        assert_eq!(left(&known, &[("7", marked("string", json!("Y")))]), 1, "a known one may change");
+        let long = "x".repeat(MOST_TEXT);
+        assert_eq!(left(&ToolHeaders::default(), &[(&long, marked("string", json!("X")))]), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use hallpass_protocol::{
 
 use super::document::{Found, get};
 use crate::{
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     profile::{Endpoints, Profile, Profiles},
 };
 
@@ -68,7 +68,7 @@ impl AuthorizationServer {
         metadata.check_issuer(issuer).map_err(|wrong| {
             misconfigured(
                 location,
-                Rule::IssuerMismatch { expected: wrong.expected.to_string(), found: wrong.found },
+                Rule::IssuerMismatch { expected: wrong.expected.to_string(), found: printable(&wrong.found) },
             )
         })?;
         Ok(Self { issuer: issuer.clone(), metadata, says_s256 })
@@ -143,9 +143,9 @@ fn default_endpoints(origin: &str) -> AuthorizationServerMetadata {
 }
 
 fn parse(issuer: &str) -> Result<Issuer, Error> {
-    Issuer::parse(issuer).map_err(|_| misconfigured(issuer, Rule::InvalidIssuer(issuer.to_owned())))
+    Issuer::parse(issuer).map_err(|_| misconfigured(issuer, Rule::InvalidIssuer(printable(issuer))))
 }
 
 fn misconfigured(url: &str, rule: Rule) -> Error {
-    Error::Misconfigured { step: Step::Discover, url: url.to_owned(), rule }
+    Error::Misconfigured { step: Step::Discover, url: printable(url), rule }
 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::{
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     fetched,
 };
 
@@ -37,7 +37,7 @@ pub(super) async fn get<T: DeserializeOwned>(fetcher: &Fetcher, url: &Url) -> Re
             serde_json::from_value(value).map(Found::Document).map_err(|error| Error::Misconfigured {
                 step: Step::Discover,
                 url: url.to_string(),
-                rule: Rule::Malformed(error.to_string()),
+                rule: Rule::Malformed(printable(&error.to_string())),
             })
         }
         _ => Ok(Found::Absent(format!("{url} answered {status}, but not with a JSON object"))),

@@ -12,7 +12,7 @@ use hallpass_protocol::{
 use url::Url;
 
 use super::document::{Found, get};
-use crate::error::{Error, Rule, Step};
+use crate::error::{Error, Rule, Step, printable};
 
 /// Metadata that is about the server that was asked. Only [`Resource::verified`] makes one.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ fn locations(server: &ResourceIdentifier, challenge: Option<&Challenge>) -> Resu
     if let Some(named) = challenge.and_then(Challenge::resource_metadata) {
         locations.push(Url::parse(named).map_err(|error| Error::Misconfigured {
             step: Step::Discover,
-            url: named.to_owned(),
+            url: printable(named),
             rule: Rule::Malformed(format!("`resource_metadata` of the challenge: {error}")),
         })?);
     }
@@ -68,17 +68,19 @@ fn locations(server: &ResourceIdentifier, challenge: Option<&Challenge>) -> Resu
 
 impl Resource {
     /// RFC 9728 §3.3: metadata for another resource must not be used. A token for it would be a token
-    /// that someone else can spend. A parent path is accepted, since one document may serve a whole host.
+    /// that someone else can spend.
     fn verified(
         metadata: ProtectedResourceMetadata,
         server: &ResourceIdentifier,
         location: Url,
     ) -> Result<Self, Error> {
-        let matches =
-            ResourceIdentifier::parse(&metadata.resource).is_ok_and(|named| named.covers(server.url()));
+        let matches = ResourceIdentifier::parse(&metadata.resource)
+            .is_ok_and(|named| is_same(&named, server) || is_whole_host(&named, server, &location));
         if !matches {
-            let rule =
-                Rule::ResourceMismatch { named: metadata.resource, server: server.as_str().to_owned() };
+            let rule = Rule::ResourceMismatch {
+                named: printable(&metadata.resource),
+                server: server.as_str().to_owned(),
+            };
             return Err(Error::Misconfigured { step: Step::Discover, url: location.into(), rule });
         }
         let public_client_ids = metadata.other.get("public_client_id").cloned();
@@ -111,5 +113,61 @@ impl Resource {
             url: self.location.to_string(),
             rule: Rule::NoAuthorizationServer,
         })
+    }
+}
+
+/// A slash at the end and a query that is not named make no other resource; another path does, also a parent's:
+/// of the tenants of one host, one must not ask for tokens that are good for all.
+fn is_same(named: &ResourceIdentifier, server: &ResourceIdentifier) -> bool {
+    let path = |resource: &ResourceIdentifier| resource.url().path().trim_end_matches('/').to_owned();
+    named.covers(server.url()) && path(named) == path(server)
+}
+
+/// MCP 2025-11-25, "Protected Resource Metadata Discovery": a host may describe itself as one resource, at the
+/// root. Only whoever has the host can publish there.
+fn is_whole_host(named: &ResourceIdentifier, server: &ResourceIdentifier, location: &Url) -> bool {
+    let is_origin = named.url().path() == "/" && named.url().query().is_none();
+    is_origin && named.covers(server.url()) && *location == server.root_metadata_url()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_for_this_very_resource_or_for_the_whole_host() {
+        let server = "https://mcp.example/a/mcp";
+        for (named, at_root, elsewhere) in [
+            ("https://mcp.example/a/mcp", true, true),
+            ("HTTPS://MCP.EXAMPLE/a/mcp", true, true),
+            ("https://mcp.example/a", false, false),
+            ("https://mcp.example", true, false),
+            ("https://mcp.example/", true, false),
+            ("https://mcp.example/?a", false, false),
+            ("https://mcp.example/a/mcp/b", false, false),
+            ("https://mcp.example/b/mcp", false, false),
+            ("https://example", false, false),
+            ("http://mcp.example", false, false),
+            ("https://mcp.example:444", false, false),
+        ] {
+            let server = ResourceIdentifier::parse(server).unwrap();
+            let accepted = |location: Url| {
+                let metadata = ProtectedResourceMetadata { resource: named.into(), ..Default::default() };
+                Resource::verified(metadata, &server, location).is_ok()
+            };
+            assert_eq!(accepted(server.root_metadata_url()), at_root, "{named}");
+            assert_eq!(accepted(server.metadata_url()), elsewhere, "{named}");
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_and_a_query_make_no_other_resource() {
+        let is_same = |named, server| {
+            let parse = |text| ResourceIdentifier::parse(text).unwrap();
+            super::is_same(&parse(named), &parse(server))
+        };
+        assert!(is_same("https://a/mcp", "https://a/mcp/"));
+        assert!(is_same("https://a/mcp", "https://a/mcp?key=1"));
+        assert!(!is_same("https://a/mcp?key=2", "https://a/mcp?key=1"));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, future::select_all};
@@ -15,25 +16,25 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use hallpass_protocol::secret::Secret;
 
-use crate::error::InteractionError;
+/// How long to wait where no connection can be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for a request to `path` that carries `state`, and returns its query. Everything else that knocks
 /// (favicons, old tabs, other programs) gets an error page and changes nothing.
-pub(super) async fn receive(
-    listeners: Vec<TcpListener>,
-    path: &str,
-    state: &Secret,
-) -> Result<String, InteractionError> {
+pub(super) async fn receive(listeners: Vec<TcpListener>, path: &str, state: &Secret) -> String {
     let wanted = Arc::new((path.to_owned(), state.clone()));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (accepted, ..) = select_all(listeners.iter().map(|listener| listener.accept().boxed())) => {
-                let (stream, _) = accepted.map_err(|error| InteractionError::Other(error.to_string()))?;
-                connections.spawn(serve(stream, Arc::clone(&wanted)));
-            }
+            (accepted, ..) = select_all(listeners.iter().map(|listener| listener.accept().boxed())) => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(&wanted)))),
+                // A caller that hung up, or a moment without file handles: no reason to end the login.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            },
             // A connection ends once its page has been sent, so the person sees it even if the program ends now.
-            Some(Ok(Some(query))) = connections.join_next() => return Ok(query),
+            Some(ended) = connections.join_next() => if let Ok(Some(query)) = ended {
+                return query;
+            },
         }
     }
 }
@@ -108,4 +109,36 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<bytes::Byt
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    async fn ask(mut connection: TcpStream, target: &str) -> String {
+        connection.write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// A browser opens connections ahead of need, and asks for an icon on one of them.
+    #[tokio::test]
+    async fn the_answer_is_heard_after_something_else_was_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let login = tokio::spawn(async move { receive(vec![listener], "/callback", &Secret::new("s")).await });
+        let early = TcpStream::connect(address).await.unwrap();
+        let icon = ask(TcpStream::connect(address).await.unwrap(), "/favicon.ico").await;
+        assert!(icon.starts_with("HTTP/1.1 404"), "{icon}");
+        let page = ask(early, "/callback?state=s&code=c").await;
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        let heard = tokio::time::timeout(Duration::from_secs(20), login).await;
+        assert_eq!(heard.expect("the login goes on").unwrap(), "state=s&code=c");
+    }
 }

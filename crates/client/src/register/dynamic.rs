@@ -12,7 +12,7 @@ use super::{Identity, misconfigured};
 use crate::{
     device,
     discover::AuthorizationServer,
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     fetched,
     store::{Registration, TokenEndpointAuth},
     token_endpoint,
@@ -25,8 +25,8 @@ pub(super) async fn register(
     identity: &Identity,
     redirect_uri: &str,
 ) -> Result<Registration, Error> {
-    let url =
-        Url::parse(endpoint).map_err(|error| misconfigured(endpoint, Rule::Malformed(error.to_string())))?;
+    let url = Url::parse(endpoint)
+        .map_err(|error| misconfigured(endpoint, Rule::Malformed(printable(&error.to_string()))))?;
     let auth = token_endpoint::auth_to_register(server.metadata())?;
     let asked = metadata(server, identity, redirect_uri, auth);
     let answer = fetcher
@@ -40,7 +40,7 @@ pub(super) async fn register(
         return Err(misconfigured(endpoint, refused(answer.status, &answer.body)));
     }
     let information: ClientInformation = serde_json::from_slice(&answer.body)
-        .map_err(|error| misconfigured(endpoint, Rule::Malformed(error.to_string())))?;
+        .map_err(|error| misconfigured(endpoint, Rule::Malformed(printable(&error.to_string()))))?;
     accepted(information, auth, redirect_uri).map_err(|rule| misconfigured(endpoint, rule))
 }
 
@@ -82,7 +82,7 @@ fn accepted(
     let auth = match named {
         None => asked,
         Some(name) => {
-            TokenEndpointAuth::from_name(name).ok_or_else(|| Rule::NoTokenEndpointAuth(name.to_owned()))?
+            TokenEndpointAuth::from_name(name).ok_or_else(|| Rule::NoTokenEndpointAuth(printable(name)))?
         }
     };
     Ok(Registration {
@@ -97,9 +97,10 @@ fn accepted(
 
 fn refused(status: http::StatusCode, body: &[u8]) -> Rule {
     match serde_json::from_slice::<OAuthError>(body) {
-        Ok(error) => {
-            Rule::RegistrationRefused { error: error.error.to_string(), description: error.error_description }
-        }
+        Ok(error) => Rule::RegistrationRefused {
+            error: printable(error.error.as_str()),
+            description: error.error_description,
+        },
         Err(_) => Rule::RegistrationRefused { error: status.to_string(), description: None },
     }
 }

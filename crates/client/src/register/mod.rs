@@ -17,7 +17,7 @@ use hallpass_protocol::{issuer::Issuer, secret::Secret, time::Timestamp};
 
 use crate::{
     discover::{AuthorizationServer, Discovery},
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     store::{Registration, TokenEndpointAuth},
     token_endpoint::{self, AssertionSigner, Means},
 };
@@ -138,5 +138,5 @@ fn known(registration: Registration) -> Registered {
 }
 
 fn misconfigured(url: &str, rule: Rule) -> Error {
-    Error::Misconfigured { step: Step::Register, url: url.to_owned(), rule }
+    Error::Misconfigured { step: Step::Register, url: printable(url), rule }
 }

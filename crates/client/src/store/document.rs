@@ -162,6 +162,17 @@ impl Document {
         self.accounts.push(account);
     }
 
+    /// Keeps new tokens of a login that is still there. Whether it was: who logged out stays logged out.
+    pub fn renew(&mut self, account: Account) -> bool {
+        let same = |a: &&mut Account| a.key == account.key && a.is(&account.server, &account.account);
+        let known = self.accounts.iter_mut().find(same);
+        let is_known = known.is_some();
+        if let Some(known) = known {
+            *known = account;
+        }
+        is_known
+    }
+
     /// Keeps a dynamic registration for an issuer.
     pub fn put_registration(&mut self, issuer: &str, registration: Registration) {
         self.registrations.insert(issuer.to_owned(), registration);
@@ -256,6 +267,17 @@ pub(crate) mod tests {
         document.put(account("https://a/mcp", "https://as1", "one", 10));
         assert_eq!(document.current("https://a/mcp", "").unwrap().key.issuer, "https://as2");
         assert_eq!(document.remove("https://a/mcp", "").len(), 2);
+        assert!(document.accounts().is_empty());
+    }
+
+    #[test]
+    fn a_login_that_was_ended_does_not_come_back_with_new_tokens() {
+        let mut document = Document::default();
+        document.put(account("https://a/mcp", "https://as", "old", 1));
+        assert!(document.renew(account("https://a/mcp", "https://as", "new", 2)));
+        assert_eq!(document.accounts(), [account("https://a/mcp", "https://as", "new", 2)]);
+        document.remove("https://a/mcp", "");
+        assert!(!document.renew(account("https://a/mcp", "https://as", "newer", 3)));
         assert!(document.accounts().is_empty());
     }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header};
 use url::form_urlencoded;
 
 use crate::{
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     store::{Registration, TokenEndpointAuth},
 };
 
@@ -106,8 +106,8 @@ fn first_of(
 fn none_fits(metadata: &AuthorizationServerMetadata, supported: &[String]) -> Error {
     Error::Misconfigured {
         step: Step::Register,
-        url: metadata.issuer.clone(),
-        rule: Rule::NoTokenEndpointAuth(supported.join(", ")),
+        url: printable(&metadata.issuer),
+        rule: Rule::NoTokenEndpointAuth(printable(&supported.join(", "))),
     }
 }
 

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     dpop::{DpopKey, Nonces, jti},
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     fetched,
     profile::{Profile, Profiles},
     store::{Registration, TokenEndpointAuth},
@@ -69,6 +69,9 @@ impl Requester<'_> {
             tokens.access_token = id_token;
         }
         self.check_type(&tokens.token_type).map_err(|rule| misconfigured(step, endpoint, rule))?;
+        if !is_vschar(tokens.access_token.expose()) {
+            return Err(misconfigured(step, endpoint, Rule::TokenCharacters));
+        }
         Ok(tokens)
     }
 
@@ -114,7 +117,7 @@ impl Requester<'_> {
             name if name.eq_ignore_ascii_case("Bearer") && self.bound => Err(Rule::TokenNotBound),
             name if name.eq_ignore_ascii_case("Bearer") => Ok(()),
             name if name.eq_ignore_ascii_case(dpop::SCHEME) && self.key.is_some() => Ok(()),
-            other => Err(Rule::TokenType(other.to_owned())),
+            other => Err(Rule::TokenType(printable(other))),
         }
     }
 
@@ -126,7 +129,7 @@ impl Requester<'_> {
         endpoint: &str,
         parameters: &[(&str, &str)],
     ) -> Result<Fetched, Error> {
-        let failed = |rule| Error::Misconfigured { step, url: endpoint.to_owned(), rule };
+        let failed = |rule| Error::Misconfigured { step, url: printable(endpoint), rule };
         let url = Url::parse(endpoint).map_err(|error| failed(Rule::Malformed(error.to_string())))?;
         let mut nonce = self.nonces.of(&url);
         for is_repeated in [false, true] {
@@ -157,7 +160,7 @@ impl Requester<'_> {
             return Ok(None);
         }
         let signer = self.signer.ok_or(Rule::NoSigner)?;
-        let issuer = Issuer::parse(self.issuer).map_err(|_| Rule::InvalidIssuer(self.issuer.to_owned()))?;
+        let issuer = Issuer::parse(self.issuer).map_err(|_| Rule::InvalidIssuer(printable(self.issuer)))?;
         let claims = ClientAssertion::new(&self.client.client_id, &issuer, jti(), self.clock.now());
         signer.sign(&claims).await.map(Some).map_err(|error| Rule::NotSigned(error.to_string()))
     }
@@ -168,6 +171,11 @@ fn wants_nonce(answer: &Fetched) -> bool {
     answer.status.is_client_error() && error.is_ok_and(|error| error == dpop::USE_NONCE)
 }
 
+/// RFC 6749 A.12: one or more visible ASCII characters or spaces.
+fn is_vschar(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn misconfigured(step: Step, url: &str, rule: Rule) -> TokenError {
-    TokenError::Failed(Error::Misconfigured { step, url: url.to_owned(), rule })
+    TokenError::Failed(Error::Misconfigured { step, url: printable(url), rule })
 }

@@ -231,6 +231,44 @@ async fn a_session_that_the_server_lost_is_opened_anew() {
 }
 
 #[tokio::test]
+async fn a_session_is_opened_anew_though_the_first_try_failed() {
+    let error = json!({"jsonrpc": "2.0", "error": {"code": -32603, "message": "starting"}});
+    for refusal in [(503, json!({})), (200, error)] {
+        let (peer, person) = (Peer::start().await, Person::default());
+        let mut local = Local::start(builder(&peer, &person));
+        local.handshake().await;
+        peer.forget_session();
+        peer.script(|script| script.initialize = Some(refusal.clone()));
+        local.call(1, "echo").await;
+        assert!(local.hear().await["error"].is_object(), "{refusal:?}");
+        peer.script(|script| script.initialize = None);
+        local.call(2, "echo").await;
+        assert!(local.hear().await["result"].is_object(), "{refusal:?}");
+        local.close().await;
+        assert_eq!(header(peer.seen().mcp.last().unwrap(), "mcp-session-id"), Some("session-3"));
+    }
+}
+
+/// What a server sends is held in memory until it is whole.
+#[tokio::test]
+async fn a_message_without_end_is_not_read_to_the_end() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let mut local = Local::start(builder(&peer, &person));
+    local.handshake().await;
+    for (id, tool) in [(1, "long"), (2, "long event")] {
+        local.call(id, tool).await;
+        let answer = local.hear().await;
+        assert_eq!((&answer["id"], answer["error"]["code"].is_i64()), (&json!(id), true), "{tool}");
+    }
+    local.call(3, "many events").await;
+    for _ in 0..2 {
+        assert_eq!(local.hear().await["method"], "x");
+    }
+    assert_eq!(local.hear().await["result"]["tool"], "many events", "the limit is for each message");
+    local.close().await;
+}
+
+#[tokio::test]
 async fn a_failed_login_is_told_to_the_local_client() {
     let (peer, person) = (Peer::start().await, Person::default());
     peer.script(|script| script.resource = Some("https://evil.example/mcp".into()));

@@ -25,15 +25,20 @@ async fn metadata_for_another_resource_is_refused() {
     }
 }
 
+/// RFC 9728 §3.3. At its own location a document is for its own resource; the host's is at the root.
 #[tokio::test]
-async fn a_resource_beside_the_server_is_refused_and_a_parent_is_not() {
+async fn a_resource_beside_or_above_the_server_is_refused_and_the_whole_host_is_not() {
     let (peer, person) = (Peer::start().await, Person::default());
-    let beside = format!("{}/mcp/other", peer.origin);
-    peer.script(|script| script.resource = Some(beside));
     let client = builder(&peer, &person).build().unwrap();
-    assert!(client.send(list(&client)).await.is_err());
-    let parent = peer.origin.clone();
-    peer.script(|script| script.resource = Some(parent));
+    for path in ["/mcp/other", "/other", ""] {
+        let resource = format!("{}{path}", peer.origin);
+        peer.script(|script| script.resource = Some(resource.clone()));
+        let error = client.send(list(&client)).await.unwrap_err();
+        let refused = matches!(error, Error::Misconfigured { rule: Rule::ResourceMismatch { .. }, .. });
+        assert!(refused, "{resource}: {error}");
+    }
+    let host = peer.origin.clone();
+    peer.script(|script| (script.resource, script.root_resource) = (None, Some(host)));
     assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
     assert_eq!(
         peer.seen().authorizations[0]["resource"],

@@ -240,3 +240,32 @@ async fn named_accounts_of_one_server_share_no_token() {
     assert!(!peer.seen().revoked.contains(&one.expose().to_owned()));
     assert_eq!(named("").token().await.unwrap().token, one, "the usual login is as it was");
 }
+/// Plain http to this machine, and a proxy in the environment: the token must not leave the machine.
+#[tokio::test]
+async fn a_token_for_this_machine_passes_no_proxy() {
+    const NAME: &str = "login::a_token_for_this_machine_passes_no_proxy";
+    if std::env::var_os("http_proxy").is_none_or(|proxy| proxy != DEAD_PROXY) {
+        // The environment is read by a process as it starts, so this test starts itself.
+        let again = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env("http_proxy", DEAD_PROXY)
+            .env_remove("no_proxy")
+            .env_remove("NO_PROXY")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&again.stdout);
+        return assert!(again.status.success() && said.contains("1 passed"), "{said}");
+    }
+    let (peer, person) = (Peer::start().await, Person::default());
+    // The person's own browser must not stumble over the proxy.
+    let direct = reqwest::Client::builder().no_proxy().build().unwrap();
+    let browser = person.browser().launcher(move |url| {
+        tokio::spawn(direct.get(url.as_str()).send());
+        Ok(())
+    });
+    let client = builder(&peer, &person).interaction(browser).build().unwrap();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+}
+
+/// Nobody listens there.
+const DEAD_PROXY: &str = "http://127.0.0.1:9";

@@ -17,3 +17,4 @@ mod refresh;
 mod response;
 mod step_up;
 mod support;
+mod terminal;

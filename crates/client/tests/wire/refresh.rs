@@ -279,3 +279,66 @@ async fn a_token_that_could_not_be_stored_is_not_used() {
     assert!(matches!(client.send(list(&client)).await, Err(Error::Store(_))));
     assert_eq!(peer.seen().mcp.len(), before + 1, "the 401, and nothing with a token that would be lost");
 }
+
+/// Who logged out stays logged out, also where a refresh was under way.
+#[tokio::test]
+async fn a_logout_is_not_undone_by_a_refresh() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    peer.script(|script| script.delay = Duration::from_millis(100));
+    let (refreshing, leaving) = (unattended(&peer, store.clone()), unattended(&peer, store.clone()));
+    let call = tokio::spawn(async move { refreshing.send(list(&refreshing)).await.map(drop) });
+    while peer.seen().grants("refresh_token") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let newest = leaving.logout().await.unwrap();
+    let _ = call.await.unwrap();
+    assert!(store.read().unwrap().accounts().is_empty());
+    let revoked = peer.seen().revoked;
+    assert_eq!((newest.len(), revoked.len()), (1, 2));
+    let refused = unattended(&peer, store);
+    assert!(matches!(refused.send(list(&refused)).await, Err(Error::LoginNeeded { .. })));
+    // The token that the refresh brought is the one that was revoked.
+    assert!(!revoked.contains(&peer.seen().token_requests[1]["refresh_token"]));
+}
+
+#[tokio::test]
+async fn tokens_for_a_login_that_is_gone_are_not_kept() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    peer.script(|script| script.delay = Duration::from_millis(100));
+    let client = unattended(&peer, store.clone());
+    let call = tokio::spawn(async move { client.send(list(&client)).await.map(drop) });
+    while peer.seen().grants("refresh_token") == 0 {
+        tokio::task::yield_now().await;
+    }
+    store.update(&mut |document| drop(document.remove(&peer.url(), ""))).unwrap();
+    assert!(matches!(call.await.unwrap(), Err(Error::LoginNeeded { .. })));
+    assert!(store.read().unwrap().accounts().is_empty());
+}
+
+/// Another process waits for a person at the browser, for minutes.
+#[tokio::test]
+async fn a_token_that_is_still_valid_waits_for_no_person() {
+    let peer = Peer::start().await;
+    let store = stale(&peer).await;
+    let time = clock();
+    let client = Client::builder(&peer.url())
+        .unwrap()
+        .interaction(Never)
+        .store(store.clone())
+        .clock(time.clock())
+        .build()
+        .unwrap();
+    let kept = store.read().unwrap().accounts()[0].clone();
+    let _login = store.try_lock(&peer.url()).unwrap().unwrap();
+    time.advance(Duration::from_secs(3590));
+    tokio::time::pause();
+    let an_hour = Duration::from_secs(3600);
+    let token = tokio::time::timeout(an_hour, client.token()).await.expect("the wait ends").unwrap();
+    assert_eq!(token.token, kept.access_token);
+    time.advance(Duration::from_secs(10));
+    let ended = tokio::time::timeout(an_hour, client.token()).await.expect("the wait ends");
+    assert!(matches!(ended, Err(Error::LoginNeeded { .. })));
+    assert_eq!(peer.seen().grants("refresh_token"), 0);
+}

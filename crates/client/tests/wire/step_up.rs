@@ -62,7 +62,7 @@ async fn concurrent_403s_make_one_step_up() {
     let (peer, person) = (Peer::start().await, Person::default());
     let client = builder(&peer, &person).build().unwrap();
     client.send(list(&client)).await.unwrap();
-    let calls = (0..2).map(|_| {
+    let calls = (0..6).map(|_| {
         let client = client.clone();
         let request = call(&client, "tools/call", &json!({"name": "write"}));
         tokio::spawn(async move { client.send_operation("write", request).await.unwrap().status() })

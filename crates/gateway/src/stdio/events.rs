@@ -1,6 +1,5 @@
 //! Messages as Server-Sent Events.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -11,31 +10,51 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::DropGuard;
+
+use super::room::Held;
 
 /// A comment goes out after that long without an event, so that nothing on the way takes the stream
 /// for dead, and a client that is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
-/// Messages on their way to one HTTP response. The sender of a message waits while 16 are unsent: a
-/// slow client slows its own server, and takes no memory.
+/// One message on its way to a client.
 #[derive(Debug)]
-pub(super) struct Messages {
-    waiting: VecDeque<Bytes>,
-    live: mpsc::Receiver<Bytes>,
+pub(super) struct Outgoing {
+    pub(super) line: Held,
+    /// Whether it answers a request.
+    pub(super) is_answer: bool,
 }
 
-pub(super) fn channel(waiting: VecDeque<Bytes>) -> (mpsc::Sender<Bytes>, Messages) {
-    let (sender, live) = mpsc::channel(16);
-    (sender, Messages { waiting, live })
+/// Puts messages on their way to one HTTP response. How much may be on its way is counted by the
+/// [room](super::room) that each message holds.
+pub(super) type Sender = mpsc::UnboundedSender<Outgoing>;
+
+/// Messages on their way to one HTTP response.
+#[derive(Debug)]
+pub(super) struct Messages {
+    live: mpsc::UnboundedReceiver<Outgoing>,
+    unless_answered: Option<DropGuard>,
+}
+
+pub(super) fn channel() -> (Sender, Messages) {
+    let (sender, live) = mpsc::unbounded_channel();
+    (sender, Messages { live, unless_answered: None })
 }
 
 impl Messages {
+    /// Does what the guard does if the client leaves before it got an answer.
+    pub(super) fn unless_answered(&mut self, guard: DropGuard) {
+        self.unless_answered = Some(guard);
+    }
+
     /// The next one; `None` when there will be no more.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
-        match self.waiting.pop_front() {
-            Some(message) => Some(message),
-            None => self.live.recv().await,
+        let message = self.live.recv().await?;
+        if message.is_answer {
+            self.unless_answered.take().map(DropGuard::disarm);
         }
+        Some(message.line.into_bytes())
     }
 
     /// As a stream that ends when there are no more.

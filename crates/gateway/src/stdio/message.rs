@@ -1,5 +1,7 @@
 //! JSON-RPC messages, as far as their way needs it.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use hallpass_resource_server::json_rpc::{Id, PeekError, peek};
 use serde::Deserialize;
@@ -37,7 +39,7 @@ pub(super) struct Posted {
     pub(super) batch: bool,
 }
 
-/// Reads a body, or a line: one message, or a batch.
+/// Reads a body: one message, or a batch.
 pub(super) fn read(body: &[u8]) -> Result<Posted, PeekError> {
     // Refuses what two parsers would read in two ways.
     let seen = peek(body)?;
@@ -97,6 +99,47 @@ fn has_id(text: &str) -> bool {
 
 fn bad_id() -> PeekError {
     PeekError::Shape(serde::de::Error::custom("id is neither a string nor an integer"))
+}
+
+/// Reads a line of the server's: one message, or a batch. Nothing is judged here, so a text is taken
+/// however deep it is, and whatever stands in it twice; only what decides its way is read.
+pub(super) fn said(line: &[u8]) -> Option<Vec<Message>> {
+    let line = String::from_utf8_lossy(line);
+    let texts = match serde_json::from_str(&line).ok()? {
+        Batch::Many(texts) => texts,
+        Batch::One(text) => vec![text],
+    };
+    texts.into_iter().map(|text| said_one(text.get())).collect()
+}
+
+/// An object as it stands there. Of members that stand there twice, the last counts.
+type Members<'a> = HashMap<String, &'a RawValue>;
+
+fn said_one(text: &str) -> Option<Message> {
+    let members: Members<'_> = serde_json::from_str(text).ok()?;
+    let id = members.get("id").and_then(|id| usable_id(id));
+    let method = members.get("method").and_then(|method| serde_json::from_str::<String>(method.get()).ok());
+    let kind = match (method, id) {
+        (Some(method), Some(id)) => Kind::Request { id, method, progress: None },
+        (Some(method), None) if method == "notifications/progress" => {
+            let params = members.get("params").and_then(|params| serde_json::from_str(params.get()).ok());
+            let token = params.and_then(|params: Members<'_>| usable_id(params.get("progressToken")?));
+            token.map_or(Kind::Notification, Kind::Progress)
+        }
+        (Some(_), None) => Kind::Notification,
+        (None, id) if members.contains_key("result") || members.contains_key("error") => Kind::Response(id),
+        (None, _) => return None,
+    };
+    Some(Message { kind, line: one_line(text) })
+}
+
+/// Some languages know no integers: 7 becomes 7.0 there.
+fn usable_id(id: &RawValue) -> Option<Id> {
+    serde_json::from_str(id.get()).ok().or_else(|| {
+        let number: f64 = serde_json::from_str(id.get()).ok()?;
+        let whole = number.fract() == 0.0 && number.abs() < 9e15;
+        whole.then(|| format!("{number:.0}").parse().map(Id::Number).ok()).flatten()
+    })
 }
 
 /// Within a JSON text, line ends stand between values only, where a space means the same.
@@ -170,6 +213,33 @@ mod tests {
         assert!(posted.batch);
         let lines: Vec<_> = posted.messages.iter().map(|message| &message.line[..]).collect();
         assert_eq!(lines, [&b"{\"id\":1, \"method\":\"a\"}"[..], b"{\"method\":\"b\"}"]);
+    }
+
+    #[test]
+    fn a_server_is_read_however_it_writes() {
+        let number = |number| Kind::Response(Some(Id::Number(number)));
+        for (line, expected) in [
+            (r#"{"id":7,"result":{"Method":"x","METHOD":1}}"#.to_owned(), number(7)),
+            (r#"{"ID":1,"id":7,"Params":{},"result":{}}"#.to_owned(), number(7)),
+            (r#"{"id":7.0,"result":{}}"#.to_owned(), number(7)),
+            (r#"{"id":1,"id":7,"result":{}}"#.to_owned(), number(7)),
+            (format!(r#"{{"id":7,"result":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)), number(7)),
+            (r#"{"id":7,"result":{"$serde_json::private::RawValue":"1"}}"#.to_owned(), number(7)),
+            (r#"{"id":7.5,"result":{}}"#.to_owned(), Kind::Response(None)),
+            (r#"{"id":[1],"error":{}}"#.to_owned(), Kind::Response(None)),
+            (r#"{"result":{}}"#.to_owned(), Kind::Response(None)),
+            (
+                r#"{"method":"notifications/progress","params":{"progressToken":7.0}}"#.to_owned(),
+                Kind::Progress(Id::Number(7)),
+            ),
+            (r#"{"method":"notifications/message","params":{"Name":"x"}}"#.to_owned(), Kind::Notification),
+        ] {
+            assert_eq!(said(line.as_bytes()).unwrap()[0].kind, expected, "{line:.60}");
+        }
+        assert_eq!(said(b"{\"id\":7,\"result\":\"\xff\"}").unwrap()[0].kind, number(7));
+        for noise in ["", "Listening", "[1, 2, 3]", "{}", "{\"id\":1}", "7", "{"] {
+            assert!(said(noise.as_bytes()).is_none_or(|messages| messages.is_empty()), "{noise}");
+        }
     }
 
     #[test]

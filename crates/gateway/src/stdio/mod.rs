@@ -5,6 +5,7 @@
 //! | `server` | the sessions, and what POST, GET and DELETE do |
 //! | `session` | one session: who waits for what, which message goes into which stream |
 //! | `process` | one process: started, spoken to, ended, with all its children |
+//! | `room` | how many bytes may wait for somebody who does not read |
 //! | `message`, `line`, `events` | JSON-RPC messages, lines of a pipe, Server-Sent Events |
 //! | `refused` | every reason why a request is not carried on |
 //!
@@ -16,6 +17,7 @@ mod line;
 mod message;
 mod process;
 mod refused;
+mod room;
 mod server;
 mod session;
 
@@ -60,13 +62,26 @@ impl std::fmt::Debug for StdioCommand {
 pub struct Limits {
     /// How many sessions, and so processes, there may be at once: 256.
     pub sessions: usize,
+    /// How many of them one user may have through one client: 16. With the next, the one that lay
+    /// unused for longest is ended.
+    pub sessions_of_a_client: usize,
+    /// How many processes may run for one user, through all clients and with those that are just being
+    /// ended: 32. The next is refused.
+    pub sessions_of_a_user: usize,
     /// How long a session may lie without a request and without an open stream: 30 minutes.
     pub idle: Duration,
     /// How long a process may take to end when its input ends, and again when it is told to end,
     /// before it is killed: 2 seconds each.
     pub grace: Duration,
-    /// The longest message, in bytes, in either direction: 16 MiB.
+    /// The longest body of a client, in bytes: 4 MiB, as where policy reads bodies.
     pub message: usize,
+    /// The longest message of the server, in bytes: 16 MiB. Answers hold files.
+    pub answer: usize,
+    /// How many requests of a session may wait for their answers: 256.
+    pub requests: usize,
+    /// How many bytes may wait in a session for somebody who does not read them: 16 MiB for the server's
+    /// input, for answers, for what belongs to requests, and for the listening stream, each.
+    pub unread: usize,
     /// How many messages of the server wait for a client that has no stream open: 256.
     pub queue: usize,
 }
@@ -75,9 +90,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 256,
+            sessions_of_a_client: 16,
+            sessions_of_a_user: 32,
             idle: Duration::from_secs(30 * 60),
             grace: Duration::from_secs(2),
-            message: 16 * 1024 * 1024,
+            message: hallpass_resource_server::settings::BODY_LIMIT,
+            answer: 16 * 1024 * 1024,
+            requests: 256,
+            unread: 16 * 1024 * 1024,
             queue: 256,
         }
     }

@@ -1,17 +1,19 @@
 //! One process: started, spoken to, ended.
 
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use hallpass_resource_server::Caller;
 use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::line::{self, Line};
-use super::message::{self, Message};
+use super::message;
+use super::room::Held;
 use super::session::Session;
 use super::{Limits, StdioCommand};
 
@@ -62,7 +64,7 @@ impl Process {
     pub(super) async fn run(
         mut self,
         session: Arc<Session>,
-        lines: mpsc::Receiver<Bytes>,
+        lines: mpsc::UnboundedReceiver<Held>,
         limits: Limits,
         name: String,
     ) {
@@ -82,32 +84,65 @@ impl Process {
             };
             let read = async {
                 if let Some(stdout) = stdout {
-                    read(BufReader::new(stdout), &session, limits.message, &name).await;
+                    read(BufReader::new(stdout), &session, limits.answer, &name).await;
                 }
             };
+            let mut read = pin!(read);
             tokio::select! {
                 () = session.end.cancelled() => {}
-                () = read => tracing::info!(session = name, "the server closed its output"),
+                // A child of the server may hold its output open, and will answer nothing.
+                () = self.exited() => {
+                    drop(timeout(limits.grace, read).await);
+                    tracing::info!(session = name, "the server has ended");
+                }
+                () = read.as_mut() => tracing::info!(session = name, "the server closed its output"),
                 () = write => {}
                 () = idle(&session, &limits) => tracing::info!(session = name, "the session was idle for too long"),
             }
             // Here the pipes are closed, which tells a server that it is over (stdio, "Shutdown").
         }
         session.end.cancel();
-        tokio::join!(session.close(), self.end(&limits));
+        session.close();
+        self.end(&limits).await;
         log.abort();
         tracing::info!(session = name, "the session has ended");
     }
 
     /// Waits for the end, asks for it, enforces it; in the end also for children that were left behind.
     async fn end(&mut self, limits: &Limits) {
-        if timeout(limits.grace, self.child.wait()).await.is_err() {
+        if timeout(limits.grace, self.exited()).await.is_err() {
             self.signal(Signal::Terminate);
-            if timeout(limits.grace, self.child.wait()).await.is_err() {
+            if timeout(limits.grace, self.exited()).await.is_err() {
                 drop(self.child.start_kill());
             }
         }
+        // Before the process is reaped: until then its number, which is the group's, is nobody else's.
         self.signal(Signal::Kill);
+        drop(self.child.wait().await);
+    }
+
+    /// Waits until the process has ended, and leaves it to be reaped.
+    #[cfg(unix)]
+    async fn exited(&mut self) {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        use tokio::signal::unix::{SignalKind, signal};
+        let pid = self.group.and_then(|group| i32::try_from(group).ok()).and_then(Pid::from_raw);
+        let (Some(pid), Ok(mut ended)) = (pid, signal(SignalKind::child())) else {
+            drop(self.child.wait().await);
+            return;
+        };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        // An error is: no such child any more.
+        while matches!(waitid(WaitId::Pid(pid), look), Ok(None)) {
+            // Any child's end wakes this.
+            if ended.recv().await.is_none() {
+                return;
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn exited(&mut self) {
         drop(self.child.wait().await);
     }
 
@@ -135,9 +170,9 @@ enum Signal {
     Kill,
 }
 
-async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Bytes>) -> std::io::Result<()> {
+async fn write(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Held>) -> std::io::Result<()> {
     while let Some(line) = lines.recv().await {
-        stdin.write_all(&line).await?;
+        stdin.write_all(line.bytes()).await?;
         stdin.write_all(b"\n").await?;
         stdin.flush().await?;
     }
@@ -147,7 +182,7 @@ async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Bytes>) -> std::
 async fn read(mut stdout: BufReader<impl AsyncRead + Unpin>, session: &Session, limit: usize, name: &str) {
     loop {
         match line::read(&mut stdout, limit).await {
-            Ok(Line::Whole(bytes)) => match messages(&bytes) {
+            Ok(Line::Whole(bytes)) => match message::said(&bytes) {
                 Some(messages) => {
                     for message in messages {
                         session.deliver(message).await;
@@ -169,15 +204,17 @@ async fn read(mut stdout: BufReader<impl AsyncRead + Unpin>, session: &Session, 
     }
 }
 
-fn messages(line: &[u8]) -> Option<Vec<Message>> {
-    message::read(line).ok().map(|posted| posted.messages)
-}
-
 /// stdio, "the server MUST NOT write anything to its stdout that is not a valid MCP message". Many do.
+/// What they say may still be their users' data.
 fn noise(line: &[u8], name: &str) {
     if !line.trim_ascii().is_empty() {
+        tracing::warn!(
+            session = name,
+            bytes = line.len(),
+            "no message, but on stdout; at level debug, its text"
+        );
         let line = line.get(..line.len().min(LOG_LINE)).unwrap_or_default();
-        tracing::warn!(session = name, line = %String::from_utf8_lossy(line), "no message, but on stdout");
+        tracing::debug!(session = name, line = %String::from_utf8_lossy(line), "no message");
     }
 }
 
@@ -199,11 +236,12 @@ async fn log(stderr: Option<impl AsyncRead + Unpin>, name: String) {
 /// Done when nobody has used the session for too long.
 async fn idle(session: &Session, limits: &Limits) {
     loop {
-        let since = session.idle_since().unwrap_or_else(tokio::time::Instant::now);
-        let end = since + limits.idle;
-        if end <= tokio::time::Instant::now() {
+        let now = Instant::now();
+        let end = session.last_used() + limits.idle;
+        if end <= now {
             return;
         }
-        sleep_until(end).await;
+        // Looks in often: that a stream is open is seen only by looking.
+        sleep_until(end.min(now + Duration::from_secs(60))).await;
     }
 }

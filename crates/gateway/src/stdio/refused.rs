@@ -46,12 +46,15 @@ pub(super) enum Refused {
     /// JSON-RPC 2.0 §4: two answers with one id could not be told apart.
     #[error("a request with this id is still under way")]
     DuplicateId(Id),
-    /// "Listening for Messages": there is one stream for what belongs to no request.
-    #[error("the stream of this session is open already")]
-    StreamTaken,
+    /// [`Limits::requests`](super::Limits::requests) or [`Limits::unread`](super::Limits::unread).
+    #[error("the MCP server has not yet read, or not yet answered, what was sent before; try again later")]
+    Busy(Option<Id>),
     /// [`Limits::sessions`](super::Limits::sessions).
     #[error("the server runs as many sessions as it may; end one, or try again later")]
     TooManySessions,
+    /// [`Limits::sessions_of_a_user`](super::Limits::sessions_of_a_user).
+    #[error("you have as many sessions as one user may; end one, or try again later")]
+    TooManyOfYours,
     /// The program does not start.
     #[error("the MCP server behind this gateway does not start; its operator has to mend that")]
     NotStarted,
@@ -73,17 +76,17 @@ impl IntoResponse for Refused {
                 (StatusCode::BAD_REQUEST, INVALID_REQUEST)
             }
             Self::UnknownSession => (StatusCode::NOT_FOUND, SESSION_NOT_FOUND),
-            Self::StreamTaken => (StatusCode::CONFLICT, INVALID_REQUEST),
+            Self::Busy(_) | Self::TooManyOfYours => (StatusCode::TOO_MANY_REQUESTS, INTERNAL_ERROR),
             Self::NotStarted => (StatusCode::BAD_GATEWAY, INTERNAL_ERROR),
             Self::TooManySessions | Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR),
         };
         let id = match &self {
-            Self::NoSession { id, .. } => id.as_ref(),
+            Self::NoSession { id, .. } | Self::Busy(id) => id.as_ref(),
             Self::DuplicateId(id) => Some(id),
             _ => None,
         };
         let mut response = error_response(status, code, &self, id);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response

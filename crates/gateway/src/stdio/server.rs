@@ -11,7 +11,7 @@ use hallpass_resource_server::Caller;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -78,17 +78,25 @@ impl StdioServer {
     async fn post(&self, headers: &HeaderMap, body: Body, caller: &Caller) -> Result<Response, Refused> {
         let events = Accepts::of(headers).for_post()?;
         let posted = message::read(&self.read(body).await?)?;
-        let (session, begun) = match self.session(headers, caller)? {
-            Some(session) if posted.messages.iter().all(|message| !is_initialize(message)) => (session, None),
+        let (session, begun, unanswered) = match self.session(headers, caller)? {
+            Some(session) if posted.messages.iter().all(|message| !is_initialize(message)) => {
+                (session, None, None)
+            }
             Some(_) => return Err(Refused::InitializeWithin),
             None => {
                 begins_a_session(&posted)?;
                 let (id, session) = self.begin(caller)?;
-                (session, Some(id))
+                let unanswered = session.end.clone().drop_guard();
+                (session, Some(id), Some(unanswered))
             }
         };
         let Posted { messages, batch } = posted;
-        let mut response = match session.post(messages, events).await? {
+        let mut answers = session.post(&messages, events)?;
+        // Whoever leaves before the session's id has reached them will never end the session.
+        if let (Some(answers), Some(unanswered)) = (&mut answers, unanswered) {
+            answers.unless_answered(unanswered);
+        }
+        let mut response = match answers {
             None => StatusCode::ACCEPTED.into_response(),
             Some(answers) if events => answers.into_response(),
             Some(answers) => one_document(answers, batch).await,
@@ -130,7 +138,7 @@ impl StdioServer {
         let Some(id) = ids.next() else { return Ok(None) };
         let id = id.to_str().ok().filter(|_| ids.next().is_none());
         let session = id.and_then(|id| self.sessions().get(id).cloned());
-        let session = session.filter(|session| session.belongs_to(caller) && !session.end.is_cancelled());
+        let session = session.filter(|session| session.owner == caller.into() && !session.end.is_cancelled());
         session.map(Some).ok_or(Refused::UnknownSession)
     }
 
@@ -141,14 +149,15 @@ impl StdioServer {
             return Err(Refused::Closing);
         }
         let place = Arc::clone(places).try_acquire_owned().map_err(|_| Refused::TooManySessions)?;
+        let (session, lines) = Session::new(caller.into(), limits, closing.child_token());
+        let session = Arc::new(session);
+        let id = new_id();
+        self.keep(&id, &session)?;
         let process = process::start(command, caller).map_err(|error| {
             tracing::error!(program = ?command.program, %error, "the MCP server does not start");
+            self.sessions().remove(&id);
             Refused::NotStarted
         })?;
-        let (input, lines) = mpsc::channel(16);
-        let session = Arc::new(Session::new(caller, input, limits.queue, closing.child_token()));
-        let id = new_id();
-        self.sessions().insert(id.clone(), Arc::clone(&session));
         let (server, limits) = (self.clone(), limits.clone());
         let (key, running) = (id.clone(), Arc::clone(&session));
         processes.spawn(async move {
@@ -159,6 +168,26 @@ impl StdioServer {
             drop(place);
         });
         Ok((id, session))
+    }
+
+    /// Keeps a session, within what its user may have.
+    fn keep(&self, id: &str, session: &Arc<Session>) -> Result<(), Refused> {
+        let limits = &self.0.limits;
+        let mut sessions = self.sessions();
+        let of_user = sessions.values().filter(|other| other.owner.is_same_user(&session.owner));
+        if of_user.count() >= limits.sessions_of_a_user {
+            return Err(Refused::TooManyOfYours);
+        }
+        let own = |other: &&Arc<Session>| other.owner == session.owner && !other.end.is_cancelled();
+        if sessions.values().filter(own).count() >= limits.sessions_of_a_client {
+            let unused = sessions.values().filter(own).min_by_key(|other| other.last_used());
+            if let Some(unused) = unused {
+                tracing::info!("a user's session is ended, since the same client begins another one");
+                unused.end.cancel();
+            }
+        }
+        sessions.insert(id.to_owned(), Arc::clone(session));
+        Ok(())
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
@@ -201,6 +230,10 @@ async fn one_document(mut answers: Messages, batch: bool) -> Response {
     let mut all = Vec::new();
     while let Some(answer) = answers.next().await {
         all.push(answer);
+    }
+    // All of them were cancelled.
+    if all.is_empty() {
+        return StatusCode::ACCEPTED.into_response();
     }
     let body = if batch {
         let mut body = b"[".to_vec();

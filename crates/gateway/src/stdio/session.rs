@@ -2,48 +2,43 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_resource_server::Caller;
 use hallpass_resource_server::json_rpc::Id;
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::events::{Messages, channel};
+use super::Limits;
+use super::events::{Messages, Outgoing, Sender, channel};
 use super::message::{Kind, Message};
 use super::refused::Refused;
-
-/// Whose a session is. Nobody else can use it, whatever they know.
-#[derive(PartialEq, Eq)]
-pub(super) struct Owner {
-    issuer: String,
-    subject: String,
-    client: String,
-}
-
-impl From<&Caller> for Owner {
-    fn from(caller: &Caller) -> Self {
-        Self {
-            issuer: caller.issuer().to_owned(),
-            subject: caller.subject().to_owned(),
-            client: caller.client_id().to_owned(),
-        }
-    }
-}
+use super::room::{Held, Room};
+use crate::owner::Owner;
 
 /// A session, as the HTTP side and the process's side share it.
 pub(super) struct Session {
-    owner: Owner,
+    pub(super) owner: Owner,
     /// Lines for the process.
-    input: mpsc::Sender<Bytes>,
+    input: mpsc::UnboundedSender<Held>,
     /// Ends the session, whoever cancels it.
     pub(super) end: CancellationToken,
-    queue_limit: usize,
+    limits: Limits,
+    rooms: Rooms,
     state: Mutex<State>,
+}
+
+/// What may wait at once. Whoever does not read one kind keeps nobody from reading another.
+struct Rooms {
+    /// Lines that the process has not read.
+    unwritten: Room,
+    /// Answers that the client has not read: where there is no more room, the server waits.
+    answers: Room,
+    /// What was said beside answers into the streams of requests: where there is no more room, it is lost.
+    beside: Room,
+    /// What was said into the listening stream, or waits for one: the same.
+    told: Room,
 }
 
 struct State {
@@ -54,9 +49,11 @@ struct State {
     streams: BTreeMap<u64, Stream>,
     next_stream: u64,
     /// The response to the GET.
-    listener: Option<mpsc::Sender<Bytes>>,
+    listener: Option<Sender>,
     /// What the server said while no stream was open.
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Outgoing>,
+    /// Whether the message before was lost: the log hears of the first only.
+    losing: bool,
 }
 
 /// A request that the process has not answered.
@@ -66,20 +63,27 @@ struct Waiting {
 }
 
 struct Stream {
-    sender: mpsc::Sender<Bytes>,
+    sender: Sender,
     /// How many answers are to come.
     open: usize,
     /// Whether it takes more than answers.
     events: bool,
 }
 
+/// Where a message goes that answers nothing.
+enum Way {
+    Beside(Sender),
+    Listener(Sender),
+    Queue,
+}
+
 impl Session {
+    /// A session, and the lines for its process.
     pub(super) fn new(
-        caller: &Caller,
-        input: mpsc::Sender<Bytes>,
-        queue_limit: usize,
+        owner: Owner,
+        limits: &Limits,
         end: CancellationToken,
-    ) -> Self {
+    ) -> (Self, mpsc::UnboundedReceiver<Held>) {
         let state = State {
             over: false,
             used: Instant::now(),
@@ -88,74 +92,46 @@ impl Session {
             next_stream: 0,
             listener: None,
             queue: VecDeque::new(),
+            losing: false,
         };
-        Self { owner: caller.into(), input, end, queue_limit, state: Mutex::new(state) }
-    }
-
-    pub(super) fn belongs_to(&self, caller: &Caller) -> bool {
-        self.owner == caller.into()
+        let room = || Room::new(limits.unread);
+        let rooms = Rooms { unwritten: room(), answers: room(), beside: room(), told: room() };
+        let (input, lines) = mpsc::unbounded_channel();
+        (Self { owner, input, end, limits: limits.clone(), rooms, state: Mutex::new(state) }, lines)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.used = Instant::now();
-        state
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the session will have been idle for that long; `None` if it is in use.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// When the client last did something, or had a stream open. What the server says by itself does
+    /// not count: a server that ticks would never be idle.
+    pub(super) fn last_used(&self) -> Instant {
+        let mut state = self.state();
         let listening = state.listener.as_ref().is_some_and(|sender| !sender.is_closed());
-        let answering = state.streams.values().any(|stream| !stream.sender.is_closed());
-        (!listening && !answering).then_some(state.used)
+        if listening || state.streams.values().any(|stream| !stream.sender.is_closed()) {
+            state.used = Instant::now();
+        }
+        state.used
     }
 
     /// Sends messages to the process. If there are requests among them, their answers, and with
-    /// `events` all that belongs to them, come out of what is returned.
-    pub(super) async fn post(
-        &self,
-        messages: Vec<Message>,
-        events: bool,
-    ) -> Result<Option<Messages>, Refused> {
-        let answers = self.expect_answers(&messages, events)?;
-        for message in &messages {
+    /// `events` all that belongs to them, come out of what is returned. Nothing waits here: a process
+    /// that cannot get rid of its answers takes no more lines.
+    pub(super) fn post(&self, messages: &[Message], events: bool) -> Result<Option<Messages>, Refused> {
+        let lines = self.rooms.unwritten.try_hold(messages.iter().map(|message| &message.line));
+        let lines = lines.ok_or_else(|| Refused::Busy(first_id(messages)))?;
+        let answers = self.expect_answers(messages, events)?;
+        for message in messages {
             if let Kind::Cancelled(id) = &message.kind {
-                self.forget(id);
+                // A cancelled request gets no answer (MCP, basic/utilities/cancellation).
+                self.state().answered(id);
             }
         }
-        let lines = messages.into_iter().map(|message| message.line);
-        self.send(lines, answers.is_some()).await?;
+        for line in lines {
+            self.input.send(line).map_err(|_| Refused::UnknownSession)?;
+        }
         Ok(answers)
-    }
-
-    /// Hands lines to the process. Where answers go to the very client that waits for this, nothing may
-    /// wait here: a process that cannot get rid of its answers takes no more lines.
-    async fn send(
-        &self,
-        lines: impl Iterator<Item = Bytes> + Send + 'static,
-        answered: bool,
-    ) -> Result<(), Refused> {
-        let mut lines = lines;
-        while let Some(line) = lines.next() {
-            let line = match self.input.try_send(line) {
-                Ok(()) => continue,
-                Err(TrySendError::Closed(_)) => return Err(Refused::UnknownSession),
-                Err(TrySendError::Full(line)) => line,
-            };
-            let input = self.input.clone();
-            let rest = async move {
-                for line in std::iter::once(line).chain(lines) {
-                    input.send(line).await.map_err(|_| Refused::UnknownSession)?;
-                }
-                Ok(())
-            };
-            if answered {
-                tokio::spawn(rest);
-                return Ok(());
-            }
-            return rest.await;
-        }
-        Ok(())
     }
 
     fn expect_answers(&self, messages: &[Message], events: bool) -> Result<Option<Messages>, Refused> {
@@ -163,6 +139,7 @@ impl Session {
         if state.over {
             return Err(Refused::UnknownSession);
         }
+        state.used = Instant::now();
         let stream = state.next_stream;
         let mut ids = HashMap::new();
         for message in messages {
@@ -175,80 +152,122 @@ impl Session {
         if ids.is_empty() {
             return Ok(None);
         }
-        let queued = if events { std::mem::take(&mut state.queue) } else { VecDeque::new() };
-        let (sender, messages) = channel(queued);
+        if state.waiting.len() + ids.len() > self.limits.requests {
+            return Err(Refused::Busy(first_id(messages)));
+        }
+        let (sender, messages) = channel();
+        if events {
+            state.flush(&sender);
+        }
         state.next_stream += 1;
         state.streams.insert(stream, Stream { sender, open: ids.len(), events });
         state.waiting.extend(ids);
         Ok(Some(messages))
     }
 
-    /// Opens the stream of what belongs to no request.
+    /// Opens the stream of what belongs to no request. One that was open before ends: a client asks
+    /// again when it has lost the first, which this side may not know yet.
     pub(super) fn listen(&self) -> Result<Messages, Refused> {
         let mut state = self.state();
         if state.over {
             return Err(Refused::UnknownSession);
         }
-        if state.listener.as_ref().is_some_and(|sender| !sender.is_closed()) {
-            return Err(Refused::StreamTaken);
-        }
-        let (sender, messages) = channel(std::mem::take(&mut state.queue));
+        state.used = Instant::now();
+        let (sender, messages) = channel();
+        state.flush(&sender);
         state.listener = Some(sender);
         Ok(messages)
     }
 
-    /// Brings a message of the process on its way. Waits for a client that is slow.
+    /// Brings a message of the process on its way. Waits for nothing but room for an answer.
     pub(super) async fn deliver(&self, message: Message) {
-        let Some(sender) = self.way_of(&message) else { return };
-        if sender.send(message.line).await.is_err() {
-            tracing::debug!("a message came for a client that has left");
+        match message.kind {
+            Kind::Response(id) => self.answer(id, message.line).await,
+            kind => self.tell(&kind, message.line),
         }
     }
 
-    fn way_of(&self, message: &Message) -> Option<mpsc::Sender<Bytes>> {
+    async fn answer(&self, id: Option<Id>, line: Bytes) {
+        let (id, line) = match (id, self.state().only_waiting()) {
+            (Some(id), _) => (id, line),
+            // Whoever waits alone, waits for this.
+            (None, Some(id)) => {
+                let error = error(&id, "the MCP server's answer names no request");
+                (id, error)
+            }
+            (None, None) => {
+                tracing::warn!("an answer of the server names no request");
+                return;
+            }
+        };
+        let Some(sender) = self.state().answered(&id) else {
+            tracing::debug!("an answer came that nobody waits for");
+            return;
+        };
+        // What is for nobody needs no room.
+        if sender.is_closed() {
+            return;
+        }
+        if let Some(line) = self.rooms.answers.hold(line).await {
+            drop(sender.send(Outgoing { line, is_answer: true }));
+        }
+    }
+
+    /// Brings on its way what answers nothing. A client that does not read it loses it, so that the
+    /// answers behind it arrive.
+    fn tell(&self, kind: &Kind, line: Bytes) {
         let mut state = self.state();
-        match &message.kind {
-            Kind::Response(id) => {
-                let sender = id.as_ref().and_then(|id| state.answered(id));
-                if sender.is_none() {
-                    tracing::debug!(?id, "an answer came that nobody waits for");
-                }
-                sender
+        let way = state.way_of(kind);
+        let room = if matches!(way, Way::Beside(_)) { &self.rooms.beside } else { &self.rooms.told };
+        let full = matches!(way, Way::Queue) && state.queue.len() >= self.limits.queue;
+        let line =
+            if full { None } else { room.try_hold(std::iter::once(&line)).and_then(|mut held| held.pop()) };
+        let Some(line) = line else {
+            if !std::mem::replace(&mut state.losing, true) {
+                tracing::warn!(
+                    "messages of the server are lost: the client does not read, or has no stream open"
+                );
             }
-            Kind::Progress(token) => {
-                state.progress_of(token).or_else(|| state.any_stream(message, self.queue_limit))
-            }
-            _ => state.any_stream(message, self.queue_limit),
+            drop(state);
+            self.answer_for_the_client(kind);
+            return;
+        };
+        state.losing = false;
+        let message = Outgoing { line, is_answer: false };
+        match way {
+            // A client that has left needs nothing.
+            Way::Beside(sender) | Way::Listener(sender) => drop(sender.send(message)),
+            Way::Queue => state.queue.push_back(message),
         }
     }
 
-    /// A cancelled request gets no answer (MCP, basic/utilities/cancellation), so nobody waits for it.
-    fn forget(&self, id: &Id) {
-        self.state().answered(id);
+    /// A request of the server that the client will never see must not keep the server waiting.
+    fn answer_for_the_client(&self, kind: &Kind) {
+        if let Kind::Request { id, .. } = kind {
+            let line = error(id, "the client does not read what the server asks");
+            let line = self.rooms.unwritten.try_hold(std::iter::once(&line)).and_then(|mut held| held.pop());
+            drop(line.map(|line| self.input.send(line)));
+        }
     }
 
     /// Ends all streams; each request that still waits gets an error.
-    pub(super) async fn close(&self) {
-        let (waiting, streams) = {
-            let mut state = self.state();
-            state.over = true;
-            state.listener = None;
-            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.streams))
-        };
-        let errors = waiting.into_iter().filter_map(|(id, waiting)| {
-            let sender = streams.get(&waiting.stream)?.sender.clone();
-            Some(async move { drop(sender.send(died(&id)).await) })
-        });
-        let errors = futures_util::future::join_all(errors);
-        // A client that does not read must not keep the session.
-        drop(tokio::time::timeout(Duration::from_secs(5), errors).await);
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.over = true;
+        state.listener = None;
+        let streams = std::mem::take(&mut state.streams);
+        for (id, waiting) in std::mem::take(&mut state.waiting) {
+            let Some(stream) = streams.get(&waiting.stream) else { continue };
+            let line = Held::beyond(error(&id, "the MCP server ended before it answered"));
+            drop(stream.sender.send(Outgoing { line, is_answer: true }));
+        }
     }
 }
 
 impl State {
     /// Takes the answered request off the list, and gives the stream that it belongs to. The stream
     /// ends when its last answer is sent: nobody else holds its sender then.
-    fn answered(&mut self, id: &Id) -> Option<mpsc::Sender<Bytes>> {
+    fn answered(&mut self, id: &Id) -> Option<Sender> {
         let waiting = self.waiting.remove(id)?;
         let stream = self.streams.get_mut(&waiting.stream)?;
         stream.open = stream.open.saturating_sub(1);
@@ -258,28 +277,193 @@ impl State {
         self.streams.remove(&waiting.stream).map(|stream| stream.sender)
     }
 
-    fn progress_of(&self, token: &Id) -> Option<mpsc::Sender<Bytes>> {
+    fn only_waiting(&self) -> Option<Id> {
+        let mut ids = self.waiting.keys();
+        ids.next().filter(|_| ids.next().is_none()).cloned()
+    }
+
+    fn progress_of(&self, token: &Id) -> Option<Sender> {
         let waiting = self.waiting.values().find(|waiting| waiting.progress.as_ref() == Some(token))?;
         let stream = self.streams.get(&waiting.stream)?;
         stream.events.then(|| stream.sender.clone())
     }
 
-    /// The listener, or else any POST's stream that is open, or else the queue.
-    fn any_stream(&mut self, message: &Message, queue_limit: usize) -> Option<mpsc::Sender<Bytes>> {
-        let posts = self.streams.values().filter(|stream| stream.events).map(|stream| &stream.sender);
-        let open = self.listener.iter().chain(posts).find(|sender| !sender.is_closed());
-        if open.is_none() {
-            if self.queue.len() < queue_limit {
-                self.queue.push_back(message.line.clone());
-            } else {
-                tracing::warn!("a message of the server is dropped: the client has no stream open");
-            }
+    /// Progress: the stream of its request. All else, and progress of nothing: the listener, or else
+    /// any POST's stream that is open, or else the queue.
+    fn way_of(&self, kind: &Kind) -> Way {
+        if let Kind::Progress(token) = kind
+            && let Some(sender) = self.progress_of(token)
+        {
+            return Way::Beside(sender);
         }
-        open.cloned()
+        if let Some(listener) = self.listener.as_ref().filter(|sender| !sender.is_closed()) {
+            return Way::Listener(listener.clone());
+        }
+        let mut posts = self.streams.values().filter(|stream| stream.events && !stream.sender.is_closed());
+        posts.next().map_or(Way::Queue, |stream| Way::Beside(stream.sender.clone()))
+    }
+
+    /// What waited for a stream goes into this one.
+    fn flush(&mut self, sender: &Sender) {
+        for message in self.queue.drain(..) {
+            drop(sender.send(message));
+        }
     }
 }
 
-fn died(id: &Id) -> Bytes {
-    let error = json!({ "code": -32603, "message": "the MCP server ended before it answered" });
+fn first_id(messages: &[Message]) -> Option<Id> {
+    messages.iter().find_map(|message| match &message.kind {
+        Kind::Request { id, .. } => Some(id.clone()),
+        _ => None,
+    })
+}
+
+fn error(id: &Id, message: &str) -> Bytes {
+    let error = json!({ "code": -32603, "message": message });
     json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::stdio::message;
+
+    const SMALL: usize = 10_000;
+
+    fn session() -> (Session, mpsc::UnboundedReceiver<Held>) {
+        let limits = Limits { unread: SMALL, requests: 3, ..Limits::default() };
+        Session::new(Owner::alice(), &limits, CancellationToken::new())
+    }
+
+    fn post(session: &Session, body: &str) -> Result<Option<Messages>, Refused> {
+        session.post(&message::read(body.as_bytes()).unwrap().messages, true)
+    }
+
+    async fn says(session: &Session, line: &str) {
+        for message in message::said(line.as_bytes()).unwrap() {
+            session.deliver(message).await;
+        }
+    }
+
+    fn said() -> String {
+        format!(r#"{{"method":"notifications/message","params":"{}"}}"#, "x".repeat(1000))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_server_says_by_itself_is_no_use() {
+        let (session, _lines) = session();
+        let begun = session.last_used();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        says(&session, &said()).await;
+        assert_eq!(session.last_used(), begun);
+        post(&session, r#"{"method":"notifications/x"}"#).unwrap();
+        assert_eq!(session.last_used(), begun + Duration::from_secs(3600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_was_open_counts_until_it_closes() {
+        let (session, _lines) = session();
+        let listening = session.listen().unwrap();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(session.last_used(), Instant::now());
+        drop(listening);
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(session.last_used(), Instant::now() - Duration::from_secs(3600));
+    }
+
+    /// A laptop that sleeps: its stream is open, and nobody reads.
+    #[tokio::test(start_paused = true)]
+    async fn an_unread_stream_keeps_no_answer_back() {
+        let (session, _lines) = session();
+        let _asleep = session.listen().unwrap();
+        let mut answers = post(&session, r#"{"id":1,"method":"m","params":{"_meta":{"progressToken":1}}}"#)
+            .unwrap()
+            .unwrap();
+        let progress = r#"{"method":"notifications/progress","params":{"progressToken":1}}"#;
+        for _ in 0..100 {
+            says(&session, &said()).await;
+            says(&session, progress).await;
+        }
+        says(&session, r#"{"id":1,"result":{}}"#).await;
+        let mut heard = Vec::new();
+        while let Some(line) = answers.next().await {
+            heard.push(line);
+        }
+        // As much as there is room for, and the answer.
+        assert_eq!(heard.len(), SMALL / 256 + 1);
+        assert_eq!(heard[SMALL / 256], r#"{"id":1,"result":{}}"#);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_the_client_will_never_see_is_answered() {
+        let (session, mut lines) = session();
+        let _asleep = session.listen().unwrap();
+        for _ in 0..20 {
+            says(&session, &said()).await;
+        }
+        let question = format!(r#"{{"id":"q","method":"roots/list","params":"{}"}}"#, "x".repeat(1000));
+        says(&session, &question).await;
+        let line = lines.try_recv().unwrap().into_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("q"), &json!(-32603)));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_read_takes_no_more() {
+        let (session, mut lines) = session();
+        let long = format!(r#"{{"method":"notifications/x","params":{{"a":"{}"}}}}"#, "x".repeat(4000));
+        for _ in 0..2 {
+            post(&session, &long).unwrap();
+        }
+        assert!(matches!(post(&session, &long), Err(Refused::Busy(None))));
+        drop(lines.try_recv().unwrap());
+        post(&session, &long).unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_so_many_requests_wait_for_answers() {
+        let (session, _lines) = session();
+        let mut open = Vec::new();
+        for id in 0..3 {
+            open.push(post(&session, &format!(r#"{{"id":{id},"method":"m"}}"#)).unwrap().unwrap());
+        }
+        let refused = post(&session, r#"{"id":3,"method":"m"}"#);
+        assert!(matches!(refused, Err(Refused::Busy(Some(Id::Number(3))))));
+        says(&session, r#"{"id":1,"result":{}}"#).await;
+        post(&session, r#"{"id":3,"method":"m"}"#).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_without_a_name_is_for_whoever_waits_alone() {
+        let (session, _lines) = session();
+        for answer in
+            [r#"{"id":null,"error":{"code":-32700}}"#, r#"{"id":[1],"result":{}}"#, r#"{"result":{}}"#]
+        {
+            let mut answers = post(&session, r#"{"id":7,"method":"m"}"#).unwrap().unwrap();
+            says(&session, answer).await;
+            let line: serde_json::Value =
+                serde_json::from_slice(&answers.next().now_or_never().flatten().unwrap()).unwrap();
+            assert_eq!((&line["id"], &line["error"]["code"]), (&json!(7), &json!(-32603)), "{answer}");
+            assert!(answers.next().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_before_its_answer_drops_what_it_began() {
+        for (reads, ends) in [(false, true), (true, false)] {
+            let (session, _lines) = session();
+            let mut answers = post(&session, r#"{"id":0,"method":"initialize"}"#).unwrap().unwrap();
+            answers.unless_answered(session.end.clone().drop_guard());
+            says(&session, r#"{"id":0,"result":{}}"#).await;
+            if reads {
+                answers.next().await.unwrap();
+            }
+            drop(answers);
+            assert_eq!(session.end.is_cancelled(), ends);
+        }
+    }
 }

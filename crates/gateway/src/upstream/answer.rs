@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALT_SVC, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
+use url::Url;
 
 use super::headers::strip_hop_by_hop;
 
@@ -23,7 +24,8 @@ pub(super) fn clean(mut response: Response) -> Response {
         );
     }
     if let Some(location) = response.headers().get(LOCATION).filter(|_| status.is_redirection()) {
-        tracing::error!(%status, ?location, "the upstream server redirects; set its URL to where it leads");
+        let to = origin_of(location);
+        tracing::error!(%status, to, "the upstream server redirects; set its URL to where it leads");
         return bad_gateway(
             "the MCP server behind this gateway redirects to another address; its operator has to mend that",
         );
@@ -35,6 +37,12 @@ pub(super) fn clean(mut response: Response) -> Response {
     }
     strip_cors(headers);
     response
+}
+
+/// For the log: what comes after may hold a key.
+fn origin_of(location: &HeaderValue) -> String {
+    let url = location.to_str().ok().and_then(|text| Url::parse(text).ok());
+    url.map_or_else(|| "another path".to_owned(), |url| url.origin().ascii_serialization())
 }
 
 /// `Access-Control-…` is said by the gateway, which knows from where it may be called.

@@ -57,14 +57,19 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// What programs behind a proxy take for a word about who is calling, or from where: hallpass's own
 /// fields, and those of proxies that may have stood here before. From a client none of them is true.
-const IDENTITY: [&str; 22] = [
+/// Last, what programs take for the method of a request: what was judged is what is done. Each stands
+/// for all names that begin with it.
+const IDENTITY: [&str; 32] = [
     "x-hallpass",
     "forwarded",
     "x-forwarded-",
     "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
     "x-original-",
     "x-rewrite-url",
-    "x-auth-request-",
+    "x-auth-",
     "x-authenticated-",
     "x-authentik-",
     "x-remote-",
@@ -75,17 +80,24 @@ const IDENTITY: [&str; 22] = [
     "x-ms-client-principal",
     "x-ms-token-",
     "x-amzn-oidc-",
+    "x-consumer-",
+    "x-apigateway-api-userinfo",
+    "x-endpoint-api-userinfo",
     "x-client-cert",
     "client-cert",
+    "x-ssl-client-",
+    "ssl-client-",
     "cf-access-",
     "tailscale-",
     "remote-",
+    "x-http-method",
+    "x-method-override",
 ];
 
 /// In any spelling: CGI and its heirs read `X_Hallpass_Subject` and `X-Hallpass-Subject` as one
-/// (never-again 34).
+/// (never-again 34), some of them also `X.Hallpass.Subject`.
 fn is_identity(name: &HeaderName) -> bool {
-    let same = |a: u8, b: u8| a == b || (a == b'_' && b == b'-');
+    let same = |a: u8, b: u8| a == b || (!a.is_ascii_alphanumeric() && b == b'-');
     let name = name.as_str().as_bytes();
     IDENTITY.iter().any(|prefix| {
         name.len() >= prefix.len() && name.iter().zip(prefix.as_bytes()).all(|(a, b)| same(*a, *b))
@@ -153,6 +165,22 @@ mod tests {
             "X-MS-CLIENT-PRINCIPAL-NAME",
             "Cf-Access-Jwt-Assertion",
             "Tailscale-User-Login",
+            "X.Hallpass.Subject",
+            "x!hallpass~scope",
+            "X.Forwarded.User",
+            "X-Real-IP",
+            "X-Client-IP",
+            "True-Client-IP",
+            "CF-Connecting-IP",
+            "X-Auth-Username",
+            "X-Consumer-Username",
+            "X-Apigateway-Api-Userinfo",
+            "X-Endpoint-Api-Userinfo",
+            "X-SSL-Client-S-DN",
+            "SSL_Client_Verify",
+            "X-HTTP-Method-Override",
+            "X-HTTP-Method",
+            "X-Method-Override",
         ] {
             assert!(stripped(&[(name, "admin")]).is_empty(), "{name}");
         }

@@ -24,8 +24,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum HttpUpstreamError {
     /// Only HTTP is spoken.
-    #[error("the upstream URL {0} is not an http or https URL with a host")]
-    NotHttp(Url),
+    #[error("the upstream URL is not an http or https URL with a host; it begins with {0}:")]
+    NotHttp(String),
+    /// What stands in a URL is printed, logged and passed on.
+    #[error("the upstream URL holds a user name or a password, which would never be sent; take them out")]
+    Credentials,
     /// No certificate authority is known.
     #[error(
         "the upstream's certificate could not be checked, since the system's certificates cannot be read: {0}"
@@ -38,15 +41,19 @@ pub(super) struct HttpUpstream {
     client: Client<HttpsConnector<HttpConnector>, Body>,
     target: Uri,
     host: HeaderValue,
+    /// For the log: path and query are the operator's, and may hold a key.
+    origin: String,
 }
 
 impl HttpUpstream {
     pub(super) fn new(url: &Url) -> Result<Self, HttpUpstreamError> {
-        let not_http = || HttpUpstreamError::NotHttp(url.clone());
+        let not_http = || HttpUpstreamError::NotHttp(url.scheme().to_owned());
         let mut plain = url.clone();
         plain.set_fragment(None);
-        // Credentials of an operator, if any, belong into a setting of their own and not into a log.
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(HttpUpstreamError::Credentials);
+        }
+        if !matches!(url.scheme(), "http" | "https") {
             return Err(not_http());
         }
         let target: Uri = plain.as_str().parse().map_err(|_| not_http())?;
@@ -67,7 +74,7 @@ impl HttpUpstream {
             // A POST may have been acted upon: it is the client's to decide whether to send it again.
             .retry_canceled_requests(false)
             .build(connector);
-        Ok(Self { client, target, host })
+        Ok(Self { client, target, host, origin: url.origin().ascii_serialization() })
     }
 
     pub(super) async fn forward(&self, mut request: Request<Body>) -> Response {
@@ -89,22 +96,21 @@ impl HttpUpstream {
             Ok(response) => answer::clean(response.map(Body::new)),
             Err(error) => {
                 let error = chain(&error);
-                tracing::error!(upstream = %self.target, %error, "the upstream server does not answer");
+                tracing::error!(upstream = self.origin, %error, "the upstream server does not answer");
                 answer::bad_gateway("the MCP server behind this gateway does not answer")
             }
         }
     }
 
-    /// The endpoint maps to exactly one URL; only a query is carried on, after the URL's own.
+    /// The endpoint maps to exactly one URL. A client's query is carried on only where the operator set
+    /// none: added to the operator's, it could say one of its parameters again, and of two parameters
+    /// with one name many servers take the last.
     fn uri(&self, query: Option<&str>) -> Option<Uri> {
+        let query = query.filter(|_| self.target.query().is_none());
         let Some(query) = query else { return Some(self.target.clone()) };
         let path = self.target.path();
-        let joined = match self.target.query() {
-            Some(own) => format!("{path}?{own}&{query}"),
-            None => format!("{path}?{query}"),
-        };
         let mut parts = self.target.clone().into_parts();
-        parts.path_and_query = Some(PathAndQuery::try_from(joined).ok()?);
+        parts.path_and_query = Some(PathAndQuery::try_from(format!("{path}?{query}")).ok()?);
         Uri::from_parts(parts).ok()
     }
 }

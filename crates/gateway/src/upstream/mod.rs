@@ -1,6 +1,7 @@
 //! What can stand behind the gateway.
 
 mod answer;
+mod given;
 pub mod headers;
 mod http;
 
@@ -11,20 +12,25 @@ use ::http::header::HOST;
 use ::http::{HeaderValue, Request};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use hallpass_resource_server::Permitted;
+use hallpass_resource_server::{Caller, Permitted};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 use url::Url;
 
+use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
+use crate::owner::Owner;
 use crate::stdio::{Limits, StdioCommand, StdioServer};
 
 type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
 
 /// An MCP server that requests are carried to.
 #[derive(Clone, Debug)]
-pub struct Upstream(Kind);
+pub struct Upstream {
+    kind: Kind,
+    given: Arc<Given>,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -34,18 +40,20 @@ enum Kind {
 }
 
 impl Upstream {
-    /// A server that speaks streamable HTTP at this URL.
+    /// A server that speaks streamable HTTP at this URL. Where the URL has a query, every request has
+    /// it, and a client's own query is dropped: MCP endpoints take none.
     ///
     /// # Errors
-    /// Where the URL is not http or https, or the system has no certificates to trust.
+    /// Where the URL is not http or https, or holds credentials, or the system has no certificates to
+    /// trust.
     pub fn http(url: &Url) -> Result<Self, HttpUpstreamError> {
-        HttpUpstream::new(url).map(|http| Self(Kind::Http(Arc::new(http))))
+        HttpUpstream::new(url).map(|http| Self::of(Kind::Http(Arc::new(http))))
     }
 
     /// A server that speaks stdio: one process for each MCP session.
     #[must_use]
     pub fn stdio(command: StdioCommand, limits: Limits) -> Self {
-        Self(Kind::Stdio(StdioServer::new(command, limits)))
+        Self::of(Kind::Stdio(StdioServer::new(command, limits)))
     }
 
     /// A service in this process, such as rmcp's `StreamableHttpService` or an axum router. It sees
@@ -57,17 +65,36 @@ impl Upstream {
         S::Future: Send + 'static,
     {
         let service = service.map_response(IntoResponse::into_response);
-        Self(Kind::Service(BoxCloneSyncService::new(service)))
+        Self::of(Kind::Service(BoxCloneSyncService::new(service)))
     }
 
-    /// Carries a permitted request to the server, and its answer back.
+    fn of(kind: Kind) -> Self {
+        Self { kind, given: Arc::default() }
+    }
+
+    /// Carries a permitted request to the server, and its answer back. A session id leads only whom it
+    /// was given to.
     pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
         let (mut request, caller) = permitted.into_parts();
         headers::strip(request.headers_mut());
         headers::tell(request.headers_mut(), &caller);
-        match &self.0 {
+        if let Kind::Stdio(stdio) = &self.kind {
+            return stdio.forward(request, &caller).await;
+        }
+        let owner = Owner::from(&caller);
+        let began = given::begins(request.headers());
+        if let Err(refused) = self.given.check(request.headers(), &owner) {
+            return *refused;
+        }
+        let response = self.carry(request, &caller).await;
+        self.given.note(began, &response, &owner);
+        response
+    }
+
+    async fn carry(&self, mut request: Request<Body>, caller: &Caller) -> Response {
+        match &self.kind {
             Kind::Http(http) => http.forward(request).await,
-            Kind::Stdio(stdio) => stdio.forward(request, &caller).await,
+            Kind::Stdio(stdio) => stdio.forward(request, caller).await,
             Kind::Service(service) => {
                 request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
                 match service.clone().oneshot(request).await {
@@ -80,7 +107,7 @@ impl Upstream {
 
     /// Ends what this upstream runs.
     pub(crate) async fn close(&self) {
-        if let Kind::Stdio(stdio) = &self.0 {
+        if let Kind::Stdio(stdio) = &self.kind {
             stdio.close().await;
         }
     }

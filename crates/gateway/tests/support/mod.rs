@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +13,7 @@ use hallpass_gateway::{Gateway, Settings, Upstream};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
-use hallpass_resource_server::{FrontDoor, Keys, Policy, ResourceServer, TrustedIssuer};
+use hallpass_resource_server::{FrontDoor, Keys, Policy, ResourceServer, Revocations, TrustedIssuer};
 use hallpass_testkit::clock::FakeClock;
 use hallpass_testkit::issuer::TestIssuer;
 use http::Request;
@@ -25,6 +27,8 @@ pub(crate) struct Protected {
     pub(crate) router: Router,
     pub(crate) issuer: TestIssuer,
     pub(crate) clock: FakeClock,
+    /// Whether every token is revoked.
+    pub(crate) revoked: Arc<AtomicBool>,
 }
 
 /// A gateway before that upstream; every request needs `notes:read`, `write_*` needs `notes:write`
@@ -42,9 +46,12 @@ pub(crate) fn protect(upstream: Upstream, tools: bool) -> Protected {
         required: read,
         tools: if tools { [write].into() } else { Default::default() },
     };
+    let revoked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&revoked);
+    settings.revocations = Revocations::new(move |_| asked.load(Ordering::SeqCst));
     let front_door = FrontDoor::new(resource.url(), &[]);
     let gateway = Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door });
-    Protected { router: gateway.router(), gateway, issuer, clock }
+    Protected { router: gateway.router(), gateway, issuer, clock, revoked }
 }
 
 impl Protected {

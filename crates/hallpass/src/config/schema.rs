@@ -49,7 +49,8 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Vec<Url>,
     /// What the server's scopes are called.
     pub(crate) scopes: Scopes,
-    /// What a tool asks for beyond a login, by name; `*` at the end stands for any ending.
+    /// What a tool asks for, by name; `*` at the end stands for any ending. A tool without a rule
+    /// asks for the default scopes.
     pub(crate) tools: BTreeMap<String, Tool>,
 }
 
@@ -112,6 +113,21 @@ pub(crate) enum Registration {
     Off,
 }
 
+/// First segments that are the authorization server's own, or everyone's.
+const TAKEN: [&str; 11] = [
+    ".well-known",
+    "account",
+    "assets",
+    "authorize",
+    "consent",
+    "jwks",
+    "login",
+    "register",
+    "revoke",
+    "setup",
+    "token",
+];
+
 /// The path of an endpoint: absolute, without query, already in its simplest spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -139,10 +155,14 @@ impl TryFrom<String> for EndpointPath {
         let simple = segments.is_some_and(|mut segments| {
             segments.all(|s| !s.is_empty() && s != "." && s != ".." && s.chars().all(plain))
         });
-        if simple && !path.starts_with("/.well-known") {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        if simple && !TAKEN.contains(&first) {
             Ok(Self(path))
         } else {
-            Err(format!("`{path}` can't be an endpoint's path; write it as in /mcp or /notes/mcp"))
+            Err(format!(
+                "`{path}` can't be an endpoint's path; write it as in /mcp or /notes/mcp (taken: {})",
+                TAKEN.join(", ")
+            ))
         }
     }
 }
@@ -162,7 +182,9 @@ mod tests {
         for path in ["/mcp", "/notes/mcp", "/a-b_c.d~e"] {
             assert!(EndpointPath::try_from(path.to_owned()).is_ok(), "{path}");
         }
-        for path in ["", "/", "mcp", "/mcp/", "//mcp", "/a/../b", "/a%2e", "/a?b", "/a;b", "/.well-known/x"] {
+        for path in
+            ["", "/", "mcp", "/mcp/", "//mcp", "/a/../b", "/a%2e", "/a?b", "/a;b", "/.well-known/x", "/token"]
+        {
             assert!(EndpointPath::try_from(path.to_owned()).is_err(), "{path}");
         }
     }

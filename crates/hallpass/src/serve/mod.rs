@@ -27,7 +27,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let plan = Plan::new(args, place.config()?).map_err(Failure::configuration)?;
     let demo = matches!(plan.upstream, Upstream::Demo);
     // Kept until the end: dropping it removes the folder.
-    let temporary = if demo { Some(tempfile::tempdir()?) } else { None };
+    let temporary = if demo { Some(crate::data::temporary()?) } else { None };
     let data = match &temporary {
         Some(folder) => DataFolder::open(Some(folder.path())).map_err(Failure::configuration)?,
         None => place.data()?,
@@ -39,6 +39,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let password = if demo { Some(add_demo_user(&store).await?) } else { None };
     let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
 
+    stop_on_signal(stop.clone())?;
     let upstream = plan.upstream.to_string();
     let setup = wired.setup_link();
     Banner {
@@ -49,7 +50,6 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     }
     .print();
 
-    stop_on_signal(stop.clone());
     wired.serve(listeners, stop).await?;
     Ok(())
 }
@@ -73,22 +73,23 @@ fn readable_password() -> Secret {
     Secret::new(groups.join("-"))
 }
 
-/// Ctrl-C and SIGTERM end the program in good order; a second one is the system's to handle.
-fn stop_on_signal(stop: CancellationToken) {
+/// Ctrl-C and SIGTERM end the program in good order. Listened for from here on: whoever reads that hallpass is
+/// ready may end it at once.
+fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::spawn(async move {
+            tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+            stop.cancel();
+        });
+    }
+    #[cfg(not(unix))]
     tokio::spawn(async move {
-        let interrupted = tokio::signal::ctrl_c();
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminated) => {
-                    tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
-                }
-                Err(_) => drop(interrupted.await),
-            }
-        }
-        #[cfg(not(unix))]
-        drop(interrupted.await);
+        drop(tokio::signal::ctrl_c().await);
         stop.cancel();
     });
+    Ok(())
 }

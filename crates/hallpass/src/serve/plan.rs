@@ -17,8 +17,8 @@ pub(crate) struct Plan {
     pub(crate) public_url: Option<PublicUrl>,
     /// The endpoint's path.
     pub(crate) path: EndpointPath,
-    /// The server's name on the page of consent.
-    pub(crate) name: String,
+    /// The server's name on the page of consent; the public host where nobody gave one.
+    pub(crate) name: Option<String>,
     /// What stands behind.
     pub(crate) upstream: Upstream,
     /// Origins of web pages that may call.
@@ -87,12 +87,11 @@ impl Plan {
         let public_url = public_url.map(|url| reachable_safely(url, tls_in_front)).transpose()?;
         let server = config.server;
         let (upstream, scopes, name) = if args.demo {
-            (Upstream::Demo, ScopePlan::demo()?, "hallpass demo notebook".to_owned())
+            (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
         } else {
             let scopes = ScopePlan::of(&server)?;
             let upstream = upstream(args.upstream, args.command, &server)?;
-            let name = server.name.clone().unwrap_or_else(|| upstream.to_string());
-            (upstream, scopes, name)
+            (upstream, scopes, server.name.clone())
         };
         Ok(Self {
             listen: args.listen.or(config.listen).unwrap_or_default(),
@@ -116,7 +115,8 @@ impl std::fmt::Display for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Demo => f.write_str("the sample server"),
-            Self::Http(url) => write!(f, "{url}"),
+            // Path and query may hold keys: where it is, is enough.
+            Self::Http(url) => f.write_str(&url.origin().ascii_serialization()),
             // Arguments may hold secrets: the program's name is enough.
             Self::Stdio { program, .. } => f.write_str(program),
         }

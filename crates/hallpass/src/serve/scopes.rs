@@ -14,7 +14,7 @@ pub(crate) struct ScopePlan {
     pub(crate) default: ScopeSet,
     /// What every request needs.
     pub(crate) required: ScopeSet,
-    /// What a tool needs beyond that, by name or pattern.
+    /// What a tool needs beyond that, by name or pattern; one without a rule needs `default`.
     pub(crate) tools: Vec<(String, ScopeSet)>,
 }
 
@@ -40,6 +40,7 @@ impl ScopePlan {
             default: [read.clone(), write.clone()].into_iter().collect(),
             required: ScopeSet::default(),
             tools: vec![
+                ("whoami".to_owned(), ScopeSet::default()),
                 ("list_notes".to_owned(), [read].into_iter().collect()),
                 ("write_note".to_owned(), [write].into_iter().collect()),
             ],
@@ -49,7 +50,8 @@ impl ScopePlan {
     /// What `server.scopes` and `server.tools` come to.
     ///
     /// A scope that a tool asks for is needed for that tool alone; every other default scope is
-    /// needed for every request. So a token never needs more than what it is used for.
+    /// needed for every request. So a token never needs more than what it is used for. A tool that
+    /// nobody named needs all default scopes.
     pub(crate) fn of(server: &Server) -> Result<Self, ScopeFault> {
         let mut described = Vec::new();
         for (word, about) in &server.scopes.described {

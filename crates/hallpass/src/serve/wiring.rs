@@ -58,6 +58,11 @@ pub(crate) async fn wire(
     Ok(Wired { endpoint, authorization_server, gateway })
 }
 
+/// What people read on the page of consent. Never upstream's address, which is the operator's business.
+fn name(plan: &Plan, resource: &ResourceIdentifier) -> String {
+    plan.name.clone().unwrap_or_else(|| resource.url().authority().to_owned())
+}
+
 /// `http://localhost` with the port that was bound.
 fn own_url(listeners: &[TcpListener]) -> Result<PublicUrl, Failure> {
     let listener = listeners.first().context("nothing to listen on")?;
@@ -75,7 +80,7 @@ async fn start_authorization_server(
         issuer.clone(),
         vec![authorization_server::Resource {
             identifier: resource.clone(),
-            name: plan.name.clone(),
+            name: name(plan, resource),
             scopes: plan.scopes.described.clone(),
             default: plan.scopes.default.clone(),
         }],
@@ -85,6 +90,8 @@ async fn start_authorization_server(
     if !plan.open_registration() {
         settings.registration = RegistrationPolicy::Off;
     }
+    // hallpass ends no TLS itself. Behind an https URL every peer is the proxy that does, and all people share its address.
+    settings.count_addresses = issuer.url().scheme() == "http";
     // Metadata documents of clients are fetched from the open network alone.
     let fetcher = Fetcher::new(FetchPolicy::default())?;
     Ok(AuthorizationServer::start(settings, store, fetcher).await?)
@@ -99,14 +106,14 @@ fn resource_settings(
     let keys = authorization_server.verifying_keys();
     let revocations = authorization_server.revocations();
     let mut settings = resource_server::Settings::new(resource, system_clock());
-    settings.name = Some(plan.name.clone());
+    settings.name = Some(name(plan, &settings.resource));
     settings.issuers.push(TrustedIssuer::new(issuer, Keys::live(move || keys.current())));
     settings.policy = Policy {
         login: plan.scopes.default.clone(),
         required: plan.scopes.required.clone(),
         tools: plan.scopes.tools.iter().cloned().collect(),
     };
-    settings.revocations = Revocations::new(move |jti| revocations.is_revoked(jti));
+    settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
     settings
 }
 

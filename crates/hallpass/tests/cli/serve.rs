@@ -75,6 +75,20 @@ async fn identity_comes_from_the_public_url() {
     }
 }
 
+/// Upstream's address may hold keys, and is nobody's business.
+#[tokio::test]
+async fn nobody_is_told_where_upstream_is() {
+    let data = tempfile::tempdir().unwrap();
+    let upstream = "http://127.0.0.1:1/s/sesame/mcp?api_key=sesame";
+    let mut serving = Serving::start(data.path(), &["--upstream", upstream, "--listen", "localhost:0"]);
+    let endpoint = serving.value_of("MCP endpoint");
+    serving.line_with("Ctrl-C");
+    assert!(serving.lines_so_far().iter().all(|line| !line.contains("sesame")));
+    let metadata = endpoint.replace("/mcp", "/.well-known/oauth-protected-resource");
+    let metadata = json(&metadata).await.to_string();
+    assert!(!metadata.contains("sesame") && !metadata.contains("127.0.0.1:1"), "{metadata}");
+}
+
 /// There is a link while there is no user, and none after.
 #[tokio::test]
 async fn the_first_start_offers_to_make_the_first_user() {

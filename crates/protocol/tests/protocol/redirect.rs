@@ -83,12 +83,49 @@ fn each_rule_has_its_refusal() {
         ("wss://h/x", dangerous("wss")),
         ("mailto:a.b", dangerous("mailto")),
         ("urn:ietf:wg:oauth:2.0:oob", dangerous("urn")),
+        ("ms-appinstaller://h/cb", dangerous("ms-appinstaller")),
+        ("ms-settings:/cb", dangerous("ms-settings")),
+        ("itms-services://h/cb", dangerous("itms-services")),
+        ("moz-extension://h/cb", dangerous("moz-extension")),
+        ("chrome-extension://h/cb", dangerous("chrome-extension")),
+        ("web+app://h/cb", dangerous("web+app")),
+        ("ext+app://h/cb", dangerous("ext+app")),
+        ("vnc://h/cb", dangerous("vnc")),
+        ("rdp://h/cb", dangerous("rdp")),
+        ("steam://h/cb", dangerous("steam")),
         ("com.example.app:cb", RedirectUriError::Opaque),
     ] {
         assert_eq!(RedirectUri::parse(text), Err(error), "{text}");
     }
     let long = format!("https://h/{}", "a".repeat(2048));
     assert_eq!(RedirectUri::parse(&long), Err(RedirectUriError::TooLong));
+}
+
+#[test]
+fn a_scheme_that_a_client_claims_for_itself_names_a_domain_or_a_known_app() {
+    for text in [
+        "https://app.example/cb",
+        "http://127.0.0.1/cb",
+        "com.example.app:/cb",
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "vscode://dynamic-auth-provider/callback",
+    ] {
+        assert_eq!(RedirectUri::parse_claimed(text).unwrap().as_str(), text);
+    }
+    for scheme in ["evilapp", "claud", "app"] {
+        let text = format!("{scheme}://claude.ai/cb");
+        let unknown = RedirectUriError::UnknownScheme(scheme.to_owned());
+        assert_eq!(RedirectUri::parse_claimed(&text), Err(unknown));
+        assert!(RedirectUri::parse(&text).is_ok(), "an operator may vouch for it");
+    }
+    assert!(RedirectUri::parse_claimed("javascript:alert(1)").is_err());
+}
+
+#[test]
+fn the_receiver_is_whoever_gets_the_answer() {
+    assert_eq!(uri("https://app.example:8443/cb?x").receiver(), "https://app.example:8443");
+    assert_eq!(uri("http://127.0.0.1:4711/cb").receiver(), "http://127.0.0.1");
+    assert_eq!(uri("com.example.app://claude.ai/cb").receiver(), "com.example.app:");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::scalar::Scalar;
+use super::scalar::{Name, Scalar};
 use super::seen::Seen;
 use super::{INVALID_REQUEST, PARSE_ERROR};
 
@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for OneMessage {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut seen = Seen::among(["id", "method", "params"]);
         let mut message = Message::default();
-        while let Some(member) = members.next_key_seed(Scalar)? {
+        while let Some(member) = members.next_key_seed(Name)? {
             match seen.note::<A::Error>(&member)? {
                 Some("id") => message.id = members.next_value_seed(Scalar)?.into_id(),
                 Some("method") => {
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Params<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let mut seen = Seen::among(["name", "uri"]);
-        while let Some(member) = members.next_key_seed(Scalar)? {
+        while let Some(member) = members.next_key_seed(Name)? {
             match seen.note::<A::Error>(&member)? {
                 Some("name") => self.0.name = members.next_value_seed(Scalar)?.into_text(),
                 Some("uri") => self.0.uri = members.next_value_seed(Scalar)?.into_text(),
@@ -232,6 +232,31 @@ mod tests {
     fn names_in_another_case_are_refused() {
         for body in [r#"{"Method":"tools/call"}"#, r#"{"method":"x","params":{"Name":"purge"}}"#] {
             assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
+        }
+    }
+
+    /// A Rust server whose serde_json has `raw_value` or `arbitrary_precision` reads the text within.
+    #[test]
+    fn members_that_serde_json_takes_for_something_else_are_refused() {
+        let call = r#""{\"method\":\"tools/call\",\"params\":{\"name\":\"purge\"}}""#;
+        for name in [
+            "$serde_json::private::RawValue",
+            "$serde_json::private::Number",
+            "\\u0024serde_json::private::X",
+        ] {
+            let magic = format!(r#"{{"{name}":{call}}}"#);
+            for body in [
+                magic.clone(),
+                format!("[{magic}]"),
+                format!(r#"{{"method":{magic}}}"#),
+                format!(r#"{{"id":{magic}}}"#),
+                format!(r#"{{"method":"tools/call","params":{magic}}}"#),
+                format!(r#"{{"method":"tools/call","params":{{"name":{magic}}}}}"#),
+                format!(r#"{{"method":"x","params":{{"a":[{{"b":{magic}}}]}}}}"#),
+                format!(r#"{{"method":"x","extra":[[{magic}]]}}"#),
+            ] {
+                assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
+            }
         }
     }
 

@@ -84,7 +84,46 @@ impl<'de> Visitor<'de> for Scalar {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry_seed(self, self)?.is_some() {}
+        while members.next_entry_seed(Name, self)?.is_some() {}
         Ok(Value::Other)
     }
+}
+
+/// serde_json reads an object with such a member as something else, where it was built with
+/// `raw_value` or `arbitrary_precision`: the member's text as the JSON that stands there.
+const MAGIC: &str = "$serde_json::private::";
+
+/// Reads the name of a member; at every depth, since the magic ones work at every depth.
+#[derive(Clone, Copy)]
+pub(super) struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        not_magic(name).map(|()| Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        not_magic(name).map(|()| Cow::Owned(name.to_owned()))
+    }
+}
+
+fn not_magic<E: Error>(name: &str) -> Result<(), E> {
+    if name.starts_with(MAGIC) {
+        return Err(E::custom("a member whose value some take for JSON that stands in its object's place"));
+    }
+    Ok(())
 }

@@ -3,7 +3,6 @@
 use serde::de::Error;
 
 use super::fold::folds_to;
-use super::scalar::Value;
 
 /// Which of some members were seen in one object.
 pub(super) struct Seen<const N: usize> {
@@ -18,15 +17,12 @@ impl<const N: usize> Seen<N> {
 
     /// The member, if it is one of those; an error if it stands there again, or in a spelling that
     /// only some parsers take for it.
-    pub(super) fn note<E: Error>(&mut self, member: &Value<'_>) -> Result<Option<&'static str>, E> {
-        let Value::Text(member) = member else {
-            return Ok(None);
-        };
+    pub(super) fn note<E: Error>(&mut self, member: &str) -> Result<Option<&'static str>, E> {
         let mut known = self.names.iter().zip(&mut self.seen);
         let Some((name, seen)) = known.find(|(name, _)| folds_to(member, name)) else {
             return Ok(None);
         };
-        if *member != **name {
+        if member != *name {
             return Err(E::custom(format_args!("a member that some take for \"{name}\"")));
         }
         if std::mem::replace(seen, true) {

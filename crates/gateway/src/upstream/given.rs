@@ -1,0 +1,85 @@
+//! Which session id upstream gave to whom. An upstream that knows of no logins takes whoever sends
+//! an id for the one who got it.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use axum::response::Response;
+use hallpass_resource_server::json_rpc::error_response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use quick_cache::sync::Cache;
+
+use crate::owner::Owner;
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// What the official SDKs say with the 404 for a session that is not there.
+const SESSION_NOT_FOUND: i64 = -32001;
+/// The most ids that are remembered. One that is forgotten, or was given before a restart, is upstream's
+/// to judge.
+const REMEMBERED: usize = 10_000;
+
+/// Session ids by a keyed hash of 64 bits: ids may be long, and are worth stealing.
+#[derive(Debug)]
+pub(super) struct Given {
+    to: Cache<u64, To>,
+    key: RandomState,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    One(Arc<Owner>),
+    /// Upstream itself began sessions of several callers with it, so it is nobody's.
+    Several,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { to: Cache::new(REMEMBERED), key: RandomState::new() }
+    }
+}
+
+impl Given {
+    /// Session ids are secrets, and yet "MUST NOT" be what proves who is calling (MCP, security best
+    /// practices, "Session Hijacking"). The 404 tells a client to begin anew (transports, "Session
+    /// Management", 4).
+    pub(super) fn check(&self, headers: &HeaderMap, owner: &Owner) -> Result<(), Box<Response>> {
+        let mut ids = headers.get_all(SESSION_ID).iter();
+        let Some(id) = ids.next() else { return Ok(()) };
+        let foreign = match self.to.get(&self.hash(id)) {
+            Some(To::One(other)) => *other != *owner,
+            Some(To::Several) | None => false,
+        };
+        // Of two ids, upstream may take either, or both as one.
+        if !foreign && ids.next().is_none() {
+            return Ok(());
+        }
+        let message = "Session not found: it has ended, or never was; begin with initialize";
+        Err(Box::new(error_response(StatusCode::NOT_FOUND, SESSION_NOT_FOUND, message, None)))
+    }
+
+    /// Remembers what upstream answered, to a request that began a session or was within one.
+    pub(super) fn note(&self, began: bool, response: &Response, owner: &Owner) {
+        let Some(id) = response.headers().get(SESSION_ID).filter(|_| response.status().is_success()) else {
+            return;
+        };
+        let id = self.hash(id);
+        match self.to.get(&id) {
+            None => self.to.insert(id, To::One(Arc::new(owner.clone()))),
+            Some(To::One(other)) if *other != *owner && began => {
+                tracing::warn!("the upstream server gave one session id to two callers; it proves nothing");
+                self.to.insert(id, To::Several);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn hash(&self, id: &HeaderValue) -> u64 {
+        self.key.hash_one(id.as_bytes())
+    }
+}
+
+/// Whether a request is to begin a session.
+pub(super) fn begins(headers: &HeaderMap) -> bool {
+    !headers.contains_key(SESSION_ID)
+}
