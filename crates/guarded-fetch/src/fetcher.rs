@@ -108,7 +108,12 @@ impl Fetcher {
     ///
     /// # Errors
     /// As [`Fetcher::get`].
-    pub async fn request(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, FetchError> {
+    pub async fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> Result<Fetched, FetchError> {
         self.send(url, method, headers, |request| request).await
     }
 

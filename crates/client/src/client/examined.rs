@@ -1,8 +1,9 @@
-//! What the doctor needs of a client.
+//! What callers with an HTTP client of their own need of a client, the doctor among them.
 
 use hallpass_guarded_fetch::Fetcher;
-use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, header::AUTHORIZATION};
 use reqwest::Request;
+use url::Url;
 
 use super::{Client, Want, Wish, attempt::credentials};
 use crate::error::Error;
@@ -16,6 +17,17 @@ impl Client {
     /// The guarded way to what servers name.
     pub(crate) fn fetcher(&self) -> &Fetcher {
         &self.inner.fetcher
+    }
+
+    /// The fields that authorize one request, for an HTTP client of one's own: `Authorization`, and a proof for this
+    /// very method and URL where the token is bound to a key (RFC 9449 §7.1). Refreshes a token that is about to
+    /// end; never asks a person, and sees no answer, so a 401 is the caller's to act on, by [`login`](Self::login).
+    ///
+    /// # Errors
+    /// [`Error::LoginNeeded`] where there is no token; [`Error::Misconfigured`] for the URL of another server.
+    pub async fn headers(&self, method: &Method, url: &Url) -> Result<HeaderMap, Error> {
+        let mut request = self.authorized(Request::new(method.clone(), url.clone())).await?;
+        Ok(std::mem::take(request.headers_mut()))
     }
 
     /// A request with the stored token, for whoever wants to see a refusal as it comes.

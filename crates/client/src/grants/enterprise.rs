@@ -84,7 +84,8 @@ async fn endpoint(
             choose_auth(&hallpass_protocol::AuthorizationServerMetadata::default(), means)?,
         ));
     }
-    let server = AuthorizationServer::find(requester.fetcher, provider.issuer.as_str(), requester.profiles).await?;
+    let server =
+        AuthorizationServer::find(requester.fetcher, provider.issuer.as_str(), requester.profiles).await?;
     let endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
     Ok((endpoint, choose_auth(server.metadata(), means)?))
 }

@@ -7,6 +7,7 @@ mod discovery;
 mod doctor;
 mod dpop;
 mod grants;
+mod headers;
 mod interaction;
 mod legacy;
 mod login;
