@@ -234,8 +234,13 @@ impl Builder {
     pub fn build(self) -> Result<Client, BuildError> {
         let http = match self.http {
             Some(http) => http,
-            None => own_http(is_loopback(self.server.url()), self.headers, self.connect_timeout, &self.policy.trusted)
-                .map_err(|error| BuildError::Http(error.to_string()))?,
+            None => own_http(
+                is_loopback(self.server.url()),
+                self.headers,
+                self.connect_timeout,
+                &self.policy.trusted,
+            )
+            .map_err(|error| BuildError::Http(error.to_string()))?,
         };
         let inner = Inner {
             server: self.server,

@@ -132,7 +132,8 @@ mod tests {
     async fn the_answer_is_heard_after_something_else_was_asked() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let login = tokio::spawn(async move { receive(vec![listener], "/callback", &Secret::new("s")).await });
+        let login =
+            tokio::spawn(async move { receive(vec![listener], "/callback", &Secret::new("s")).await });
         let early = TcpStream::connect(address).await.unwrap();
         let icon = ask(TcpStream::connect(address).await.unwrap(), "/favicon.ico").await;
         assert!(icon.starts_with("HTTP/1.1 404"), "{icon}");
