@@ -2,6 +2,7 @@
 //! shutdown takes, so hallpass has its own.
 
 mod requests;
+mod written;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
 
 use self::requests::{Noted, Requests};
+use self::written::{Counted, Written};
 
 /// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
 /// no end of their own end then.
@@ -149,6 +151,9 @@ async fn pause(error: &io::Error) {
     }
 }
 
+/// What HTTP/2 writes on an idle connection between two looks, in bytes, and some more.
+const PINGS: u64 = 1024;
+
 struct Connection {
     builder: Arc<Builder<TokioExecutor>>,
     router: Router,
@@ -175,19 +180,23 @@ impl Connection {
             let answer = router.clone().oneshot(request);
             async move { answer.await.map(|response| response.map(|body| Noted { body, _under_way: under_way })) }
         });
+        let written = Written::default();
+        let stream = Counted { stream, written: written.clone() };
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends
         // nothing never lets it know; and over HTTP/2 it has none.
         let mut look = interval_at(Instant::now() + self.head, self.head);
-        let mut seen = 0;
+        let (mut seen, mut taken) = (0, 0);
         let mut leaving = false;
         let result = loop {
             tokio::select! {
                 result = connection.as_mut() => break result,
                 _ = look.tick() => {
-                    let begun = requests.begun();
-                    let idle = begun == seen && !requests.are_under_way();
-                    seen = begun;
+                    let (begun, so_far) = (requests.begun(), written.so_far());
+                    // An answer that was handed over whole is still being taken by a slow reader.
+                    let reading = so_far - taken > PINGS;
+                    let idle = begun == seen && !requests.are_under_way() && !reading;
+                    (seen, taken) = (begun, so_far);
                     if idle && (begun == 0 || leaving) {
                         return;
                     }

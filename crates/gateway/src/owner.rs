@@ -34,3 +34,17 @@ impl Owner {
         Self { issuer: "https://login.example.com".into(), subject: "alice".into(), client: "c".into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two issuers may name two people alike.
+    #[test]
+    fn the_same_user_is_of_the_same_issuer() {
+        let alice = Owner::alice();
+        assert!(alice.is_same_user(&Owner { client: "other".into(), ..alice.clone() }));
+        assert!(!alice.is_same_user(&Owner { issuer: "https://other.example".into(), ..alice.clone() }));
+        assert!(!alice.is_same_user(&Owner { subject: "bob".into(), ..alice.clone() }));
+    }
+}

@@ -241,6 +241,72 @@ async fn a_stream_ends_with_its_login() {
     }
 }
 
+/// Within a session of one's own, upstream's words make nobody else's session common.
+#[tokio::test]
+async fn an_id_that_is_said_within_another_session_stays_whose_it_was() {
+    let (gateway, upstream) = before_an_upstream(false).await;
+    upstream.answer(with_session("s1"));
+    gateway.post(CALL).await;
+    let mallory = gateway.token_for("mallory", "notes:read");
+    upstream.answer(with_session("s1"));
+    for (id, status) in [("from-before", StatusCode::OK), ("s1", StatusCode::NOT_FOUND)] {
+        let request = gateway.request_as(&mallory, "POST").header("mcp-session-id", id);
+        assert_eq!(gateway.send(request.body(CALL.into()).unwrap()).await.status(), status, "{id}");
+    }
+}
+
+/// A server may repeat in an error what it was sent, or would have given.
+#[tokio::test]
+async fn an_id_in_an_error_is_given_to_nobody() {
+    let (gateway, upstream) = before_an_upstream(false).await;
+    let mut answer = with_session("s1");
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    upstream.answer(answer);
+    let mallory = gateway.token_for("mallory", "notes:read");
+    gateway.send(gateway.request_as(&mallory, "POST").body(CALL.into()).unwrap()).await;
+    let request = gateway.request("POST").header("mcp-session-id", "s1");
+    assert_eq!(gateway.send(request.body(CALL.into()).unwrap()).await.status(), StatusCode::OK);
+}
+
+/// Events are known in any spelling; what is no stream of events is let through to its end.
+#[tokio::test(start_paused = true)]
+async fn only_events_end_with_their_login() {
+    for (media, ends) in [("Text/Event-Stream; charset=utf-8", true), ("application/json", false)] {
+        let upstream = Upstream::service(axum::Router::new().route(
+            "/mcp",
+            axum::routing::any(async move || {
+                let endless = stream::pending::<Result<Bytes, std::io::Error>>();
+                ([("content-type", media)], Body::from_stream(endless))
+            }),
+        ));
+        let gateway = protect(upstream, false);
+        let mut body = gateway.post(CALL).await.into_body();
+        gateway.revoked.store(true, Ordering::SeqCst);
+        let hour = std::time::Duration::from_secs(3600);
+        assert_eq!(tokio::time::timeout(hour, body.frame()).await.is_ok(), ends, "{media}");
+    }
+}
+
+/// The path and the query of the operator's URL, and of where it redirects, may hold a key.
+#[tokio::test]
+async fn the_log_names_upstreams_by_their_origin() {
+    let (log, _guard) = support::logged();
+    let gone = "http://127.0.0.1:1/secret-path?key=secret".parse().unwrap();
+    protect(Upstream::http(&gone).unwrap(), false).post(CALL).await;
+    let (gateway, upstream) = before_an_upstream(false).await;
+    for location in ["https://elsewhere.example/secret?key=secret", "/secret"] {
+        let mut answer = plain(StatusCode::FOUND, "");
+        answer.headers_mut().insert("location", HeaderValue::from_static(location));
+        upstream.answer(answer);
+        gateway.post(CALL).await;
+    }
+    let log = log.lock().unwrap();
+    for said in ["http://127.0.0.1:1", "https://elsewhere.example", "another path"] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    assert!(!log.contains("secret"), "{log}");
+}
+
 #[tokio::test]
 async fn other_methods_stay_here() {
     let (gateway, upstream) = before_an_upstream(false).await;

@@ -132,6 +132,50 @@ async fn idle_http2_connections_are_closed() {
     drop(client);
 }
 
+fn long() -> Router {
+    Router::new().route("/", get(async || vec![b'x'; 64 * 1024 * 1024]))
+}
+
+/// Its answer lies in buffers, where nobody takes it out.
+#[tokio::test(start_paused = true)]
+async fn connections_of_those_who_read_nothing_are_closed() {
+    let server = start(long(), Connections { connections: 1, ..Connections::default() }).await;
+    let unread = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let second = server.send(b"GET /no HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(within_an_hour(rest(second)).await.contains("404"));
+    drop(unread);
+}
+
+/// The answer was handed over whole long ago, and its reader takes it piece by piece.
+#[tokio::test(start_paused = true)]
+async fn connections_of_those_who_read_slowly_are_kept() {
+    let server = start(long(), Connections::default()).await;
+    let mut stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let (mut whole, mut buffer) = (0, vec![0; 4 * 1024 * 1024]);
+    loop {
+        match stream.read(&mut buffer).await.unwrap() {
+            0 => break,
+            read => whole += read,
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert!(whole > 64 * 1024 * 1024, "{whole}");
+}
+
+/// A request now and then is enough, though none is under way when it is looked.
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_used_now_and_then_are_kept() {
+    let server = start(hello(), Connections::default()).await;
+    let mut stream = server.send(b"").await;
+    for number in 0..10 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(String::from_utf8_lossy(&buffer[..read]).starts_with("HTTP/1.1 200"), "{number}");
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+}
+
 /// A long answer is no slow head.
 #[tokio::test(start_paused = true)]
 async fn long_answers_are_not_cut() {

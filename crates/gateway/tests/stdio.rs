@@ -589,3 +589,70 @@ async fn a_session_with_an_open_stream_is_not_idle() {
     assert_eq!(client.result(1, "echo", json!({"ok":1})).await, json!({"ok":1}));
     drop(listening);
 }
+
+/// What a server says beside the protocol may be its users' data: at level debug only.
+#[tokio::test]
+async fn noise_on_stdout_is_not_logged_as_it_is() {
+    let (log, _guard) = support::logged();
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    client.result(1, "noise", json!({})).await;
+    let log = log.lock().unwrap();
+    assert!(log.contains("on stdout"), "{log}");
+    assert!(!log.contains("Server listening"), "{log}");
+}
+
+/// A server's answers hold files: they may be longer than a client's body.
+#[tokio::test]
+async fn an_answer_may_be_longer_than_a_body() {
+    let gateway = with_limits(Limits { message: 10_000, ..Limits::default() });
+    let client = Client::begin(&gateway).await;
+    assert_eq!(client.result(1, "long", json!({"bytes":20_000})).await.as_str().unwrap().len(), 20_000);
+}
+
+/// What was said before the end is still heard, within the grace.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_last_words_of_a_process_are_heard() {
+    let mut command = StdioCommand::new("sh");
+    let script = r#"read line; (sleep 0.3; echo '{"jsonrpc":"2.0","id":0,"result":{}}') & exit 0"#;
+    command.arguments = ["-c", script].map(Into::into).into();
+    let limits = Limits { grace: Duration::from_secs(20), ..Limits::default() };
+    let gateway = protect(Upstream::stdio(command, limits), false);
+    let events = Events::of(gateway.post(INITIALIZE).await);
+    assert_eq!(soon(events.rest()).await[0]["result"], json!({}));
+}
+
+/// A session that is over, and whose process is not yet, takes no other's place.
+#[tokio::test]
+async fn a_session_that_has_ended_costs_no_other() {
+    let limits = Limits { sessions_of_a_client: 2, grace: Duration::from_secs(20), ..Limits::default() };
+    let gateway = with_limits(limits);
+    let one = Client::begin(&gateway).await;
+    let two = Client::begin(&gateway).await;
+    two.result(1, "stubborn", json!({})).await;
+    two.end().await;
+    Client::begin(&gateway).await;
+    assert_eq!(one.result(2, "echo", json!({"ok":1})).await, json!({"ok":1}));
+}
+
+#[tokio::test]
+async fn what_does_not_start_takes_no_place() {
+    let limits = Limits { sessions: 1, sessions_of_a_user: 1, ..Limits::default() };
+    let gateway = protect(Upstream::stdio(StdioCommand::new("/nowhere/at/all"), limits), false);
+    for _ in 0..2 {
+        assert_eq!(gateway.post(INITIALIZE).await.status(), StatusCode::BAD_GATEWAY);
+    }
+}
+
+/// The idle time begins when the stream closes, not when it was opened.
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_stream_has_closed_is_idle_from_then_on() {
+    let gateway = gateway();
+    let client = Client::begin(&gateway).await;
+    let listening = client.listen().await;
+    tokio::time::sleep(Duration::from_secs(20 * 60)).await;
+    drop(listening);
+    tokio::time::sleep(Duration::from_secs(20 * 60)).await;
+    assert_eq!(client.result(1, "echo", json!({"ok":1})).await, json!({"ok":1}));
+}

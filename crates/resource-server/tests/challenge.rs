@@ -162,3 +162,14 @@ async fn without_rules_for_tools_the_body_is_nobodys_business() {
     let token = server.issuer.token(RESOURCE, "", NOW);
     assert_eq!(text(server.post(&token, "not json").await).await, "alice:not json");
 }
+
+/// offline_access is asked for by no challenge, whatever is wrong with the token.
+#[tokio::test]
+async fn a_bad_token_is_no_reason_to_ask_for_offline_access() {
+    let server = protect();
+    let response = server.post("no-token-at-all", "{}").await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let challenge = challenge(&response);
+    assert_eq!(challenge.error(), Some("invalid_token"));
+    assert_eq!(challenge.scope(), Some(scopes("notes:read")));
+}

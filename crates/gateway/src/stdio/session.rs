@@ -466,4 +466,40 @@ mod tests {
             assert_eq!(session.end.is_cancelled(), ends);
         }
     }
+
+    /// What the server says beside the answer is not yet the answer.
+    #[tokio::test]
+    async fn a_client_that_leaves_after_hearing_something_else_drops_it_too() {
+        let (session, _lines) = session();
+        let mut answers = post(&session, r#"{"id":0,"method":"initialize"}"#).unwrap().unwrap();
+        answers.unless_answered(session.end.clone().drop_guard());
+        says(&session, &said()).await;
+        answers.next().now_or_never().flatten().unwrap();
+        drop(answers);
+        assert!(session.end.is_cancelled());
+    }
+
+    /// The server waits with answers that nobody reads; with those for a client that is gone it does not.
+    #[tokio::test]
+    async fn unread_answers_have_an_end_and_keep_back_none_for_nobody() {
+        let (session, _lines) = session();
+        let ask = |id| post(&session, &format!(r#"{{"id":{id},"method":"m"}}"#)).unwrap().unwrap();
+        let (mut unread, gone, third) = (ask(1), ask(2), ask(3));
+        drop(gone);
+        says(&session, &format!(r#"{{"id":1,"result":"{}"}}"#, "x".repeat(SMALL))).await;
+        assert!(says(&session, r#"{"id":2,"result":{}}"#).now_or_never().is_some());
+        let mut waits = std::pin::pin!(says(&session, r#"{"id":3,"result":{}}"#));
+        assert!(waits.as_mut().now_or_never().is_none());
+        unread.next().now_or_never().flatten().unwrap();
+        assert!(waits.now_or_never().is_some());
+        drop(third);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn to_listen_is_a_use_though_the_stream_breaks_at_once() {
+        let (session, _lines) = session();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        drop(session.listen().unwrap());
+        assert_eq!(session.last_used(), Instant::now());
+    }
 }

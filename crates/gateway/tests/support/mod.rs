@@ -2,8 +2,8 @@
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -98,6 +98,41 @@ impl Protected {
 pub(crate) async fn text(response: Response) -> String {
     let bytes = body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What is logged by this thread from now on, for operators: nothing below the level info.
+pub(crate) fn logged() -> (Arc<Mutex<String>>, tracing::subscriber::DefaultGuard) {
+    let log = Arc::new(Mutex::new(String::new()));
+    let guard = tracing::subscriber::set_default(Log(Arc::clone(&log)));
+    (log, guard)
+}
+
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line += &format!("{field}={value:?} ");
+        });
+        self.0.lock().unwrap().push_str(&(line + "\n"));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// Fails a test that would hang; says nothing about how fast anything is.
