@@ -50,10 +50,13 @@ pub(crate) enum Command {
     /// Protect an MCP server: challenge, login, consent, tokens
     Serve(Serve),
     /// People who may log in to the embedded authorization server
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  hallpass user add alice\n  hallpass user list")]
     User(User),
     /// OAuth clients that are registered by hand
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  hallpass client add --id ide --redirect-uri http://127.0.0.1/callback\n  hallpass client list"
+    )]
     Client(Client),
     /// Speak stdio MCP here and streamable HTTP there, logging in where needed
     #[command(after_help = "\
@@ -98,7 +101,10 @@ Examples:
     #[command(after_help = "Examples:\n  hallpass accounts\n  hallpass accounts --json")]
     Accounts(Listing),
     /// Check a configuration file, or print its schema
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  hallpass config check hallpass.toml\n  hallpass config schema"
+    )]
     Config(Config),
     /// Print a completion script for a shell
     #[command(

@@ -1,7 +1,9 @@
 //! `hallpass accounts`.
 
+use super::when::when;
 use super::{Place, table};
 use crate::cli::Format;
+use crate::data::system_clock;
 use crate::exit::Failure;
 
 /// Lists the servers that tokens are kept for.
@@ -30,10 +32,11 @@ pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
         anstream::println!("No logins are kept; `hallpass login URL` makes one.");
         return Ok(());
     }
+    let now = system_clock().now();
     let rows: Vec<_> = accounts
         .into_iter()
         .map(|account| {
-            let expires = account.expires_at.map_or("unknown".to_owned(), |at| at.to_string());
+            let expires = account.expires_at.map_or("unknown".to_owned(), |at| when(at, now));
             let refresh = if account.refreshable { "yes" } else { "no" };
             [
                 account.server,
@@ -45,6 +48,6 @@ pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
             ]
         })
         .collect();
-    table::print(["SERVER", "ACCOUNT", "ISSUER", "SCOPE", "EXPIRES", "REFRESHED"], &rows);
+    table::print(["SERVER", "ACCOUNT", "ISSUER", "SCOPE", "EXPIRES", "REFRESHES"], &rows);
     Ok(())
 }

@@ -14,5 +14,6 @@ mod remote;
 mod table;
 pub(crate) mod token;
 pub(crate) mod user;
+mod when;
 
 pub(crate) use place::Place;

@@ -3,8 +3,10 @@
 use anyhow::anyhow;
 use hallpass_authorization_server::Users;
 
+use super::when::when;
 use super::{Place, prompt, table};
 use crate::cli::{self, Format};
+use crate::data::system_clock;
 use crate::exit::Failure;
 
 /// Runs the command.
@@ -64,13 +66,14 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
         anstream::println!("No users yet; `hallpass user add NAME` adds one.");
         return Ok(());
     }
+    let now = system_clock().now();
     let rows: Vec<_> = users
         .into_iter()
         .map(|user| {
             let state = if user.disabled_at.is_some() { "disabled" } else { "active" };
-            [user.name, state.to_owned(), user.created_at.to_string()]
+            [user.name, state.to_owned(), when(user.created_at, now), user.id]
         })
         .collect();
-    table::print(["NAME", "STATE", "SINCE"], &rows);
+    table::print(["NAME", "STATE", "ADDED", "SUBJECT"], &rows);
     Ok(())
 }

@@ -21,6 +21,12 @@ impl ListenAddress {
         &self.host
     }
 
+    /// Whether only this machine can reach it.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let ip = self.host.parse::<std::net::IpAddr>();
+        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// The port; 0 lets the system choose.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -85,6 +91,19 @@ mod tests {
     fn addresses_are_written_as_they_are_read() {
         for text in ["localhost:8080", "127.0.0.1:0", "[::1]:8080", "0.0.0.0:80", "mcp.internal:443"] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_number() {
+        for (text, loopback) in [
+            ("localhost:1", true),
+            ("127.0.0.2:1", true),
+            ("[::1]:1", true),
+            ("0.0.0.0:1", false),
+            ("[::]:1", false),
+        ] {
+            assert_eq!(text.parse::<ListenAddress>().unwrap().is_loopback(), loopback, "{text}");
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) demo_user: Option<(&'a str, &'a Secret)>,
     /// The link under which the first user is made.
     pub(crate) setup: Option<&'a Url>,
+    /// Whether others can reach the port, and nobody said by which name.
+    pub(crate) unnamed: bool,
 }
 
 impl Banner<'_> {
@@ -34,6 +36,12 @@ impl Banner<'_> {
         if let Some(link) = self.setup {
             anstream::println!("\n  There is no user yet. Make the first one here, within the hour:");
             anstream::println!("  {bold}{link}{bold:#}");
+        }
+        if self.unnamed {
+            anstream::println!(
+                "\n  Others can reach this port, but only localhost is answered: say what they call it"
+            );
+            anstream::println!("  with {bold}--public-url https://…{bold:#}");
         }
         anstream::println!("\n  Add it to a client, which opens the browser to log in:\n");
         let name = if self.demo_user.is_some() { "hallpass-demo" } else { "hallpass" };

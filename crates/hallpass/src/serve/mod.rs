@@ -47,6 +47,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         upstream: &upstream,
         demo_user: password.as_ref().map(|password| (DEMO_USER, password)),
         setup: setup.as_ref(),
+        unnamed: plan.public_url.is_none() && !plan.listen.is_loopback(),
     }
     .print();
 
@@ -81,8 +82,14 @@ fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
+        // The terminal was closed: the demo's folder must not stay behind.
+        let mut hung_up = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
-            tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+                _ = hung_up.recv() => {}
+            }
             stop.cancel();
         });
     }

@@ -176,6 +176,10 @@ impl std::fmt::Display for Plan {
         writeln!(f, "  listen     {}", self.listen)?;
         writeln!(f, "  upstream   {}", self.upstream)?;
         writeln!(f, "  login asks {}", self.scopes.default)?;
+        // All of them: a mistyped scope is one that nobody described.
+        for (scope, says) in &self.scopes.described {
+            writeln!(f, "  scope      {scope}: {says}")?;
+        }
         for (tool, scopes) in &self.scopes.tools {
             writeln!(f, "  tool       {tool} needs {scopes}")?;
         }

@@ -94,6 +94,9 @@ fn every_command_shows_an_example() {
     let data = tempfile::tempdir().unwrap();
     for command in [
         "serve",
+        "user",
+        "client",
+        "config",
         "user add",
         "user list",
         "user disable",
