@@ -57,7 +57,7 @@ mod store;
 
 pub use clients::{AddClientError, Clients, NewClient, RegisteredClient};
 pub use keys::{KeyHandle, MasterKey, MasterKeyError};
-pub use login::{AddUserError, UserNameError, Users, WeakPassword};
+pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};

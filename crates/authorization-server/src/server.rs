@@ -87,6 +87,7 @@ impl AuthorizationServer {
         check(&settings)?;
         let keys = KeyRing::load_or_create(&store).await?;
         let setup_link = new_setup_link(&settings, &store).await?;
+        store.save_issuer(settings.issuer.as_str()).await?;
         let inner = Arc::new(Inner {
             cookies: Cookies::new(&settings.issuer),
             passwords: Passwords::new(),

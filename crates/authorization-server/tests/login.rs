@@ -223,3 +223,47 @@ async fn users_are_added_listed_and_removed_by_the_operator() {
     assert!(!users.disable("nobody").await.unwrap());
     assert_eq!(users.count().await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_password_is_set_by_the_operator_and_ends_sessions() {
+    let house = House::furnished().await;
+    let users = house.server.users();
+    let person = Person::new();
+    house.log_in(&person, &house.request()).await;
+    let set = async |name: &str, password: &str| users.set_password(name, Secret::new(password)).await;
+    assert!(set(USER, "short").await.unwrap_err().to_string().contains("shorter"));
+    assert!(set("nobody", "long enough").await.unwrap_err().to_string().contains("no user"));
+    set(USER, "quite another password").await.unwrap();
+    let page = person.open(house.authorize_url(&house.request())).await;
+    assert!(page.url().path().ends_with("/login"));
+    assert_eq!(try_login(&house, USER, PASSWORD).await.status(), 403);
+    let page = try_login(&house, USER, "quite another password").await;
+    assert!(page.url().path().ends_with("/consent"));
+}
+
+#[tokio::test]
+async fn a_user_who_is_enabled_again_logs_in() {
+    let house = House::furnished().await;
+    let users = house.server.users();
+    users.disable(USER).await.unwrap();
+    assert_eq!(try_login(&house, USER, PASSWORD).await.status(), 403);
+    assert!(users.enable(USER).await.unwrap());
+    assert!(!users.enable("nobody").await.unwrap());
+    assert!(try_login(&house, USER, PASSWORD).await.url().path().ends_with("/consent"));
+}
+
+#[tokio::test]
+async fn a_login_leads_nowhere_else() {
+    let house = House::furnished().await;
+    for then in ["https://evil.example/", "//evil.example", "/authorize", "/account@evil.example"] {
+        let url = url::Url::parse_with_params(&house.url("/login"), [("then", then)]).unwrap();
+        let page = Person::new().open(url).await;
+        assert_eq!(page.status(), 400, "{then}");
+    }
+    let page = Person::new().open(house.url("/login?then=/account")).await;
+    let form = page.form().set("username", USER).set("password", PASSWORD);
+    let tampered = form.clone().set("then", "/admin").submit().await;
+    assert_eq!(tampered.status(), 403, "the form token is for one destination");
+    let page = form.submit().await;
+    assert_eq!(page.url().path(), "/account");
+}

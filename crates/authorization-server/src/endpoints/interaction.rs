@@ -66,7 +66,7 @@ impl Interaction {
         }
         let interaction = Self::resume(server, headers, form).await?;
         let token = form.get("csrf").ok().flatten();
-        if !interaction.form_token(server, headers, purpose).fits(purpose, &interaction.id, token) {
+        if !interaction.form_token(server, headers).fits(purpose, &interaction.id, token) {
             return Err(Problem::foreign_form());
         }
         Ok(interaction)
@@ -74,13 +74,12 @@ impl Interaction {
 
     /// The token for a form of this interaction.
     pub(super) fn issue_form_token(&self, server: &Server, headers: &HeaderMap, purpose: &str) -> String {
-        self.form_token(server, headers, purpose).issue(purpose, &self.id)
+        self.form_token(server, headers).issue(purpose, &self.id)
     }
 
-    /// The login form is shown before there is a session, and perhaps in two tabs; all other forms belong to one login.
-    fn form_token(&self, server: &Server, headers: &HeaderMap, purpose: &str) -> FormToken {
-        let session = server.cookies.session(headers).filter(|_| purpose != "login");
-        FormToken::new(&self.browser, session.as_deref())
+    /// These forms belong to one login.
+    fn form_token(&self, server: &Server, headers: &HeaderMap) -> FormToken {
+        FormToken::new(&self.browser, server.cookies.session(headers).as_deref())
     }
 
     /// Notes that the person has just logged in.

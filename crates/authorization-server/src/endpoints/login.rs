@@ -11,11 +11,10 @@ use hallpass_protocol::secret::Secret;
 use http::{HeaderMap, StatusCode};
 
 use super::Server;
-use super::interaction::Interaction;
+use super::destination::Destination;
 use super::redirect::see_other;
-use crate::login::{LoginRefused, log_in};
+use crate::login::{Authenticated, LoginRefused, begin_session, log_in};
 use crate::pages::{FormTarget, LoginPage, Problem, answer, retry_after, shown};
-use crate::random::{digest, token};
 
 const PURPOSE: &str = "login";
 
@@ -39,8 +38,10 @@ pub(super) async fn post(
 
 async fn show(server: &Server, headers: &HeaderMap, query: &str) -> Result<Response, Problem> {
     let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
-    let interaction = Interaction::resume(server, headers, &parameters).await?;
-    page(server, headers, &interaction, StatusCode::OK, String::new(), None).await
+    let destination = Destination::of(server, headers, &parameters).await?;
+    let mut response = page(server, &destination, StatusCode::OK, String::new(), None).await?;
+    server.cookies.keep_browser(response.headers_mut(), destination.browser());
+    Ok(response)
 }
 
 async fn attempt(
@@ -50,14 +51,14 @@ async fn attempt(
     body: &[u8],
 ) -> Result<Response, Problem> {
     let form = Parameters::parse_bytes(body).map_err(|_| Problem::foreign_form())?;
-    let mut interaction = Interaction::resume_form(server, headers, &form, PURPOSE).await?;
+    let mut destination = Destination::of_form(server, headers, &form, PURPOSE).await?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let username = field("username").to_owned();
-    match log_in(server, &interaction.browser, &username, Secret::new(field("password")), address).await {
-        Ok(user_id) => enter(server, headers, &mut interaction, &user_id).await,
+    match log_in(server, destination.browser(), &username, Secret::new(field("password")), address).await {
+        Ok(person) => enter(server, headers, &mut destination, &person).await,
         Err(LoginRefused::Wrong) => {
             let error = "Name or password is not right.".to_owned();
-            page(server, headers, &interaction, StatusCode::FORBIDDEN, username, Some(error)).await
+            page(server, &destination, StatusCode::FORBIDDEN, username, Some(error)).await
         }
         Err(LoginRefused::Wait(wait)) => {
             let seconds = wait.as_secs();
@@ -66,7 +67,7 @@ async fn attempt(
                 if seconds == 1 { "" } else { "s" }
             );
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let page = page(server, headers, &interaction, status, username, Some(error)).await?;
+            let page = page(server, &destination, status, username, Some(error)).await?;
             Ok(retry_after(page, wait))
         }
         Err(LoginRefused::Busy) => Err(Problem::busy()),
@@ -74,45 +75,41 @@ async fn attempt(
     }
 }
 
-/// A new session token at each login; the old session, if there is one, ends.
 async fn enter(
     server: &Server,
     headers: &HeaderMap,
-    interaction: &mut Interaction,
-    user_id: &str,
+    destination: &mut Destination,
+    person: &Authenticated,
 ) -> Result<Response, Problem> {
-    let lifetime = server.settings.lifetimes.session;
-    let session = token();
-    let ends = server.store.now().after(lifetime);
-    server.store.insert_session(&digest(&session), user_id, ends).await?;
-    if let Some(old) = server.cookies.session(headers) {
-        server.store.delete_session(&digest(&old)).await?;
-    }
-    interaction.logged_in(server).await?;
-    let mut response = see_other(&interaction.page(server, "/consent"));
-    server.cookies.keep_session(response.headers_mut(), &session, lifetime);
+    let session = begin_session(server, headers, person).await?;
+    let mut response = see_other(&destination.enter(server).await?);
+    server.cookies.keep_session(response.headers_mut(), &session, server.settings.lifetimes.session);
     Ok(response)
 }
 
 async fn page(
     server: &Server,
-    headers: &HeaderMap,
-    interaction: &Interaction,
+    destination: &Destination,
     status: StatusCode,
     username: String,
     error: Option<String>,
 ) -> Result<Response, Problem> {
-    let proven = interaction.proven(server).await?;
+    let asks = match destination {
+        Destination::Interaction(interaction) => {
+            let client = interaction.proven(server).await?.client().shown_name();
+            Some((client, interaction.resource(server)?.name.clone()))
+        }
+        Destination::Page(_) => None,
+    };
     let page = LoginPage {
-        client: proven.client().shown_name(),
-        resource: interaction.resource(server)?.name.clone(),
+        asks,
         error,
         nobody: server.store.count_users().await? == 0,
         action: server.path("/login"),
-        interaction: interaction.id.clone(),
-        csrf: interaction.issue_form_token(server, headers, PURPOSE),
+        leads: destination.field(),
+        csrf: destination.issue_form_token(PURPOSE),
         username: shown(&username),
     };
-    // Nothing but consent follows, which is here; the page that takes passwords need not let its form go elsewhere.
+    // What follows is here; the page that takes passwords need not let its form go elsewhere.
     Ok(answer(status, &page, &FormTarget::Own))
 }

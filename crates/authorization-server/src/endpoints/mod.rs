@@ -2,8 +2,10 @@
 
 mod authorize;
 mod consent;
+mod destination;
 mod interaction;
 mod jwks;
+mod link;
 mod login;
 mod metadata;
 mod oauth_answer;
@@ -38,6 +40,7 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/authorize", get(authorize::get).post(authorize::post))
         .route("/login", get(login::get).post(login::post))
         .route("/consent", get(consent::get).post(consent::post))
+        .route("/link", get(link::get).post(link::post))
         .route("/setup", get(setup::get).post(setup::post));
     let api = Router::new()
         .route("/jwks", get(jwks::get))

@@ -9,8 +9,8 @@ use http::{HeaderMap, StatusCode};
 
 use super::Server;
 use crate::browser::{Browser, FormToken, came_from_here};
-use crate::login::{UserName, check_strength, hash};
-use crate::pages::{FormTarget, Problem, SetupDonePage, SetupPage, answer, shown};
+use crate::login::{UserName, check_strength};
+use crate::pages::{FormTarget, Problem, SetupDonePage, SetupPage, answer, sentence, shown};
 use crate::random::{digest, id};
 
 const PURPOSE: &str = "setup";
@@ -59,7 +59,7 @@ async fn create(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     if let Err(why) = check_strength(&password) {
         return again(sentence(&why));
     }
-    let hash = hash(password).await.map_err(|_| Problem::busy())?;
+    let hash = server.passwords.hash(password).await.map_err(|_| Problem::busy())?;
     let user = (id(), name.shown.as_str(), name.key.as_str());
     let user = (user.0.as_str(), user.1, user.2);
     if !server.store.use_setup_link(&digest(&link), user, &hash).await? {
@@ -96,12 +96,4 @@ fn page(
         token: link,
         username,
     }
-}
-
-/// An error's message as a sentence for people.
-fn sentence(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut characters = text.chars();
-    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
 }

@@ -1,10 +1,17 @@
 //! What an operator does with users, from the command line or elsewhere.
 
-use hallpass_protocol::secret::Secret;
+use std::time::Duration;
 
-use super::password::{check_strength, hash};
+use hallpass_protocol::secret::Secret;
+use url::Url;
+
+use super::password::{check_strength, hash, unknown_password};
 use super::{UserName, UserNameError, WeakPassword};
+use crate::random::{digest, token};
 use crate::store::{Store, StoreError, User};
+
+/// How long a link that sets a password works.
+pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Adds, lists, disables and removes users. Works on a bare store, while a server runs on it too; the server
 /// notices within a second.
@@ -31,6 +38,39 @@ pub enum AddUserError {
     Store(#[from] StoreError),
 }
 
+/// Why a password cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetPasswordError {
+    /// Nobody has the name.
+    #[error("there is no user with this name")]
+    NoUser,
+    /// The password cannot be had.
+    #[error(transparent)]
+    Password(#[from] WeakPassword),
+    /// The password could not be hashed.
+    #[error("the password could not be hashed: is there enough memory?")]
+    Hash,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Nobody has the name.
+    #[error("there is no user with this name who may log in")]
+    NoUser,
+    /// Nobody knows what the link would begin with.
+    #[error(
+        "no server has run on this data yet, so its address is not known: start `hallpass serve` once, then make the link"
+    )]
+    NeverServed,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Users {
     pub(crate) fn new(store: Store) -> Self {
         Self(store)
@@ -48,6 +88,75 @@ impl Users {
         match self.0.insert_user(&id, &name.shown, &name.key, &hash).await? {
             true => Ok(id),
             false => Err(AddUserError::Taken),
+        }
+    }
+
+    /// Adds a user without a password, for whom [`Users::link`] makes a link to set one, and says its id.
+    ///
+    /// # Errors
+    /// One variant of [`AddUserError`] for each rule.
+    pub async fn add_without_password(&self, name: &str) -> Result<String, AddUserError> {
+        let name = UserName::parse(name)?;
+        let id = crate::random::id();
+        match self.0.insert_user(&id, &name.shown, &name.key, &unknown_password()).await? {
+            true => Ok(id),
+            false => Err(AddUserError::Taken),
+        }
+    }
+
+    /// Sets another password. The user's sessions end; what apps were granted stays.
+    ///
+    /// # Errors
+    /// One variant of [`SetPasswordError`] for each rule.
+    pub async fn set_password(&self, name: &str, password: Secret) -> Result<(), SetPasswordError> {
+        let name = UserName::parse(name).map_err(|_| SetPasswordError::NoUser)?;
+        check_strength(&password)?;
+        let hash = hash(password).await.map_err(|_| SetPasswordError::Hash)?;
+        match self.0.set_password(&name.key, &hash).await? {
+            true => Ok(()),
+            false => Err(SetPasswordError::NoUser),
+        }
+    }
+
+    /// Makes a link under which the user sets a password, once and within a day; earlier links of the user end. It leads
+    /// to the server that was last started on this store. Whoever has it has the account, second factor aside.
+    ///
+    /// # Errors
+    /// Where nobody has the name, and where no server was ever started.
+    pub async fn link(&self, name: &str) -> Result<Url, LinkError> {
+        let name = UserName::parse(name).map_err(|_| LinkError::NoUser)?;
+        let issuer = self.0.last_issuer().await?.ok_or(LinkError::NeverServed)?;
+        let token = token();
+        let url = Url::parse(&format!("{}/link?token={token}", issuer.trim_end_matches('/')))
+            .map_err(|_| LinkError::NeverServed)?;
+        let ends = self.0.now().after(LINK_LIFETIME);
+        match self.0.replace_user_link(&name.key, &digest(&token), ends).await? {
+            true => Ok(url),
+            false => Err(LinkError::NoUser),
+        }
+    }
+
+    /// Makes the user one who runs the server and has its `/admin` pages, or no longer one. False where nobody has the
+    /// name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn set_admin(&self, name: &str, admin: bool) -> Result<bool, StoreError> {
+        match UserName::parse(name) {
+            Ok(name) => self.0.set_admin(&name.key, admin).await,
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Lets a disabled user log in again; sessions, grants and tokens that ended stay ended. False where nobody has the
+    /// name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn enable(&self, name: &str) -> Result<bool, StoreError> {
+        match UserName::parse(name) {
+            Ok(name) => self.0.enable_user(&name.key).await,
+            Err(_) => Ok(false),
         }
     }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use hallpass_protocol::secret::Secret;
 
-use super::{Busy, UserName};
+use super::authenticated::mark;
+use super::{Authenticated, Busy, UserName, Verdict};
 use crate::browser::Browser;
 use crate::random::digest;
 use crate::server::Inner;
-use crate::store::{Attempt, StoreError};
+use crate::store::{Attempt, StoreError, UserRow};
 
 /// Wrong passwords for one account before waits begin.
 const FREE_FOR_ACCOUNT: i64 = 5;
@@ -39,7 +40,7 @@ impl From<Busy> for LoginRefused {
     }
 }
 
-/// Checks name and password, and says whose they are. Counted before it is checked, for the account and for the
+/// Checks name and password. Counted before it is checked, for the account and for the
 /// address, whether the account exists or not.
 ///
 /// A browser in which the account has logged in before is counted by itself, for the account and for the address.
@@ -50,31 +51,53 @@ pub(crate) async fn log_in(
     name: &str,
     password: Secret,
     address: Option<IpAddr>,
-) -> Result<String, LoginRefused> {
+) -> Result<Authenticated, LoginRefused> {
     let key = UserName::parse(name).map_or_else(|_| String::new(), |name| name.key);
-    let known = digest(&format!("browser\0{}\0{key}", browser.token));
+    let known = mark(browser, &key);
     let is_known = server.store.is_known_browser(&known).await?;
     let account = match is_known {
         true => known.clone(),
         false => digest(&format!("account\0{key}")),
     };
-    let address = address.filter(|_| server.settings.count_addresses && !is_known);
-    let address = address.map(|address| digest(&format!("address\0{}", network(address))));
-    if let Some(address) = &address {
-        begin(server, address, FREE_FOR_ADDRESS).await?;
+    let counted = address.filter(|_| server.settings.count_addresses && !is_known);
+    let counted = counted.map(|address| digest(&format!("address\0{}", network(address))));
+    if let Some(counted) = &counted {
+        begin(server, counted, FREE_FOR_ADDRESS).await?;
     }
     begin(server, &account, FREE_FOR_ACCOUNT).await?;
     let user = server.store.find_user(&key).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.as_str());
-    let fits = server.passwords.verify(password, hash).await?;
-    let user = user.filter(|user| fits && !user.disabled).ok_or(LoginRefused::Wrong)?;
+    let Some(user) = check(server, user.as_ref(), password).await? else {
+        // What was typed into the name field may be a password, so only the name of an account is told.
+        let account = user.as_ref().map_or("none of that name", |user| &user.name);
+        tracing::warn!(account, address = address.map(tracing::field::display), "a login was refused");
+        return Err(LoginRefused::Wrong);
+    };
     server.store.forget_failures(&account).await?;
-    if let Some(address) = &address {
+    if let Some(counted) = &counted {
         // Not forgotten: whoever has one account could try all others for ever.
-        server.store.take_back_attempt(address).await?;
+        server.store.take_back_attempt(counted).await?;
     }
-    server.store.remember_browser(&known).await?;
-    Ok(user.id)
+    Ok(Authenticated::new(user.id.clone(), known))
+}
+
+/// The user, if the password fits and the account is not disabled. A hash that is weaker than today's is made anew: now
+/// the password is there.
+async fn check<'a>(
+    server: &Inner,
+    user: Option<&'a UserRow>,
+    password: Secret,
+) -> Result<Option<&'a UserRow>, LoginRefused> {
+    let hash = user.map(|user| user.password_hash.as_str());
+    let verdict = server.passwords.verify(password.clone(), hash).await?;
+    let Some(user) = user.filter(|user| verdict != Verdict::Wrong && !user.disabled) else {
+        return Ok(None);
+    };
+    if verdict == Verdict::RightButWeak
+        && let Ok(better) = server.passwords.hash(password).await
+    {
+        server.store.replace_password_hash(&user.id, &user.password_hash, &better).await?;
+    }
+    Ok(Some(user))
 }
 
 async fn begin(server: &Inner, subject: &str, free: i64) -> Result<(), LoginRefused> {

@@ -2,14 +2,16 @@
 
 mod admin;
 mod attempt;
+mod authenticated;
 mod password;
 mod session;
 mod user_name;
 
-pub use admin::{AddUserError, Users};
+pub use admin::{AddUserError, LinkError, SetPasswordError, Users};
 pub(crate) use attempt::{LoginRefused, log_in, network};
+pub(crate) use authenticated::Authenticated;
 pub use password::WeakPassword;
-pub(crate) use password::{Busy, Passwords, check_strength, hash};
-pub(crate) use session::current_session;
+pub(crate) use password::{Busy, Passwords, Verdict, check_strength};
+pub(crate) use session::{begin_session, current_session};
 pub(crate) use user_name::UserName;
 pub use user_name::UserNameError;

@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 
-use crate::random::digest;
+use super::Authenticated;
+use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{Result, SessionRow};
 
@@ -12,4 +13,21 @@ pub(crate) async fn current_session(server: &Inner, headers: &HeaderMap) -> Resu
         Some(token) => server.store.find_session(&digest(&token)).await,
         None => Ok(None),
     }
+}
+
+/// Begins a session, and gives its token for the cookie. It is new at each login; the old session, if there is one,
+/// ends.
+pub(crate) async fn begin_session(
+    server: &Inner,
+    headers: &HeaderMap,
+    person: &Authenticated,
+) -> Result<String> {
+    let session = token();
+    let ends = server.store.now().after(server.settings.lifetimes.session);
+    server.store.insert_session(&digest(&session), person.user_id(), ends).await?;
+    if let Some(old) = server.cookies.session(headers) {
+        server.store.delete_session(&digest(&old)).await?;
+    }
+    server.store.remember_browser(person.known_browser()).await?;
+    Ok(session)
 }

@@ -12,7 +12,7 @@ use http::StatusCode;
 
 pub(crate) use headers::FormTarget;
 pub(crate) use problem::Problem;
-pub(crate) use text::shown;
+pub(crate) use text::{sentence, shown};
 
 /// The one stylesheet. It stands in each page, and its hash in each page's policy.
 pub(crate) const STYLE: &str = include_str!("../../templates/style.css");
@@ -20,13 +20,14 @@ pub(crate) const STYLE: &str = include_str!("../../templates/style.css");
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage {
-    pub(crate) client: String,
-    pub(crate) resource: String,
+    /// The client and the resource, where a client waits for the login.
+    pub(crate) asks: Option<(String, String)>,
     pub(crate) error: Option<String>,
     /// There is no user at all yet.
     pub(crate) nobody: bool,
     pub(crate) action: String,
-    pub(crate) interaction: String,
+    /// The hidden field that says where the login leads: its name and value.
+    pub(crate) leads: (&'static str, String),
     pub(crate) csrf: String,
     pub(crate) username: String,
 }
@@ -77,6 +78,22 @@ pub(crate) struct SetupPage {
 pub(crate) struct SetupDonePage {
     pub(crate) username: String,
     pub(crate) resources: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "link.html")]
+pub(crate) struct LinkPage {
+    pub(crate) error: Option<String>,
+    pub(crate) action: String,
+    pub(crate) token: String,
+    pub(crate) csrf: String,
+    pub(crate) username: String,
+}
+
+#[derive(Template)]
+#[template(path = "link_done.html")]
+pub(crate) struct LinkDonePage {
+    pub(crate) username: String,
 }
 
 /// A request that was refused, where the person decides whether its client hears of it.

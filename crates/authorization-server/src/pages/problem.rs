@@ -72,6 +72,17 @@ impl Problem {
         }
     }
 
+    /// A link to set a password that no longer works.
+    pub(crate) fn dead_link() -> Self {
+        Self {
+            status: StatusCode::GONE,
+            title: "This link does not work any more",
+            what: "A link to set a password works once, for one day.".to_owned(),
+            whose: "Nobody's: it was used, replaced by a newer one, or its time is over.",
+            remedy: "Ask whoever runs this server for a new one (hallpass user link NAME).",
+        }
+    }
+
     /// Too many people log in at this moment.
     pub(crate) fn busy() -> Self {
         Self {

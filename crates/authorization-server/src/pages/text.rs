@@ -18,6 +18,14 @@ pub(crate) fn shown(text: &str) -> String {
     collapsed.join(" ")
 }
 
+/// An error's message as a sentence for people.
+pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -11,6 +11,7 @@ mod codes;
 mod consents;
 mod grants;
 mod interactions;
+mod issuers;
 mod known_browsers;
 mod login_failures;
 mod open;
@@ -20,6 +21,7 @@ mod sessions;
 mod setup_links;
 mod signing_keys;
 mod sweep;
+mod user_links;
 mod users;
 
 use std::path::PathBuf;
@@ -39,6 +41,7 @@ pub(crate) use login_failures::Attempt;
 pub(crate) use refresh_tokens::RefreshTokenRow;
 pub(crate) use sessions::SessionRow;
 pub use users::User;
+pub(crate) use users::UserRow;
 
 /// The database of one authorization server. Clones share it.
 #[derive(Clone)]

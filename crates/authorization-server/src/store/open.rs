@@ -113,6 +113,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         step(1, "first light", include_str!("migrations/0001_first_light.sql")),
         step(2, "strangers", include_str!("migrations/0002_strangers.sql")),
+        step(20, "people", include_str!("migrations/0020_people.sql")),
     ])
 }
 

@@ -30,7 +30,7 @@ impl Store {
         Ok(found == 1)
     }
 
-    /// Consumes the link and makes the first user, both or neither. True for exactly one caller.
+    /// Consumes the link and makes the first user, who runs the server, both or neither. True for exactly one caller.
     pub(crate) async fn use_setup_link(
         &self,
         token_hash: &str,
@@ -53,8 +53,8 @@ impl Store {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO users (id, name, name_key, password_hash, created_at)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO users (id, name, name_key, password_hash, created_at, is_admin)
+             VALUES ($1, $2, $3, $4, $5, 1)",
         )
         .bind(id)
         .bind(name)

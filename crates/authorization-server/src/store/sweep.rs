@@ -10,7 +10,7 @@ const BATCH: i64 = 500;
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Each deletes at most `$2` rows that ended before `$1`.
-const SWEEPS: [&str; 10] = [
+const SWEEPS: [&str; 11] = [
     "DELETE FROM interactions WHERE id IN
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE token_hash IN
@@ -28,6 +28,8 @@ const SWEEPS: [&str; 10] = [
        (SELECT known FROM known_browsers WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM setup_links WHERE token_hash IN
        (SELECT token_hash FROM setup_links WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM user_links WHERE token_hash IN
+       (SELECT token_hash FROM user_links WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
     // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
     // after 90 days without one where nothing that it was granted is alive.

@@ -15,11 +15,14 @@ pub struct User {
     pub created_at: Timestamp,
     /// Since when the account is disabled.
     pub disabled_at: Option<Timestamp>,
+    /// Whether this person runs the server: sees and changes other people's accounts, and clients.
+    pub admin: bool,
 }
 
 /// What a login needs to know.
 pub(crate) struct UserRow {
     pub(crate) id: String,
+    pub(crate) name: String,
     pub(crate) password_hash: String,
     pub(crate) disabled: bool,
 }
@@ -48,17 +51,18 @@ impl Store {
     }
 
     pub(crate) async fn list_users(&self) -> Result<Vec<User>> {
-        let rows: Vec<(String, String, i64, Option<i64>)> =
-            sqlx::query_as("SELECT id, name, created_at, disabled_at FROM users ORDER BY name_key")
+        let rows: Vec<(String, String, i64, Option<i64>, i64)> =
+            sqlx::query_as("SELECT id, name, created_at, disabled_at, is_admin FROM users ORDER BY name_key")
                 .fetch_all(self.reader())
                 .await?;
         Ok(rows
             .into_iter()
-            .map(|(id, name, created_at, disabled_at)| User {
+            .map(|(id, name, created_at, disabled_at, is_admin)| User {
                 id,
                 name,
                 created_at: Timestamp::from_unix(created_at),
                 disabled_at: disabled_at.map(Timestamp::from_unix),
+                admin: is_admin != 0,
             })
             .collect())
     }
@@ -69,16 +73,65 @@ impl Store {
     }
 
     pub(crate) async fn find_user(&self, name_key: &str) -> Result<Option<UserRow>> {
-        let row: Option<(String, String, Option<i64>)> =
-            sqlx::query_as("SELECT id, password_hash, disabled_at FROM users WHERE name_key = $1")
+        let row: Option<(String, String, String, Option<i64>)> =
+            sqlx::query_as("SELECT id, name, password_hash, disabled_at FROM users WHERE name_key = $1")
                 .bind(name_key)
                 .fetch_optional(self.reader())
                 .await?;
-        Ok(row.map(|(id, password_hash, disabled_at)| UserRow {
+        Ok(row.map(|(id, name, password_hash, disabled_at)| UserRow {
             id,
+            name,
             password_hash,
             disabled: disabled_at.is_some(),
         }))
+    }
+
+    /// The same password under a better hash. Nothing happens where the password has been changed in the meantime.
+    pub(crate) async fn replace_password_hash(&self, id: &str, before: &str, after: &str) -> Result<()> {
+        sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+            .bind(id)
+            .bind(before)
+            .bind(after)
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Sets another password and ends the person's sessions and links, all or nothing. False where nobody has the name.
+    pub(crate) async fn set_password(&self, name_key: &str, password_hash: &str) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let id: Option<String> =
+            sqlx::query_scalar("UPDATE users SET password_hash = $2 WHERE name_key = $1 RETURNING id")
+                .bind(name_key)
+                .bind(password_hash)
+                .fetch_optional(&mut *tx)
+                .await?;
+        let Some(id) = id else { return Ok(false) };
+        for end in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM user_links WHERE user_id = $1"] {
+            sqlx::query(end).bind(&id).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Lets the person log in again. What ended when the account was disabled stays ended. False where nobody has the
+    /// name.
+    pub(crate) async fn enable_user(&self, name_key: &str) -> Result<bool> {
+        let done = sqlx::query("UPDATE users SET disabled_at = NULL WHERE name_key = $1")
+            .bind(name_key)
+            .execute(self.writer())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Makes the person one who runs the server, or no longer one. False where nobody has the name.
+    pub(crate) async fn set_admin(&self, name_key: &str, admin: bool) -> Result<bool> {
+        let done = sqlx::query("UPDATE users SET is_admin = $2 WHERE name_key = $1")
+            .bind(name_key)
+            .bind(i64::from(admin))
+            .execute(self.writer())
+            .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Disables the account and ends its sessions and grants, all or nothing. False where nobody has the name.

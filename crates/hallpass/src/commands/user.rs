@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use hallpass_authorization_server::Users;
+use hallpass_protocol::Secret;
 
 use super::when::when;
 use super::{Place, prompt, table};
@@ -13,13 +14,37 @@ use crate::exit::Failure;
 pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure> {
     let data = place.data()?;
     match command {
-        cli::User::Add { name, password_stdin } => {
-            let password = match password_stdin {
-                true => prompt::from_stdin("password")?,
-                false => prompt::new_password()?,
+        cli::User::Add { name, password_stdin, link, admin } => {
+            let password = if link { None } else { Some(password(password_stdin)?) };
+            let users = users(&data).await?;
+            match password {
+                Some(password) => users.add(&name, password).await?,
+                None => users.add_without_password(&name).await?,
             };
-            users(&data).await?.add(&name, password).await?;
-            anstream::println!("{name} may log in.");
+            if admin {
+                users.set_admin(&name, true).await?;
+            }
+            match link {
+                true => print_link(&users, &name).await?,
+                false => anstream::println!("{name} may log in."),
+            }
+        }
+        cli::User::Link { name } => print_link(&users(&data).await?, &name).await?,
+        cli::User::Passwd { name, password_stdin } => {
+            let password = password(password_stdin)?;
+            users(&data).await?.set_password(&name, password).await?;
+            anstream::println!("{name} has a new password; sessions have ended.");
+        }
+        cli::User::Admin { name, revoke } => {
+            found(users(&data).await?.set_admin(&name, !revoke).await?, &name)?;
+            match revoke {
+                true => anstream::println!("{name} no longer runs this server."),
+                false => anstream::println!("{name} runs this server: /admin shows how."),
+            }
+        }
+        cli::User::Enable { name } => {
+            found(users(&data).await?.enable(&name).await?, &name)?;
+            anstream::println!("{name} may log in again; apps have to be connected anew.");
         }
         cli::User::List(listing) => list(&users(&data).await?, listing.format()).await?,
         cli::User::Disable { name } => {
@@ -31,6 +56,21 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
             anstream::println!("{name} is removed, with sessions, consents and tokens.");
         }
     }
+    Ok(())
+}
+
+fn password(from_stdin: bool) -> anyhow::Result<Secret> {
+    match from_stdin {
+        true => prompt::from_stdin("password"),
+        false => prompt::new_password(),
+    }
+}
+
+/// The link goes to standard output alone, so that it can be piped to where it is handed over.
+async fn print_link(users: &Users, name: &str) -> Result<(), Failure> {
+    let link = users.link(name).await?;
+    anstream::eprintln!("{name} sets a password here, once, within a day:");
+    anstream::println!("{link}");
     Ok(())
 }
 
@@ -55,6 +95,7 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
                     "id": user.id,
                     "name": user.name,
                     "created_at": user.created_at.unix(),
+                    "admin": user.admin,
                     "disabled_at": user.disabled_at.map(|at| at.unix()),
                 })
             })
@@ -70,7 +111,11 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
     let rows: Vec<_> = users
         .into_iter()
         .map(|user| {
-            let state = if user.disabled_at.is_some() { "disabled" } else { "active" };
+            let state = match user.disabled_at {
+                Some(_) => "disabled",
+                None if user.admin => "active, admin",
+                None => "active",
+            };
             [user.name, state.to_owned(), when(user.created_at, now), user.id]
         })
         .collect();

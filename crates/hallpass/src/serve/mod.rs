@@ -59,6 +59,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
 async fn add_demo_user(store: &Store) -> Result<Secret, Failure> {
     let password = readable_password();
     store.users().add(DEMO_USER, password.clone()).await?;
+    store.users().set_admin(DEMO_USER, true).await?;
     Ok(password)
 }
 

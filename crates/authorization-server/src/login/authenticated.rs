@@ -1,0 +1,30 @@
+//! The proof that someone has logged in.
+
+use crate::browser::Browser;
+use crate::random::digest;
+
+/// A person whose every factor was checked. Only this room makes one, and only one makes a session.
+pub(crate) struct Authenticated {
+    user_id: String,
+    known_browser: String,
+}
+
+impl Authenticated {
+    pub(super) fn new(user_id: String, known_browser: String) -> Self {
+        Self { user_id, known_browser }
+    }
+
+    pub(crate) fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// The mark of this person in this browser.
+    pub(super) fn known_browser(&self) -> &str {
+        &self.known_browser
+    }
+}
+
+/// The mark of a person in a browser. It tells neither.
+pub(super) fn mark(browser: &Browser, name_key: &str) -> String {
+    digest(&format!("browser\0{}\0{name_key}", browser.token))
+}
