@@ -6,11 +6,13 @@
 //! | [`setup`] | what has to be on the machine, and how it gets there |
 //! | [`conformance`] | the official MCP conformance suite, held to a baseline |
 //! | [`browser`] | the tests in a real browser, and the pictures for the documentation |
+//! | [`bench`] | how fast things are |
 //! | [`deny`] | licences, sources, banned crates, advisories |
 //! | [`step`] | one step of a run: its header, its time, its line in the closing table |
 //! | [`process`] | running other programs |
 //! | [`place`] | where things are in this repository |
 
+mod bench;
 mod browser;
 mod conformance;
 mod deny;
@@ -50,6 +52,9 @@ enum Command {
     Conformance(conformance::Command),
     /// Run the tests in a real browser
     Browser(browser::Options),
+    /// Measure how fast things are
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Check the dependencies against the advisory database (needs the network)
     Advisories,
 }
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::everything(),
         Command::Conformance(command) => conformance::run(&command),
         Command::Browser(options) => browser::run(&options),
+        Command::Bench(command) => bench::run(&command),
         Command::Advisories => deny::advisories(),
     };
     match outcome {

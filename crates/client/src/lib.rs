@@ -12,6 +12,8 @@
 //! | `dpop` | tokens bound to a key, see [`DpopUse`] | RFC 9449, SEP-1932 |
 //! | [`store`] | memory, file; atomic, shared by processes | |
 //! | [`connect`] | stdio MCP in, streamable HTTP out | MCP transports |
+//! | `tower` | a layer for any HTTP client; feature `tower` | |
+//! | `rmcp` | the HTTP client of an rmcp client; feature `rmcp` | MCP transports |
 //! | [`doctor`] | why a login fails, step by step | all of the above |
 //!
 //! ```no_run
@@ -31,7 +33,11 @@
 pub mod connect;
 pub mod doctor;
 pub mod interaction;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
 pub mod store;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 mod accounts;
 mod authorize;
@@ -63,3 +69,14 @@ pub use profile::{Endpoints, Profile, ProfileError};
 pub use register::Preregistered;
 pub use secret_source::SecretSource;
 pub use token_endpoint::{AssertionSigner, PrivateKey, SignerError};
+
+/// The words of the RFCs: what stores, interactions and signers of one's own are made of.
+pub use hallpass_protocol as protocol;
+
+/// How addresses that servers name are fetched, for [`Builder::fetch_policy`].
+pub use hallpass_guarded_fetch::Policy as FetchPolicy;
+
+/// The guide's examples are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client-in-rust.md")]
+struct Guide;

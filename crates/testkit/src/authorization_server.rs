@@ -9,19 +9,21 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
     Form, Json, Router,
-    extract::{Query, State},
+    body::{Body, to_bytes},
+    extract::{Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tower::ServiceExt as _;
 use url::Url;
 
 /// What the peer does; the default is all as it should be.
@@ -59,6 +61,9 @@ pub struct Script {
     pub refresh: Option<(u16, Value)>,
     /// Members of the token response to add or replace.
     pub token: Value,
+    /// How long after its use a refresh token is still good for the newest one of its chain, as with hallpass's own
+    /// authorization server; without it, a replayed token is refused.
+    pub grace: Option<Duration>,
     /// How long the token endpoint thinks.
     pub delay: Duration,
     /// Whether codes for other devices (RFC 8628) are made, and what each question about one is answered with
@@ -128,6 +133,10 @@ struct Shared {
     access: Mutex<HashMap<String, String>>,
     /// Refresh tokens that are good, with their scopes.
     refresh: Mutex<HashMap<String, String>>,
+    /// What each used refresh token was exchanged for, and when.
+    successors: Mutex<HashMap<String, (String, Instant)>>,
+    /// An MCP server to stand behind the guard, in place of the built-in one.
+    guarded: Option<Router>,
     /// Codes, with their scopes.
     codes: Mutex<HashMap<String, String>>,
     slow: Notify,
@@ -144,8 +153,20 @@ impl Peer {
     ///
     /// # Panics
     /// When no port can be had.
-    #[allow(clippy::expect_used, reason = "a test without its peer cannot go on")]
     pub async fn start() -> Self {
+        Self::begin(None).await
+    }
+
+    /// The same, with another MCP server: what `/mcp` of `router` answers to whoever has a good token.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn guarding(router: Router) -> Self {
+        Self::begin(Some(router)).await
+    }
+
+    #[allow(clippy::expect_used, reason = "a test without its peer cannot go on")]
+    async fn begin(guarded: Option<Router>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let origin = format!("http://{}", listener.local_addr().expect("a bound address"));
         let script = Script {
@@ -166,6 +187,7 @@ impl Peer {
             expires_in: 3600,
             initialize: None,
             refresh: None,
+            grace: None,
             token: json!({}),
             delay: Duration::ZERO,
             device: None,
@@ -183,10 +205,16 @@ impl Peer {
             seen: Mutex::default(),
             access: Mutex::default(),
             refresh: Mutex::default(),
+            successors: Mutex::default(),
+            guarded,
             codes: Mutex::default(),
             slow: Notify::new(),
             sessions: Mutex::default(),
         });
+        let mcp = match &shared.guarded {
+            Some(_) => any(guard),
+            None => post(mcp).get(mcp_get).delete(mcp_delete),
+        };
         let router = Router::new()
             .route("/.well-known/oauth-protected-resource/mcp", get(resource_metadata))
             .route("/.well-known/oauth-protected-resource", get(root_metadata))
@@ -197,7 +225,7 @@ impl Peer {
             .route("/register", post(register))
             .route("/par", post(push))
             .route("/revoke", post(revoke))
-            .route("/mcp", post(mcp).get(mcp_get).delete(mcp_delete))
+            .route("/mcp", mcp)
             .with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { origin, shared }
@@ -406,10 +434,13 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
         return (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
     }
     // Rotation: each refresh token and each code is good for one use.
+    let mut used = String::new();
     let scope = if is_unattended {
         Some(get("scope"))
     } else if refreshing {
-        lock(&shared.refresh).remove(&get("refresh_token"))
+        let sent = get("refresh_token");
+        used = newest(&shared, script.grace, sent);
+        lock(&shared.refresh).remove(&used)
     } else {
         lock(&shared.codes).remove(&get(if is_device { "device_code" } else { "code" }))
     };
@@ -430,12 +461,25 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
     // RFC 6749 §4.4.3.
     if !is_unattended {
         lock(&shared.refresh).insert(refresh.clone(), scope);
+        if refreshing {
+            lock(&shared.successors).insert(used, (refresh.clone(), Instant::now()));
+        }
         answer["refresh_token"] = json!(refresh);
     }
     for (name, value) in script.token.as_object().into_iter().flatten() {
         answer[name] = value.clone();
     }
     Json(answer).into_response()
+}
+
+/// The newest token of a chain, each step of which was made within the grace.
+fn newest(shared: &Shared, grace: Option<Duration>, mut token: String) -> String {
+    let Some(grace) = grace else { return token };
+    let successors = lock(&shared.successors);
+    while let Some((next, _)) = successors.get(&token).filter(|(_, at)| at.elapsed() <= grace) {
+        token.clone_from(next);
+    }
+    token
 }
 
 async fn register(State(shared): S, Json(body): Json<Value>) -> Response {
@@ -542,6 +586,21 @@ async fn mcp(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> R
         ("tools/call", "fails") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => Json(answer(json!({"method": method, "params": body["params"]}))).into_response(),
     }
+}
+
+/// In front of another MCP server.
+async fn guard(State(shared): S, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let method = message["method"].as_str().unwrap_or_default().to_owned();
+    lock(&shared.seen).mcp.push((head.method.to_string(), method, head.headers.clone()));
+    let needed = if message["params"]["name"] == "write" { "write" } else { "" };
+    if let Some(refused) = refusal(&shared, &head.headers, needed) {
+        return refused;
+    }
+    let Some(server) = shared.guarded.clone() else { return StatusCode::NOT_FOUND.into_response() };
+    server.oneshot(Request::from_parts(head, Body::from(body))).await.into_response()
 }
 
 async fn mcp_get(State(shared): S, headers: HeaderMap) -> Response {

@@ -176,6 +176,14 @@ impl Builder {
     }
 
     /// What time it is; the system's clock unless set.
+    ///
+    /// ```
+    /// use hallpass_client::{Client, protocol::time::{Clock, Timestamp}};
+    ///
+    /// let stopped = Clock::new(|| Timestamp::from_unix(1_800_000_000));
+    /// Client::builder("https://mcp.example.com/mcp")?.clock(stopped).build()?;
+    /// # Ok::<(), hallpass_client::BuildError>(())
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self

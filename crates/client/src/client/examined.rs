@@ -1,12 +1,14 @@
 //! What callers with an HTTP client of their own need of a client, the doctor among them.
 
+use std::sync::Arc;
+
 use hallpass_guarded_fetch::Fetcher;
-use http::{HeaderMap, Method, header::AUTHORIZATION};
+use http::{HeaderMap, Method};
 use reqwest::Request;
 use url::Url;
 
-use super::{Client, Want, Wish, attempt::credentials};
-use crate::error::Error;
+use super::{Client, Want, Wish, exchange::Credentials, given::given_credentials, in_use::InUse};
+use crate::{error::Error, mode::Mode};
 
 impl Client {
     /// The way to the MCP server itself.
@@ -22,24 +24,45 @@ impl Client {
     /// The fields that authorize one request, for an HTTP client of one's own: `Authorization`, and a proof for this
     /// very method and URL where the token is bound to a key (RFC 9449 §7.1). Refreshes a token that is about to
     /// end; never asks a person, and sees no answer, so a 401 is the caller's to act on, by [`login`](Self::login).
+    /// [`Mode::None`] has no fields.
     ///
     /// # Errors
     /// [`Error::LoginNeeded`] where there is no token; [`Error::Misconfigured`] for the URL of another server.
     pub async fn headers(&self, method: &Method, url: &Url) -> Result<HeaderMap, Error> {
-        let mut request = self.authorized(Request::new(method.clone(), url.clone())).await?;
-        Ok(std::mem::take(request.headers_mut()))
+        let mut headers = HeaderMap::new();
+        if let Some(credentials) = self.credentials(method, url).await? {
+            credentials.put_into(&mut headers);
+        }
+        Ok(headers)
+    }
+
+    async fn credentials(&self, method: &Method, url: &Url) -> Result<Option<Credentials>, Error> {
+        self.inner.ensure_own(url)?;
+        match &self.inner.mode {
+            Mode::None => Ok(None),
+            Mode::Bearer(source) => given_credentials(&self.inner.given(source).await?).map(Some),
+            _ => {
+                let account = self.usable_account().await?;
+                let nonce = account.dpop_key.as_ref().and_then(|_| self.inner.nonces.of(url));
+                self.inner.credentials(&account, method, url, nonce.as_deref()).map(Some)
+            }
+        }
+    }
+
+    /// A login whose token has not ended, refreshed if it is about to. Never asks a person.
+    pub(super) async fn usable_account(&self) -> Result<Arc<InUse>, Error> {
+        let needed = |reason| Error::LoginNeeded { server: self.inner.server.to_string(), reason };
+        let account = self.inner.account_for_request().await?.ok_or_else(|| needed("no login is stored"))?;
+        if account.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
+            return Err(needed("the stored login has ended"));
+        }
+        Ok(account)
     }
 
     /// A request with the stored token, for whoever wants to see a refusal as it comes.
     pub(crate) async fn authorized(&self, mut request: Request) -> Result<Request, Error> {
-        self.inner.ensure_own(request.url())?;
-        let token = self.token().await?;
-        match self.inner.account().await? {
-            Some(account) => {
-                let nonce = self.inner.nonces.of(request.url());
-                self.inner.authorize(&account, &mut request, nonce.as_deref())?;
-            }
-            None => drop(request.headers_mut().insert(AUTHORIZATION, credentials("Bearer", &token.token)?)),
+        if let Some(credentials) = self.credentials(request.method(), request.url()).await? {
+            credentials.put_into(request.headers_mut());
         }
         Ok(request)
     }

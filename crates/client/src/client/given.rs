@@ -1,10 +1,13 @@
 //! A token that the caller provides (RFC 6750 §2.1).
 
 use hallpass_protocol::secret::Secret;
-use http::{StatusCode, header::AUTHORIZATION};
-use reqwest::{Request, Response};
+use http::StatusCode;
 
-use super::{Inner, attempt::credentials};
+use super::{
+    Inner,
+    attempt::field,
+    exchange::{Credentials, Exchange},
+};
 use crate::{
     error::{Error, Rule, Step},
     secret_source::SecretSource,
@@ -21,29 +24,28 @@ impl Inner {
     }
 
     /// Sends with the token from `source`. A refusal may mean that it has been renewed meanwhile: then once more.
-    pub(super) async fn send_given(
+    pub(super) async fn carry_given<X: Exchange>(
         &self,
         source: &SecretSource,
-        mut request: Request,
-    ) -> Result<Response, Error> {
+        exchange: &mut X,
+    ) -> Result<X::Answer, X::Error> {
         let refused = || self.at_send(Rule::GivenTokenRefused(source.to_string()));
+        let is_refused = |answer: &X::Answer| X::head(answer).0 == StatusCode::UNAUTHORIZED;
         let token = self.given(source).await?;
-        let again = request.try_clone();
-        request.headers_mut().insert(AUTHORIZATION, credentials("Bearer", &token)?);
-        let response = self.http.execute(request).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
+        let answer = exchange.send(Some(given_credentials(&token)?)).await?;
+        if !is_refused(&answer) {
+            return Ok(answer);
         }
+        drop(answer);
         let renewed = self.given(source).await?;
         if renewed == token {
-            return Err(refused());
+            return Err(refused().into());
         }
-        let mut request = again.ok_or(Error::NotRepeatable)?;
-        request.headers_mut().insert(AUTHORIZATION, credentials("Bearer", &renewed)?);
-        let response = self.http.execute(request).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            return Err(refused());
-        }
-        Ok(response)
+        let answer = exchange.send(Some(given_credentials(&renewed)?)).await?;
+        if is_refused(&answer) { Err(refused().into()) } else { Ok(answer) }
     }
+}
+
+pub(super) fn given_credentials(token: &Secret) -> Result<Credentials, Error> {
+    Ok(Credentials { authorization: field("Bearer", token)?, proof: None })
 }

@@ -10,7 +10,7 @@ use std::{
 
 use hallpass_protocol::{challenge::Challenge, issuer::Issuer, scope::ScopeSet, secret::Secret};
 
-use super::{Inner, Known, Outcome, Want, Wish};
+use super::{InUse, Inner, Known, Outcome, Want, Wish};
 use crate::{
     authorize,
     device::{self, DeviceRequest},
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Inner {
     /// The login to send with, refreshed if its token is about to end. Nobody is asked to log in at this point:
     /// only the server's refusal says that it is necessary, and how it is done.
-    pub(super) async fn account_for_request(self: &Arc<Self>) -> Result<Option<Arc<Account>>, Error> {
+    pub(super) async fn account_for_request(self: &Arc<Self>) -> Result<Option<Arc<InUse>>, Error> {
         let Some(account) = self.account().await? else { return Ok(None) };
         let is_renewable = account.refresh_token.is_some() || self.mode.machine().is_some();
         if !self.is_ending(&account) || !is_renewable {
@@ -62,7 +62,7 @@ impl Inner {
     }
 
     /// The login in use, from memory or, once, from the store.
-    pub(super) async fn account(self: &Arc<Self>) -> Result<Option<Arc<Account>>, Error> {
+    pub(super) async fn account(self: &Arc<Self>) -> Result<Option<Arc<InUse>>, Error> {
         if let Known::Read(account) = &*self.known.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(account.clone());
         }
@@ -78,8 +78,8 @@ impl Inner {
         }
     }
 
-    pub(super) fn learn(&self, account: Option<Account>) -> Option<Arc<Account>> {
-        let account = account.map(Arc::new);
+    pub(super) fn learn(&self, account: Option<Account>) -> Option<Arc<InUse>> {
+        let account = account.map(InUse::new).map(Arc::new);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::Read(account.clone());
         account
     }

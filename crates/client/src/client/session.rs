@@ -113,11 +113,7 @@ impl Client {
         if let Mode::Bearer(source) = &self.inner.mode {
             return self.inner.given(source).await.map(|token| AccessToken { token, expires_at: None });
         }
-        let needed = |reason| Error::LoginNeeded { server: self.inner.server.to_string(), reason };
-        let account = self.inner.account_for_request().await?.ok_or_else(|| needed("no login is stored"))?;
-        if account.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
-            return Err(needed("the stored login has ended"));
-        }
+        let account = self.usable_account().await?;
         Ok(AccessToken { token: account.access_token.clone(), expires_at: account.expires_at })
     }
 

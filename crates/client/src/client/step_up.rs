@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use hallpass_protocol::scope::ScopeSet;
 
-use crate::{error::Error, store::Account};
+use super::InUse;
+use crate::error::Error;
 
 /// Step-ups for one operation before it is given up until it succeeds. With the first login that makes
 /// three times that a person is asked, at most.
@@ -18,13 +22,18 @@ const REMEMBERED: usize = 1024;
 
 /// Step-ups that have not led to success, by operation.
 #[derive(Default)]
-pub(super) struct StepUps(Mutex<HashMap<String, u32>>);
+pub(super) struct StepUps {
+    counts: Mutex<HashMap<String, u32>>,
+    /// Whether anything is counted. Hardly ever is it, and a request that went through takes no lock to see that.
+    any: AtomicBool,
+}
 
 impl StepUps {
     /// Counts one more step-up, or says why there is none. Once for each time that a person is asked: of many
     /// requests that meet the same refusal, one asks for all.
     pub(super) fn count(&self, operation: &str, server: &str, scopes: &ScopeSet) -> Result<(), Error> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(true, Ordering::Release);
         if counts.len() >= REMEMBERED && !counts.contains_key(operation) {
             counts.clear();
         }
@@ -39,7 +48,12 @@ impl StepUps {
 
     /// The operation went through, so the next refusal is a new story.
     pub(super) fn succeeded(&self, operation: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(operation);
+        if !self.any.load(Ordering::Acquire) {
+            return;
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.remove(operation);
+        self.any.store(!counts.is_empty(), Ordering::Release);
     }
 }
 
@@ -48,7 +62,7 @@ pub(super) fn ensure_lacking(
     operation: &str,
     server: &str,
     scopes: &ScopeSet,
-    account: Option<&Account>,
+    account: Option<&InUse>,
 ) -> Result<(), Error> {
     if account.is_some_and(|account| !scopes.is_empty() && scopes.is_subset(&account.granted)) {
         let reason = "the token has that scope already, so asking again would change nothing";
@@ -76,6 +90,6 @@ mod tests {
         for n in 0..REMEMBERED + 10 {
             step_ups.count(&n.to_string(), "s", &ScopeSet::new()).unwrap();
         }
-        assert!(step_ups.0.lock().unwrap().len() <= REMEMBERED);
+        assert!(step_ups.counts.lock().unwrap().len() <= REMEMBERED);
     }
 }

@@ -24,6 +24,44 @@ use crate::error::InteractionError;
 /// A login has two parts, because the redirect URI has to be known before the client can be
 /// registered: [`begin`](Interaction::begin) makes the place where the answer will arrive, and
 /// [`Login::finish`] sends the person to the authorization server and waits there.
+///
+/// One of one's own, for a program whose web server receives the answer:
+///
+/// ```
+/// use std::{future::Future, pin::Pin};
+///
+/// use hallpass_client::{
+///     Client, InteractionError,
+///     interaction::{AuthorizationRequest, Interaction, Login},
+/// };
+///
+/// type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+///
+/// struct Website;
+/// struct OnePage;
+///
+/// impl Interaction for Website {
+///     fn begin<'a>(&'a self, _: &'a [String]) -> Soon<'a, Result<Box<dyn Login>, InteractionError>> {
+///         Box::pin(async { Ok(Box::new(OnePage) as Box<dyn Login>) })
+///     }
+/// }
+///
+/// impl Login for OnePage {
+///     fn redirect_uri(&self) -> &str {
+///         "https://app.example.com/callback"
+///     }
+///
+///     fn finish(self: Box<Self>, request: AuthorizationRequest) -> Soon<'static, Result<String, InteractionError>> {
+///         Box::pin(async move {
+///             // Show `request.url` to the person; then wait for the query at `/callback` that carries `request.state`.
+///             Err(InteractionError::Other(format!("nobody came back from {}", request.url.as_str())))
+///         })
+///     }
+/// }
+///
+/// Client::builder("https://mcp.example.com/mcp")?.interaction(Website).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Interaction: Send + Sync + 'static {
     /// Whether there is a person who may be asked. Where not, nothing else here is ever called.
     fn attended(&self) -> bool {

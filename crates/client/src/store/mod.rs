@@ -76,6 +76,56 @@ pub enum StoreError {
 }
 
 /// A place to keep the [`Document`]. All methods may block for as long as a small file takes.
+///
+/// One of one's own keeps the document as JSON, wherever that may be:
+///
+/// ```
+/// use std::sync::{Arc, Mutex, PoisonError};
+///
+/// use hallpass_client::{Client, store::{Document, MemoryStore, StoreError, StoreLock, TokenStore}};
+///
+/// /// A column of some database, with locks that this process alone knows.
+/// #[derive(Clone, Default)]
+/// struct Column { json: Arc<Mutex<Option<String>>>, locks: MemoryStore }
+///
+/// impl Column {
+///     fn damaged(error: serde_json::Error) -> StoreError {
+///         StoreError::Corrupted { path: "the column".into(), detail: error.to_string() }
+///     }
+/// }
+///
+/// impl TokenStore for Column {
+///     fn read(&self) -> Result<Document, StoreError> {
+///         match &*self.json.lock().unwrap_or_else(PoisonError::into_inner) {
+///             Some(json) => serde_json::from_str(json).map_err(Self::damaged),
+///             None => Ok(Document::default()),
+///         }
+///     }
+///
+///     fn update(&self, change: &mut dyn FnMut(&mut Document)) -> Result<(), StoreError> {
+///         let mut json = self.json.lock().unwrap_or_else(PoisonError::into_inner);
+///         let mut document = match &*json {
+///             Some(json) => serde_json::from_str(json).map_err(Self::damaged)?,
+///             None => Document::default(),
+///         };
+///         change(&mut document);
+///         *json = Some(serde_json::to_string(&document).map_err(Self::damaged)?);
+///         Ok(())
+///     }
+///
+///     fn try_lock(&self, name: &str) -> Result<Option<StoreLock>, StoreError> {
+///         self.locks.try_lock(name)
+///     }
+/// }
+///
+/// let store = Column::default();
+/// store.update(&mut |_| {})?;
+/// assert!(store.read()?.accounts().is_empty());
+/// let held = store.try_lock("a")?;
+/// assert!(held.is_some() && store.try_lock("a")?.is_none());
+/// Client::builder("https://mcp.example.com/mcp")?.store(store).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait TokenStore: Send + Sync + 'static {
     /// The document as it is now.
     ///

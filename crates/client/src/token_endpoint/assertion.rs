@@ -8,6 +8,38 @@ use hallpass_protocol::{
 };
 
 /// Signs client assertions: a key in memory, or one that never leaves its hardware or service.
+///
+/// ```
+/// use std::{future::Future, pin::Pin};
+///
+/// use hallpass_client::{
+///     AssertionSigner, Client, SignerError,
+///     protocol::{client_assertion::ClientAssertion, jose::Algorithm, secret::Secret},
+/// };
+///
+/// /// A key in a service of the company's.
+/// struct Vault;
+///
+/// impl AssertionSigner for Vault {
+///     fn algorithm(&self) -> Algorithm {
+///         Algorithm::ES256
+///     }
+///
+///     fn sign<'a>(
+///         &'a self,
+///         claims: &'a ClientAssertion,
+///     ) -> Pin<Box<dyn Future<Output = Result<Secret, SignerError>> + Send + 'a>> {
+///         Box::pin(async move {
+///             let payload = serde_json::to_string(claims).map_err(|error| SignerError(error.to_string()))?;
+///             // Header `{"typ":"JWT","alg":"ES256","kid":…}`, this payload, and the vault's signature over both.
+///             Err(SignerError(format!("the vault is sealed; {} bytes were to be signed", payload.len())))
+///         })
+///     }
+/// }
+///
+/// Client::builder("https://mcp.example.com/mcp")?.assertion_signer(Vault).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait AssertionSigner: Send + Sync + 'static {
     /// The signature algorithm, which the authorization server may not take.
     fn algorithm(&self) -> Algorithm;

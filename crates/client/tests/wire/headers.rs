@@ -1,6 +1,6 @@
 //! The fields that authorize a request of somebody else's HTTP client.
 
-use hallpass_client::{Error, Rule};
+use hallpass_client::{Error, Mode, Rule, SecretSource, store::MemoryStore};
 use hallpass_testkit::authorization_server::Peer;
 use http::Method;
 
@@ -33,4 +33,21 @@ async fn they_are_for_this_server_alone() {
         let refused = client.headers(&Method::GET, &foreign.parse().unwrap()).await.unwrap_err();
         assert!(matches!(refused, Error::Misconfigured { rule: Rule::ForeignRequest(_), .. }), "{foreign}");
     }
+}
+
+/// What the caller names comes before what is stored.
+#[tokio::test]
+async fn they_follow_the_mode() {
+    let (peer, person, store) = (Peer::start().await, Person::default(), MemoryStore::new());
+    builder(&peer, &person).store(store.clone()).build().unwrap().login().await.unwrap();
+    let fields = async |mode| {
+        let client = builder(&peer, &person).store(store.clone()).mode(mode).build().unwrap();
+        client.headers(&Method::GET, client.server().url()).await.unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "given").unwrap();
+    assert_eq!(fields(Mode::Bearer(SecretSource::File(file))).await["authorization"], "Bearer given");
+    assert!(fields(Mode::None).await.is_empty());
+    assert!(fields(Mode::Auto).await["authorization"].to_str().unwrap().starts_with("Bearer "));
 }

@@ -1,0 +1,43 @@
+//! Benchmarks. They say how fast things are and judge nothing: a machine that is busy is no fault of the code.
+
+use std::process::Stdio;
+
+use anyhow::{Result, ensure};
+use clap::{Args, Subcommand};
+
+use crate::process;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench client            a table, as in docs/benchmarks.md
+  cargo xtask bench client --json     the same for programs")]
+pub(crate) enum Command {
+    /// What authorization adds to a client's request, beside rmcp's `AuthClient`
+    Client(Options),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Client(options) => client(options),
+    }
+}
+
+fn client(options: &Options) -> Result<()> {
+    let mut command = process::cargo();
+    command.args(["bench", "--quiet", "--locked", "--package", "hallpass-client", "--bench", "authorized"]);
+    if !options.json {
+        return process::run(&mut command);
+    }
+    // Nothing but JSON on standard output.
+    let status = command.args(["--", "--json"]).stdin(Stdio::null()).status()?;
+    ensure!(status.success(), "the benchmark failed: {status}");
+    Ok(())
+}
