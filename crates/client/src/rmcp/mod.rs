@@ -27,7 +27,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use ::rmcp::{
     model::ClientJsonRpcMessage,
-    service::ClientInitializeError,
+    service::{ClientInitializeError, ServiceError},
     transport::{
         StreamableHttpClientTransport,
         streamable_http_client::{
@@ -76,7 +76,11 @@ pub fn reason<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Er
     match error.downcast_ref::<ClientInitializeError>() {
         Some(ClientInitializeError::TransportError { error, .. }) => reason(&*error.error),
         Some(ClientInitializeError::LegacyFallbackFailed { fallback, .. }) => reason(&**fallback),
-        _ => error.source().and_then(reason),
+        None => match error.downcast_ref::<ServiceError>() {
+            Some(ServiceError::TransportSend(error)) => reason(&*error.error),
+            _ => error.source().and_then(reason),
+        },
+        Some(_) => None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! An unmodified rmcp client over the adapter, and an unmodified rmcp server behind a guard.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use axum::Router;
 use hallpass_client::{
@@ -15,8 +18,11 @@ use rmcp::{
     model::CallToolRequestParams,
     service::RunningService,
     tool, tool_router,
-    transport::streamable_http_server::{
-        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    transport::{
+        streamable_http_client::StreamableHttpError,
+        streamable_http_server::{
+            StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+        },
     },
 };
 use serde_json::json;
@@ -138,4 +144,18 @@ async fn without_a_person_the_reason_is_told() {
     assert!(matches!(reason(&error), Some(Error::RefreshRejected { .. })), "{error:?}");
     let other = std::io::Error::other("x");
     assert!(reason(&other).is_none());
+}
+
+/// rmcp opens it by itself, and nobody may be waiting.
+#[tokio::test]
+async fn the_stream_of_a_session_and_its_end_ask_nobody() {
+    use rmcp::transport::streamable_http_client::StreamableHttpClient as _;
+    let (peer, person) = (guarded().await, Person::default());
+    let client = builder(&peer, &person).build().unwrap();
+    let uri: Arc<str> = peer.url().into();
+    let stream = client.get_stream(Arc::clone(&uri), Some("s".into()), None, None, HashMap::new()).await;
+    assert!(matches!(stream.map(drop), Err(StreamableHttpError::Client(Error::LoginNeeded { .. }))));
+    let ended = client.delete_session(uri, "s".into(), None, HashMap::new()).await;
+    assert!(matches!(ended, Err(StreamableHttpError::Client(Error::LoginNeeded { .. }))));
+    assert_eq!(person.logins(), 0);
 }
