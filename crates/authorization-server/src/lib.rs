@@ -10,7 +10,7 @@
 //! | `browser` | cookies, form tokens, where a form came from |
 //! | `pages` | what people see |
 //! | `keys` | the master key, what it seals, what signs tokens |
-//! | `store` | one SQLite file, one file of queries for each table |
+//! | `store` | SQLite or PostgreSQL, one file of queries for each table |
 //!
 //! # Which clients get refresh tokens
 //! Those whose `grant_types` name `refresh_token`, and those that name no `grant_types` at all: RFC 7591 lets the
@@ -61,4 +61,4 @@ pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users,
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
-pub use store::{Store, StoreError, User};
+pub use store::{DatabaseUrl, DatabaseUrlError, Store, StoreError, User};

@@ -412,23 +412,16 @@ async fn a_store_that_fails_gives_no_token_and_no_false_success() {
     let house = House::furnished().await;
     let tokens = house.tokens().await;
     let code = house.code().await;
-    damage(&house, "ALTER TABLE grants RENAME TO gone").await;
+    house.sql("ALTER TABLE grants RENAME TO gone").await;
     assert_eq!(house.redeem(&code).await.error(), (503, "temporarily_unavailable"));
     let token = tokens.text("refresh_token");
     assert_eq!(house.refresh(NATIVE, token).await.error(), (503, "temporarily_unavailable"));
     let revoked = house.post("/revoke", &[("client_id", NATIVE), ("token", token)]).await;
     assert_eq!(revoked.error(), (503, "temporarily_unavailable"));
-    damage(&house, "ALTER TABLE gone RENAME TO grants").await;
+    house.sql("ALTER TABLE gone RENAME TO grants").await;
     // Nothing was half done.
     assert_eq!(house.redeem(&code).await.status, 200);
     assert_eq!(house.refresh(NATIVE, token).await.status, 200);
-}
-
-async fn damage(house: &House, statement: &'static str) {
-    use sqlx::Connection;
-    let url = format!("sqlite://{}", house.database().display());
-    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query(statement).execute(&mut connection).await.unwrap();
 }
 
 #[tokio::test]
@@ -447,12 +440,7 @@ async fn no_secret_is_in_the_database() {
     let code = house.code().await;
     let tokens = house.redeem(&code).await;
     let second = house.refresh(NATIVE, tokens.text("refresh_token")).await;
-    let mut all = Vec::new();
-    for suffix in ["", "-wal"] {
-        let mut path = house.database().into_os_string();
-        path.push(suffix);
-        all.extend(std::fs::read(path).unwrap_or_default());
-    }
+    let all = house.everything_stored().await;
     let holds = |secret: &str| all.windows(secret.len()).any(|window| window == secret.as_bytes());
     assert!(holds(NATIVE), "the right file was read");
     for secret in [
@@ -465,15 +453,4 @@ async fn no_secret_is_in_the_database() {
     ] {
         assert!(!holds(secret));
     }
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn the_database_is_for_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt;
-    let house = House::furnished().await;
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&house.database()), 0o600);
-    assert_eq!(mode(&house.database().with_extension("db-wal")), 0o600);
-    assert_eq!(mode(house.database().parent().unwrap()), 0o700);
 }

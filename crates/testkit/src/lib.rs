@@ -3,6 +3,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`clock`] | a clock that moves when it is told to |
+//! | [`database`] | SQLite or PostgreSQL for tests |
 //! | [`issuer`] | an issuer of access tokens, right ones and wrong ones |
 //! | [`person`] | a person at a browser: cookies, redirects, forms |
 //! | [`upstream`] | an MCP server to stand behind a gateway |
@@ -10,6 +11,8 @@
 
 pub mod authorization_server;
 pub mod clock;
+#[cfg(unix)]
+pub mod database;
 pub mod issuer;
 pub mod person;
 pub mod upstream;

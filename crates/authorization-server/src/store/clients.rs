@@ -2,6 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::locks::Turn;
 use super::{Result, Store, from_json, to_json};
 
 /// How a client came to be known.
@@ -114,14 +115,16 @@ impl Store {
         rows.into_iter().map(ClientRow::read).collect()
     }
 
-    /// Inserts a client that registers itself. One statement counts and decides, so that many at once cannot slip through
-    /// together. False where the quota is used up.
+    /// Inserts a client that registers itself. One statement counts and decides, one caller after the other, so that many
+    /// at once cannot slip through together. False where the quota is used up.
     pub(crate) async fn register_client(
         &self,
         client: &ClientRow,
         quota: RegistrationQuota<'_>,
     ) -> Result<bool> {
         let (from, share) = quota.from.unzip();
+        let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::Registration).await?;
         let made = sqlx::query(
             "INSERT INTO clients (id, origin, name, auth_method, secret_hash, redirect_uris,
                                   grant_types, scopes, created_at, registered_from)
@@ -143,8 +146,9 @@ impl Store {
         .bind(quota.since.unix())
         .bind(i64::from(quota.in_all))
         .bind(i64::from(share.unwrap_or(quota.in_all)))
-        .execute(self.writer())
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(made.rows_affected() == 1)
     }
 
@@ -152,15 +156,18 @@ impl Store {
     /// has no row, and can have all the rest. False where there was nothing to end.
     pub(crate) async fn remove_client(&self, id: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let revoked = self.revoke_grants_where_client(&mut tx, id).await?;
-        let mut ended = !revoked.is_empty();
+        self.take_turn(&mut tx, Turn::EndingGrants).await?;
+        let mut ended = false;
+        // Codes before grants: a code that is being redeemed at this moment is waited for, and its grant ends too.
         for delete in [
-            "DELETE FROM consents WHERE client_id = $1",
-            "DELETE FROM codes WHERE client_id = $1",
             "DELETE FROM clients WHERE id = $1",
+            "DELETE FROM codes WHERE client_id = $1",
+            "DELETE FROM consents WHERE client_id = $1",
         ] {
             ended |= sqlx::query(delete).bind(id).execute(&mut *tx).await?.rows_affected() > 0;
         }
+        let revoked = self.revoke_grants_where_client(&mut tx, id).await?;
+        ended |= !revoked.is_empty();
         tx.commit().await?;
         self.remember_revoked(revoked);
         Ok(ended)
@@ -170,17 +177,13 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
 
     use super::*;
-    use crate::keys::MasterKey;
+    use crate::store::testing::open;
 
     const HOUR: i64 = 60 * 60;
     const DAY: i64 = 24 * HOUR;
-
-    async fn store(folder: &tempfile::TempDir, clock: &FakeClock) -> Store {
-        let key = MasterKey::from_bytes([1; 32]);
-        Store::open(&folder.path().join("db"), key, clock.clock()).await.unwrap()
-    }
 
     fn row(id: &str, now: i64) -> ClientRow {
         ClientRow {
@@ -202,9 +205,9 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn of_many_at_once_as_many_register_as_may() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = store(&folder, &clock).await;
+        let store = open(&database, clock.clock()).await;
         let callers: Vec<_> = (0..32)
             .map(|n| {
                 let store = store.clone();
@@ -222,9 +225,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_has_its_share() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = store(&folder, &clock).await;
+        let store = open(&database, clock.clock()).await;
         let register = async |id: &str, from| {
             let quota = RegistrationQuota { from: Some((from, 2)), ..quota(3) };
             store.register_client(&row(id, HOUR), quota).await.unwrap()
@@ -237,9 +240,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_nobody_uses_is_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = store(&folder, &clock).await;
+        let store = open(&database, clock.clock()).await;
         let at = Timestamp::from_unix;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         for id in ["unused", "used", "granted"] {
@@ -270,9 +273,9 @@ mod tests {
 
     #[tokio::test]
     async fn removing_ends_what_a_client_without_a_row_has() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = store(&folder, &clock).await;
+        let store = open(&database, clock.clock()).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         let code = crate::store::CodeRow::sample("u", HOUR + 60);
         let code = crate::store::CodeRow { client_id: "https://app.example/c".to_owned(), ..code };

@@ -84,6 +84,8 @@ impl Store {
     ) -> Result<bool> {
         let now = self.now().unix();
         let mut tx = self.begin().await?;
+        // Or someone could disable the account meanwhile, and end all its grants but this one.
+        self.hold_user_of_code(&mut tx, code_hash).await?;
         let row: Option<(String, String, String, String, String)> = sqlx::query_as(
             "UPDATE codes SET used_at = $2
              WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
@@ -146,16 +148,16 @@ impl CodeRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::MasterKey;
+    use crate::store::testing::open;
     use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
 
     /// Row 1, without the reading that comes before: the statement alone has to decide.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn one_of_64_callers_redeems_a_code() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_000)).clock();
-        let key = MasterKey::from_bytes([1; 32]);
-        let store = Store::open(&folder.path().join("db"), key, clock).await.unwrap();
+        let store = open(&database, clock).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
         let ends = Timestamp::from_unix(9_000);
@@ -180,10 +182,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_expired_code_is_not_redeemed_by_the_statement_either() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_000));
-        let key = MasterKey::from_bytes([1; 32]);
-        let store = Store::open(&folder.path().join("db"), key, clock.clock()).await.unwrap();
+        let store = open(&database, clock.clock()).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
         clock.set(Timestamp::from_unix(1_060));

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
-use super::{Result, Store};
+use super::{Result, Store, Transaction};
 
 /// No access token lives longer than this, so no revocation needs to be remembered longer. Settings
 /// that say more are refused at start.
@@ -38,7 +37,7 @@ impl Store {
 
     pub(super) async fn revoke_grants_where_client(
         &self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Transaction,
         client_id: &str,
     ) -> Result<Vec<String>> {
         self.revoke_in(
@@ -59,7 +58,7 @@ impl Store {
 
     pub(super) async fn revoke_grants_where_user(
         &self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Transaction,
         user_id: &str,
     ) -> Result<Vec<String>> {
         self.revoke_in(
@@ -72,7 +71,7 @@ impl Store {
 
     async fn revoke_in(
         &self,
-        tx: &mut Transaction<'static, Sqlite>,
+        tx: &mut Transaction,
         update: &'static str,
         value: &str,
     ) -> Result<Vec<String>> {

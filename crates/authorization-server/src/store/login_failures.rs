@@ -33,7 +33,7 @@ impl Store {
                blocked_until = CASE WHEN login_failures.expires_at <= $2
                                       OR login_failures.failures + 1 < $3 THEN 0
                                     WHEN login_failures.failures + 1 - $3 >= 6 THEN $2 + 60
-                                    ELSE $2 + (1 << (login_failures.failures + 1 - $3)) END,
+                                    ELSE $2 + (1 << CAST(login_failures.failures + 1 - $3 AS INTEGER)) END,
                expires_at = $4
              WHERE login_failures.blocked_until <= $2
              RETURNING failures",

@@ -1,19 +1,24 @@
-//! Everything that outlives a request: one SQLite file, one file of queries for each table.
+//! Everything that outlives a request, on SQLite or PostgreSQL: one file of queries for each table.
 //!
-//! - Writes go through one connection and `BEGIN IMMEDIATE`, so that they queue instead of failing;
-//!   reads have connections of their own (WAL).
+//! - The SQL is what both speak: `$1`, `RETURNING`, `ON CONFLICT`, TEXT and BIGINT.
+//! - SQLite: writes go through one connection and `BEGIN IMMEDIATE`, so that they queue instead of failing; reads have
+//!   connections of their own (WAL). Other processes (the command line) may open the same file while a server runs.
+//! - PostgreSQL: several replicas, each with several connections, READ COMMITTED. Whatever is read before it is written
+//!   is held until then ([`locks`]).
 //! - What may happen once only happens in one statement (`UPDATE … WHERE used_at IS NULL RETURNING`).
-//! - The SQL is what PostgreSQL speaks too: `$1`, `RETURNING`, `ON CONFLICT`, TEXT and BIGINT.
-//! - Other processes (the command line) may open the same file while a server runs.
 
 mod clients;
 mod codes;
+mod connect;
 mod consents;
+mod database;
 mod grants;
 mod interactions;
 mod issuers;
 mod known_browsers;
+mod locks;
 mod login_failures;
+mod migrate;
 mod open;
 mod refresh_tokens;
 mod revocations;
@@ -21,6 +26,8 @@ mod sessions;
 mod setup_links;
 mod signing_keys;
 mod sweep;
+#[cfg(test)]
+mod testing;
 mod user_links;
 mod users;
 
@@ -28,14 +35,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hallpass_protocol::time::{Clock, Timestamp};
-use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::keys::{MasterKey, Unsealable};
 use crate::revocations::Revocations;
 
 pub(crate) use clients::{ClientOrigin, ClientRow, RegistrationQuota};
 pub(crate) use codes::CodeRow;
+pub use connect::{DatabaseUrl, DatabaseUrlError};
 pub(crate) use consents::Consent;
+use database::Database;
+pub(crate) use database::Transaction;
 pub(crate) use grants::{GrantRow, LONGEST_ACCESS_TOKEN};
 pub(crate) use login_failures::Attempt;
 pub(crate) use refresh_tokens::RefreshTokenRow;
@@ -48,8 +57,7 @@ pub(crate) use users::UserRow;
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    read: SqlitePool,
-    write: SqlitePool,
+    database: Database,
     key: MasterKey,
     clock: Clock,
     revocations: Revocations,
@@ -73,6 +81,16 @@ pub enum StoreError {
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// PostgreSQL cannot be reached.
+    #[error(
+        "the database {url} cannot be reached: {source}; check that it runs, and the user and password in its URL"
+    )]
+    Connect {
+        /// Where it should be.
+        url: Box<DatabaseUrl>,
+        /// What went wrong.
+        source: sqlx::Error,
     },
     /// Others than the owner can read or write the database.
     #[error("the database {path} is open to others (mode {mode:o}): run `chmod 600 {path}`")]
@@ -121,19 +139,6 @@ impl Store {
 
     pub(crate) fn revoked(&self) -> &Revocations {
         &self.0.revocations
-    }
-
-    fn reader(&self) -> &SqlitePool {
-        &self.0.read
-    }
-
-    fn writer(&self) -> &SqlitePool {
-        &self.0.write
-    }
-
-    /// Takes the write lock at once, so that a transaction which reads first cannot fail at its first write.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.0.write.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 

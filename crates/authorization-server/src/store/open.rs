@@ -1,24 +1,28 @@
-//! Opening the database: folder and file for the owner alone, WAL, migrations.
+//! Opening SQLite: folder and file for the owner alone, WAL, one writer.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_protocol::time::Clock;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, SqlitePool};
+use sqlx::AnyPool;
+use sqlx::any::AnyPoolOptions;
+use url::Url;
 
-use super::{Inner, Result, Store, StoreError};
+use super::database::{Database, Engine};
+use super::migrate::migrations;
+use super::{Result, Store, StoreError};
 use crate::keys::MasterKey;
-use crate::revocations::Revocations;
 
-/// How long a statement waits for another process's write before it gives up.
+/// How long a request waits for its turn before it gives up. SQLite's own wait for another process is as long.
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 
+/// What was answered must be true after a power failure: a revoked token stays revoked.
+const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+const READER: &str = "PRAGMA query_only = ON";
+
 impl Store {
-    /// Opens the database file, and makes it and its folder where they are missing, readable by their
+    /// Opens the SQLite file, and makes it and its folder where they are missing, readable by their
     /// owner alone.
     ///
     /// # Errors
@@ -27,34 +31,32 @@ impl Store {
         let refused = |source| StoreError::Open { path: path.to_owned(), source };
         make_private(path).map_err(refused)?;
         check_private(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // What was answered must be true after a power failure: a revoked token stays revoked.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(BUSY)
-            .connect_with(options.clone())
-            .await?;
+        let url = url_of(path).map_err(refused)?;
+        let write = pool(1, WRITER).connect(&url).await?;
         migrate(path, &write).await?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(BUSY)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await?;
-        let store = Self(Arc::new(Inner {
-            read,
-            write,
-            key,
-            clock: clock.clone(),
-            revocations: Revocations::new(clock),
-        }));
-        store.read_all_revocations().await?;
-        Ok(store)
+        let read = pool(READERS, READER).connect(&url).await?;
+        Self::on(Database { engine: Engine::Sqlite, read, write }, key, clock).await
     }
+}
+
+fn pool(connections: u32, pragmas: &'static str) -> AnyPoolOptions {
+    sqlx::any::install_default_drivers();
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(BUSY)
+        // A file does not go away: nothing to ask before each statement.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move { sqlx::raw_sql(pragmas).execute(connection).await.map(drop) })
+        })
+}
+
+/// The file exists by now, so its path can be made absolute.
+fn url_of(path: &Path) -> std::io::Result<String> {
+    let unusable = || std::io::Error::other("the path cannot be written as a URL");
+    let url = Url::from_file_path(path.canonicalize()?).map_err(|()| unusable())?;
+    let path = if cfg!(windows) { url.path().trim_start_matches('/') } else { url.path() };
+    Ok(format!("sqlite://{path}?mode=rwc"))
 }
 
 /// SQLite gives its side files the mode of the main file, so making that one first is enough.
@@ -92,7 +94,7 @@ fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
 }
 
 /// Two processes that start at once must not both migrate; SQLite has no lock for that, a file has.
-async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
+async fn migrate(path: &Path, pool: &AnyPool) -> Result<()> {
     let lock = path.with_extension("lock");
     let refused = |source| StoreError::Open { path: lock.clone(), source };
     let file = private_file(&lock).map_err(refused)?;
@@ -104,17 +106,6 @@ async fn migrate(path: &Path, pool: &SqlitePool) -> Result<()> {
     let migrated = migrations().run(pool).await;
     drop(file);
     Ok(migrated?)
-}
-
-fn migrations() -> Migrator {
-    let step = |version, name: &'static str, sql: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(vec![
-        step(1, "first light", include_str!("migrations/0001_first_light.sql")),
-        step(2, "strangers", include_str!("migrations/0002_strangers.sql")),
-        step(20, "people", include_str!("migrations/0020_people.sql")),
-    ])
 }
 
 #[cfg(test)]
@@ -158,6 +149,21 @@ mod tests {
         assert!(matches!(error, StoreError::OpenToOthers { mode: 0o640, .. }), "{error}");
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_new_database_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data").join("hallpass.db");
+        let clock = Clock::new(|| Timestamp::from_unix(1_000));
+        let store = Store::open(&path, MasterKey::from_bytes([1; 32]), clock).await.unwrap();
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&path.with_extension("db-wal")), 0o600);
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+    }
+
     #[tokio::test]
     async fn a_place_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -168,5 +174,15 @@ mod tests {
         let error = Store::open(&file.join("hallpass.db"), key, clock).await.unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }));
         assert!(error.to_string().contains("a file/hallpass.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_path_may_hold_what_has_a_meaning_in_a_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("100% a+b?mode=ro#x ä").join("hallpass.db");
+        let clock = Clock::new(|| Timestamp::from_unix(1_000));
+        let store = Store::open(&path, MasterKey::from_bytes([1; 32]), clock).await.unwrap();
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        assert!(std::fs::metadata(&path).unwrap().len() > 0);
     }
 }

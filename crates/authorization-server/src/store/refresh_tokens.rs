@@ -84,16 +84,16 @@ impl Store {
 mod tests {
     use super::super::CodeRow;
     use super::*;
-    use crate::keys::MasterKey;
+    use crate::store::testing::open;
     use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
 
     /// Row 2, without the reading that comes before: the statement alone has to decide.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn one_of_64_callers_rotates_a_token() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_000)).clock();
-        let key = MasterKey::from_bytes([1; 32]);
-        let store = Store::open(&folder.path().join("db"), key, clock).await.unwrap();
+        let store = open(&database, clock).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
         let ends = Timestamp::from_unix(9_000);

@@ -53,18 +53,16 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
 
     use super::*;
-    use crate::keys::MasterKey;
+    use crate::store::testing::open;
 
     #[tokio::test]
     async fn what_another_process_revokes_is_read_by_and_by() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
-        let open = async || {
-            let key = MasterKey::from_bytes([1; 32]);
-            Store::open(&folder.path().join("db"), key, clock.clock()).await.unwrap()
-        };
+        let open = async || open(&database, clock.clock()).await;
         let (here, there) = (open().await, open().await);
         for n in 0..3 {
             let id = n.to_string();

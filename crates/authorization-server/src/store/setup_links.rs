@@ -2,12 +2,14 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::locks::Turn;
 use super::{Result, Store};
 
 impl Store {
     /// Replaces every earlier link.
     pub(crate) async fn replace_setup_link(&self, token_hash: &str, expires_at: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::FirstUser).await?;
         sqlx::query("DELETE FROM setup_links").execute(&mut *tx).await?;
         sqlx::query("INSERT INTO setup_links (token_hash, expires_at) VALUES ($1, $2)")
             .bind(token_hash)
@@ -40,6 +42,7 @@ impl Store {
         let (id, name, name_key) = user;
         let now = self.now().unix();
         let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::FirstUser).await?;
         let used: Option<String> = sqlx::query_scalar(
             "DELETE FROM setup_links
              WHERE token_hash = $1 AND expires_at > $2 AND NOT EXISTS (SELECT 1 FROM users)

@@ -1,5 +1,6 @@
 //! Keys that sign access tokens, sealed under the master key.
 
+use super::locks::Turn;
 use super::{Result, Store, StoreError};
 
 const KIND: &str = "signing key";
@@ -29,6 +30,7 @@ impl Store {
     ) -> Result<()> {
         let sealed = self.key().sealing(KIND).seal(kid, pkcs8)?;
         let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::SigningKeys).await?;
         let existing: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM signing_keys").fetch_one(&mut *tx).await?;
         if existing == 0 {

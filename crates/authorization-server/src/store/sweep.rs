@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use hallpass_protocol::time::Timestamp;
+
+use super::locks::Turn;
 use super::{Result, Store};
 
 const BATCH: i64 = 500;
@@ -9,31 +12,33 @@ const BATCH: i64 = 500;
 /// A used code is kept for a day after its end, so that a late replay is still recognised as one.
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Each deletes at most `$2` rows that ended before `$1`.
+/// Each deletes at most `$2` rows that ended before `$1`. The end is judged twice, for PostgreSQL: a row that another
+/// transaction has brought to life since it was chosen stays. The plus keeps its index for choosing.
 const SWEEPS: [&str; 11] = [
-    "DELETE FROM interactions WHERE id IN
+    "DELETE FROM interactions WHERE +expires_at <= $1 AND id IN
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM sessions WHERE token_hash IN
+    "DELETE FROM sessions WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)",
     // Tokens first: a grant with thousands of them would take them all along in one statement.
-    "DELETE FROM refresh_tokens WHERE token_hash IN
+    "DELETE FROM refresh_tokens WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM refresh_tokens WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM grants WHERE id IN
+    "DELETE FROM grants WHERE +expires_at <= $1 AND id IN
        (SELECT id FROM grants WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM revocations WHERE revoked IN
+    "DELETE FROM revocations WHERE +expires_at <= $1 AND revoked IN
        (SELECT revoked FROM revocations WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM login_failures WHERE subject IN
+    "DELETE FROM login_failures WHERE +expires_at <= $1 AND subject IN
        (SELECT subject FROM login_failures WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM known_browsers WHERE known IN
+    "DELETE FROM known_browsers WHERE +expires_at <= $1 AND known IN
        (SELECT known FROM known_browsers WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM setup_links WHERE token_hash IN
+    "DELETE FROM setup_links WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM setup_links WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM user_links WHERE token_hash IN
+    "DELETE FROM user_links WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM user_links WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
     // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
     // after 90 days without one where nothing that it was granted is alive.
-    "DELETE FROM clients WHERE id IN
+    "DELETE FROM clients
+     WHERE (+used_at <= $1 - 7776000 OR used_at IS NULL) AND id IN
        (SELECT id FROM clients
         WHERE origin = 'dynamic'
           AND (used_at <= $1 - 7776000 OR (used_at IS NULL AND created_at <= $1 - 86400))
@@ -42,31 +47,37 @@ const SWEEPS: [&str; 11] = [
         LIMIT $2)",
 ];
 
-const SWEEP_CODES: &str = "DELETE FROM codes WHERE code_hash IN
+const SWEEP_CODES: &str = "DELETE FROM codes WHERE +expires_at <= $1 AND code_hash IN
        (SELECT code_hash FROM codes WHERE expires_at <= $1 LIMIT $2)";
 
 impl Store {
     /// Deletes what has expired, and says how many rows that were.
     pub(crate) async fn sweep(&self) -> Result<u64> {
+        self.revoked().sweep();
         let now = self.now();
         let mut swept = 0;
         for sweep in SWEEPS {
             let before = if sweep == SWEEP_CODES { now.before(CODE_MEMORY) } else { now };
             loop {
-                let deleted = sqlx::query(sweep)
-                    .bind(before.unix())
-                    .bind(BATCH)
-                    .execute(self.writer())
-                    .await?
-                    .rows_affected();
+                let Some(deleted) = self.sweep_batch(sweep, before).await? else { return Ok(swept) };
                 swept += deleted;
                 if deleted < BATCH.unsigned_abs() {
                     break;
                 }
             }
         }
-        self.revoked().sweep();
         Ok(swept)
+    }
+
+    /// `None` where another replica sweeps.
+    async fn sweep_batch(&self, sweep: &'static str, before: Timestamp) -> Result<Option<u64>> {
+        let mut tx = self.begin().await?;
+        if !self.try_turn(&mut tx, Turn::Sweeping).await? {
+            return Ok(None);
+        }
+        let deleted = sqlx::query(sweep).bind(before.unix()).bind(BATCH).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Some(deleted.rows_affected()))
     }
 }
 
@@ -74,21 +85,16 @@ impl Store {
 mod tests {
     use hallpass_protocol::time::Timestamp;
     use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
 
-    use crate::keys::MasterKey;
-    use crate::store::{CodeRow, Store};
-
-    async fn store(folder: &tempfile::TempDir, clock: &FakeClock) -> Store {
-        let path = folder.path().join("hallpass.db");
-        let key = MasterKey::from_bytes([1; 32]);
-        Store::open(&path, key, clock.clock()).await.unwrap()
-    }
+    use crate::store::CodeRow;
+    use crate::store::testing::open;
 
     #[tokio::test]
     async fn takes_what_has_ended_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
-        let store = store(&folder, &clock).await;
+        let store = open(&database, clock.clock()).await;
         let at = Timestamp::from_unix;
         for n in 0..1201 {
             let id = format!("old {n}");
@@ -104,9 +110,9 @@ mod tests {
     #[tokio::test]
     async fn a_used_code_is_recognised_for_a_day() {
         const DAY: i64 = 24 * 60 * 60;
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
-        let store = store(&folder, &clock).await;
+        let store = open(&database, clock.clock()).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_000_060)).await.unwrap();
         assert!(store.redeem_code("c", Timestamp::from_unix(9_000_000), None).await.unwrap());

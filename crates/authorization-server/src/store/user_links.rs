@@ -19,6 +19,8 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
         let Some(id) = id else { return Ok(false) };
+        // Or two at once would each leave a link.
+        self.hold_user_alone(&mut tx, &id).await?;
         sqlx::query("DELETE FROM user_links WHERE user_id = $1").bind(&id).execute(&mut *tx).await?;
         sqlx::query("INSERT INTO user_links (token_hash, user_id, expires_at) VALUES ($1, $2, $3)")
             .bind(token_hash)

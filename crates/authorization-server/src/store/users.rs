@@ -2,6 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::locks::Turn;
 use super::{Result, Store};
 
 /// A person who may log in, as an operator sees one.
@@ -150,11 +151,13 @@ impl Store {
 
     async fn end_user(&self, name_key: &str, end: &'static str) -> Result<bool> {
         let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::EndingGrants).await?;
         let id: Option<String> = sqlx::query_scalar("SELECT id FROM users WHERE name_key = $1")
             .bind(name_key)
             .fetch_optional(&mut *tx)
             .await?;
         let Some(id) = id else { return Ok(false) };
+        self.hold_user_alone(&mut tx, &id).await?;
         sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&id).execute(&mut *tx).await?;
         let revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
         sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;

@@ -4,10 +4,11 @@
 #![allow(unreachable_pub, reason = "a module of each test file, not a crate")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use hallpass_authorization_server::{AuthorizationServer, MasterKey, NewClient, Resource, Settings, Store};
+use hallpass_authorization_server::{
+    AuthorizationServer, DatabaseUrl, MasterKey, NewClient, Resource, Settings, Store,
+};
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
@@ -17,9 +18,10 @@ use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use hallpass_testkit::clock::FakeClock;
+use hallpass_testkit::database::{DatabasePlace, TestDatabase};
 use hallpass_testkit::person::{Page, Person};
 use serde_json::Value;
-use tempfile::TempDir;
+use sqlx::Connection;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -43,7 +45,7 @@ pub struct House {
     pub clock: FakeClock,
     pub server: AuthorizationServer,
     pub http: reqwest::Client,
-    pub folder: TempDir,
+    pub database: TestDatabase,
     serving: JoinHandle<()>,
 }
 
@@ -82,11 +84,11 @@ impl House {
     pub async fn empty_with(path: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
-        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_800_000_000));
         let mut settings = settings(&issuer);
         change(&mut settings);
-        let store = open(&folder, &clock).await;
+        let store = open(&database, &clock).await;
         let fetcher = Fetcher::new(Policy { allow_loopback: true, ..Policy::default() }).unwrap();
         let server = AuthorizationServer::start(settings, store, fetcher).await.unwrap();
         let router = server.router().into_make_service_with_connect_info::<SocketAddr>();
@@ -94,16 +96,41 @@ impl House {
             axum::serve(listener, router).await.unwrap();
         });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { issuer, clock, server, http, folder, serving }
+        Self { issuer, clock, server, http, database, serving }
     }
 
     /// The same database, as another process opens it.
     pub async fn store(&self) -> Store {
-        open(&self.folder, &self.clock).await
+        open(&self.database, &self.clock).await
     }
 
-    pub fn database(&self) -> PathBuf {
-        database(&self.folder)
+    /// Runs a statement past the store.
+    pub async fn sql(&self, statement: &'static str) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    }
+
+    async fn connect(&self) -> sqlx::AnyConnection {
+        let url = match self.database.place() {
+            DatabasePlace::File(path) => format!("sqlite://{}", path.display()),
+            DatabasePlace::Url(url) => url.to_owned(),
+        };
+        sqlx::AnyConnection::connect(&url).await.unwrap()
+    }
+
+    /// All that the database holds, as whoever has stolen it finds it.
+    pub async fn everything_stored(&self) -> Vec<u8> {
+        match self.database.place() {
+            DatabasePlace::File(path) => {
+                let log = path.with_extension("db-wal");
+                [path, log].into_iter().flat_map(|path| std::fs::read(path).unwrap()).collect()
+            }
+            DatabasePlace::Url(_) => {
+                let all = "SELECT CAST(schema_to_xml(CURRENT_SCHEMA, true, false, '') AS TEXT)";
+                let all: String = sqlx::query_scalar(all).fetch_one(&mut self.connect().await).await.unwrap();
+                all.into_bytes()
+            }
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -274,11 +301,19 @@ pub fn settings(issuer: &str) -> Settings {
     )
 }
 
-fn database(folder: &TempDir) -> PathBuf {
-    folder.path().join("data").join("hallpass.db")
+/// As this process or another one opens it.
+async fn open(database: &TestDatabase, clock: &FakeClock) -> Store {
+    let key = MasterKey::load_or_create(&database.folder().join("master.key")).unwrap();
+    open_with(database, clock, key).await
 }
 
-async fn open(folder: &TempDir, clock: &FakeClock) -> Store {
-    let key = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
-    Store::open(&database(folder), key, clock.clock()).await.unwrap()
+/// With another master key than its own, perhaps.
+pub async fn open_with(database: &TestDatabase, clock: &FakeClock, key: MasterKey) -> Store {
+    match database.place() {
+        DatabasePlace::File(path) => Store::open(&path, key, clock.clock()).await.unwrap(),
+        DatabasePlace::Url(url) => {
+            let url = DatabaseUrl::parse(url).unwrap();
+            Store::connect(&url, Store::CONNECTIONS, key, clock.clock()).await.unwrap()
+        }
+    }
 }

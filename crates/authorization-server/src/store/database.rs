@@ -1,0 +1,64 @@
+//! The two databases, behind one driver: sqlx's `Any`.
+//!
+//! Every statement is written once. `Any` costs a copy of each value (a few microseconds beside a commit of some
+//! hundred) and knows no types but text and numbers, which is what the tables are made of.
+
+use std::sync::Arc;
+
+use hallpass_protocol::time::Clock;
+use sqlx::{Any, AnyPool};
+
+use super::{Inner, Result, Store};
+use crate::keys::MasterKey;
+use crate::revocations::Revocations;
+
+/// A transaction on either database.
+pub(crate) type Transaction = sqlx::Transaction<'static, Any>;
+
+/// Which of the two it is: for the few things that they do differently.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// One file, one writer at a time.
+    Sqlite,
+    /// Several replicas, and in each several transactions at a time.
+    Postgres,
+}
+
+/// An open database. On PostgreSQL both pools are the same.
+pub(super) struct Database {
+    pub(super) engine: Engine,
+    pub(super) read: AnyPool,
+    pub(super) write: AnyPool,
+}
+
+impl Store {
+    /// The store on a database whose tables are up to date.
+    pub(super) async fn on(database: Database, key: MasterKey, clock: Clock) -> Result<Self> {
+        let revocations = Revocations::new(clock.clone());
+        let store = Self(Arc::new(Inner { database, key, clock, revocations }));
+        store.read_all_revocations().await?;
+        Ok(store)
+    }
+
+    pub(super) fn engine(&self) -> Engine {
+        self.0.database.engine
+    }
+
+    pub(super) fn reader(&self) -> &AnyPool {
+        &self.0.database.read
+    }
+
+    pub(super) fn writer(&self) -> &AnyPool {
+        &self.0.database.write
+    }
+
+    /// On SQLite the transaction takes the write lock at once: one that reads first cannot fail at its first write, and
+    /// nothing changes under it. On PostgreSQL (READ COMMITTED) each statement sees what others have committed by then:
+    /// what was read has to be held, or judged by the statement that writes.
+    pub(super) async fn begin(&self) -> Result<Transaction> {
+        Ok(match self.engine() {
+            Engine::Sqlite => self.writer().begin_with("BEGIN IMMEDIATE").await?,
+            Engine::Postgres => self.writer().begin().await?,
+        })
+    }
+}
