@@ -116,15 +116,16 @@ impl Cluster {
         file.write_all((SETTINGS.to_owned() + &socket).as_bytes()).expect("settings can be written");
     }
 
-    /// Leaves a shell behind that waits for the test runner to end.
+    /// Leaves a shell behind that waits for the test runner to end. It is the runner's user's, who may ask after it.
     fn end_after(&self, runner: u32) {
-        let script = r#"(while kill -0 $1 2>/dev/null; do sleep 1; done
-            "$2" --pgdata "$3" --mode immediate --silent stop; rm -rf "$3" "$3.lock") &"#;
-        let pg_ctl = program("pg_ctl");
+        let script = r#"(while kill -0 $1; do sleep 1; done; kill -QUIT $(head -n 1 "$2/postmaster.pid")
+            sleep 1; rm -rf "$2" "$2.lock") &"#;
         let mut shell = Command::new("sh");
-        shell.args(["-c", script, "sh", &runner.to_string()]).arg(pg_ctl).arg(self.path(""));
-        let shell = as_other_user(&mut shell).process_group(0).current_dir("/");
-        let shell = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell
+            .args(["-c", script, "sh", &runner.to_string(), &self.path("")])
+            .process_group(0)
+            .current_dir("/");
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(shell.status().expect("sh runs").success());
     }
 
