@@ -9,11 +9,12 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use hallpass_resource_server::{Caller, FrontDoor, Refusal, ResourceServer, cors};
+use hallpass_resource_server::{Caller, FrontDoor, Permitted, Refusal, ResourceServer, cors};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::listen::Draining;
+use crate::listing::{Listing, Lists};
 use crate::upstream::Upstream;
 
 /// How long a stream may outlive its login.
@@ -24,6 +25,8 @@ const RECHECK: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// By which names the server is called, and whose pages may call.
     pub front_door: FrontDoor,
+    /// What is done with lists of tools, prompts and resources.
+    pub listing: Listing,
 }
 
 /// One protected server: its resource, and what stands behind it.
@@ -36,13 +39,15 @@ struct Inner {
     resource_server: ResourceServer,
     upstream: Upstream,
     front_door: FrontDoor,
+    listing: Listing,
 }
 
 impl Gateway {
     /// Puts the resource server in front of the upstream.
     #[must_use]
     pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
-        Self(Arc::new(Inner { resource_server, upstream, front_door: settings.front_door }))
+        let Settings { front_door, listing } = settings;
+        Self(Arc::new(Inner { resource_server, upstream, front_door, listing }))
     }
 
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
@@ -64,6 +69,16 @@ impl Gateway {
             .merge(self.0.resource_server.metadata_router())
             .merge(others)
             .layer(from_fn_with_state(self.clone(), check_host))
+    }
+
+    /// Upstream's answer, in which lists say what policy says.
+    async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
+        let Some(lists) = Lists::of(permitted.lists(), self.0.listing) else {
+            return self.0.upstream.forward(permitted).await;
+        };
+        let caller = permitted.caller().clone();
+        let response = self.0.upstream.forward(permitted.map_headers(Lists::prepare)).await;
+        lists.apply(response, &self.0.resource_server, &caller).await
     }
 
     /// Events are nothing for a login that was revoked. The stream of a GET also ends with its token,
@@ -115,7 +130,7 @@ async fn endpoint(State(gateway): State<Gateway>, request: Request<Body>) -> Res
         Ok(permitted) if is_mcp(permitted.get().method()) => {
             let listening = permitted.get().method() == Method::GET;
             let caller = permitted.caller().clone();
-            let response = gateway.0.upstream.forward(permitted).await;
+            let response = gateway.forward(permitted).await;
             let response = gateway.ends_with_the_login(response, caller, listening);
             match draining {
                 Some(draining) if listening => ends_with(response, draining),

@@ -6,6 +6,7 @@
 //! | [`upstream`] | the servers that can stand behind: HTTP, stdio, a service in this process |
 //! | [`upstream::headers`] | what is taken from a request and what is told to upstream |
 //! | [`stdio`] | streamable HTTP for servers that speak stdio only: one process a session |
+//! | [`listing`] | lists of tools, prompts and resources say what each thing needs |
 //! | [`listen`] | the accept loop: time limits, connections, shutdown |
 //!
 //! Only a [`Permitted`](hallpass_resource_server::Permitted) request can be forwarded:
@@ -13,10 +14,12 @@
 
 pub mod gateway;
 pub mod listen;
+pub mod listing;
 mod owner;
 pub mod stdio;
 pub mod upstream;
 
 pub use gateway::{Gateway, Settings};
+pub use listing::Listing;
 pub use stdio::{Limits, StdioCommand};
 pub use upstream::Upstream;

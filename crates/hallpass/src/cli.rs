@@ -6,8 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_client::store::Protection;
 use url::Url;
 
+mod policy;
 mod remote;
 
+pub(crate) use policy::Policy;
 pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Mode, Remote, Token, Transport};
 
 use crate::config::{ListenAddress, PublicUrl};
@@ -100,6 +102,12 @@ Examples:
     /// List the servers that tokens are kept for
     #[command(after_help = "Examples:\n  hallpass accounts\n  hallpass accounts --json")]
     Accounts(Listing),
+    /// Say what the rules of the configuration come to
+    #[command(
+        subcommand,
+        after_help = "Example:\n  hallpass policy explain --config hallpass.toml --token token.txt --tool write_note"
+    )]
+    Policy(Policy),
     /// Check a configuration file, or print its schema
     #[command(
         subcommand,

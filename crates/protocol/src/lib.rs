@@ -12,11 +12,13 @@
 //! | [`form`], [`json`] | parameters and documents in which a name stands for one thing |
 //! | [`oauth_error`] | errors as OAuth says them |
 //! | [`jose`] | signed JWTs, strictly |
+//! | [`digest`] | HTTP Digest, from the server's side |
 //! | [`dpop`], [`client_assertion`] | what a client signs: possession of a key, and who it is |
 
 pub mod authorization;
 pub mod challenge;
 pub mod client_assertion;
+pub mod digest;
 pub mod dpop;
 pub mod form;
 pub mod issuer;

@@ -1,5 +1,5 @@
 //! Errors as OAuth says them: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2,
-//! RFC 8707 §2.
+//! RFC 8707 §2, RFC 9470 §3.
 
 use std::fmt;
 
@@ -68,6 +68,7 @@ pub enum ErrorCode {
     TemporarilyUnavailable,
     InvalidToken,
     InsufficientScope,
+    InsufficientUserAuthentication,
     InvalidClientMetadata,
     InvalidRedirectUri,
     /// A code that is not known here.
@@ -75,7 +76,7 @@ pub enum ErrorCode {
 }
 
 /// Code and name, both ways from one table.
-const NAMES: [(ErrorCode, &str); 16] = [
+const NAMES: [(ErrorCode, &str); 17] = [
     (ErrorCode::InvalidRequest, "invalid_request"),
     (ErrorCode::InvalidClient, "invalid_client"),
     (ErrorCode::InvalidGrant, "invalid_grant"),
@@ -90,6 +91,7 @@ const NAMES: [(ErrorCode, &str); 16] = [
     (ErrorCode::TemporarilyUnavailable, "temporarily_unavailable"),
     (ErrorCode::InvalidToken, "invalid_token"),
     (ErrorCode::InsufficientScope, "insufficient_scope"),
+    (ErrorCode::InsufficientUserAuthentication, "insufficient_user_authentication"),
     (ErrorCode::InvalidClientMetadata, "invalid_client_metadata"),
     (ErrorCode::InvalidRedirectUri, "invalid_redirect_uri"),
 ];
@@ -103,11 +105,14 @@ impl ErrorCode {
         NAMES.iter().find(|(code, _)| code == self).map_or("server_error", |(_, name)| name)
     }
 
-    /// The HTTP status that goes with the code: 401 for `invalid_client` and `invalid_token`, 403
+    /// The HTTP status that goes with the code: 401 for `invalid_client`, `invalid_token` and
+    /// `insufficient_user_authentication`, 403
     /// for `insufficient_scope` and `access_denied`, 5xx for the server's own trouble, else 400.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidClient | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::InvalidClient | Self::InvalidToken | Self::InsufficientUserAuthentication => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::InsufficientScope | Self::AccessDenied => StatusCode::FORBIDDEN,
             Self::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,

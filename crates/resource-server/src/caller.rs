@@ -8,6 +8,7 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
 use http::StatusCode;
 use http::request::Parts;
+use serde_json::{Map, Value};
 
 /// The caller of a permitted request. It is put into the request's extensions, and is an axum
 /// extractor.
@@ -19,9 +20,38 @@ pub(crate) struct Said {
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) client_id: String,
-    pub(crate) scopes: ScopeSet,
+    pub(crate) granted: Granted,
     pub(crate) token_id: String,
     pub(crate) expires: Timestamp,
+}
+
+/// What a credential lets its holder do, and what else policy looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// The scopes, and roles or groups that count as scopes.
+    pub scopes: ScopeSet,
+    /// The tenant, by the claim that [`ClaimNames::tenant`](crate::ClaimNames::tenant) names.
+    pub tenant: Option<String>,
+    /// When the user logged in (`auth_time`, RFC 9068 §2.2.1).
+    pub login: Option<Timestamp>,
+    /// Every claim.
+    pub claims: Map<String, Value>,
+}
+
+impl Granted {
+    /// A claim by its name; where no claim has that name, by a path with dots.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        find_claim(&self.claims, name)
+    }
+}
+
+pub(crate) fn find_claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let (first, rest) = name.split_once('.')?;
+    find_claim(claims.get(first)?.as_object()?, rest)
 }
 
 impl Caller {
@@ -50,7 +80,31 @@ impl Caller {
     /// What was granted (`scope`, RFC 8693 §4.2).
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.0.scopes
+        &self.0.granted.scopes
+    }
+
+    /// The tenant, where the issuer has tenants and the settings name their claim.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.granted.tenant.as_deref()
+    }
+
+    /// Any claim, by its name or by a path with dots (`realm_access.roles`).
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.0.granted.claim(name)
+    }
+
+    /// Every claim.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.0.granted.claims
+    }
+
+    /// All that policy looks at.
+    #[must_use]
+    pub fn granted(&self) -> &Granted {
+        &self.0.granted
     }
 
     /// The token's name (`jti`, RFC 7519 §4.1.7). It is no secret.

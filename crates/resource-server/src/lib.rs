@@ -32,6 +32,7 @@
 //! ```
 
 pub mod caller;
+pub mod claims;
 pub mod cors;
 pub mod credential;
 pub mod front_door;
@@ -46,7 +47,8 @@ mod server;
 pub mod settings;
 pub mod verify;
 
-pub use caller::Caller;
+pub use caller::{Caller, Granted};
+pub use claims::ClaimNames;
 pub use front_door::FrontDoor;
 pub use permitted::Permitted;
 pub use policy::Policy;

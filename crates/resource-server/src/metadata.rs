@@ -7,7 +7,6 @@ use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use crate::cors;
-use crate::policy::without_offline_access;
 use crate::server::ResourceServer;
 
 /// Short, so that a changed setting is seen soon; long enough for a login.
@@ -19,8 +18,7 @@ impl ResourceServer {
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         let settings = self.settings();
         let issuers = settings.issuers.iter().map(|trusted| trusted.issuer.as_str());
-        let scopes = without_offline_access(&settings.policy.login);
-        let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+        let scopes: Vec<_> = self.login_scopes().iter().map(|scope| scope.as_str().to_owned()).collect();
         let mut metadata = ProtectedResourceMetadata::new(&settings.resource, issuers);
         metadata.scopes_supported = (!scopes.is_empty()).then_some(scopes);
         metadata.bearer_methods_supported = Some(vec!["header".to_owned()]);

@@ -1,6 +1,7 @@
 //! The proof that a request may pass.
 
 use crate::caller::Caller;
+use crate::policy::Asked;
 
 /// Something that a caller is permitted to do. Only [`ResourceServer::admit`] makes one, so whoever
 /// takes a `Permitted` cannot be reached by a request that nobody checked.
@@ -10,11 +11,19 @@ use crate::caller::Caller;
 pub struct Permitted<T> {
     inner: T,
     caller: Caller,
+    lists: Vec<Asked>,
 }
 
 impl<T> Permitted<T> {
-    pub(crate) fn new(inner: T, caller: Caller) -> Self {
-        Self { inner, caller }
+    pub(crate) fn new(inner: T, caller: Caller, lists: Vec<Asked>) -> Self {
+        Self { inner, caller, lists }
+    }
+
+    /// The lists that it asks for, of kinds that policy has rules for: their answers may say what each thing on
+    /// them needs.
+    #[must_use]
+    pub fn lists(&self) -> &[Asked] {
+        &self.lists
     }
 
     /// Who it is permitted to.
@@ -33,5 +42,15 @@ impl<T> Permitted<T> {
     #[must_use]
     pub fn into_parts(self) -> (T, Caller) {
         (self.inner, self.caller)
+    }
+}
+
+impl<B> Permitted<http::Request<B>> {
+    /// Changes header fields that policy does not look at, such as `Accept-Encoding`. What was judged, method,
+    /// URL and body, stays out of reach.
+    #[must_use]
+    pub fn map_headers(mut self, change: impl FnOnce(&mut http::HeaderMap)) -> Self {
+        change(self.inner.headers_mut());
+        self
     }
 }

@@ -1,5 +1,7 @@
 //! Every reason why a request does not pass.
 
+use std::time::Duration;
+
 use hallpass_protocol::jose::JoseError;
 use hallpass_protocol::scope::ScopeSet;
 
@@ -78,11 +80,39 @@ pub enum Refusal {
     /// The body is not JSON-RPC that can be judged.
     #[error("{0}")]
     Body(#[from] PeekError),
-    /// `tools/call` without a tool: no rule can be found for it.
-    #[error("tools/call must name its tool in params.name")]
-    NamelessTool {
+    /// An operation without the name of what it is for: no rule can be found for it.
+    #[error("the request must name its {kind} in {member}")]
+    Nameless {
+        /// `tool`, `prompt`, `resource`.
+        kind: &'static str,
+        /// Where the name belongs.
+        member: &'static str,
         /// Of the request.
         id: Option<Id>,
+    },
+    /// A rule denies it to everybody.
+    #[error("{what} is closed by this server's policy; no login opens it")]
+    Denied {
+        /// What was asked for.
+        what: String,
+        /// Of the request.
+        id: Option<Id>,
+    },
+    /// A rule asks for a claim or a tenant that the caller does not have.
+    #[error("{what} is not for this account; ask the server's operator for access")]
+    OutOfReach {
+        /// What was asked for.
+        what: String,
+        /// Of the request.
+        id: Option<Id>,
+    },
+    /// RFC 9470 §3: the operation needs a login that is fresher.
+    #[error("the operation needs a login of the last {} seconds; log in again", max_age.as_secs())]
+    LoginTooOld {
+        /// How old a login may be.
+        max_age: Duration,
+        /// The scopes to ask for.
+        ask: ScopeSet,
     },
     /// MCP 2026-07-28, streamable HTTP, "Server Validation".
     #[error("Header mismatch: {header} does not match the body")]

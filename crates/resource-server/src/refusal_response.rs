@@ -1,5 +1,7 @@
 //! The one place where a refusal becomes an HTTP answer.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::challenge::Challenge;
@@ -11,7 +13,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::json_rpc::{self, Id};
-use crate::policy::without_offline_access;
 use crate::refusal::Refusal;
 
 /// What a challenge says beside the error.
@@ -27,6 +28,8 @@ enum Kind<'a> {
     Unauthenticated,
     /// RFC 6750 §3.1.
     OAuth(ErrorCode),
+    /// RFC 9470 §3, `insufficient_user_authentication`.
+    Stale { ask: &'a ScopeSet, max_age: Duration },
     /// RFC 6750 §3.1, `insufficient_scope`.
     Insufficient { ask: &'a ScopeSet, missing: &'a ScopeSet },
     /// Refused before any credential was looked at, or for the body's sake: JSON-RPC 2.0 §5.1.
@@ -36,7 +39,7 @@ enum Kind<'a> {
 }
 
 fn kind(refusal: &Refusal) -> Kind<'_> {
-    use Kind::{Insufficient, JsonRpc, OAuth, Unauthenticated, Unavailable};
+    use Kind::{Insufficient, JsonRpc, OAuth, Stale, Unauthenticated, Unavailable};
     match refusal {
         Refusal::NoCredential | Refusal::OtherScheme => Unauthenticated,
         Refusal::SeveralCredentials | Refusal::MalformedCredential | Refusal::TokenInQuery => {
@@ -44,6 +47,11 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         }
         Refusal::Token(_) | Refusal::UntrustedIssuer | Refusal::Revoked => OAuth(ErrorCode::InvalidToken),
         Refusal::InsufficientScope { ask, missing, .. } => Insufficient { ask, missing },
+        Refusal::LoginTooOld { ask, max_age } => Stale { ask, max_age: *max_age },
+        // No challenge: whoever follows one would log in for nothing.
+        Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } => {
+            JsonRpc(StatusCode::FORBIDDEN, json_rpc::FORBIDDEN, id.as_ref())
+        }
         Refusal::KeysUnavailable | Refusal::RevocationsUnavailable => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {
@@ -56,7 +64,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
             JsonRpc(StatusCode::BAD_REQUEST, json_rpc::PARSE_ERROR, None)
         }
         Refusal::Body(error) => JsonRpc(StatusCode::BAD_REQUEST, error.code(), None),
-        Refusal::NamelessTool { id } => {
+        Refusal::Nameless { id, .. } => {
             JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_PARAMS, id.as_ref())
         }
         Refusal::HeaderMismatch { id, .. } => {
@@ -69,7 +77,7 @@ pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Respons
     tracing::debug!(%refusal, "refused");
     let mut response = match kind(refusal) {
         Kind::Unauthenticated => {
-            let challenge = challenger.challenge(&without_offline_access(challenger.login_scopes));
+            let challenge = challenger.challenge(challenger.login_scopes);
             let body = json!({
                 "error": "unauthorized",
                 "error_description": refusal.to_string(),
@@ -79,14 +87,19 @@ pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Respons
         }
         Kind::OAuth(code) => {
             let error = OAuthError::new(code, refusal.to_string());
-            let scopes = without_offline_access(challenger.login_scopes);
             let said = Said { error, missing_scope: None };
-            said.respond(challenger.challenge(&scopes))
+            said.respond(challenger.challenge(challenger.login_scopes))
         }
         Kind::Insufficient { ask, missing } => {
             let error = OAuthError::new(ErrorCode::InsufficientScope, refusal.to_string());
             let said = Said { error, missing_scope: Some(missing) };
             said.respond(challenger.challenge(ask))
+        }
+        Kind::Stale { ask, max_age } => {
+            let error = OAuthError::new(ErrorCode::InsufficientUserAuthentication, refusal.to_string());
+            let max_age = max_age.as_secs().to_string();
+            let said = Said { error, missing_scope: None };
+            said.respond(challenger.challenge(ask).with("max_age", max_age))
         }
         Kind::JsonRpc(status, code, id) => json_rpc::error_response(status, code, refusal, id),
         Kind::Unavailable => {

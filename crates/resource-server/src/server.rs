@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::scope::ScopeSet;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use http_body::Body as _;
@@ -13,9 +14,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::caller::Caller;
 use crate::credential::{self, Unverified};
-use crate::json_rpc::{self, Message};
+use crate::json_rpc;
 use crate::permitted::Permitted;
-use crate::policy;
+use crate::policy::{Asked, Compiled, Item, List};
 use crate::refusal::Refusal;
 use crate::refusal_response::{self, Challenger};
 use crate::settings::Settings;
@@ -27,6 +28,7 @@ pub struct ResourceServer(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    policy: Compiled,
     verifier: Verifier,
     metadata_url: String,
 }
@@ -37,7 +39,8 @@ impl ResourceServer {
     pub fn new(settings: Settings) -> Self {
         let verifier = Verifier::new(&settings);
         let metadata_url = settings.resource.metadata_url().into();
-        Self(Arc::new(Inner { settings, verifier, metadata_url }))
+        let policy = Compiled::new(settings.policy.clone());
+        Self(Arc::new(Inner { settings, policy, verifier, metadata_url }))
     }
 
     /// Who this resource is.
@@ -48,6 +51,11 @@ impl ResourceServer {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What a first login asks for.
+    pub(crate) fn login_scopes(&self) -> &ScopeSet {
+        self.0.policy.login()
     }
 
     /// Verifies a token that came by another way than HTTP.
@@ -75,29 +83,40 @@ impl ResourceServer {
     pub async fn admit(&self, request: Request<Body>) -> Result<Permitted<Request<Body>>, Refusal> {
         let token = credential::bearer(request.headers(), request.uri())?;
         let verified = self.0.verifier.verify(token, &self.0.settings)?;
-        let mut request = self.authorize(request, &verified).await?;
+        let (mut request, lists) = self.authorize(request, &verified).await?;
         let caller = verified.caller().clone();
         request.extensions_mut().insert(caller.clone());
-        Ok(Permitted::new(request, caller))
+        Ok(Permitted::new(request, caller, lists))
     }
 
-    async fn authorize(&self, request: Request<Body>, verified: &Verified) -> Result<Request<Body>, Refusal> {
-        let settings = &self.0.settings;
-        let granted = verified.caller().scopes();
+    /// The item of a list, as policy sees it.
+    #[must_use]
+    pub fn item(&self, list: List, name: &str, caller: &Caller) -> Item {
+        self.0.policy.item(list, name, caller.granted())
+    }
+
+    async fn authorize(
+        &self,
+        request: Request<Body>,
+        verified: &Verified,
+    ) -> Result<(Request<Body>, Vec<Asked>), Refusal> {
+        let Inner { settings, policy, .. } = &*self.0;
+        let (granted, now) = (verified.caller().granted(), settings.clock.now());
         // Said first, so that a token which can do nothing costs no reading.
-        let nothing: &[Message<'_>] = &[];
-        policy::check(settings.policy.needed(nothing)?, granted)?;
-        if !settings.policy.reads_bodies() || request.body().is_end_stream() {
-            return Ok(request);
+        policy.judge(&[], granted, now)?;
+        if !policy.reads_bodies() || request.body().is_end_stream() {
+            return Ok((request, Vec::new()));
         }
         let (parts, body) = request.into_parts();
         let bytes = read(&parts.headers, body, settings.body_limit).await?;
+        let mut lists = Vec::new();
         if !bytes.is_empty() {
             let messages = json_rpc::peek(&bytes)?;
             json_rpc::check_mirrored_headers(&parts.headers, &messages)?;
-            policy::check(settings.policy.needed(&messages)?, granted)?;
+            policy.judge(&messages, granted, now)?;
+            lists = policy.lists(&messages);
         }
-        Ok(Request::from_parts(parts, Body::from(bytes)))
+        Ok((Request::from_parts(parts, Body::from(bytes)), lists))
     }
 
     /// The answer to a request that was refused.
@@ -106,7 +125,7 @@ impl ResourceServer {
         let challenger = Challenger {
             realm: &self.0.settings.realm,
             resource_metadata: &self.0.metadata_url,
-            login_scopes: &self.0.settings.policy.login,
+            login_scopes: self.0.policy.login(),
         };
         refusal_response::respond(refusal, &challenger)
     }

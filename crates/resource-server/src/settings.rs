@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_protocol::issuer::Issuer;
-use hallpass_protocol::jose::VerifyingKeys;
+use hallpass_protocol::jose::{AccessTokenClaims, VerifyingKeys};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::time::Clock;
 
+use crate::claims::ClaimNames;
 use crate::policy::Policy;
 
 /// The longest body that is read by default, in bytes: 4 MiB, as the official SDKs' servers have it.
@@ -64,13 +65,21 @@ pub struct TrustedIssuer {
     pub issuer: Issuer,
     /// Its keys, each with the algorithms that are allowed for it.
     pub keys: Keys,
+    /// What it calls things.
+    pub claims: ClaimNames,
+    /// The types of token that are taken (`typ`, RFC 9068 §2.1): `at+jwt`. Some issuers write `JWT`; an
+    /// ID token is that, too, so add it only where the audience tells the two apart.
+    pub types: Vec<String>,
+    /// Further audiences that mean this resource, for issuers that know no resource indicators (RFC 8707).
+    pub audiences: Vec<String>,
 }
 
 impl TrustedIssuer {
     /// An issuer and its keys.
     #[must_use]
     pub fn new(issuer: Issuer, keys: Keys) -> Self {
-        Self { issuer, keys }
+        let types = vec![AccessTokenClaims::TYP.to_owned()];
+        Self { issuer, keys, claims: ClaimNames::default(), types, audiences: Vec::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use hallpass_protocol::jose::{AccessTokenClaims, Expected, JoseError, UnverifiedJwt, VerifyingKeys};
+use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifyingKeys};
 use hallpass_protocol::time::Timestamp;
 use quick_cache::sync::Cache;
 
@@ -107,21 +107,29 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
     if keys.is_empty() {
         return Err(Refusal::KeysUnavailable);
     }
+    let own = [settings.resource.as_str()];
+    let audience: Vec<&str> = own.into_iter().chain(trusted.audiences.iter().map(String::as_str)).collect();
     let expected = Expected {
         issuer: &trusted.issuer,
-        audience: &[settings.resource.as_str()],
-        typ: &[AccessTokenClaims::TYP],
+        audience: &audience,
+        typ: &trusted.types.iter().map(String::as_str).collect::<Vec<_>>(),
         now,
         leeway: settings.leeway,
     };
-    let claims: AccessTokenClaims = jwt.verify(&keys, &expected)?.decode()?;
+    let verified = jwt.verify(&keys, &expected)?;
+    let names = &trusted.claims;
     let caller = Caller::new(Said {
-        issuer: claims.iss,
-        subject: claims.sub,
-        client_id: claims.client_id,
-        scopes: claims.scope.unwrap_or_default(),
-        token_id: claims.jti,
-        expires: claims.exp,
+        issuer: trusted.issuer.to_string(),
+        subject: names.subject(verified.all())?.to_owned(),
+        client_id: names.client(verified.all())?.to_owned(),
+        // RFC 9068 §2.2: without a name of its own a token cannot be revoked.
+        token_id: verified
+            .claims()
+            .id
+            .clone()
+            .ok_or_else(|| JoseError::Decode("jti is missing".to_owned()))?,
+        expires: verified.claims().expires_at,
+        granted: names.granted(verified.into_all()),
     });
     Ok(Remembered { caller, issuer: index, keys })
 }

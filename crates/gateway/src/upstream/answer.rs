@@ -55,7 +55,7 @@ fn strip_cors(headers: &mut HeaderMap) {
 }
 
 /// Upstream cannot be reached, or says what cannot be passed on.
-pub(super) fn bad_gateway(description: &str) -> Response {
+pub(crate) fn bad_gateway(description: &str) -> Response {
     let body = json!({ "error": "bad_gateway", "error_description": description });
     (StatusCode::BAD_GATEWAY, Json(body)).into_response()
 }

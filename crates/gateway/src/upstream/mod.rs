@@ -17,6 +17,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 use url::Url;
 
+pub(crate) use self::answer::bad_gateway;
 use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;

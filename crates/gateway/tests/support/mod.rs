@@ -9,10 +9,11 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use axum::{Router, body};
-use hallpass_gateway::{Gateway, Settings, Upstream};
+use hallpass_gateway::{Gateway, Listing, Settings, Upstream};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
+use hallpass_resource_server::policy::Rule;
 use hallpass_resource_server::{FrontDoor, Keys, Policy, ResourceServer, Revocations, TrustedIssuer};
 use hallpass_testkit::clock::FakeClock;
 use hallpass_testkit::issuer::TestIssuer;
@@ -34,23 +35,30 @@ pub(crate) struct Protected {
 /// A gateway before that upstream; every request needs `notes:read`, `write_*` needs `notes:write`
 /// where `tools` says so.
 pub(crate) fn protect(upstream: Upstream, tools: bool) -> Protected {
+    let read = ScopeSet::parse("notes:read").unwrap();
+    let write = Rule::scopes("write_*", ScopeSet::parse("notes:write").unwrap());
+    let policy = Policy {
+        login: read.clone(),
+        required: read,
+        tools: if tools { vec![write] } else { Vec::new() },
+        ..Policy::default()
+    };
+    protect_with(upstream, policy, Listing::default())
+}
+
+/// A gateway before that upstream, with that policy.
+pub(crate) fn protect_with(upstream: Upstream, policy: Policy, listing: Listing) -> Protected {
     let issuer = TestIssuer::new("http://localhost:8080");
     let clock = FakeClock::at(NOW);
     let resource = ResourceIdentifier::parse(RESOURCE).unwrap();
     let mut settings = hallpass_resource_server::Settings::new(resource.clone(), clock.clock());
     settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
-    let read = ScopeSet::parse("notes:read").unwrap();
-    let write = ("write_*".to_owned(), ScopeSet::parse("notes:write").unwrap());
-    settings.policy = Policy {
-        login: read.clone(),
-        required: read,
-        tools: if tools { [write].into() } else { Default::default() },
-    };
+    settings.policy = policy;
     let revoked = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&revoked);
     settings.revocations = Revocations::new(move |_| asked.load(Ordering::SeqCst));
     let front_door = FrontDoor::new(resource.url(), &[]);
-    let gateway = Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door });
+    let gateway = Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door, listing });
     Protected { router: gateway.router(), gateway, issuer, clock, revoked }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod place;
+pub(crate) mod policy;
 mod prompt;
 mod remote;
 mod table;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use super::{Config, Source};
 
 /// Why a configuration file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,10 @@ pub(crate) enum ConfigError {
 pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    parse(&text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problem })
+    let wrong = |problem| ConfigError::Wrong { path: path.to_owned(), problem };
+    let mut config = parse(&text).map_err(wrong)?;
+    config.source = Source::new(path, text);
+    Ok(config)
 }
 
 /// Judges the text of a file; the problem names line and column.
@@ -71,7 +74,8 @@ mod tests {
         .unwrap();
         assert_eq!(config.server.scopes.default, ["notes:read"]);
         assert_eq!(config.server.scopes.described.len(), 2);
-        assert_eq!(config.server.tools["write_*"].scopes, ["notes:write"]);
+        let crate::config::Rule::Ask(write) = &config.server.tools["write_*"] else { panic!() };
+        assert_eq!(write.scopes, ["notes:write"]);
     }
 
     /// Broken syntax, an unknown member and a wrong value each name the line and column.

@@ -6,9 +6,15 @@ mod duration;
 mod file;
 mod listen;
 mod public_url;
+mod rules;
 mod schema;
+mod source;
 
 pub(crate) use file::read;
 pub(crate) use listen::ListenAddress;
 pub(crate) use public_url::PublicUrl;
-pub(crate) use schema::{AuthorizationServer, Config, EndpointPath, Registration, Server};
+pub(crate) use rules::{Condition, Rule, Rules};
+pub(crate) use schema::{
+    AuthorizationServer, Config, EndpointPath, Listing, Registration, Server, WithoutRule,
+};
+pub(crate) use source::Source;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::duration::Span;
-use super::{ListenAddress, PublicUrl};
+use super::{ListenAddress, PublicUrl, Rules, Source};
 
 /// The configuration of `hallpass serve`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// The embedded authorization server.
     pub(crate) authorization_server: AuthorizationServer,
+    /// The file that this was read from.
+    #[serde(skip)]
+    pub(crate) source: Source,
 }
 
 /// The MCP server to protect.
@@ -49,9 +52,48 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Vec<Url>,
     /// What the server's scopes are called.
     pub(crate) scopes: Scopes,
-    /// What a tool asks for, by name; `*` at the end stands for any ending. A tool without a rule
-    /// asks for the default scopes.
-    pub(crate) tools: BTreeMap<String, Tool>,
+    /// What a tool asks for, by name; each `*` stands for any run of characters. All rules that match
+    /// count, and "deny" wins. A tool without a rule asks for the default scopes.
+    pub(crate) tools: Rules,
+    /// The same for prompts, by name.
+    pub(crate) prompts: Rules,
+    /// The same for resources, by URI.
+    pub(crate) resources: Rules,
+    /// The same for JSON-RPC methods.
+    pub(crate) methods: Rules,
+    /// What holds for a tool, prompt or resource that no rule names, where its kind has rules: `login` (the
+    /// default scopes) or `deny`. Default: `login`.
+    pub(crate) without_rule: WithoutRule,
+    /// The tenants that may call at all. Default: any.
+    pub(crate) tenants: Vec<String>,
+    /// What is done with the lists of tools, prompts and resources that the server answers: `annotate` (say
+    /// which scopes each needs), `hide` (the same, without those that the caller could not even log in for)
+    /// or `leave`. Default: `annotate`.
+    pub(crate) listing: Listing,
+}
+
+/// What is done with lists of tools, prompts and resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Listing {
+    /// Say which scopes each needs.
+    #[default]
+    Annotate,
+    /// Annotate, and leave out what the caller could not even log in for.
+    Hide,
+    /// As the server answers.
+    Leave,
+}
+
+/// What holds where no rule matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WithoutRule {
+    /// The default scopes are needed.
+    #[default]
+    Login,
+    /// It is denied.
+    Deny,
 }
 
 /// Scopes: `default` is what a login asks for, every other member describes one scope.
@@ -66,19 +108,13 @@ pub(crate) struct Scopes {
 }
 
 /// One scope.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Scope {
-    /// What it allows, in words, for the page of consent.
-    pub(crate) says: String,
-}
-
-/// What a tool asks for.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Tool {
-    /// The scopes that a caller needs, all of them.
-    pub(crate) scopes: Vec<String>,
+    /// What it allows, in words, for the page of consent. Default: its name.
+    pub(crate) says: Option<String>,
+    /// Scopes that it brings with it.
+    pub(crate) implies: Vec<String>,
 }
 
 /// The embedded authorization server.

@@ -4,7 +4,7 @@ mod banner;
 mod listeners;
 pub(crate) mod plan;
 mod program;
-mod scopes;
+pub(crate) mod scopes;
 mod wiring;
 
 use hallpass_authorization_server::Store;

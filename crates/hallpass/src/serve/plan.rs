@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use hallpass_gateway::Listing;
 use url::Url;
 
 use crate::cli;
-use crate::config::{Config, EndpointPath, ListenAddress, PublicUrl, Registration};
+use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, Registration};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
 
 /// What `serve` is going to do.
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) allowed_origins: Vec<Url>,
     /// Scopes and who needs them.
     pub(crate) scopes: ScopePlan,
+    /// What is done with lists of tools, prompts and resources.
+    pub(crate) listing: Listing,
     /// Settings of the authorization server.
     pub(crate) authorization_server: crate::config::AuthorizationServer,
 }
@@ -89,7 +92,7 @@ impl Plan {
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
         } else {
-            let scopes = ScopePlan::of(&server)?;
+            let scopes = ScopePlan::of(&server, &config.source)?;
             let upstream = upstream(args.upstream, args.command, &server)?;
             (upstream, scopes, server.name.clone())
         };
@@ -101,6 +104,11 @@ impl Plan {
             upstream,
             allowed_origins: server.allowed_origins,
             scopes,
+            listing: match server.listing {
+                config::Listing::Annotate => Listing::Annotate,
+                config::Listing::Hide => Listing::Hide,
+                config::Listing::Leave => Listing::Leave,
+            },
             authorization_server: config.authorization_server,
         })
     }
@@ -175,14 +183,7 @@ impl std::fmt::Display for Plan {
         }
         writeln!(f, "  listen     {}", self.listen)?;
         writeln!(f, "  upstream   {}", self.upstream)?;
-        writeln!(f, "  login asks {}", self.scopes.default)?;
-        // All of them: a mistyped scope is one that nobody described.
-        for (scope, says) in &self.scopes.described {
-            writeln!(f, "  scope      {scope}: {says}")?;
-        }
-        for (tool, scopes) in &self.scopes.tools {
-            writeln!(f, "  tool       {tool} needs {scopes}")?;
-        }
+        write!(f, "{}", self.scopes)?;
         Ok(())
     }
 }

@@ -1,8 +1,10 @@
-//! What the configuration says of scopes, and what follows from it.
+//! What the configuration says of scopes and rules, and what follows from it.
 
 use hallpass_protocol::{Scope, ScopeSet};
+use hallpass_resource_server::Policy;
+use hallpass_resource_server::policy::{self, Condition, Demand, Test, Verdict};
 
-use crate::config::Server;
+use crate::config::{self, Rules, Server, Source};
 use crate::demo;
 
 /// The scopes of the protected server.
@@ -10,84 +12,201 @@ use crate::demo;
 pub(crate) struct ScopePlan {
     /// Every scope, with what it allows in words.
     pub(crate) described: Vec<(Scope, String)>,
-    /// What a login asks for.
-    pub(crate) default: ScopeSet,
-    /// What every request needs.
-    pub(crate) required: ScopeSet,
-    /// What a tool needs beyond that, by name or pattern; one without a rule needs `default`.
-    pub(crate) tools: Vec<(String, ScopeSet)>,
+    /// Who may do what; what a login asks for.
+    pub(crate) policy: Policy,
 }
 
-/// A word in the configuration that can't be a scope.
+/// A mistake in the configuration that shows only when all of it is looked at.
 #[derive(Debug, thiserror::Error)]
-#[error("`{word}` in {place} can't be a scope: {source}")]
-pub(crate) struct ScopeFault {
-    word: String,
-    place: &'static str,
-    source: hallpass_protocol::ScopeError,
+pub(crate) enum ScopeFault {
+    /// A word that can't be a scope.
+    #[error("{place}: `{word}` can't be a scope: {source}")]
+    Scope {
+        /// File and line, or the setting's name.
+        place: String,
+        /// The word.
+        word: String,
+        /// Why.
+        source: hallpass_protocol::ScopeError,
+    },
+    /// A rule for nothing.
+    #[error("{place}: a rule needs a name or a pattern; write \"*\" for everything")]
+    EmptyPattern {
+        /// File and line, or the setting's name.
+        place: String,
+    },
+    /// A scope that implies itself says nothing.
+    #[error("{place}: `{scope}` implies itself; name the scopes that it brings with it")]
+    ImpliesItself {
+        /// File and line, or the setting's name.
+        place: String,
+        /// The scope.
+        scope: String,
+    },
 }
 
 impl ScopePlan {
     /// The scopes of the sample server.
     pub(crate) fn demo() -> Result<Self, ScopeFault> {
-        let read = scope(demo::READ, "the demo")?;
-        let write = scope(demo::WRITE, "the demo")?;
-        Ok(Self {
-            described: vec![
-                (read.clone(), "Read your notes".to_owned()),
-                (write.clone(), "Write notes for you".to_owned()),
-            ],
-            default: [read.clone(), write.clone()].into_iter().collect(),
-            required: ScopeSet::default(),
+        let words = Words { source: &Source::default() };
+        let read = words.scope(demo::READ, &["demo"])?;
+        let write = words.scope(demo::WRITE, &["demo"])?;
+        let one = |scope: &Scope| ScopeSet::from_iter([scope.clone()]);
+        let policy = Policy {
+            login: one(&read).union(&one(&write)),
             tools: vec![
-                ("whoami".to_owned(), ScopeSet::default()),
-                ("list_notes".to_owned(), [read].into_iter().collect()),
-                ("write_note".to_owned(), [write].into_iter().collect()),
+                policy::Rule::scopes("whoami", ScopeSet::new()),
+                policy::Rule::scopes("list_notes", one(&read)),
+                policy::Rule::scopes("write_note", one(&write)),
             ],
-        })
+            ..Policy::default()
+        };
+        let described = vec![(read, "Read your notes".to_owned()), (write, "Write notes for you".to_owned())];
+        Ok(Self { described, policy })
     }
 
-    /// What `server.scopes` and `server.tools` come to.
+    /// What `server.scopes` and the rules come to.
     ///
-    /// A scope that a tool asks for is needed for that tool alone; every other default scope is
-    /// needed for every request. So a token never needs more than what it is used for. A tool that
-    /// nobody named needs all default scopes.
-    pub(crate) fn of(server: &Server) -> Result<Self, ScopeFault> {
+    /// A scope that a rule asks for is needed where the rule says so, and nowhere else; every other default
+    /// scope is needed for every request. So a token never needs more than what it is used for. What nobody
+    /// named needs all default scopes.
+    pub(crate) fn of(server: &Server, source: &Source) -> Result<Self, ScopeFault> {
+        let words = Words { source };
         let mut described = Vec::new();
+        let mut policy = Policy { tenants: server.tenants.clone(), ..Policy::default() };
         for (word, about) in &server.scopes.described {
-            described.push((scope(word, "server.scopes")?, about.says.clone()));
+            let scope = words.scope(word, &["server", "scopes", word])?;
+            let implies = words.scopes(&about.implies, &["server", "scopes", word])?;
+            if implies.contains(&scope) {
+                let place = source.place(&["server", "scopes", word]);
+                return Err(ScopeFault::ImpliesItself { place, scope: word.clone() });
+            }
+            described.push((scope.clone(), about.says.clone().unwrap_or_else(|| word.clone())));
+            if !implies.is_empty() {
+                policy.implies.insert(scope, implies);
+            }
         }
-        let mut tools = Vec::new();
-        for (tool, rule) in &server.tools {
-            tools.push((tool.clone(), scope_set(&rule.scopes, "server.tools")?));
-        }
-        let mut default = scope_set(&server.scopes.default, "server.scopes.default")?;
+        policy.tools = words.rules(&server.tools, "tools")?;
+        policy.prompts = words.rules(&server.prompts, "prompts")?;
+        policy.resources = words.rules(&server.resources, "resources")?;
+        policy.methods = words.rules(&server.methods, "methods")?;
+        policy.without_rule = match server.without_rule {
+            config::WithoutRule::Login => policy::WithoutRule::Login,
+            config::WithoutRule::Deny => policy::WithoutRule::Deny,
+        };
+        let mut default = words.scopes(&server.scopes.default, &["server", "scopes", "default"])?;
         if default.is_empty() {
             default = described.iter().map(|(scope, _)| scope.clone()).collect();
         }
-        if default.is_empty() && tools.is_empty() {
-            let mcp = scope("mcp", "the default")?;
+        if default.is_empty() && !policy.reads_bodies() {
+            let mcp = words.scope("mcp", &["server", "scopes"])?;
             described.push((mcp.clone(), "Use this server for you".to_owned()));
             default = [mcp].into_iter().collect();
         }
-        let of_tools: ScopeSet = tools.iter().flat_map(|(_, set)| set.iter().cloned()).collect();
+        let of_rules = asked_for(&policy);
+        let implied: ScopeSet = policy.implies.values().flatten().cloned().collect();
         // A scope that nobody described is shown by its name.
-        for scope in default.union(&of_tools).iter() {
+        for scope in default.union(&of_rules).union(&implied).iter() {
             if !described.iter().any(|(known, _)| known == scope) {
                 described.push((scope.clone(), scope.as_str().to_owned()));
             }
         }
-        let required = default.difference(&of_tools);
-        Ok(Self { described, default, required, tools })
+        policy.required = default.difference(&of_rules);
+        policy.login = default;
+        Ok(Self { described, policy })
     }
 }
 
-fn scope_set(words: &[String], place: &'static str) -> Result<ScopeSet, ScopeFault> {
-    words.iter().map(|word| scope(word, place)).collect()
+/// Every scope that some rule asks for.
+fn asked_for(policy: &Policy) -> ScopeSet {
+    let rules = [&policy.tools, &policy.prompts, &policy.resources, &policy.methods].into_iter().flatten();
+    let demands = rules.filter_map(|rule| match &rule.verdict {
+        Verdict::Ask(demand) => Some(demand),
+        Verdict::Deny => None,
+    });
+    demands.flat_map(|demand| demand.scopes.iter().cloned()).collect()
 }
 
-fn scope(word: &str, place: &'static str) -> Result<Scope, ScopeFault> {
-    Scope::parse(word).map_err(|source| ScopeFault { word: word.to_owned(), place, source })
+/// Reads words of the file, and says where they stand.
+struct Words<'s> {
+    source: &'s Source,
+}
+
+impl Words<'_> {
+    fn scope(&self, word: &str, at: &[&str]) -> Result<Scope, ScopeFault> {
+        Scope::parse(word).map_err(|source| ScopeFault::Scope {
+            place: self.source.place(at),
+            word: word.to_owned(),
+            source,
+        })
+    }
+
+    fn scopes(&self, words: &[String], at: &[&str]) -> Result<ScopeSet, ScopeFault> {
+        words.iter().map(|word| self.scope(word, at)).collect()
+    }
+
+    fn rules(&self, rules: &Rules, kind: &str) -> Result<Vec<policy::Rule>, ScopeFault> {
+        rules.iter().map(|(pattern, rule)| self.rule(pattern, rule, kind)).collect()
+    }
+
+    fn rule(&self, pattern: &str, rule: &config::Rule, kind: &str) -> Result<policy::Rule, ScopeFault> {
+        let at = ["server", kind, pattern];
+        if pattern.is_empty() {
+            return Err(ScopeFault::EmptyPattern { place: self.source.place(&at) });
+        }
+        let verdict = match rule {
+            config::Rule::Deny(_) => Verdict::Deny,
+            config::Rule::Ask(ask) => Verdict::Ask(Demand {
+                scopes: self.scopes(&ask.scopes, &at)?,
+                when: ask.when.iter().map(condition).collect(),
+                tenants: ask.tenants.clone(),
+                fresh: ask.fresh.map(|span| span.0),
+            }),
+        };
+        let place = format!("{} (server.{kind}.\"{pattern}\")", self.source.place(&at));
+        Ok(policy::Rule { pattern: pattern.to_owned(), verdict, place })
+    }
+}
+
+fn condition(said: &config::Condition) -> Condition {
+    let test = match (&said.has, &said.is) {
+        (Some(word), _) => Test::Has(word.clone()),
+        (None, is) => Test::Is(is.clone().unwrap_or_default()),
+    };
+    Condition { claim: said.claim.clone(), test }
+}
+
+/// For `config check`: what every rule comes to.
+impl std::fmt::Display for ScopePlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "  login asks {}", self.policy.login)?;
+        // All of them: a mistyped scope is one that nobody described.
+        for (scope, says) in &self.described {
+            match self.policy.implies.get(scope) {
+                Some(implied) => writeln!(f, "  scope      {scope}: {says} (implies {implied})")?,
+                None => writeln!(f, "  scope      {scope}: {says}")?,
+            }
+        }
+        let kinds = [
+            ("tool", &self.policy.tools),
+            ("prompt", &self.policy.prompts),
+            ("resource", &self.policy.resources),
+            ("method", &self.policy.methods),
+        ];
+        for (kind, rules) in kinds {
+            for rule in rules {
+                writeln!(f, "  {kind:<10} {} {}", rule.pattern, rule.verdict)?;
+            }
+            let stated = match self.policy.without_rule {
+                policy::WithoutRule::Login => format!("needs {}", self.policy.login),
+                policy::WithoutRule::Deny => "is denied".to_owned(),
+            };
+            if kind != "method" && !rules.is_empty() {
+                writeln!(f, "  {kind:<10} without a rule {stated}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -95,21 +214,25 @@ mod tests {
     use super::*;
 
     fn plan(toml: &str) -> ScopePlan {
-        ScopePlan::of(&toml::from_str(toml).unwrap()).unwrap()
+        ScopePlan::of(&toml::from_str(toml).unwrap(), &Source::default()).unwrap()
     }
 
     #[test]
     fn without_scopes_there_is_one_and_every_request_needs_it() {
         let plan = plan("");
-        assert_eq!(plan.default.to_string(), "mcp");
-        assert_eq!(plan.required.to_string(), "mcp");
+        assert_eq!(plan.policy.login.to_string(), "mcp");
+        assert_eq!(plan.policy.required.to_string(), "mcp");
     }
 
     #[test]
-    fn a_scope_of_a_tool_is_needed_for_the_tool_alone() {
-        let plan = plan("scopes.default = [\"read\", \"write\"]\ntools.put = { scopes = [\"write\"] }");
-        assert_eq!(plan.default.to_string(), "read write");
-        assert_eq!(plan.required.to_string(), "read");
+    fn a_scope_of_a_rule_is_needed_where_the_rule_says_so() {
+        for kind in ["tools", "prompts", "resources", "methods"] {
+            let plan = plan(&format!(
+                "scopes.default = [\"read\", \"write\"]\n{kind}.put = {{ scopes = [\"write\"] }}"
+            ));
+            assert_eq!(plan.policy.login.to_string(), "read write");
+            assert_eq!(plan.policy.required.to_string(), "read", "{kind}");
+        }
     }
 
     #[test]
@@ -119,10 +242,47 @@ mod tests {
         assert_eq!(plan.described[0].1, "write");
     }
 
+    /// The file that the documents begin with: `notes:read` and `notes:write` are described nowhere.
     #[test]
-    fn a_word_that_is_no_scope_is_named_with_its_place() {
-        let server = toml::from_str("scopes.default = [\"a b\"]").unwrap();
-        let fault = ScopePlan::of(&server).unwrap_err().to_string();
-        assert!(fault.contains("`a b`") && fault.contains("server.scopes.default"), "{fault}");
+    fn the_worked_example() {
+        let plan = plan(
+            r#"
+            [scopes]
+            default = ["notes:read"]
+            "notes:admin" = { implies = ["notes:read", "notes:write"], says = "Manage all notes" }
+            [tools]
+            "write_*" = { scopes = ["notes:write"] }
+            "purge"   = { scopes = ["notes:admin"], when = { claim = "groups", has = "ops" }, fresh = "5m" }
+            "debug"   = "deny"
+            "#,
+        );
+        assert_eq!(plan.policy.login.to_string(), "notes:read");
+        assert_eq!(plan.described.len(), 3);
+        assert_eq!(plan.policy.tools.len(), 3);
+        let said = plan.to_string();
+        for line in [
+            "scope      notes:admin: Manage all notes (implies notes:read notes:write)",
+            "tool       debug is denied",
+            "tool       purge needs notes:admin; only when groups has \"ops\"; only within 300 s of a login",
+            "tool       without a rule needs notes:read",
+        ] {
+            assert!(said.contains(line), "{line}\n{said}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        for (text, place, what) in [
+            ("[server.scopes]\ndefault = [\"a b\"]", "h.toml:2", "`a b`"),
+            ("[server.scopes]\n\n\"x\" = { implies = [\"\\\"\"] }", "h.toml:3", "can't be a scope"),
+            ("[server.scopes]\n\"x\" = { implies = [\"x\"] }", "h.toml:2", "implies itself"),
+            ("[server]\n\n[server.tools]\nput = { scopes = [\"a b\"] }", "h.toml:4", "`a b`"),
+            ("[server.prompts]\n\"\" = \"deny\"", "h.toml:2", "pattern"),
+        ] {
+            let config: config::Config = toml::from_str(text).unwrap();
+            let source = Source::new("h.toml".as_ref(), text.to_owned());
+            let fault = ScopePlan::of(&config.server, &source).unwrap_err().to_string();
+            assert!(fault.starts_with(place) && fault.contains(what), "{fault}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use hallpass_gateway::{self as gateway, Gateway};
 use hallpass_guarded_fetch::{Fetcher, Policy as FetchPolicy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 use hallpass_resource_server::{
-    self as resource_server, FrontDoor, Keys, Policy, ResourceServer, Revocations, TrustedIssuer,
+    self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, TrustedIssuer,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,8 @@ pub(crate) async fn wire(
         ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource));
     let front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
     let upstream = upstream(&plan.upstream, stop)?;
-    let gateway = Gateway::new(resource_server, upstream, gateway::Settings { front_door });
+    let gateway =
+        Gateway::new(resource_server, upstream, gateway::Settings { front_door, listing: plan.listing });
     Ok(Wired { endpoint, authorization_server, gateway })
 }
 
@@ -82,7 +83,7 @@ async fn start_authorization_server(
             identifier: resource.clone(),
             name: name(plan, resource),
             scopes: plan.scopes.described.clone(),
-            default: plan.scopes.default.clone(),
+            default: plan.scopes.policy.login.clone(),
         }],
     );
     settings.lifetimes.access_token = plan.authorization_server.access_token_lifetime.0;
@@ -108,11 +109,7 @@ fn resource_settings(
     let mut settings = resource_server::Settings::new(resource, system_clock());
     settings.name = Some(name(plan, &settings.resource));
     settings.issuers.push(TrustedIssuer::new(issuer, Keys::live(move || keys.current())));
-    settings.policy = Policy {
-        login: plan.scopes.default.clone(),
-        required: plan.scopes.required.clone(),
-        tools: plan.scopes.tools.iter().cloned().collect(),
-    };
+    settings.policy = plan.scopes.policy.clone();
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
     settings
 }

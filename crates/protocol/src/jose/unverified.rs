@@ -92,6 +92,11 @@ impl<'a> UnverifiedJwt<'a> {
         self.claims.get("iss").and_then(Value::as_str)
     }
 
+    /// What the token claims. To be shown, or to explain what it would come to if it were true; for nothing else.
+    pub fn unverified_claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
     /// Checks type, signature and claims, in this order.
     ///
     /// # Errors

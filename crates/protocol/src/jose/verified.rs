@@ -35,6 +35,16 @@ impl VerifiedJwt {
         self.all.get(name)
     }
 
+    /// Every claim.
+    pub fn all(&self) -> &Map<String, Value> {
+        &self.all
+    }
+
+    /// Every claim, to be kept.
+    pub fn into_all(self) -> Map<String, Value> {
+        self.all
+    }
+
     /// The algorithm it was signed with.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm

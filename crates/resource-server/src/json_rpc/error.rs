@@ -15,6 +15,8 @@ pub const PARSE_ERROR: i64 = -32700;
 pub const INVALID_REQUEST: i64 = -32600;
 /// Wrong parameters.
 pub const INVALID_PARAMS: i64 = -32602;
+/// Refused by policy: of the codes that a server may choose (JSON-RPC 2.0 §5.1).
+pub const FORBIDDEN: i64 = -32003;
 /// MCP 2026-07-28, streamable HTTP, "Server Validation".
 pub const HEADER_MISMATCH: i64 = -32020;
 

@@ -7,6 +7,6 @@ mod peek;
 mod scalar;
 mod seen;
 
-pub use error::{HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, error_response};
+pub use error::{FORBIDDEN, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, error_response};
 pub(crate) use mirrored::check_mirrored_headers;
 pub use peek::{Id, Message, PeekError, peek};

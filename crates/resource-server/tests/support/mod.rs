@@ -14,6 +14,7 @@ use hallpass_protocol::jose::VerifyingKeys;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
+use hallpass_resource_server::policy::Rule;
 use hallpass_resource_server::{Caller, Keys, Policy, ResourceServer, Revocations, Settings, TrustedIssuer};
 use hallpass_testkit::clock::FakeClock;
 use hallpass_testkit::issuer::TestIssuer;
@@ -41,7 +42,8 @@ pub(crate) fn policy() -> Policy {
     Policy {
         login: scopes("notes:read offline_access"),
         required: scopes("notes:read"),
-        tools: [("write_*".to_owned(), scopes("notes:write"))].into(),
+        tools: vec![Rule::scopes("write_*", scopes("notes:write"))],
+        ..Policy::default()
     }
 }
 

@@ -1,0 +1,67 @@
+//! `hallpass policy explain`: which line of the configuration decides.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use hallpass_protocol::UnverifiedJwt;
+use hallpass_resource_server::ClaimNames;
+
+use super::{Place, prompt};
+use crate::cli;
+use crate::data::system_clock;
+use crate::exit::Failure;
+use crate::serve::scopes::ScopePlan;
+
+/// Runs the command.
+pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
+    let cli::Policy::Explain { token, operation } = command;
+    let config = place.config()?;
+    let plan = ScopePlan::of(&config.server, &config.source).map_err(Failure::configuration)?;
+    let token = read_token(&token)?;
+    let jwt = UnverifiedJwt::parse(token.expose())
+        .context("only a JWT says in itself what it grants; ask the issuer about this one")?;
+    let claims = jwt.unverified_claims().clone();
+    let names = ClaimNames::default();
+    let whose = names.subject(&claims).unwrap_or("nobody").to_owned();
+    let granted = names.granted(claims);
+    let operation = operation.chosen()?;
+    let explanation = plan.policy.explain(operation, &granted, system_clock().now());
+
+    let (kind, name) = operation.words();
+    let scopes = &granted.scopes;
+    let what = format!("{kind} {name}");
+    anstream::println!("{}, for {whose} with the scopes \"{scopes}\".", what.trim_end());
+    anstream::println!(
+        "The token is taken at its word here: signature, issuer and expiry are for `serve` to check.\n"
+    );
+    for reason in &explanation.reasons {
+        let holds = if reason.holds { "yes" } else { "no " };
+        anstream::println!("  {holds}  {}: {}", reason.place, reason.says);
+    }
+    if explanation.reasons.is_empty() {
+        anstream::println!("  no rule speaks of it, and every request may do it");
+    }
+    match explanation.outcome {
+        Ok(()) => {
+            anstream::println!("\nAllowed.");
+            Ok(())
+        }
+        Err(refusal) => Err(anyhow!("refused: {refusal}").into()),
+    }
+}
+
+/// From a file, or from standard input (`-`). An argument is seen by everyone on the machine, so a token that
+/// stands there is refused, and not repeated.
+fn read_token(from: &str) -> Result<hallpass_protocol::Secret, Failure> {
+    if from == "-" {
+        return Ok(prompt::from_stdin("token")?);
+    }
+    if from.starts_with("eyJ") && !Path::new(from).exists() {
+        let why =
+            "--token takes a file, or - for standard input; arguments are seen by everyone on this machine";
+        return Err(anyhow!(why).into());
+    }
+    let text = std::fs::read_to_string(from).with_context(|| format!("can't read the token from {from}"))?;
+    let text = text.trim();
+    Ok(hallpass_protocol::Secret::new(text.strip_prefix("Bearer ").unwrap_or(text)))
+}

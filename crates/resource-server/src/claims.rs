@@ -1,0 +1,132 @@
+//! What issuers call things: which claim is the client, which ones are scopes.
+
+use hallpass_protocol::jose::JoseError;
+use hallpass_protocol::scope::{MAX_SCOPES, Scope, ScopeSet};
+use hallpass_protocol::time::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::caller::{Granted, find_claim};
+
+/// Where an issuer's tokens say what. Each name may be a path with dots, such as `realm_access.roles`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// The user, or the client where there is no user: `sub`.
+    pub subject: String,
+    /// The client; the first that is there counts: `client_id` (RFC 9068 §2.2), then `azp`, `appid`, `cid`.
+    pub client: Vec<String>,
+    /// Claims whose words count as scopes, all of them: `scope` (RFC 8693 §4.2), then `scp`. Roles and groups can
+    /// be named as well. What can be no scope (RFC 6749 §3.3) is left out.
+    pub scopes: Vec<String>,
+    /// The tenant, such as `tid` or `org_id`.
+    pub tenant: Option<String>,
+}
+
+impl Default for ClaimNames {
+    /// RFC 9068, and what larger providers write in its place.
+    fn default() -> Self {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            subject: "sub".to_owned(),
+            client: list(&["client_id", "azp", "appid", "cid"]),
+            scopes: list(&["scope", "scp"]),
+            tenant: None,
+        }
+    }
+}
+
+impl ClaimNames {
+    /// The user.
+    ///
+    /// # Errors
+    /// [`JoseError::MissingSubject`].
+    pub fn subject<'c>(&self, claims: &'c Map<String, Value>) -> Result<&'c str, JoseError> {
+        text(claims, &self.subject).ok_or(JoseError::MissingSubject)
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// [`JoseError::Decode`]: RFC 9068 §2.2 requires one.
+    pub fn client<'c>(&self, claims: &'c Map<String, Value>) -> Result<&'c str, JoseError> {
+        let client = self.client.iter().find_map(|name| text(claims, name));
+        client.ok_or_else(|| JoseError::Decode(format!("none of {} is there", self.client.join(", "))))
+    }
+
+    /// All that policy looks at. Nothing is checked here: give it claims that were verified, or claims
+    /// whose effect you want explained.
+    #[must_use]
+    pub fn granted(&self, claims: Map<String, Value>) -> Granted {
+        let mut scopes = ScopeSet::new();
+        for name in &self.scopes {
+            words(find_claim(&claims, name), |word| {
+                if scopes.len() < MAX_SCOPES {
+                    scopes.extend(Scope::parse(word));
+                }
+            });
+        }
+        let tenant = self.tenant.as_ref().and_then(|name| text(&claims, name)).map(str::to_owned);
+        let login = claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
+        Granted { scopes, tenant, login, claims }
+    }
+}
+
+fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c str> {
+    find_claim(claims, name)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// The words of a text, or the texts of a list.
+fn words(value: Option<&Value>, mut each: impl FnMut(&str)) {
+    match value {
+        Some(Value::String(text)) => text.split(' ').for_each(each),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).for_each(&mut each),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn claims(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn scopes_come_from_every_claim_that_is_named() {
+        let names = ClaimNames {
+            scopes: ["scope", "scp", "realm_access.roles", "https://x.example/groups"]
+                .map(str::to_owned)
+                .into(),
+            ..ClaimNames::default()
+        };
+        let claims = claims(&json!({
+            "scope": "a b", "scp": ["c", "not a scope", 7], "realm_access": {"roles": ["d"]},
+            "https://x.example/groups": "e", "roles": ["f"],
+        }));
+        assert_eq!(names.granted(claims).scopes, ScopeSet::parse("a b c d e").unwrap());
+    }
+
+    #[test]
+    fn the_client_is_the_first_that_is_there() {
+        let names = ClaimNames::default();
+        for (value, expected) in [
+            (json!({"client_id": "a", "azp": "b"}), Some("a")),
+            (json!({"azp": "b"}), Some("b")),
+            (json!({"cid": "c"}), Some("c")),
+            (json!({"client_id": ""}), None),
+            (json!({"client_id": 7}), None),
+        ] {
+            assert_eq!(names.client(&claims(&value)).ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn tenant_and_login() {
+        let names = ClaimNames { tenant: Some("tid".into()), ..ClaimNames::default() };
+        let granted = names.granted(claims(&json!({"tid": "acme", "auth_time": 5})));
+        assert_eq!((granted.tenant.as_deref(), granted.login), (Some("acme"), Some(Timestamp::from_unix(5))));
+        let granted = names.granted(claims(&json!({"tid": ["acme"], "auth_time": "5"})));
+        assert_eq!((granted.tenant, granted.login), (None, None));
+    }
+}
