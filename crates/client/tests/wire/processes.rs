@@ -54,8 +54,7 @@ async fn child() {
         Ok("authorize") => println!("done {}", authorize(&client).await),
         Ok("call") => println!("done {}", call(&client).await),
         _ => loop {
-            client.token().await.unwrap();
-            println!("refreshed");
+            println!("shown {}", client.token().await.unwrap().token.expose());
         },
     }
 }
@@ -155,6 +154,15 @@ impl Told {
             }
         }
     }
+
+    /// What else was said, once all children have ended.
+    async fn rest(mut self, start: &str) -> Vec<String> {
+        let mut rest = Vec::new();
+        while let Some((_, line)) = self.0.recv().await {
+            rest.extend(line.strip_prefix(start).map(str::to_owned));
+        }
+        rest
+    }
 }
 
 /// So many children that are ready, and then start at once.
@@ -246,15 +254,24 @@ async fn a_killed_refresh_loses_no_token() {
     };
     let first = builder(&peer, &person).clock(real_clock()).store(store(&file)).build().unwrap();
     first.login().await.unwrap();
+    let mut shown = Vec::new();
     for round in 0..kills {
         let (mut processes, mut told) = start(1, "refresh", &peer, &file).await;
         for _ in 0..1 + rand::random::<u8>() % 4 {
-            told.next("refreshed").await;
+            shown.push(told.next("shown ").await.1);
         }
         std::thread::sleep(Duration::from_micros(u64::from(rand::random::<u16>()) / 4));
         processes[0].kill();
+        shown.extend(told.rest("shown ").await);
         let kept = store(&file).read().unwrap_or_else(|error| panic!("round {round}: {error}"));
-        assert!(kept.accounts()[0].refresh_token.is_some(), "round {round}: the refresh token is gone");
+        let kept = &kept.accounts()[0];
+        assert!(kept.refresh_token.is_some(), "round {round}: the refresh token is gone");
+        // The newest that anyone saw, or one that nobody has seen yet.
+        let place = shown.iter().position(|token| *token == kept.access_token.expose());
+        assert!(
+            place.is_none_or(|place| place + 1 == shown.len()),
+            "round {round}: a token was seen, and not kept"
+        );
         let client = unattended();
         client.token().await.unwrap_or_else(|error| panic!("round {round}: {error}"));
         let status = client.send(list(&client)).await.unwrap().status();
