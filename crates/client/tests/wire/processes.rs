@@ -254,7 +254,7 @@ async fn a_killed_refresh_loses_no_token() {
     };
     let first = builder(&peer, &person).clock(real_clock()).store(store(&file)).build().unwrap();
     first.login().await.unwrap();
-    let mut shown = Vec::new();
+    let mut shown = vec![first.token().await.unwrap().token.expose().to_owned()];
     for round in 0..kills {
         let (mut processes, mut told) = start(1, "refresh", &peer, &file).await;
         for _ in 0..1 + rand::random::<u8>() % 4 {
@@ -273,7 +273,8 @@ async fn a_killed_refresh_loses_no_token() {
             "round {round}: a token was seen, and not kept"
         );
         let client = unattended();
-        client.token().await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let token = client.token().await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        shown.push(token.token.expose().to_owned());
         let status = client.send(list(&client)).await.unwrap().status();
         assert_eq!((status.as_u16(), person.logins()), (200, 1), "round {round}");
     }
