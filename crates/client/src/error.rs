@@ -123,7 +123,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The request did not reach the MCP server, or its answer did not arrive.
-    #[error("the MCP server could not be reached: {0}")]
+    #[error("the MCP server could not be reached: {}", innermost(.0))]
     Http(Arc<reqwest::Error>),
     /// The request's body can be sent only once, so it cannot be repeated with a token.
     #[error(
@@ -331,6 +331,15 @@ fn described(description: &Option<String>) -> String {
 pub(crate) fn printable(text: &str) -> String {
     let is_marker = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().filter(|c| !c.is_control() && !is_marker(*c)).take(300).collect()
+}
+
+/// The cause that says most: refused by whom, and why. reqwest's own message holds no cause.
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    printable(&innermost.to_string())
 }
 
 fn retry(after: &Option<Duration>) -> String {

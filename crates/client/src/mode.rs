@@ -60,6 +60,9 @@ pub enum ClientAuthentication {
     Secret(Secret),
     /// A signature (`private_key_jwt`).
     Assertion(Arc<dyn AssertionSigner>),
+    /// The client's certificate, by [`Builder::client_certificate`](crate::Builder::client_certificate)
+    /// (`tls_client_auth`, `self_signed_tls_client_auth`; RFC 8705 §2).
+    Certificate,
 }
 
 /// See [`Mode::ClientCredentials`] (RFC 6749 §4.4).
@@ -128,6 +131,18 @@ impl Mode {
     }
 }
 
+impl Mode {
+    /// How the clients of a mode that needs no person show who they are, the one at the identity provider included.
+    pub(crate) fn authentications(&self) -> impl Iterator<Item = &ClientAuthentication> {
+        let provider = match self {
+            Self::EnterpriseManaged(mode) => Some(&mode.identity_provider.client),
+            _ => None,
+        };
+        let client = self.machine().map(|(client, ..)| client);
+        client.into_iter().chain(provider).map(|client| &client.authentication)
+    }
+}
+
 impl ClientAuthentication {
     pub(crate) fn secret(&self) -> Option<&Secret> {
         match self {
@@ -150,6 +165,7 @@ impl fmt::Debug for ClientAuthentication {
             Self::None => "None",
             Self::Secret(_) => "Secret([secret])",
             Self::Assertion(_) => "Assertion",
+            Self::Certificate => "Certificate",
         })
     }
 }

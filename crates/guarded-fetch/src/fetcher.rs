@@ -3,19 +3,20 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
+use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::resolver::GuardedResolver;
+use crate::ways::Ways;
 use crate::{FetchError, Policy};
 
 /// Fetches under one [`Policy`]. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    client: Client,
+    ways: Arc<Ways>,
     policy: Arc<Policy>,
+    shows_identity: bool,
 }
 
 /// What came back: any status, a 3xx among them.
@@ -46,18 +47,14 @@ impl Fetcher {
     /// [`FetchError::Setup`].
     pub fn new(policy: Policy) -> Result<Self, FetchError> {
         let policy = Arc::new(policy);
-        let trusted = Certificate::from_pem_bundle(&policy.trusted)
-            .map_err(|error| FetchError::Setup(reason(&error)))?;
-        let client = Client::builder()
-            .tls_certs_merge(trusted)
-            .dns_resolver(GuardedResolver(Arc::clone(&policy)))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("hallpass/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| FetchError::Setup(reason(&error)))?;
-        Ok(Self { client, policy })
+        Ok(Self { ways: Arc::new(Ways::of(&policy)?), policy, shows_identity: false })
+    }
+
+    /// The same fetcher, which shows [`Policy::identity`] to everyone that it fetches from: for servers that are
+    /// meant to see it.
+    #[must_use]
+    pub fn showing_identity(&self) -> Self {
+        Self { shows_identity: true, ..self.clone() }
     }
 
     /// The policy.
@@ -125,10 +122,12 @@ impl Fetcher {
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Fetched, FetchError> {
         self.policy.check(url)?;
-        let request = fill(self.client.request(method, url.clone()).headers(headers));
+        let shows = self.shows_identity || self.policy.identity_origins.contains(&url.origin());
+        let (client, proxy) = self.ways.to(url, &self.policy, shows)?;
+        let request = fill(client.request(method, url.clone()).headers(headers));
         let limit = self.policy.timeout;
         match tokio::time::timeout(limit, self.receive(url, request)).await {
-            Ok(fetched) => fetched,
+            Ok(fetched) => fetched.map_err(|error| through(error, proxy)),
             Err(_) => Err(FetchError::Timeout { host: host(url), limit }),
         }
     }
@@ -180,8 +179,18 @@ fn classify(url: &Url, error: &reqwest::Error) -> FetchError {
     FetchError::Unreachable { host: host(url), reason: reason(error) }
 }
 
+/// A proxy's refusal looks like the server's, so it is named.
+fn through(error: FetchError, proxy: Option<String>) -> FetchError {
+    match (error, proxy) {
+        (FetchError::Unreachable { host, reason }, Some(proxy)) => {
+            FetchError::Unreachable { host, reason: format!("{reason} (through the proxy {proxy})") }
+        }
+        (error, _) => error,
+    }
+}
+
 /// The innermost cause. reqwest's own message holds the URL, whose query may hold a secret.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut innermost: &dyn Error = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;

@@ -11,9 +11,9 @@
 //!    checked is the address that is connected to, so a second DNS answer changes nothing.
 //! 3. No redirect is followed. A 3xx comes back as it is.
 //! 4. No more than [`Policy::max_body`] bytes are read, in no more than [`Policy::timeout`].
-//! 5. No proxy is used, whatever the environment says: behind a proxy it is the proxy that
-//!    resolves the name, and rule 2 would be void. Where the only way out is a proxy, this version
-//!    cannot fetch.
+//! 5. No proxy is used unless [`Policy::proxies`] says so: behind a proxy it is the proxy that resolves names,
+//!    and of rule 2 only addresses that are written as such remain. [`Proxies`] says what that means.
+//! 6. A client certificate ([`Policy::identity`]) is shown to whom it is meant for, and to no other.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,9 +29,14 @@
 pub mod address;
 mod error;
 mod fetcher;
+mod identity;
 mod policy;
+mod proxies;
 mod resolver;
+mod ways;
 
 pub use error::FetchError;
 pub use fetcher::{Fetched, Fetcher};
+pub use identity::Identity;
 pub use policy::Policy;
+pub use proxies::Proxies;

@@ -1,10 +1,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
-use crate::FetchError;
 use crate::address;
+use crate::{FetchError, Identity, Proxies};
 
 /// What may be fetched. The default is the strictest.
 #[derive(Clone, Debug)]
@@ -20,6 +20,13 @@ pub struct Policy {
     pub timeout: Duration,
     /// Certificates that are trusted beside the system's, in PEM: a company's own authority.
     pub trusted: Vec<u8>,
+    /// A certificate of this client's own (RFC 8705). It is shown to [`Policy::identity_origins`], and by a
+    /// fetcher that is made for it ([`Fetcher::showing_identity`](crate::Fetcher::showing_identity)), to nobody else.
+    pub identity: Option<Identity>,
+    /// Who sees the certificate with every fetch, if they ask for one.
+    pub identity_origins: Vec<Origin>,
+    /// The proxies to go through. Default: none, whatever the environment says.
+    pub proxies: Proxies,
 }
 
 impl Default for Policy {
@@ -30,6 +37,9 @@ impl Default for Policy {
             max_body: 256 * 1024,
             timeout: Duration::from_secs(10),
             trusted: Vec::new(),
+            identity: None,
+            identity_origins: Vec::new(),
+            proxies: Proxies::none(),
         }
     }
 }

@@ -82,12 +82,45 @@ pub struct AuthorizationServerMetadata {
     /// Algorithms for DPoP proofs (RFC 9449 §5.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_signing_alg_values_supported: Option<Vec<String>>,
+    /// Whether access tokens can be bound to the client's certificate (RFC 8705 §3.3).
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "is_false")]
+    pub tls_client_certificate_bound_access_tokens: bool,
+    /// Where clients go that show a certificate (RFC 8705 §5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtls_endpoint_aliases: Option<MtlsEndpointAliases>,
     /// A page for developers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_documentation: Option<String>,
     /// Whatever else was said.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// Endpoints for clients that show a certificate, in place of those of the same name (RFC 8705 §5). A browser
+/// shows none, so there is no authorization endpoint among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MtlsEndpointAliases {
+    /// Where codes become tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// Where clients register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
+    /// Where tokens are revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
+    /// Where opaque tokens are looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_endpoint: Option<String>,
+    /// Where authorization requests are pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Where devices start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_authorization_endpoint: Option<String>,
+    /// OpenID Connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_endpoint: Option<String>,
 }
 
 // serde asks for a reference.
@@ -117,6 +150,25 @@ impl AuthorizationServerMetadata {
             return Ok(());
         }
         Err(WrongIssuer { expected: expected.to_string(), found: self.issuer.clone() })
+    }
+
+    /// The endpoints as a client uses them that shows a certificate: the aliases, where there are any. It MUST use
+    /// them (RFC 8705 §5).
+    pub fn use_mtls_endpoint_aliases(&mut self) {
+        let Some(aliases) = self.mtls_endpoint_aliases.take() else { return };
+        for (endpoint, alias) in [
+            (&mut self.token_endpoint, aliases.token_endpoint),
+            (&mut self.registration_endpoint, aliases.registration_endpoint),
+            (&mut self.revocation_endpoint, aliases.revocation_endpoint),
+            (&mut self.introspection_endpoint, aliases.introspection_endpoint),
+            (&mut self.pushed_authorization_request_endpoint, aliases.pushed_authorization_request_endpoint),
+            (&mut self.device_authorization_endpoint, aliases.device_authorization_endpoint),
+            (&mut self.userinfo_endpoint, aliases.userinfo_endpoint),
+        ] {
+            if alias.is_some() {
+                *endpoint = alias;
+            }
+        }
     }
 
     /// Whether PKCE with S256 is announced. MCP clients refuse to go on where it is not (MCP

@@ -17,6 +17,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::{Query, Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware,
     response::{IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
@@ -25,6 +26,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 use url::Url;
+
+use crate::tls::{Ask, Authority, SHOWN};
 
 /// What the peer does; the default is all as it should be.
 #[derive(Clone, Debug)]
@@ -83,6 +86,8 @@ pub struct Script {
     pub grant: Option<(u16, Value)>,
     /// What a token exchange (RFC 8693) says that it has issued.
     pub issued_token_type: &'static str,
+    /// Whether tokens are bound to the certificate that was shown when they were asked for (RFC 8705 §3).
+    pub certificate_bound: bool,
 }
 
 /// What came in.
@@ -104,6 +109,8 @@ pub struct Seen {
     pub metadata_requests: Vec<String>,
     /// HTTP requests to the MCP endpoint: HTTP method, JSON-RPC method, headers.
     pub mcp: Vec<(String, String, HeaderMap)>,
+    /// Over TLS: host and path of every request, and whether a client certificate was shown.
+    pub shown: Vec<(String, bool)>,
 }
 
 impl Seen {
@@ -139,6 +146,8 @@ struct Shared {
     guarded: Option<Router>,
     /// Codes, with their scopes.
     codes: Mutex<HashMap<String, String>>,
+    /// Access tokens that are bound to a certificate, with that.
+    bound: Mutex<HashMap<String, Option<String>>>,
     slow: Notify,
     /// How many MCP sessions were opened; the last one is good.
     sessions: Mutex<u32>,
@@ -168,7 +177,38 @@ impl Peer {
     #[allow(clippy::expect_used, reason = "a test without its peer cannot go on")]
     async fn begin(guarded: Option<Router>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let origin = format!("http://{}", listener.local_addr().expect("a bound address"));
+        let peer = Self::at(format!("http://{}", listener.local_addr().expect("a bound address")), guarded);
+        let router = peer.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        peer
+    }
+
+    /// Starts a peer that speaks TLS, at `https://{host}` and a free port of this machine.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    #[allow(clippy::expect_used, reason = "a test without its peer cannot go on")]
+    pub async fn start_tls(authority: &Authority, host: &str, ask: Ask) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("a bound address").port();
+        let peer = Self::at(format!("https://{host}:{port}"), None);
+        authority.serve(listener, &[host], ask, peer.router());
+        peer
+    }
+
+    /// The same peer under another name and port as well, whose origin is returned.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    #[allow(clippy::expect_used, reason = "a test without its peer cannot go on")]
+    pub async fn also_tls(&self, authority: &Authority, host: &str, ask: Ask) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("a bound address").port();
+        authority.serve(listener, &[host], ask, self.router());
+        format!("https://{host}:{port}")
+    }
+
+    fn at(origin: String, guarded: Option<Router>) -> Self {
         let script = Script {
             protected: true,
             challenge: Some(
@@ -198,9 +238,11 @@ impl Peer {
             nonce_is_always_old: false,
             grant: None,
             issued_token_type: "urn:ietf:params:oauth:token-type:id-jag",
+            certificate_bound: false,
         };
         let shared = Arc::new(Shared {
             origin: origin.clone(),
+            bound: Mutex::default(),
             script: Mutex::new(script),
             seen: Mutex::default(),
             access: Mutex::default(),
@@ -211,11 +253,15 @@ impl Peer {
             slow: Notify::new(),
             sessions: Mutex::default(),
         });
-        let mcp = match &shared.guarded {
+        Self { origin, shared }
+    }
+
+    fn router(&self) -> Router {
+        let mcp = match &self.shared.guarded {
             Some(_) => any(guard),
             None => post(mcp).get(mcp_get).delete(mcp_delete),
         };
-        let router = Router::new()
+        Router::new()
             .route("/.well-known/oauth-protected-resource/mcp", get(resource_metadata))
             .route("/.well-known/oauth-protected-resource", get(root_metadata))
             .route("/.well-known/oauth-authorization-server", get(server_metadata))
@@ -226,9 +272,8 @@ impl Peer {
             .route("/par", post(push))
             .route("/revoke", post(revoke))
             .route("/mcp", mcp)
-            .with_state(Arc::clone(&shared));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { origin, shared }
+            .layer(middleware::map_request_with_state(Arc::clone(&self.shared), note_certificate))
+            .with_state(Arc::clone(&self.shared))
     }
 
     /// The MCP server's URL.
@@ -267,6 +312,18 @@ impl Peer {
     pub fn release(&self) {
         self.shared.slow.notify_waiters();
     }
+}
+
+async fn note_certificate(State(shared): S, request: Request) -> Request {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(request.uri().host()).unwrap_or_default();
+    let place = format!("{host}{}", request.uri().path());
+    lock(&shared.seen).shown.push((place, request.headers().contains_key(SHOWN)));
+    request
+}
+
+fn shown(headers: &HeaderMap) -> Option<String> {
+    headers.get(SHOWN).and_then(|shown| shown.to_str().ok()).map(str::to_owned)
 }
 
 type S = State<Arc<Shared>>;
@@ -450,6 +507,9 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
     let scope = script.granted.unwrap_or(scope);
     let (access, refresh) = (random(), random());
     lock(&shared.access).insert(access.clone(), scope.clone());
+    if script.certificate_bound {
+        lock(&shared.bound).insert(access.clone(), shown(&headers));
+    }
     let mut answer = json!({
         "access_token": access, "token_type": script.token_type, "expires_in": script.expires_in,
         "scope": scope,
@@ -511,6 +571,8 @@ fn refusal(shared: &Shared, headers: &HeaderMap, needed: &str) -> Option<Respons
         let fields = [("www-authenticate", challenge.to_owned()), ("dpop-nonce", nonce)];
         return Some((StatusCode::UNAUTHORIZED, fields).into_response());
     }
+    let bound = token.and_then(|token| lock(&shared.bound).get(token).cloned());
+    let token = token.filter(|_| bound.is_none_or(|to| to.is_some() && to == shown(headers)));
     let scopes = token.and_then(|token| lock(&shared.access).get(token).cloned());
     let Some(scopes) = scopes else {
         let challenge = script.challenge.map(|text| text.replace("{origin}", &shared.origin));

@@ -6,6 +6,7 @@
 //! | [`database`] | SQLite or PostgreSQL for tests |
 //! | [`issuer`] | an issuer of access tokens, right ones and wrong ones |
 //! | [`person`] | a person at a browser: cookies, redirects, forms |
+//! | [`tls`] | certificates, and servers that ask for them |
 //! | [`upstream`] | an MCP server to stand behind a gateway |
 //! | [`authorization_server`] | a scripted authorization server and MCP server for the client's tests |
 
@@ -15,4 +16,5 @@ pub mod clock;
 pub mod database;
 pub mod issuer;
 pub mod person;
+pub mod tls;
 pub mod upstream;

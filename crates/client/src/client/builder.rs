@@ -5,22 +5,25 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hallpass_guarded_fetch::{Fetcher, Policy};
+use hallpass_guarded_fetch::{FetchError, Fetcher, Identity as ClientCertificate, Policy, Proxies};
 use hallpass_protocol::{
     is_loopback,
     issuer::Issuer,
     resource::{ResourceError, ResourceIdentifier},
     scope::ScopeSet,
+    secret::Secret,
     time::Clock,
 };
 use http::HeaderMap;
 use reqwest::{Certificate, redirect};
+use url::Origin;
 
 use super::{Client, Flights, Inner, Known, StepUps};
 use crate::{
     dpop::{DpopUse, Nonces},
+    error::innermost,
     interaction::{Interaction, Never},
-    mode::Mode,
+    mode::{ClientAuthentication, Mode},
     profile::{Profile, Profiles},
     register::{Identity, Preregistered},
     store::{MemoryStore, TokenStore},
@@ -45,6 +48,12 @@ pub enum BuildError {
     /// What should be trusted is not there.
     #[error("there is no certificate in PEM form in what is to be trusted")]
     Certificates,
+    /// The certificate to show is none, or is missing where a mode relies on it.
+    #[error("{0}")]
+    ClientCertificate(String),
+    /// The proxy, by name or from the environment.
+    #[error("{0}")]
+    Proxy(String),
     /// The HTTP client could not be made.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(String),
@@ -62,6 +71,8 @@ pub struct Builder {
     profiles: Profiles,
     http: Option<reqwest::Client>,
     policy: Policy,
+    certificate: Option<ClientCertificate>,
+    proxies: Proxies,
     store: Arc<dyn TokenStore>,
     interaction: Arc<dyn Interaction>,
     identity: Identity,
@@ -87,6 +98,8 @@ impl Builder {
             // business with what listens here.
             policy: Policy { allow_loopback: loopback, opened_hosts: own_host(&server), ..Policy::default() },
             server,
+            certificate: None,
+            proxies: Proxies::environment(),
             account_name: String::new(),
             authorization_server: None,
             profiles: Profiles::default(),
@@ -97,6 +110,7 @@ impl Builder {
                 metadata_document: None,
                 preregistered: None,
                 signer: None,
+                has_certificate: false,
             },
             clock: Clock::new(|| SystemTime::now().into()),
             mode: Mode::Auto,
@@ -221,15 +235,53 @@ impl Builder {
         Ok(self)
     }
 
-    /// The HTTP client for the MCP server itself: for proxies, certificates and time limits. It must not follow
-    /// redirects to other hosts.
+    /// Shows a certificate (PEM, with those that lead to its authority) and proves to have its private key (PEM,
+    /// without a passphrase) to servers that ask for one in the TLS handshake: the MCP server, the endpoints of the
+    /// authorization server that the client is registered with, and everything at an issuer that is named here
+    /// by the caller. Nobody else sees it.
+    ///
+    /// It authenticates a client that is [registered by hand](Self::preregistered) without a secret or signer
+    /// (`tls_client_auth`, `self_signed_tls_client_auth`; RFC 8705 §2), tokens may be bound to it (§3), and the
+    /// endpoints in `mtls_endpoint_aliases` are used (§5).
+    ///
+    /// # Errors
+    /// [`BuildError::ClientCertificate`] when one of the two is not what it should be. Whether they belong together
+    /// shows in [`build`](Self::build).
+    pub fn client_certificate(mut self, chain: &[u8], key: &Secret) -> Result<Self, BuildError> {
+        let certificate = ClientCertificate::from_pem(chain, key)
+            .map_err(|error| BuildError::ClientCertificate(error.to_string()))?;
+        self.certificate = Some(certificate);
+        self.identity.has_certificate = true;
+        Ok(self)
+    }
+
+    /// Goes through this HTTP proxy, `http://[user:password@]host:port` or with `https`, in place of those that the
+    /// environment names; `NO_PROXY` holds as it does for those. This machine is never reached through a proxy.
+    /// Behind a proxy, the addresses that names of servers lead to are the proxy's to judge ([`Proxies`]).
+    ///
+    /// # Errors
+    /// [`BuildError::Proxy`] when it is no such URL.
+    pub fn proxy(mut self, url: &str) -> Result<Self, BuildError> {
+        self.proxies = Proxies::one(url).map_err(|error| BuildError::Proxy(error.to_string()))?;
+        Ok(self)
+    }
+
+    /// Goes through no proxy, whatever the environment says. Unless this or [`proxy`](Self::proxy) is set,
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` hold.
+    pub fn no_proxy(mut self) -> Self {
+        self.proxies = Proxies::none();
+        self
+    }
+
+    /// The HTTP client for the MCP server itself, which has its own proxies, certificates and time limits. It must
+    /// not follow redirects to other hosts.
     pub fn http(mut self, http: reqwest::Client) -> Self {
         self.http = Some(http);
         self
     }
 
     /// How URLs that servers name are fetched; by default over https, and to this machine only where the MCP
-    /// server is on it.
+    /// server is on it. Its proxies and its client certificate are those of this builder.
     pub fn fetch_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
@@ -240,15 +292,16 @@ impl Builder {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn build(self) -> Result<Client, BuildError> {
+        self.ensure_certificate()?;
+        let policy = Policy {
+            identity_origins: self.own_origins(),
+            identity: self.certificate,
+            proxies: self.proxies,
+            ..self.policy
+        };
         let http = match self.http {
             Some(http) => http,
-            None => own_http(
-                is_loopback(self.server.url()),
-                self.headers,
-                self.connect_timeout,
-                &self.policy.trusted,
-            )
-            .map_err(|error| BuildError::Http(error.to_string()))?,
+            None => own_http(&self.server, self.headers, self.connect_timeout, &policy)?,
         };
         let inner = Inner {
             server: self.server,
@@ -258,7 +311,7 @@ impl Builder {
             authorization_server: self.authorization_server,
             profiles: self.profiles,
             http,
-            fetcher: Fetcher::new(self.policy).map_err(|error| BuildError::Http(error.to_string()))?,
+            fetcher: Fetcher::new(policy).map_err(|error| BuildError::Http(error.to_string()))?,
             // See [`Mode`]: nothing of these is worth the risk of a file.
             store: if self.mode.machine().is_some() { Arc::new(MemoryStore::new()) } else { self.store },
             interaction: self.interaction,
@@ -273,6 +326,26 @@ impl Builder {
         };
         Ok(Client { inner: Arc::new(inner), attended: true })
     }
+
+    fn ensure_certificate(&self) -> Result<(), BuildError> {
+        let is_needed =
+            self.mode.authentications().any(|one| matches!(one, ClientAuthentication::Certificate));
+        if is_needed && self.certificate.is_none() {
+            let missing = "the client authenticates by a certificate (RFC 8705), and none is configured";
+            return Err(BuildError::ClientCertificate(missing.into()));
+        }
+        Ok(())
+    }
+
+    /// Where everything may see the client's certificate: at the MCP server, and at issuers that the caller names.
+    /// What is at an issuer that a server names sees it at its endpoints alone.
+    fn own_origins(&self) -> Vec<Origin> {
+        let preregistered = self.identity.preregistered.as_ref().map(|client| &client.issuer);
+        let machine = self.mode.machine().and_then(|(_, issuer, _)| issuer);
+        let issuers = [preregistered, machine, self.authorization_server.as_ref()];
+        let issuers = issuers.into_iter().flatten().map(|issuer| issuer.url().origin());
+        issuers.chain([self.server.url().origin()]).collect()
+    }
 }
 
 /// The one host that the person chose, and no stranger: in a company's own network it has a private address.
@@ -283,25 +356,41 @@ fn own_host(server: &ResourceIdentifier) -> Vec<String> {
 
 /// No limit on a whole answer: event streams live as long as the session.
 fn own_http(
-    loopback: bool,
+    server: &ResourceIdentifier,
     headers: HeaderMap,
     connect_timeout: Duration,
-    trusted: &[u8],
-) -> reqwest::Result<reqwest::Client> {
+    policy: &Policy,
+) -> Result<reqwest::Client, BuildError> {
+    let proxy = |error: FetchError| BuildError::Proxy(error.to_string());
+    let (proxies, url) = (&policy.proxies, server.url());
     let builder = reqwest::Client::builder();
     // Plain http is for this machine. Through a proxy it would leave it, and the token with it.
-    let builder = if loopback { builder.no_proxy() } else { builder };
+    let builder =
+        if proxies.is_for(url).map_err(proxy)? { proxies.apply(builder) } else { builder.no_proxy() };
+    let builder = match &policy.identity {
+        Some(_) if proxies.is_tls_for(url).map_err(proxy)? => {
+            return Err(BuildError::Proxy(TLS_PROXY.into()));
+        }
+        Some(identity) => identity.apply(builder),
+        None => builder,
+    };
+    let trusted = Certificate::from_pem_bundle(&policy.trusted);
+    let http = |error: reqwest::Error| BuildError::Http(innermost(&error));
     builder
         .default_headers(headers)
         .connect_timeout(connect_timeout)
-        .tls_certs_merge(Certificate::from_pem_bundle(trusted)?)
+        .tls_certs_merge(trusted.map_err(http)?)
         // `/mcp` to `/mcp/` is common; a token never leaves its origin.
         .redirect(redirect::Policy::custom(|attempt| {
             let same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
             if same && attempt.previous().len() < 5 { attempt.follow() } else { attempt.stop() }
         }))
         .build()
+        .map_err(http)
 }
+
+const TLS_PROXY: &str = "the proxy is spoken to over https and could ask for the client certificate, which is not \
+                         meant for it; name the proxy with http://";
 
 #[cfg(test)]
 mod tests {

@@ -270,6 +270,7 @@ impl Inner {
             signer: own.unwrap_or(self.identity.signer.as_ref()).map(AsRef::as_ref),
             key,
             bound: binding == Binding::Required,
+            shows_certificate: true,
             nonces: &self.nonces,
             clock: &self.clock,
         }

@@ -82,7 +82,7 @@ fn check_bound(bound_to: Option<&Issuer>, server: &AuthorizationServer) -> Resul
 
 fn registration(client: &MachineClient, server: &AuthorizationServer) -> Result<Registration, Error> {
     let authentication = &client.authentication;
-    let means = register::means(authentication.secret().is_some(), authentication.signer());
+    let means = register::means(authentication);
     Ok(Registration {
         client_id: client.client_id.clone(),
         client_secret: authentication.secret().cloned(),

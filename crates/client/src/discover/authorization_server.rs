@@ -79,6 +79,15 @@ impl AuthorizationServer {
         &self.issuer
     }
 
+    /// The same server as a client sees it that shows a certificate: with its endpoints for those (RFC 8705 §5).
+    #[must_use]
+    pub(crate) fn for_certificate(mut self, shows_certificate: bool) -> Self {
+        if shows_certificate {
+            self.metadata.use_mtls_endpoint_aliases();
+        }
+        self
+    }
+
     /// The metadata.
     pub(crate) fn metadata(&self) -> &AuthorizationServerMetadata {
         &self.metadata

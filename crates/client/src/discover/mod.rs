@@ -60,10 +60,12 @@ pub(crate) async fn discover(
     challenge: Option<&Challenge>,
     choice: &Choice<'_>,
 ) -> Result<Discovery, Error> {
+    let shows_certificate = fetcher.policy().identity.is_some();
     let Some(found) = resource::find(fetcher, server, challenge).await? else {
+        let unnamed = unnamed(fetcher, server, challenge, choice).await?;
         return Ok(Discovery {
             resource: server.as_str().to_owned(),
-            authorization_server: unnamed(fetcher, server, challenge, choice).await?,
+            authorization_server: unnamed.for_certificate(shows_certificate),
             scopes_supported: None,
             public_client_id: None,
             dpop_required: false,
@@ -71,8 +73,9 @@ pub(crate) async fn discover(
         });
     };
     let issuer = found.issuer(choice.preferred)?;
+    let authorization_server = AuthorizationServer::find(fetcher, &issuer, choice.profiles).await?;
     Ok(Discovery {
-        authorization_server: AuthorizationServer::find(fetcher, &issuer, choice.profiles).await?,
+        authorization_server: authorization_server.for_certificate(shows_certificate),
         public_client_id: found.public_client_id(&issuer),
         resource: found.resource,
         scopes_supported: found.scopes_supported,

@@ -10,7 +10,7 @@ use crate::{
     mode::{EnterpriseManaged, IdentityProvider},
     register,
     store::{Registration, TokenEndpointAuth},
-    token_endpoint::{Requester, choose_auth},
+    token_endpoint::{Means, Requester, choose_auth},
 };
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -48,6 +48,7 @@ pub(super) async fn identity_assertion(
         // What is bound to a key is the access token, not the assertion.
         key: None,
         bound: false,
+        shows_certificate: auth.is_by_certificate(),
         ..*requester
     };
     let scope = ask.scope.map(ScopeSet::to_string);
@@ -77,7 +78,7 @@ async fn endpoint(
     requester: &Requester<'_>,
 ) -> Result<(String, TokenEndpointAuth), Error> {
     let authentication = &provider.client.authentication;
-    let means = register::means(authentication.secret().is_some(), authentication.signer());
+    let means = register::means(authentication);
     if let Some(endpoint) = &provider.token_endpoint {
         return Ok((
             endpoint.clone(),
@@ -86,6 +87,7 @@ async fn endpoint(
     }
     let server =
         AuthorizationServer::find(requester.fetcher, provider.issuer.as_str(), requester.profiles).await?;
+    let server = server.for_certificate(matches!(means, Means::Certificate));
     let endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
     Ok((endpoint, choose_auth(server.metadata(), means)?))
 }

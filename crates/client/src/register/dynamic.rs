@@ -6,6 +6,7 @@ use hallpass_protocol::{
     registration::{ClientInformation, ClientMetadata},
 };
 use http::HeaderMap;
+use serde_json::Map;
 use url::Url;
 
 use super::{Identity, misconfigured};
@@ -30,6 +31,7 @@ pub(super) async fn register(
     let auth = token_endpoint::auth_to_register(server.metadata())?;
     let asked = metadata(server, identity, redirect_uri, auth);
     let answer = fetcher
+        .showing_identity()
         .post_json(&url, &asked, HeaderMap::new())
         .await
         .map_err(|error| fetched::failed(Step::Register, endpoint, error))?;
@@ -57,6 +59,7 @@ fn metadata(
         ("refresh_token", supported.is_none() || named("refresh_token")),
         (device::GRANT_TYPE, named(device::GRANT_TYPE)),
     ];
+    let binds = identity.has_certificate && server.metadata().tls_client_certificate_bound_access_tokens;
     let grants = grants.into_iter().filter(|(_, wanted)| *wanted).map(|(grant, _)| grant);
     ClientMetadata {
         redirect_uris: vec![redirect_uri.to_owned()],
@@ -68,6 +71,10 @@ fn metadata(
         application_type: Some("native".to_owned()),
         software_id: Some("hallpass".to_owned()),
         software_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        // RFC 8705 §3.4.
+        other: Map::from_iter(
+            binds.then(|| ("tls_client_certificate_bound_access_tokens".to_owned(), true.into())),
+        ),
         ..ClientMetadata::default()
     }
 }

@@ -18,6 +18,7 @@ use hallpass_protocol::{issuer::Issuer, secret::Secret, time::Timestamp};
 use crate::{
     discover::{AuthorizationServer, Discovery},
     error::{Error, Rule, Step, printable},
+    mode::ClientAuthentication,
     store::{Registration, TokenEndpointAuth},
     token_endpoint::{self, AssertionSigner, Means},
 };
@@ -45,6 +46,8 @@ pub(crate) struct Identity {
     pub(crate) preregistered: Option<Preregistered>,
     /// What a client registered by hand signs its assertions with.
     pub(crate) signer: Option<Arc<dyn AssertionSigner>>,
+    /// Whether this client has a certificate to show (RFC 8705).
+    pub(crate) has_certificate: bool,
 }
 
 /// A client id to use, and whether it is new and has to be stored.
@@ -64,7 +67,7 @@ pub(crate) async fn register(
 ) -> Result<Registered, Error> {
     let server = &found.authorization_server;
     if let Some(client) = &identity.preregistered {
-        return preregistered(client, identity.signer.as_ref(), server).map(known);
+        return preregistered(client, identity, server).map(known);
     }
     if let Some(document) = metadata_document(identity, server) {
         return Ok(known(public(document)));
@@ -83,18 +86,20 @@ pub(crate) async fn register(
     Ok(Registered { registration, is_new: true })
 }
 
-/// A secret comes first: with one, the key is for something else.
-pub(crate) fn means(has_secret: bool, signer: Option<&Arc<dyn AssertionSigner>>) -> Means {
-    match signer {
-        _ if has_secret => Means::Secret,
-        Some(signer) => Means::Key(signer.algorithm()),
-        None => Means::Nothing,
+/// What a client that acts for itself shows who it is with.
+pub(crate) fn means(authentication: &ClientAuthentication) -> Means {
+    match authentication {
+        ClientAuthentication::None => Means::Nothing,
+        ClientAuthentication::Secret(_) => Means::Secret,
+        ClientAuthentication::Assertion(signer) => Means::Key(signer.algorithm()),
+        ClientAuthentication::Certificate => Means::Certificate,
     }
 }
 
+/// A secret comes first: with one, the key is for something else.
 fn preregistered(
     client: &Preregistered,
-    signer: Option<&Arc<dyn AssertionSigner>>,
+    identity: &Identity,
     server: &AuthorizationServer,
 ) -> Result<Registration, Error> {
     if client.issuer != *server.issuer() {
@@ -104,11 +109,15 @@ fn preregistered(
         };
         return Err(misconfigured(server.issuer().as_str(), rule));
     }
-    Ok(Registration {
-        auth: token_endpoint::choose_auth(server.metadata(), means(client.client_secret.is_some(), signer))?,
-        client_secret: client.client_secret.clone(),
-        ..public(&client.client_id)
-    })
+    let choose = |means| token_endpoint::choose_auth(server.metadata(), means);
+    let auth = match &identity.signer {
+        _ if client.client_secret.is_some() => choose(Means::Secret)?,
+        Some(signer) => choose(Means::Key(signer.algorithm()))?,
+        // The certificate may be for the MCP server alone, and the client public.
+        None if identity.has_certificate => choose(Means::Certificate).or_else(|_| choose(Means::Nothing))?,
+        None => choose(Means::Nothing)?,
+    };
+    Ok(Registration { auth, client_secret: client.client_secret.clone(), ..public(&client.client_id) })
 }
 
 fn metadata_document<'a>(identity: &'a Identity, server: &AuthorizationServer) -> Option<&'a str> {

@@ -29,6 +29,10 @@ pub enum TokenEndpointAuth {
     ClientSecretPost,
     /// A signed assertion (RFC 7523 §2.2).
     PrivateKeyJwt,
+    /// A certificate of an authority that the server trusts (RFC 8705 §2.1).
+    TlsClientAuth,
+    /// A certificate that was registered as it is (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth,
 }
 
 impl TokenEndpointAuth {
@@ -40,7 +44,15 @@ impl TokenEndpointAuth {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         }
+    }
+
+    /// Whether the client shows who it is by its certificate.
+    #[must_use]
+    pub fn is_by_certificate(self) -> bool {
+        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
     }
 
     /// The method of that name, if it is one that this client speaks.

@@ -22,6 +22,8 @@ pub(crate) enum Means {
     Secret,
     /// A key, for that algorithm.
     Key(Algorithm),
+    /// A certificate, with its key.
+    Certificate,
 }
 
 /// A form and header fields with the client's authentication (RFC 6749 §2.3.1, §3.2.1; RFC 7521 §4.2).
@@ -54,6 +56,7 @@ pub(crate) fn authenticated<'a>(
             form.push(("client_assertion_type", ASSERTION_TYPE));
             form.push(("client_assertion", assertion.expose()));
         }
+        // RFC 8705 §2: the certificate is shown in the handshake, and the request names the client all the same.
         _ => form.extend(id),
     }
     (form, headers)
@@ -64,7 +67,10 @@ pub(crate) fn choose_auth(
     metadata: &AuthorizationServerMetadata,
     means: Means,
 ) -> Result<TokenEndpointAuth, Error> {
-    use TokenEndpointAuth::{ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt};
+    use TokenEndpointAuth::{
+        ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt, SelfSignedTlsClientAuth,
+        TlsClientAuth,
+    };
     let listed = metadata.token_endpoint_auth_methods_supported.as_deref();
     match (means, listed) {
         // Whether public clients are welcome is often left out of the list.
@@ -81,6 +87,11 @@ pub(crate) fn choose_auth(
             }
             // Who has a key was told so by this server, whatever its list says or leaves out.
             listed.map_or(Ok(PrivateKeyJwt), |listed| first_of(&[PrivateKeyJwt], listed, metadata))
+        }
+        (Means::Certificate, None) => Ok(TlsClientAuth),
+        // Both are the same in a request; which of them was agreed on is known to the server.
+        (Means::Certificate, Some(listed)) => {
+            first_of(&[TlsClientAuth, SelfSignedTlsClientAuth], listed, metadata)
         }
     }
 }
@@ -153,6 +164,19 @@ mod tests {
         );
         let public = client(TokenEndpointAuth::None);
         assert_eq!(authenticated(&public, None, &[]).0, [("client_id", "id:with colon")]);
+    }
+
+    /// RFC 8705 §2.
+    #[test]
+    fn a_certificate_goes_with_the_client_id_and_nothing_else() {
+        use TokenEndpointAuth::{SelfSignedTlsClientAuth, TlsClientAuth};
+        let client = client(TlsClientAuth);
+        let (form, headers) = authenticated(&client, None, &[]);
+        assert_eq!((form, headers.len()), (vec![("client_id", "id:with colon")], 0));
+        let choose = |methods| choose_auth(&metadata(methods), Means::Certificate);
+        assert_eq!(choose(None).unwrap(), TlsClientAuth);
+        assert_eq!(choose(Some(&["none", "self_signed_tls_client_auth"])).unwrap(), SelfSignedTlsClientAuth);
+        assert!(choose(Some(&["none", "client_secret_basic"])).is_err());
     }
 
     #[test]

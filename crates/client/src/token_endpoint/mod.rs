@@ -47,6 +47,8 @@ pub(crate) struct Requester<'a> {
     pub(crate) key: Option<&'a DpopKey>,
     /// Whether a token that is not bound is refused.
     pub(crate) bound: bool,
+    /// Whether the server is meant to see this client's certificate, if there is one.
+    pub(crate) shows_certificate: bool,
     pub(crate) nonces: &'a Nonces,
     /// A person may think for minutes between two requests.
     pub(crate) clock: &'a Clock,
@@ -131,6 +133,7 @@ impl Requester<'_> {
     ) -> Result<Fetched, Error> {
         let failed = |rule| Error::Misconfigured { step, url: printable(endpoint), rule };
         let url = Url::parse(endpoint).map_err(|error| failed(Rule::Malformed(error.to_string())))?;
+        let fetcher = if self.shows_certificate { &self.fetcher.showing_identity() } else { self.fetcher };
         let mut nonce = self.nonces.of(&url);
         for is_repeated in [false, true] {
             let assertion = self.assertion().await.map_err(failed)?;
@@ -140,7 +143,7 @@ impl Requester<'_> {
                 let proof = key.prove(&Method::POST, &url, None, nonce.as_deref(), self.clock.now());
                 headers.insert(dpop::PROOF, proof.map_err(failed)?);
             }
-            let answer = self.fetcher.post_form(&url, &form, headers).await;
+            let answer = fetcher.post_form(&url, &form, headers).await;
             let answer = answer.map_err(|error| fetched::failed(step, endpoint, error))?;
             let newer =
                 self.nonces.learn(&url, &answer.headers).filter(|newer| nonce.as_ref() != Some(newer));

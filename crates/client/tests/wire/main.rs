@@ -1,6 +1,7 @@
 //! The client against a scripted peer, over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test that panics has failed, which is its job.
 
+mod certificate;
 mod concurrency;
 mod connect;
 mod discovery;
@@ -17,6 +18,7 @@ mod modes;
 mod over_reqwest;
 mod processes;
 mod profiles;
+mod proxy;
 mod push;
 mod refresh;
 mod response;

@@ -1,0 +1,147 @@
+//! TLS with certificates that are made on the spot, and servers that ask for them.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::Request, http::HeaderValue, middleware};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// The field in which a request tells the handlers the certificate that was shown on its connection, in base64.
+pub const SHOWN: &str = "x-test-shown-certificate";
+
+/// What a server wants of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Asks for a certificate and goes on without one.
+    Politely,
+    /// No certificate, no connection.
+    Firmly,
+}
+
+/// An authority that issues certificates to servers and clients.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, in PEM.
+pub struct Issued {
+    /// The certificate.
+    pub chain: String,
+    /// The key.
+    pub key: String,
+    /// The certificate as [`SHOWN`] tells it.
+    pub shown: String,
+    der: CertificateDer<'static>,
+    key_der: Vec<u8>,
+}
+
+#[allow(clippy::expect_used, reason = "a test without its certificates cannot go on")]
+impl Authority {
+    /// A new one.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "testkit");
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
+    }
+
+    /// Its own certificate, for those who trust it.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for a server or a client of these names.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    #[must_use]
+    pub fn issue(&self, names: &[&str]) -> Issued {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        Issued {
+            chain: certificate.pem(),
+            key: key.serialize_pem(),
+            shown: BASE64_STANDARD.encode(certificate.der()),
+            der: certificate.der().clone(),
+            key_der: key.serialize_der(),
+        }
+    }
+
+    fn server(&self, names: &[&str], ask: Ask) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("a root");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let clients: Arc<dyn ClientCertVerifier> = match ask {
+            Ask::Politely => clients.allow_unauthenticated().build().expect("a verifier"),
+            Ask::Firmly => clients.build().expect("a verifier"),
+        };
+        let own = self.issue(names);
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_client_cert_verifier(clients)
+            .with_single_cert(vec![own.der], PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.key_der)))
+            .expect("a certificate with its key")
+    }
+
+    /// Serves a router under these names, until the test ends.
+    ///
+    /// # Panics
+    /// When the certificate cannot be made.
+    pub fn serve(&self, listener: TcpListener, names: &[&str], ask: Ask, router: Router) {
+        let acceptor = TlsAcceptor::from(Arc::new(self.server(names, ask)));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, router) = (acceptor.clone(), router.clone());
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                    let shown = shown.and_then(|der| HeaderValue::try_from(BASE64_STANDARD.encode(der)).ok());
+                    let tell = move |mut request: Request| {
+                        let shown = shown.clone();
+                        async move {
+                            request.headers_mut().remove(SHOWN);
+                            if let Some(shown) = shown {
+                                request.headers_mut().insert(SHOWN, shown);
+                            }
+                            request
+                        }
+                    };
+                    let service = TowerToHyperService::new(router.layer(middleware::map_request(tell)));
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    drop(server.serve_connection(TokioIo::new(stream), service).await);
+                });
+            }
+        });
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
