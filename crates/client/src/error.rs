@@ -201,6 +201,11 @@ pub enum Rule {
     /// The guarded fetch refused the URL.
     #[error("the URL is not safe to fetch: {0}")]
     UnsafeUrl(String),
+    /// RFC 9110 §15.4, RFC 9700 §4.12: what is sent to an endpoint is for that endpoint.
+    #[error(
+        "the answer is a redirect to `{0}`, which is not followed: what was sent may go to nobody else. The server has to name the final URL"
+    )]
+    Redirected(String),
     /// RFC 8414 §2: a member that this flow cannot do without.
     #[error("the authorization server's metadata has no `{0}`")]
     EndpointMissing(&'static str),

@@ -8,9 +8,11 @@ use url::Url;
 
 mod policy;
 mod remote;
+mod way;
 
 pub(crate) use policy::Policy;
 pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Mode, Remote, Token, Transport};
+pub(crate) use way::Way;
 
 use crate::config::{ListenAddress, PublicUrl};
 

@@ -18,7 +18,7 @@ use http::HeaderMap;
 use reqwest::{Certificate, redirect};
 use url::Origin;
 
-use super::{Client, Flights, Inner, Known, StepUps};
+use super::{Client, Flights, Inner, Known, Rest, StepUps, Unsaved};
 use crate::{
     dpop::{DpopUse, Nonces},
     error::innermost,
@@ -323,6 +323,8 @@ impl Builder {
             known: RwLock::new(Known::Unread),
             flights: Flights::default(),
             step_ups: StepUps::default(),
+            rest: Rest::default(),
+            unsaved: Unsaved::default(),
         };
         Ok(Client { inner: Arc::new(inner), attended: true })
     }

@@ -11,9 +11,11 @@ mod given;
 mod in_use;
 mod renew;
 mod request;
+mod rest;
 mod session;
 mod step_up;
 mod unattended;
+mod unsaved;
 
 pub use builder::{BuildError, Builder};
 #[cfg(feature = "tower")]
@@ -29,7 +31,9 @@ use url::Url;
 use self::{
     flight::{Flights, Outcome, Want, Wish},
     in_use::InUse,
+    rest::Rest,
     step_up::StepUps,
+    unsaved::Unsaved,
 };
 use crate::{
     dpop::{DpopUse, Nonces},
@@ -69,6 +73,8 @@ pub(crate) struct Inner {
     known: RwLock<Known>,
     flights: Flights,
     step_ups: StepUps,
+    rest: Rest,
+    unsaved: Unsaved,
 }
 
 /// What this process knows of the store, so that a request with a valid token reads no file.

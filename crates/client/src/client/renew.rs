@@ -1,10 +1,7 @@
 //! The transaction that brings a token: lock, look again, refresh or log in, store, show.
 
 use std::{
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -42,6 +39,7 @@ impl Inner {
     /// The login to send with, refreshed if its token is about to end. Nobody is asked to log in at this point:
     /// only the server's refusal says that it is necessary, and how it is done.
     pub(super) async fn account_for_request(self: &Arc<Self>) -> Result<Option<Arc<InUse>>, Error> {
+        self.save_now_and_then().await;
         let Some(account) = self.account().await? else { return Ok(None) };
         let is_renewable = account.refresh_token.is_some() || self.mode.machine().is_some();
         if !self.is_ending(&account) || !is_renewable {
@@ -101,8 +99,9 @@ impl Inner {
             true => self.lock().await?,
             false => self.lock_for_now().await?.ok_or_else(|| self.busy())?,
         };
+        let unsaved = self.save_again().await;
         let document = self.read().await?;
-        let stored = document.current(self.server.as_str(), &self.account_name);
+        let stored = unsaved.as_ref().or_else(|| document.current(self.server.as_str(), &self.account_name));
         if let Some(newer) = stored.filter(|account| self.grants(account, &wish)) {
             self.learn(Some(newer.clone()));
             return Ok(Outcome::Adopted);
@@ -130,13 +129,15 @@ impl Inner {
 
     /// Refreshes and stores. `false`: a login is needed, and is possible.
     async fn refreshed(self: &Arc<Self>, account: &Account, attended: bool) -> Result<bool, Error> {
+        self.rest.ensure_over(&account.token_endpoint, self.clock.now())?;
         let mut requester =
             self.requester(&account.client, &account.key.issuer, account.dpop_key.as_ref(), Binding::None);
         requester.bound = account.dpop_key.is_some();
         let refused = match refresh::refresh(&requester, account).await {
-            Ok(renewed) => return self.keep_renewed(renewed).await.map(|()| true),
-            Err(RefreshError::Failed(error)) => return Err(error),
+            Ok(renewed) => return self.keep_renewed(renewed, account).await.map(|()| true),
+            Err(RefreshError::Failed(error)) => return Err(self.rest.noted(error, self.clock.now())),
             Err(RefreshError::TokenDead(why)) => {
+                self.unsaved.forget();
                 if let Some(dead) = account.refresh_token.clone() {
                     let of = account.clone();
                     self.update(move |document| document.forget_refresh_token(&of, &dead)).await?;
@@ -244,7 +245,7 @@ impl Inner {
             requested: scope.unwrap_or_default(),
             dpop_key,
         };
-        self.keep(issued::logged_in(login, tokens, self.clock.now())).await
+        self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
     }
 
     /// Which authorization server to take, where there is a choice.
@@ -309,12 +310,15 @@ impl Inner {
         }
     }
 
-    /// Stores first, shows then: a token that was seen is never lost.
-    pub(super) async fn keep(self: &Arc<Self>, account: Account) -> Result<(), Error> {
-        let kept = account.clone();
-        self.update(move |document| document.put(kept.clone())).await?;
-        self.learn(Some(account));
-        Ok(())
+    /// Keeps a new login, in place of the one in `document`.
+    pub(super) async fn keep(self: &Arc<Self>, account: Account, document: &Document) -> Result<(), Error> {
+        let replaced = document.current(self.server.as_str(), &self.account_name);
+        let replaced = replaced.map(|account| account.access_token.clone());
+        let put = |document: &mut Document, account| {
+            document.put(account);
+            true
+        };
+        self.store_login(account, replaced, put).await.map(drop)
     }
 
     /// Logins of different names at one server do not wait for each other.
@@ -326,15 +330,10 @@ impl Inner {
     }
 
     /// As [`keep`](Self::keep), for a login that someone may have ended in the meantime.
-    async fn keep_renewed(self: &Arc<Self>, account: Account) -> Result<(), Error> {
-        let (renewed, was_there) = (account.clone(), Arc::new(AtomicBool::new(false)));
-        let told = Arc::clone(&was_there);
-        self.update(move |document| told.store(document.renew(renewed.clone()), Ordering::Relaxed)).await?;
-        if was_there.load(Ordering::Relaxed) {
-            self.learn(Some(account));
+    async fn keep_renewed(self: &Arc<Self>, renewed: Account, old: &Account) -> Result<(), Error> {
+        if self.store_login(renewed, Some(old.access_token.clone()), Document::renew).await? {
             return Ok(());
         }
-        self.learn(None);
         Err(Error::LoginNeeded { server: self.server.to_string(), reason: "the login was ended meanwhile" })
     }
 

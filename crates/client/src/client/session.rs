@@ -9,7 +9,8 @@ use crate::{
     accounts::AccountSummary,
     discover::Refusal,
     dpop::Binding,
-    error::{Error, Step, printable},
+    error::{Error, Step},
+    fetched,
     mode::Mode,
     store::Account,
 };
@@ -124,10 +125,13 @@ impl Client {
     pub async fn logout(&self) -> Result<Vec<LoggedOut>, Error> {
         // A refresh under way would bring back what is forgotten here. A login at the browser is not waited for.
         let _lock = self.inner.lock_for_now().await?;
+        let unsaved = self.inner.save_again().await;
         let document = self.inner.read().await?;
         let (server, name) = (self.inner.server.to_string(), self.inner.account_name.clone());
-        let accounts: Vec<Account> =
-            document.accounts().iter().filter(|a| a.is(&server, &name)).cloned().collect();
+        let stored = document.accounts().iter().filter(|a| a.is(&server, &name));
+        // Of a login that could not be stored, the tokens here are the ones that are good.
+        let stored = stored.filter(|a| unsaved.as_ref().is_none_or(|newer| newer.key != a.key));
+        let accounts: Vec<Account> = stored.chain(&unsaved).cloned().collect();
         let mut ended = Vec::new();
         for account in &accounts {
             ended.push(LoggedOut {
@@ -135,6 +139,7 @@ impl Client {
                 revocation: self.revoke(account).await,
             });
         }
+        self.inner.unsaved.forget();
         self.inner.update(move |document| drop(document.remove(&server, &name))).await?;
         self.inner.learn(None);
         Ok(ended)
@@ -160,19 +165,15 @@ impl Client {
         token: &Secret,
         hint: &str,
     ) -> Result<(), Error> {
-        let failed = |detail: String| Error::Transient {
-            step: Step::Revoke,
-            url: printable(endpoint),
-            detail,
-            retry_after: None,
-        };
         let parameters = [("token", token.expose()), ("token_type_hint", hint)];
         let requester = self.inner.requester(&account.client, &account.key.issuer, None, Binding::None);
         let answer = requester.post(Step::Revoke, endpoint, &parameters).await?;
-        if answer.status.is_success() {
-            Ok(())
-        } else {
-            Err(failed(format!("the server answered {}", answer.status)))
+        if let Some(error) = fetched::redirected(Step::Revoke, endpoint, &answer) {
+            return Err(error);
+        }
+        match answer.status.is_success() {
+            true => Ok(()),
+            false => Err(fetched::transient(Step::Revoke, endpoint, &answer)),
         }
     }
 }

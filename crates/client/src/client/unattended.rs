@@ -60,7 +60,7 @@ impl Inner {
             requested: scope.unwrap_or_default(),
             dpop_key,
         };
-        self.keep(issued::logged_in(login, tokens, self.clock.now())).await
+        self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) async fn get<T: DeserializeOwned>(fetcher: &Fetcher, url: &Url) -> Re
                 rule: Rule::Malformed(printable(&error.to_string())),
             })
         }
-        _ => Ok(Found::Absent(format!("{url} answered {status}, but not with a JSON object"))),
+        _ => {
+            let label = fetched::labelled(&answer);
+            Ok(Found::Absent(format!("{url} answered {status}, {label}, but not with a JSON object")))
+        }
     }
 }

@@ -38,6 +38,9 @@ pub(super) async fn register(
     if fetched::is_transient(answer.status) {
         return Err(fetched::transient(Step::Register, endpoint, &answer));
     }
+    if let Some(error) = fetched::redirected(Step::Register, endpoint, &answer) {
+        return Err(error);
+    }
     if !answer.status.is_success() {
         return Err(misconfigured(endpoint, refused(answer.status, &answer.body)));
     }

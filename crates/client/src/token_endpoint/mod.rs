@@ -100,6 +100,9 @@ impl Requester<'_> {
         if fetched::is_transient(answer.status) {
             return Err(TokenError::Failed(fetched::transient(step, endpoint, &answer)));
         }
+        if let Some(error) = fetched::redirected(step, endpoint, &answer) {
+            return Err(TokenError::Failed(error));
+        }
         if !answer.status.is_success() {
             // A refusal counts only in the form that RFC 6749 §5.2 gives it: a proxy's 403 page proves nothing.
             return Err(match serde_json::from_slice::<OAuthError>(&answer.body) {
@@ -108,7 +111,8 @@ impl Requester<'_> {
             });
         }
         serde_json::from_slice(&answer.body).map_err(|_| {
-            let rule = Rule::Malformed("the token response cannot be read (RFC 6749 §5.1)".into());
+            let label = fetched::labelled(&answer);
+            let rule = Rule::Malformed(format!("the answer, {label}, is no token response (RFC 6749 §5.1)"));
             misconfigured(step, endpoint, rule)
         })
     }

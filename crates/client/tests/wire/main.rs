@@ -8,6 +8,8 @@ mod discovery;
 mod doctor;
 mod dpop;
 mod examples;
+mod faults;
+mod full_disk;
 mod grants;
 mod headers;
 mod interaction;

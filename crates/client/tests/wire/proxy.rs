@@ -121,10 +121,9 @@ async fn behind_a_proxy_what_the_url_shows_is_still_refused() {
         let client = behind(&peer, &authority, &proxy).proxy(&named).unwrap().build().unwrap();
         let error = client.send(list(&client)).await.unwrap_err();
         // A name of this machine is judged once resolved, or leads nowhere.
-        let is_refused = matches!(
-            &error,
-            Error::Misconfigured { step: Step::Discover, rule: Rule::UnsafeUrl(_), .. }
-        ) || target.contains(".localhost") && matches!(&error, Error::Transient { .. });
+        let is_refused =
+            matches!(&error, Error::Misconfigured { step: Step::Discover, rule: Rule::UnsafeUrl(_), .. })
+                || target.contains(".localhost") && matches!(&error, Error::Transient { .. });
         assert!(is_refused, "{target}: {error}");
         let own = peer.origin.strip_prefix("https://").unwrap().to_owned();
         let heads = std::mem::take(&mut *proxy.heads.lock().unwrap());

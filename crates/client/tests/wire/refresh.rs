@@ -268,16 +268,76 @@ impl TokenStore for Full {
     }
 }
 
+/// The old refresh token is spent, so to drop the new one would be to lose the login.
 #[tokio::test]
-async fn a_token_that_could_not_be_stored_is_not_used() {
+async fn a_token_that_could_not_be_stored_is_told_of_and_not_lost() {
+    let (peer, store, time) = (Peer::start().await, Full::default(), clock());
+    let client = builder(&peer, &Person::default()).store(store.clone()).clock(time.clock()).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    let old = store.read().unwrap();
+    peer.expire_access_tokens();
+    store.is_full.store(true, Ordering::SeqCst);
+    let before = peer.seen().mcp.len();
+    let error = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(error, Error::Store(_)), "{error}");
+    assert_eq!(peer.seen().mcp.len(), before + 1, "who found out is told, and nothing else is sent");
+    for _ in 0..2 {
+        assert_eq!(client.send(list(&client)).await.unwrap().status(), 200, "this process goes on");
+        time.advance(Duration::from_secs(6));
+    }
+    assert_eq!(store.read().unwrap(), old);
+
+    // Room again: the tokens that are good now are stored, also after yet another refresh.
+    peer.expire_access_tokens();
+    assert!(matches!(client.send(list(&client)).await, Err(Error::Store(_))));
+    store.is_full.store(false, Ordering::SeqCst);
+    time.advance(Duration::from_secs(6));
+    let token = client.token().await.unwrap().token;
+    assert_eq!(store.read().unwrap().accounts()[0].access_token, token);
+    assert_ne!(old.accounts()[0].access_token, token);
+    assert_eq!(peer.seen().grants("refresh_token"), 2);
+    let restarted = unattended(&peer, store.kept.clone());
+    peer.expire_access_tokens();
+    assert_eq!(restarted.send(list(&restarted)).await.unwrap().status(), 200);
+}
+
+/// What could not be stored must not come back over a newer login or a logout.
+#[tokio::test]
+async fn a_token_that_could_not_be_stored_gives_way_to_what_was_stored_since() {
+    for logs_out in [true, false] {
+        let (peer, store, time) = (Peer::start().await, Full::default(), clock());
+        let client =
+            builder(&peer, &Person::default()).store(store.clone()).clock(time.clock()).build().unwrap();
+        client.send(list(&client)).await.unwrap();
+        peer.expire_access_tokens();
+        store.is_full.store(true, Ordering::SeqCst);
+        assert!(matches!(client.send(list(&client)).await, Err(Error::Store(_))));
+        store.is_full.store(false, Ordering::SeqCst);
+        let other = builder(&peer, &Person::default()).store(store.kept.clone()).build().unwrap();
+        if logs_out {
+            other.logout().await.unwrap();
+        } else {
+            other.login().await.unwrap();
+        }
+        let kept = store.read().unwrap();
+        time.advance(Duration::from_secs(6));
+        let token = client.token().await;
+        assert_eq!(store.read().unwrap(), kept, "logs out: {logs_out}");
+        assert_eq!(token.ok().map(|t| t.token), kept.accounts().first().map(|a| a.access_token.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_logout_revokes_what_could_not_be_stored() {
     let (peer, store) = (Peer::start().await, Full::default());
     let client = builder(&peer, &Person::default()).store(store.clone()).build().unwrap();
     client.send(list(&client)).await.unwrap();
     peer.expire_access_tokens();
     store.is_full.store(true, Ordering::SeqCst);
-    let before = peer.seen().mcp.len();
     assert!(matches!(client.send(list(&client)).await, Err(Error::Store(_))));
-    assert_eq!(peer.seen().mcp.len(), before + 1, "the 401, and nothing with a token that would be lost");
+    let token = client.token().await.unwrap().token;
+    assert!(client.logout().await.is_err(), "the file still has the old login");
+    assert!(peer.seen().revoked.contains(&token.expose().to_owned()));
 }
 
 /// Who logged out stays logged out, also where a refresh was under way.

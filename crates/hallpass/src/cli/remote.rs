@@ -63,9 +63,8 @@ pub(crate) struct Remote {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) timeout: Duration,
 
-    /// Trust the certificates in this PEM file too, for the server and everything that it names
-    #[arg(long, value_name = "FILE", env = "HALLPASS_CA_FILE")]
-    pub(crate) ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) way: super::Way,
 }
 
 /// What is sent beside the token.

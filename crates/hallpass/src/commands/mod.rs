@@ -15,6 +15,7 @@ mod remote;
 mod table;
 pub(crate) mod token;
 pub(crate) mod user;
+mod way;
 mod when;
 
 pub(crate) use place::Place;

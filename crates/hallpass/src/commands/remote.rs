@@ -12,7 +12,7 @@ use hallpass_client::{
 use hallpass_protocol::Secret;
 use http::HeaderMap;
 
-use super::Place;
+use super::{Place, way};
 use crate::cli::{self, Fields, Header, Remote};
 use crate::exit::Failure;
 
@@ -43,11 +43,7 @@ pub(crate) fn builder(remote: &Remote, fields: &Fields) -> Result<Builder, Failu
         builder = builder.preregistered(client);
     }
     builder = builder.mode(mode(remote).map_err(Failure::Configuration)?);
-    if let Some(path) = &remote.ca_file {
-        builder =
-            builder.trust(&read(path).map_err(Failure::Configuration)?).map_err(Failure::configuration)?;
-    }
-    Ok(builder)
+    way::applied(builder, &remote.way)
 }
 
 /// The person's browser, and where it comes back to.
@@ -67,14 +63,16 @@ fn mode(remote: &Remote) -> anyhow::Result<Mode> {
             (None, None) => anyhow::bail!("--mode bearer needs --bearer-env NAME or --bearer-file FILE"),
         }),
         cli::Mode::ClientCredentials => {
-            let Some(Preregistered { issuer, client_id, client_secret: Some(secret) }) =
-                preregistered(remote)?
-            else {
-                anyhow::bail!(
-                    "--mode client-credentials needs --client-id, --issuer and --client-secret-env"
-                );
+            let needs = "--mode client-credentials needs --client-id, --issuer, and --client-secret-env or \
+                         --client-cert with --client-key";
+            let Some(Preregistered { issuer, client_id, client_secret }) = preregistered(remote)? else {
+                anyhow::bail!(needs);
             };
-            let authentication = ClientAuthentication::Secret(secret);
+            let authentication = match client_secret {
+                Some(secret) => ClientAuthentication::Secret(secret),
+                None if remote.way.client_cert.is_some() => ClientAuthentication::Certificate,
+                None => anyhow::bail!(needs),
+            };
             Mode::ClientCredentials(ClientCredentials {
                 client: MachineClient { client_id, authentication },
                 issuer: Some(issuer),
@@ -107,6 +105,6 @@ fn preregistered(remote: &Remote) -> anyhow::Result<Option<Preregistered>> {
     Ok(Some(Preregistered { issuer, client_id, client_secret: secret.transpose()?.map(Secret::new) }))
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("can't read {}", path.display()))
 }

@@ -2,6 +2,7 @@
 
 use crate::program::{Serving, run, run_with_input, said};
 use hallpass_testkit::authorization_server::Peer;
+use hallpass_testkit::tls::{Ask, Authority};
 use serde_json::{Value, json};
 
 fn stderr(output: &std::process::Output) -> String {
@@ -68,6 +69,19 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
         (&["connect", url, "--header-file", "/nowhere/at/all"], 3, "/nowhere/at/all"),
         (&["connect", url, "--client-id", "ide"], 2, "--issuer"),
         (&["connect", url, "--ca-file", "/dev/null"], 3, "certificate"),
+        (&["connect", url, "--client-cert", "/nowhere/at/all"], 2, "--client-key"),
+        (
+            &["connect", url, "--client-cert", "/dev/null", "--client-key", "/nowhere/at/all"],
+            3,
+            "/nowhere/at/all",
+        ),
+        (
+            &["connect", url, "--client-cert", "/dev/null", "--client-key", "/dev/null"],
+            3,
+            "client certificate",
+        ),
+        (&["connect", url, "--proxy", "http://p:1", "--no-proxy"], 2, "--no-proxy"),
+        (&["connect", "https://mcp.example/mcp", "--proxy", "socks5://p:1"], 3, "http://HOST:PORT"),
         (&["connect", "http://mcp.example.com/mcp"], 3, "https"),
         (&["connect", url, "--timeout", "0"], 2, "seconds"),
         (
@@ -134,4 +148,43 @@ async fn a_token_at_hand_is_used_as_it_is() {
     let answer: Value = serde_json::from_str(&said(&output)).unwrap();
     assert!(answer["error"]["message"].is_string(), "{answer}");
     assert!(!answer.to_string().contains("s3cret") && !stderr(&output).contains("s3cret"));
+}
+
+/// Arguments are everyone's to read, and so is what is printed about them.
+#[test]
+fn a_proxys_password_is_not_taken_from_the_arguments() {
+    let data = tempfile::tempdir().unwrap();
+    let named = "--proxy=http://someone@127.0.0.1:1";
+    let output = run(data.path(), &["token", "https://mcp.example/mcp", named]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("HTTPS_PROXY"), "{}", stderr(&output));
+}
+
+/// Every command that goes to a server takes the certificate and shows it; the server lets nobody in without.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_opens_a_server_that_demands_one() {
+    let (data, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let peer = Peer::start_tls(&authority, "localhost", Ask::Firmly).await;
+    let own = authority.issue(&["client"]);
+    let file = |name: &str, text: &str| {
+        let path = data.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (ca, cert, key) =
+        (file("ca.pem", &authority.pem()), file("cert.pem", &own.chain), file("key.pem", &own.key));
+    let url = peer.url();
+    let shown = ["doctor", &url, "--ca-file", &ca, "--client-cert", &cert, "--client-key", &key];
+    assert!(said(&run(data.path(), &shown)).contains("0 faults"));
+    let output = run(data.path(), &shown[..4]);
+    assert_ne!(output.status.code(), Some(0));
+    assert!(peer.seen().shown.iter().all(|(_, shown)| *shown));
+
+    let seen = peer.seen().mcp.len();
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
+    peer.script(|script| script.protected = false);
+    let connect = [&["connect"], &shown[1..]].concat();
+    let answered = run_with_input(data.path(), &connect, &format!("{call}\n"));
+    assert!(said(&answered).contains("serverInfo"));
+    assert!(peer.seen().mcp.len() > seen);
 }
