@@ -31,6 +31,7 @@ export class Browser {
       '--disable-component-update',
       '--disable-sync',
       '--disable-quic',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
     );
     // Chromium's sandbox does not work for root, which is who runs tests in many containers.
     if (process.getuid?.() === 0) options.addArguments('--no-sandbox');

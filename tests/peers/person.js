@@ -34,6 +34,11 @@ export class Person {
     await this.press(/create|set up|save|continue/i);
   }
 
+  /** Fills the field of that name. */
+  async fillIn(name, text) {
+    await this.#fill(By.css(`input[name="${name}"]`), text);
+  }
+
   /** The words of the page of consent, once it is there. */
   async readConsent() {
     await this.#button(/^(allow|approve)/i);

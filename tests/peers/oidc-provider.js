@@ -1,0 +1,111 @@
+// The certified authorization server of npm, with the pages that it brings itself. Each test says what it is to demand.
+
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+
+import { exportJWK, generateKeyPair } from 'jose';
+import Provider, { errors } from 'oidc-provider';
+
+/** The scopes of every resource that it issues tokens for. */
+export const SCOPES = ['mcp:read', 'mcp:write'];
+
+/** One authorization server with keys of its own. The owner ends it. */
+export class OidcProvider {
+  #server;
+  /** What happened, by the provider's own event names. */
+  events = [];
+
+  /**
+   * @param {object} options
+   *   `features`: the provider's own, beside those below; `clients`: registered by hand;
+   *   `documents`: what it gets where it fetches these URLs, since a certificate for them cannot be had here
+   */
+  static async start(owner, { features = {}, clients = [], documents = {}, ...configuration } = {}) {
+    const self = new OidcProvider();
+    self.#server = createServer((request, response) => self.answer(request, response));
+    self.#server.listen(0, '127.0.0.1');
+    owner.after(() => self.#close());
+    await once(self.#server, 'listening');
+    self.issuer = `http://127.0.0.1:${self.#server.address().port}`;
+    self.provider = new Provider(self.issuer, {
+      ...configuration,
+      clients,
+      clientDefaults: { id_token_signed_response_alg: 'ES256' },
+      cookies: { keys: [randomBytes(16).toString('hex')] },
+      jwks: { keys: [await newKey()] },
+      enabledJWA: { idTokenSigningAlgValues: ['ES256'], dPoPSigningAlgValues: ['ES256'] },
+      scopes: ['openid', 'offline_access', ...SCOPES],
+      // The guard of its fetch refuses this machine's addresses, and rightly so.
+      fetch: async (url) => documentAt(documents, url),
+      features: {
+        pushedAuthorizationRequests: { enabled: false },
+        dPoP: { enabled: false },
+        revocation: { enabled: true },
+        resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+        ...features,
+      },
+    });
+    self.answer = self.provider.callback();
+    for (const event of EVENTS) self.provider.on(event, () => self.events.push(event));
+    for (const event of ['server_error', 'grant.error', 'authorization.error', 'registration_create.error']) {
+      self.provider.on(event, (_, error) => self.events.push(`${event}: ${error.message} ${error.error_description ?? ''}`));
+    }
+    return self;
+  }
+
+  /** A person logs in, and says yes. */
+  async logIn(person, name = 'alice') {
+    await person.fillIn('login', name);
+    await person.fillIn('password', 'any will do');
+    await person.press(/sign-in/i);
+    await this.consent(person);
+  }
+
+  async consent(person) {
+    await person.press(/continue/i);
+  }
+
+  has(event) {
+    return this.events.includes(event);
+  }
+
+  async #close() {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+const EVENTS = [
+  'registration_create.success',
+  'pushed_authorization_request.success',
+  'authorization.success',
+  'device_authorization.success',
+  'grant.success',
+  'grant.revoked',
+  'refresh_token.consumed',
+  'refresh_token.saved',
+];
+
+/** Every resource that is asked for is one that it knows, with tokens as JWTs (RFC 9068). */
+function resourceServer(_, resource) {
+  if (!resource.startsWith('http://')) throw new errors.InvalidTarget();
+  return {
+    scope: SCOPES.join(' '),
+    audience: resource,
+    accessTokenTTL: 600,
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg: 'ES256' } },
+  };
+}
+
+function documentAt(documents, url) {
+  const document = documents[String(url)];
+  if (!document) return new Response('nothing here', { status: 404 });
+  return Response.json(document);
+}
+
+async function newKey() {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return { ...(await exportJWK(privateKey)), use: 'sig', alg: 'ES256', kid: 'one' };
+}
