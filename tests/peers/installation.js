@@ -37,14 +37,20 @@ export class Installation {
     return run(HALLPASS, ['--data', this.folder, ...args], { env: { NO_COLOR: '1', ...this.opener.environment } });
   }
 
-  /** Runs a command, lets a person answer where it sends the browser, and gives what it printed. */
-  async runWithLogin(args, answer) {
+  /** Runs a command to its end, and lets a person answer where it sends the browser. */
+  async endAfterLogin(args, answer) {
     await this.opener.forget();
     const program = this.start(args);
     // A command that fails before it opens a browser shows here why.
     await answer(await this.opener.wasAskedFor(() => program.output(), program));
-    const how = await program.end();
-    if (how !== 0) throw new Error(`${args.join(' ')} ended with ${how}\n${program.output()}`);
+    await program.end();
+    return program;
+  }
+
+  /** The same to a good end; gives what the command printed. */
+  async runWithLogin(args, answer) {
+    const program = await this.endAfterLogin(args, answer);
+    if (program.how !== 0) throw new Error(`${args.join(' ')} ended with ${program.how}\n${program.output()}`);
     return program.stdout;
   }
 

@@ -24,7 +24,7 @@ pub(crate) struct Options {
 
 /// `cargo xtask browser`.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::need(&[Need::Npm, Need::Browser])?;
+    setup::need(&[Need::Npm, Need::FastMcp, Need::Browser])?;
     process::run(process::cargo().args(["build", "--locked", "--package", "hallpass"]))?;
     if options.screenshots {
         return screenshots();
@@ -41,6 +41,7 @@ pub(crate) fn test(names: &[String], tally: &mut Tally) -> Result<()> {
     let outcome = process::run(
         process::node()?
             .env("HALLPASS", place::artefacts(false)?.join("hallpass"))
+            .env("FASTMCP_PYTHON", setup::fastmcp()?)
             .args([
                 "--test",
                 "--test-concurrency=2",

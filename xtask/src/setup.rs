@@ -3,18 +3,22 @@
 mod cargo_tools;
 mod debian;
 mod npm;
+mod python;
 
 use std::time::Instant;
 
 use anyhow::Result;
 
 pub(crate) use cargo_tools::cargo_deny;
+pub(crate) use python::fastmcp;
 
 /// Something that tests need and a fresh machine lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// A browser that can be driven, from Debian's packages.
     Browser,
+    /// fastmcp of PyPI, in an environment of its own.
+    FastMcp,
     /// Node.js 22 and the peers of `tests/package-lock.json`.
     Npm,
     /// The test runner.
@@ -26,7 +30,7 @@ pub(crate) enum Need {
 /// `cargo xtask setup`: everything.
 pub(crate) fn everything() -> Result<()> {
     let start = Instant::now();
-    need(&[Need::Nextest, Need::CargoDeny, Need::Npm, Need::Browser])?;
+    need(&[Need::Nextest, Need::CargoDeny, Need::Npm, Need::FastMcp, Need::Browser])?;
     anstream::println!("All that the tests need is here ({:.1} s).", start.elapsed().as_secs_f64());
     Ok(())
 }
@@ -36,6 +40,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
     for need in needs {
         match need {
             Need::Browser => debian::browser()?,
+            Need::FastMcp => python::install_fastmcp()?,
             Need::Npm => npm::packages()?,
             Need::Nextest => cargo_tools::nextest()?,
             Need::CargoDeny => cargo_tools::install_cargo_deny()?,

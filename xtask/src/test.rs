@@ -51,7 +51,7 @@ const PARTS: [Part; 8] = [
     Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
-    Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::Browser], what: "the official SDK and a real browser against hallpass" },
+    Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
 ];
 
 /// `cargo xtask test`. Returns whether all went well.

@@ -27,6 +27,9 @@ const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.
 /// The first revision without a handshake.
 const STATELESS: &str = "2026-07-28";
 
+/// JSON-RPC 2.0 §5.1.
+const METHOD_NOT_FOUND: i64 = -32601;
+
 /// `UnsupportedProtocolVersionError` of that revision.
 const UNSUPPORTED_VERSION: i64 = -32022;
 
@@ -182,6 +185,8 @@ impl Mcp {
         };
         let supported = error["data"]["supported"].as_array().into_iter().flatten().filter_map(Value::as_str);
         match supported.filter(|version| *version >= STATELESS).max() {
+            // A scenario about schemas lists a tool, and has none that can be called: its answer is the tool's.
+            _ if method == "tools/call" && error["code"] == METHOD_NOT_FOUND => Ok(Value::Null),
             Some(version) if error["code"] == UNSUPPORTED_VERSION => {
                 self.version = version.to_owned();
                 self.exchange(method, params).await?.map_err(|error| anyhow!("{method}: {error}"))

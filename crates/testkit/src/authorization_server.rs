@@ -58,6 +58,8 @@ pub struct Script {
     pub response: Vec<(&'static str, Option<String>)>,
     /// Lifetime of access tokens, in seconds.
     pub expires_in: u64,
+    /// Whether access tokens cannot be revoked (RFC 7009 §2.2.1).
+    pub keeps_access: bool,
     /// What `initialize` is answered with, in place of a session.
     pub initialize: Option<(u16, Value)>,
     /// What a refresh is answered with, in place of tokens.
@@ -72,10 +74,14 @@ pub struct Script {
     /// Whether codes for other devices (RFC 8628) are made, and what each question about one is answered with
     /// before there are tokens.
     pub device: Option<Vec<&'static str>>,
+    /// The status of a refusal by the token endpoint. RFC 6749 §5.2 says 400; GitHub says 200.
+    pub refusal: StatusCode,
     /// The scopes of every token, in place of those asked for.
     pub granted: Option<String>,
     /// Members of the resource metadata to add or replace.
     pub resource_metadata: Value,
+    /// The content type of the resource metadata.
+    pub resource_type: &'static str,
     /// `token_type` of every token; the MCP server takes a token under that scheme alone.
     pub token_type: &'static str,
     /// The nonce that both servers want in a DPoP proof.
@@ -225,14 +231,17 @@ impl Peer {
             metadata: json!({}),
             response: Vec::new(),
             expires_in: 3600,
+            keeps_access: false,
             initialize: None,
             refresh: None,
             grace: None,
             token: json!({}),
             delay: Duration::ZERO,
             device: None,
+            refusal: StatusCode::BAD_REQUEST,
             granted: None,
             resource_metadata: json!({}),
+            resource_type: "application/json",
             token_type: "Bearer",
             nonce: None,
             nonce_is_always_old: false,
@@ -349,7 +358,7 @@ fn resource_document(shared: &Shared, resource: Option<String>) -> Response {
             for (name, value) in script.resource_metadata.as_object().into_iter().flatten() {
                 metadata[name] = value.clone();
             }
-            Json(metadata).into_response()
+            ([(header::CONTENT_TYPE, script.resource_type)], metadata.to_string()).into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -488,7 +497,7 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
         .filter(|list| is_device && !list.is_empty())
         .map(|l| l.remove(0));
     if let Some(error) = unready {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
+        return (script.refusal, Json(json!({"error": error}))).into_response();
     }
     // Rotation: each refresh token and each code is good for one use.
     let mut used = String::new();
@@ -502,7 +511,7 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
         lock(&shared.codes).remove(&get(if is_device { "device_code" } else { "code" }))
     };
     let Some(scope) = scope else {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
+        return (script.refusal, Json(json!({"error": "invalid_grant"}))).into_response();
     };
     let scope = script.granted.unwrap_or(scope);
     let (access, refresh) = (random(), random());
@@ -549,12 +558,16 @@ async fn register(State(shared): S, Json(body): Json<Value>) -> Response {
     (StatusCode::CREATED, Json(answer)).into_response()
 }
 
-async fn revoke(State(shared): S, Form(form): Form<HashMap<String, String>>) -> StatusCode {
+async fn revoke(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
     let token = form.get("token").cloned().unwrap_or_default();
+    if lock(&shared.script).keeps_access && lock(&shared.access).contains_key(&token) {
+        let refusal = json!({"error": "unsupported_token_type"});
+        return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
+    }
     lock(&shared.access).remove(&token);
     lock(&shared.refresh).remove(&token);
     lock(&shared.seen).revoked.push(token);
-    StatusCode::OK
+    StatusCode::OK.into_response()
 }
 
 /// The answer to a request without a good token, or with too weak a one.

@@ -43,6 +43,11 @@ impl Measured {
         self.checks.iter().filter(|check| check.status == status).count()
     }
 
+    /// Something was checked, nothing failed, and the program ended well.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.content && self.count(Status::Success) > 0 && self.count(Status::Failure) == 0
+    }
+
     /// The checks that did not pass, as lines for a person.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut lines: Vec<String> = self

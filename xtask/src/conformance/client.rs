@@ -1,6 +1,6 @@
 //! The client before the official suite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -11,12 +11,16 @@ use clap::{Args, ValueEnum};
 
 use super::baseline::Baseline;
 use super::checks::Measured;
+use super::suite::Run;
 use super::{judge, suite};
 use crate::step::Tally;
 use crate::{place, process};
 
 /// The name of the baseline file.
 const PART: &str = "client";
+
+/// The revisions for which the suite keeps a list of what a client must pass.
+const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
 /// Scenarios that run at the same time. The servers in them are small; so is the machine.
 const AT_ONCE: usize = 2;
@@ -26,14 +30,18 @@ const AT_ONCE: usize = 2;
 Examples:
   cargo xtask conformance client
   cargo xtask conformance client --suite auth --release
+  cargo xtask conformance client --requirements 2026-07-28
   cargo xtask conformance client --scenario auth/basic-cimd
   cargo xtask conformance client --bless       take the result as the new baseline")]
 pub(crate) struct Options {
-    /// The suites to run [default: all of them]
+    /// The suites to run [default: all of them, and all requirements]
     #[arg(long, value_enum)]
     suite: Vec<Suite>,
+    /// What the suite requires of clients of these revisions
+    #[arg(long, value_name = "REVISION", value_parser = REVISIONS)]
+    requirements: Vec<String>,
     /// Run these scenarios only
-    #[arg(long, conflicts_with = "suite", value_name = "NAME")]
+    #[arg(long, conflicts_with_all = ["suite", "requirements"], value_name = "NAME")]
     scenario: Vec<String>,
     /// Build and run the optimised client
     #[arg(long)]
@@ -69,6 +77,13 @@ impl Suite {
     }
 }
 
+impl Options {
+    /// Nothing is singled out.
+    fn is_everything(&self) -> bool {
+        self.suite.is_empty() && self.requirements.is_empty() && self.scenario.is_empty()
+    }
+}
+
 /// `cargo xtask conformance client`.
 pub(crate) fn build_and_run(options: &Options, tally: &mut Tally) -> Result<()> {
     let mut build = process::cargo();
@@ -86,15 +101,16 @@ pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
     if !program.exists() {
         bail!("{} is not built", program.display());
     }
-    let scenarios = chosen(options)?;
+    let chosen = chosen(options)?;
     let folder = results()?;
-    let measured = measure(&scenarios.keys().cloned().collect::<Vec<_>>(), &program, &folder)?;
+    let measured = measure(&chosen.keys().cloned().collect::<Vec<_>>(), &program, &folder)?;
 
     if options.bless {
         let mut baseline =
             Baseline::read(PART).unwrap_or(Baseline { suite: String::new(), scenarios: BTreeMap::new() });
-        let always = |name: &str| scenarios.get(name) == Some(&Some(Suite::Auth));
-        baseline.bless(&suite::version()?, &measured, always);
+        let must: BTreeSet<String> =
+            chosen.iter().filter(|(_, must)| **must).map(|(run, _)| run.name()).collect();
+        baseline.bless(&suite::version()?, &measured, |name| must.contains(name));
         baseline.write(PART)?;
     }
     let baseline = Baseline::read(PART)?;
@@ -106,28 +122,45 @@ pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
         );
     }
     anstream::println!("what each program printed: {}", folder.display());
-    judge::judge(&measured, &baseline, tally)?;
-    if options.suite.is_empty() && options.scenario.is_empty() {
+    let verdict = judge::judge(&measured, &baseline, tally);
+    let revisions: BTreeSet<&str> = chosen.keys().filter_map(|run| run.revision.as_deref()).collect();
+    for revision in revisions {
+        anstream::println!("{}", score(revision, &measured));
+    }
+    verdict?;
+    if options.is_everything() {
         judge::all_there(&measured, &baseline)?;
     }
     Ok(())
 }
 
-/// The scenarios to run, each with the first suite that names it.
-fn chosen(options: &Options) -> Result<BTreeMap<String, Option<Suite>>> {
-    let mut scenarios = BTreeMap::new();
+/// How many of the scenarios that the suite requires of a revision passed whole.
+fn score(revision: &str, measured: &[Measured]) -> String {
+    let at = format!(" @ {revision}");
+    let required: Vec<_> = measured.iter().filter(|one| one.scenario.ends_with(&at)).collect();
+    let passed = required.iter().filter(|one| one.is_passed()).count();
+    format!("requirements {revision}: {passed}/{}", required.len())
+}
+
+/// What to run, and whether it has to pass in any case.
+fn chosen(options: &Options) -> Result<BTreeMap<Run, bool>> {
+    let mut chosen = BTreeMap::new();
     for scenario in &options.scenario {
-        scenarios.insert(scenario.clone(), None);
+        chosen.insert(Run { scenario: scenario.clone(), revision: None }, false);
     }
-    if options.scenario.is_empty() {
-        let suites = if options.suite.is_empty() { Suite::DEFAULT.to_vec() } else { options.suite.clone() };
-        for suite in suites {
-            for scenario in suite::scenarios(suite.name())? {
-                scenarios.entry(scenario).or_insert(Some(suite));
-            }
+    let suites = if options.is_everything() { Suite::DEFAULT.to_vec() } else { options.suite.clone() };
+    for suite in suites {
+        for scenario in suite::scenarios(suite.name())? {
+            *chosen.entry(Run { scenario, revision: None }).or_default() |= suite == Suite::Auth;
         }
     }
-    Ok(scenarios)
+    let all = REVISIONS.map(str::to_owned).to_vec();
+    for revision in if options.is_everything() { &all } else { &options.requirements } {
+        for scenario in suite::required(revision)? {
+            chosen.insert(Run { scenario, revision: Some(revision.clone()) }, true);
+        }
+    }
+    Ok(chosen)
 }
 
 /// An empty folder for what the suite writes.
@@ -141,13 +174,13 @@ fn results() -> Result<PathBuf> {
 }
 
 /// Runs the scenarios, a few at a time. The result is in the order of the names.
-fn measure(scenarios: &[String], program: &Path, folder: &Path) -> Result<Vec<Measured>> {
-    let waiting = Mutex::new(scenarios.iter());
+fn measure(runs: &[Run], program: &Path, folder: &Path) -> Result<Vec<Measured>> {
+    let waiting = Mutex::new(runs.iter());
     let next = || waiting.lock().ok()?.next();
     let work = || -> Result<Vec<Measured>> {
         let mut done = Vec::new();
-        while let Some(scenario) = next() {
-            done.push(suite::client_scenario(scenario, program, folder)?);
+        while let Some(run) = next() {
+            done.push(suite::client_scenario(run, program, folder)?);
         }
         Ok(done)
     };

@@ -45,6 +45,26 @@ pub(crate) fn scenarios(suite: &str) -> Result<Vec<String>> {
     Ok(scenarios)
 }
 
+/// The client scenarios that the suite itself requires of a revision.
+pub(crate) fn required(revision: &str) -> Result<Vec<String>> {
+    let output = command()?
+        .args(["list", "--requirements", revision])
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start the conformance suite")?;
+    let scenarios = client_names(&String::from_utf8_lossy(&output.stdout));
+    if scenarios.is_empty() {
+        bail!("the conformance suite requires nothing of a client of {revision}");
+    }
+    Ok(scenarios)
+}
+
+/// Reads the lines `  - auth/basic-cimd` under the title of the client's part, up to the empty line.
+fn client_names(output: &str) -> Vec<String> {
+    let lines = output.lines().skip_while(|line| !line.starts_with("Client scenarios")).skip(1);
+    lines.map_while(|line| line.strip_prefix("  - ")).map(str::to_owned).collect()
+}
+
 /// Reads the lines `✗ auth/basic-cimd: 0 passed, 5 failed` of a suite's summary.
 fn summary_names(output: &str) -> Vec<String> {
     output
@@ -55,27 +75,57 @@ fn summary_names(output: &str) -> Vec<String> {
         .collect()
 }
 
+/// A scenario, and the revision to speak in it where one is required.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Run {
+    pub(crate) scenario: String,
+    pub(crate) revision: Option<String>,
+}
+
+impl Run {
+    /// What the run is called in the baseline.
+    pub(crate) fn name(&self) -> String {
+        let at = self.revision.as_ref().map(|revision| format!(" @ {revision}"));
+        format!("{}{}", self.scenario, at.unwrap_or_default())
+    }
+}
+
 /// Runs one client scenario. How the program ended counts too: by itself, the suite then fails.
-pub(crate) fn client_scenario(scenario: &str, program: &Path, folder: &Path) -> Result<Measured> {
-    let folder = folder.join(scenario);
+pub(crate) fn client_scenario(run: &Run, program: &Path, folder: &Path) -> Result<Measured> {
+    let folder = folder.join(run.revision.as_deref().unwrap_or("suites")).join(&run.scenario);
     fs::create_dir_all(&folder)?;
     // The suite hands the command to a shell.
     let program = format!("'{}'", program.display());
     let log = File::create(folder.join("suite.txt"))?;
-    let status = command()?
-        .args(["client", "--scenario", scenario, "--timeout", "30000", "--command", &program, "--output-dir"])
+    let mut command = command()?;
+    command.args(["client", "--scenario", &run.scenario, "--timeout", "30000", "--command", &program]);
+    if let Some(revision) = &run.revision {
+        // As the suite's own `--requirements` runs it: the set decides, not the scenario.
+        command.args(["--spec-version", revision, "--force"]);
+    }
+    let status = command
+        .arg("--output-dir")
         .arg(&folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
         .status()
         .context("cannot start the conformance suite")?;
-    Ok(Measured { scenario: scenario.to_owned(), checks: checks::read(&folder)?, content: status.success() })
+    Ok(Measured { scenario: run.name(), checks: checks::read(&folder)?, content: status.success() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_a_requirement_set_are_those_of_the_client() {
+        let output = "Required for 2025-11-25 (3 scenarios, frozen):\n\nServer scenarios (test against a server):\n  - ping\n\n\
+            Client scenarios (test against a client):\n  - initialize\n  - auth/one\n\n\
+            Run and reported, but never scored:\n  extension (1):\n    - auth/two [client]\n";
+        assert_eq!(client_names(output), ["initialize", "auth/one"]);
+        assert!(client_names("Invalid requirements revision").is_empty());
+    }
 
     #[test]
     fn the_names_of_a_suite_are_read_from_its_summary() {

@@ -45,6 +45,7 @@ pub(crate) async fn authorize(
     let state = Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
     let redirect_uri = login.redirect_uri().to_owned();
     let challenge = verifier.challenge();
+    let needs_consent = scope.is_some_and(|scope| scope::needs_consent(scope, server.metadata()));
     let scope = scope.map(ScopeSet::to_string);
     let mut parameters = vec![
         ("response_type", "code"),
@@ -57,6 +58,7 @@ pub(crate) async fn authorize(
         ("resource", resource),
     ];
     parameters.extend(scope.as_deref().map(|scope| ("scope", scope)));
+    parameters.extend(needs_consent.then_some(("prompt", "consent")));
     requester.drop_unwanted(&mut parameters);
     for (name, value) in &requester.profile().authorization_parameters {
         if !parameters.iter().any(|(known, _)| known == name) {

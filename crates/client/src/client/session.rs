@@ -1,6 +1,6 @@
 //! Logging in and out on purpose, and the token for scripts.
 
-use hallpass_protocol::{secret::Secret, time::Timestamp};
+use hallpass_protocol::{oauth_error::OAuthError, secret::Secret, time::Timestamp};
 use http::{HeaderValue, StatusCode, header};
 use reqwest::Method;
 
@@ -14,6 +14,9 @@ use crate::{
     mode::Mode,
     store::Account,
 };
+
+/// RFC 7009 §2.2.1.
+const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
 
 /// What a login on purpose came to.
 #[derive(Clone, Debug)]
@@ -38,7 +41,9 @@ pub struct LoggedOut {
 pub enum Revocation {
     /// They are of no use to anyone any more.
     Done,
-    /// The server has no revocation endpoint: a copy of the tokens works until they end.
+    /// The refresh token is; the server revokes no access tokens (RFC 7009 §2.2.1), so that one works until it ends.
+    RefreshTokenOnly,
+    /// The server has no revocation endpoint, or not for such tokens: a copy of them works until they end.
     NotOffered,
     /// The server could not be reached, or refused.
     Failed(Error),
@@ -149,31 +154,39 @@ impl Client {
     /// the access token itself.
     async fn revoke(&self, account: &Account) -> Revocation {
         let Some(endpoint) = &account.revocation_endpoint else { return Revocation::NotOffered };
-        let refresh = account.refresh_token.as_ref().map(|token| (token, "refresh_token"));
-        for (token, hint) in refresh.into_iter().chain([(&account.access_token, "access_token")]) {
-            if let Err(error) = self.revoke_one(account, endpoint, token, hint).await {
-                return Revocation::Failed(error);
-            }
+        let refresh = match &account.refresh_token {
+            Some(token) => self.revoke_one(account, endpoint, token, "refresh_token").await,
+            None => Ok(false),
+        };
+        let access = self.revoke_one(account, endpoint, &account.access_token, "access_token").await;
+        match (refresh, access) {
+            (Err(error), _) | (_, Err(error)) => Revocation::Failed(error),
+            (_, Ok(true)) => Revocation::Done,
+            (Ok(true), Ok(false)) => Revocation::RefreshTokenOnly,
+            (Ok(false), Ok(false)) => Revocation::NotOffered,
         }
-        Revocation::Done
     }
 
+    /// Whether the server revokes tokens of that kind, and so this one.
     async fn revoke_one(
         &self,
         account: &Account,
         endpoint: &str,
         token: &Secret,
         hint: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let parameters = [("token", token.expose()), ("token_type_hint", hint)];
         let requester = self.inner.requester(&account.client, &account.key.issuer, None, Binding::None);
         let answer = requester.post(Step::Revoke, endpoint, &parameters).await?;
         if let Some(error) = fetched::redirected(Step::Revoke, endpoint, &answer) {
             return Err(error);
         }
-        match answer.status.is_success() {
-            true => Ok(()),
-            false => Err(fetched::transient(Step::Revoke, endpoint, &answer)),
+        if answer.status.is_success() {
+            return Ok(true);
+        }
+        match serde_json::from_slice::<OAuthError>(&answer.body) {
+            Ok(refusal) if refusal.error.to_string() == UNSUPPORTED_TOKEN_TYPE => Ok(false),
+            _ => Err(fetched::transient(Step::Revoke, endpoint, &answer)),
         }
     }
 }

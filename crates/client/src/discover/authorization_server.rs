@@ -54,14 +54,21 @@ impl AuthorizationServer {
     }
 
     /// RFC 8414 §3.3, and OpenID Connect Discovery §4.3: identical, character for character. A named profile
-    /// may tolerate the slash of the root; the server's own spelling then is its name.
+    /// may tolerate the slash of the root; the server's own spelling then is its name. It may also know what else
+    /// the metadata says.
     fn verified(
-        metadata: AuthorizationServerMetadata,
+        mut metadata: AuthorizationServerMetadata,
         issuer: &Issuer,
         location: &str,
         profile: &Profile,
     ) -> Result<Self, Error> {
         let says_s256 = !profile.s256;
+        if profile.closed_registration {
+            metadata.registration_endpoint = None;
+        }
+        if profile.metadata_issuers.contains(&metadata.issuer) {
+            return Ok(Self { issuer: issuer.clone(), metadata, says_s256 });
+        }
         if metadata.issuer != issuer.as_str() && profile.same_issuer(&metadata.issuer, issuer.as_str()) {
             return Ok(Self { issuer: parse(&metadata.issuer)?, metadata, says_s256 });
         }

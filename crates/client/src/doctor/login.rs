@@ -210,9 +210,12 @@ fn call(experience: &Experience) -> Option<Judgement> {
 fn revocation(experience: &Experience) -> Option<Judgement> {
     match experience.revocation.as_ref()? {
         Revocation::Done => ok("revoked"),
-        Revocation::NotOffered => {
-            warning("no revocation endpoint", "offer one: a lost token works until it ends otherwise")
-        }
+        // RFC 7009 §2 asks for refresh tokens, and only recommends access tokens.
+        Revocation::RefreshTokenOnly => ok("the refresh token; access tokens work until they end"),
+        Revocation::NotOffered => warning(
+            "no revocation endpoint for these tokens",
+            "offer one: a lost token works until it ends otherwise",
+        ),
         Revocation::Failed(error) => fault(error.to_string(), "let clients revoke their own tokens"),
     }
 }

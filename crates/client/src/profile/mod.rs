@@ -24,6 +24,11 @@ pub struct Profile {
     pub authorization_parameters: BTreeMap<String, String>,
     /// Takes an issuer with and without the slash of its root for the same. RFC 8414 §3.3 does not.
     pub root_slash: bool,
+    /// Issuers that the provider's metadata may name in place of the one that was asked for. RFC 8414 §3.3 allows
+    /// none. The one that was asked for stays the name that credentials are bound to.
+    pub metadata_issuers: Vec<String>,
+    /// The registration endpoint in the metadata is not for everybody: no client tries it.
+    pub closed_registration: bool,
     /// S256 is supported although the metadata does not say so.
     pub s256: bool,
     /// Sends the ID token where an access token belongs.
@@ -131,6 +136,10 @@ mod tests {
             ("https://github.com/login/oauth", "github"),
             ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab", "cognito"),
             ("https://dev-1.okta.com/oauth2/default", "okta"),
+            ("https://login.microsoftonline.com/organizations/v2.0", "entra"),
+            ("https://mcp.slack.com", "slack"),
+            ("https://attacker.slack.com", ""),
+            ("https://sso.example.com/auth/realms/staff", "keycloak"),
             ("https://tenant.eu.auth0.com/", "auth0"),
             ("https://sso.example.com/realms/staff", "keycloak"),
             ("https://example.com", ""),

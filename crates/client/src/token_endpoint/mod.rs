@@ -111,6 +111,10 @@ impl Requester<'_> {
             });
         }
         serde_json::from_slice(&answer.body).map_err(|_| {
+            // GitHub refuses with 200.
+            if let Ok(refusal) = serde_json::from_slice::<OAuthError>(&answer.body) {
+                return TokenError::Refused(refusal);
+            }
             let label = fetched::labelled(&answer);
             let rule = Rule::Malformed(format!("the answer, {label}, is no token response (RFC 6749 §5.1)"));
             misconfigured(step, endpoint, rule)

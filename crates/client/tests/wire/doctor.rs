@@ -40,7 +40,16 @@ async fn a_sound_server_has_no_fault() {
         assert_eq!(verdict(&report, check), Some(Verdict::Ok), "{check}");
     }
     // What the peer leaves out, clients in the field stumble over.
-    for check in ["resource.root_form", "token.garbage", "scopes.three_places", "browser.preflight"] {
+    for check in [
+        "resource.root_form",
+        "token.garbage",
+        "scopes.three_places",
+        "browser.preflight",
+        "browser.expose",
+        "browser.resource_metadata",
+        "browser.server_metadata",
+        "browser.token_endpoint",
+    ] {
         assert_eq!(verdict(&report, check), Some(Verdict::Warning), "{check}");
     }
     assert!(report.findings.iter().all(|f| (f.verdict == Verdict::Ok) == f.change.is_none()));
@@ -69,6 +78,8 @@ const BROKEN: &[Break] = &[
     ("server.https", |s| s.metadata = json!({"token_endpoint": "http://as.example/token"})),
     ("server.grants", |s| s.metadata = json!({"grant_types_supported": ["implicit"]})),
     ("server.keys", |s| s.metadata = json!({"jwks_uri": "https://127.0.0.1:1/jwks"})),
+    ("resource.bearer_methods", |s| s.resource_metadata = json!({"bearer_methods_supported": ["body"]})),
+    ("resource.scope_names", |s| s.resource_metadata = json!({"scopes_supported": ["two words"]})),
 ];
 
 #[tokio::test]
@@ -89,6 +100,17 @@ async fn what_only_some_clients_stumble_over_is_a_warning() {
         ("server.registration", |s| s.metadata = json!({"registration_endpoint": null})),
         ("server.public_clients", |s| s.metadata = json!({"token_endpoint_auth_methods_supported": null})),
         ("scopes.agree", |s| s.metadata = json!({"scopes_supported": ["other"]})),
+        ("server.cimd", |s| s.metadata = json!({"client_id_metadata_document_supported": null})),
+        ("server.iss", |s| {
+            s.metadata = json!({"authorization_response_iss_parameter_supported": null});
+        }),
+        ("first_revision.origin", |s| s.issuer = Some("https://other.example".into())),
+        ("resource.type", |s| s.resource_type = "text/plain"),
+        ("resource.path_form", |s| {
+            s.root_resource = s.resource.take();
+            s.challenge =
+                Some("Bearer resource_metadata=\"{origin}/.well-known/oauth-protected-resource\"".into());
+        }),
     ];
     for (check, change) in warnings {
         let report = examined(change).await;
@@ -133,6 +155,36 @@ async fn a_server_that_takes_any_token_is_a_fault() {
     let report = examine(&client, false).await;
     assert_eq!(verdict(&report, "token.garbage"), Some(Verdict::Fault));
     assert_eq!(verdict(&report, "request.slash"), Some(Verdict::Fault));
+    assert_eq!(verdict(&report, "request.get"), Some(Verdict::Fault));
+    assert_eq!(verdict(&report, "request.head"), Some(Verdict::Warning));
+}
+
+/// {"aud":"https://other.example"}: for another server, and of no use at this one.
+const FOREIGN: &str = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJodHRwczovL290aGVyLmV4YW1wbGUifQ.AA";
+
+/// One thing that is amiss with the login alone, and the check that names it.
+const AMISS: &[(&str, Verdict, fn(&mut Script))] = &[
+    ("login.audience", Verdict::Warning, |s| s.token = json!({"access_token": FOREIGN})),
+    ("login.call", Verdict::Fault, |s| s.token = json!({"access_token": FOREIGN})),
+    ("login.lifetime", Verdict::Warning, |s| s.token = json!({"expires_in": null})),
+    ("login.refresh", Verdict::Warning, |s| s.token = json!({"refresh_token": null})),
+    ("login.refresh", Verdict::Fault, |s| s.refresh = Some((400, json!({"error": "invalid_grant"})))),
+    ("login.revocation", Verdict::Warning, |s| s.metadata = json!({"revocation_endpoint": null})),
+    ("login.revocation", Verdict::Fault, |s| {
+        let nowhere = s.issuer.as_ref().map(|origin| format!("{origin}/nowhere"));
+        s.metadata = json!({"revocation_endpoint": nowhere});
+    }),
+];
+
+#[tokio::test]
+async fn what_is_amiss_with_a_login_is_named() {
+    for (check, expected, change) in AMISS {
+        let (peer, person) = (Peer::start().await, Person::default());
+        peer.script(change);
+        let report = examine(&builder(&peer, &person).build().unwrap(), true).await;
+        assert_eq!(verdict(&report, check), Some(*expected), "{check}: {report:#?}");
+        assert!(!serde_json::to_string(&report).unwrap().contains(FOREIGN), "no secret is in a report");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use hallpass_client::{
     interaction::{Browser, CallbackHost, DeviceOffer, LaunchUrl},
 };
 use hallpass_testkit::authorization_server::Peer;
+use http::StatusCode;
 use tokio::sync::mpsc;
 
 use crate::support::{clock, list};
@@ -67,6 +68,19 @@ async fn a_code_typed_on_another_device_wins_over_a_browser_that_never_returns()
     assert_eq!(seen.grants("authorization_code"), 0);
     assert_eq!(seen.token_requests[0]["resource"], peer.url());
     assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+}
+
+/// GitHub answers 200 to everything; what is in the body counts.
+#[tokio::test]
+async fn a_refusal_with_status_200_is_a_refusal() {
+    let (peer, told) = (Peer::start().await, Told::default());
+    peer.script(|script| {
+        script.device = Some(vec!["authorization_pending"]);
+        script.refusal = StatusCode::OK;
+    });
+    let client = client(&peer, told.browser().device(DeviceOffer::Always));
+    assert!(matches!(client.login().await.unwrap(), Login::Done(_)));
+    assert_eq!(peer.seen().grants("urn:ietf:params:oauth:grant-type:device_code"), 2);
 }
 
 #[tokio::test]

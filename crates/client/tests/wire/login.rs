@@ -190,6 +190,23 @@ async fn logout_revokes_and_forgets() {
     assert!(matches!(client.token().await, Err(Error::LoginNeeded { .. })));
 }
 
+/// oidc-provider: JWTs cannot be called back, and it says so.
+#[tokio::test]
+async fn a_server_that_revokes_no_access_tokens_has_revoked_the_login_all_the_same() {
+    for (refresh_token, expected) in [(json!("kept"), "RefreshTokenOnly"), (json!(null), "NotOffered")] {
+        let (peer, person) = (Peer::start().await, Person::default());
+        peer.script(|script| {
+            script.keeps_access = true;
+            script.token = json!({"refresh_token": refresh_token});
+        });
+        let client = builder(&peer, &person).build().unwrap();
+        client.login().await.unwrap();
+        let ended = client.logout().await.unwrap();
+        assert_eq!(format!("{:?}", ended[0].revocation), expected);
+        assert!(matches!(client.token().await, Err(Error::LoginNeeded { .. })), "forgotten in any case");
+    }
+}
+
 #[tokio::test]
 async fn a_second_login_uses_the_registration_again() {
     let (peer, person) = (Peer::start().await, Person::default());

@@ -1,6 +1,6 @@
 //! Providers that differ, as data; and the choice of an authorization server.
 
-use hallpass_client::{Client, Endpoints, Error, Profile, Rule};
+use hallpass_client::{Client, Endpoints, Error, Login, Profile, Rule};
 use hallpass_protocol::issuer::Issuer;
 use hallpass_testkit::authorization_server::Peer;
 use serde_json::json;
@@ -62,6 +62,48 @@ async fn the_slash_of_an_issuers_root_is_tolerated_by_a_profile_alone() {
     assert!(matches!(error, Error::Misconfigured { rule: Rule::IssuerMismatch { .. }, .. }), "{error}");
     let tolerant = with(&peer, Profile { root_slash: true, ..Profile::default() });
     assert_eq!(tolerant.send(list(&tolerant)).await.unwrap().status(), 200);
+}
+
+/// Entra's `organizations`, and Slack's two names.
+#[tokio::test]
+async fn another_issuer_in_the_metadata_is_taken_where_a_profile_knows_it() {
+    let peer = Peer::start().await;
+    let template = "https://login.example/{tenantid}/v2.0";
+    peer.script(|script| script.issuer = Some(template.to_owned()));
+    for known in [vec![], vec!["https://other.example".to_owned()]] {
+        let strict = with(&peer, Profile { metadata_issuers: known, ..Profile::default() });
+        let error = strict.send(list(&strict)).await.unwrap_err();
+        assert!(matches!(error, Error::Misconfigured { rule: Rule::IssuerMismatch { .. }, .. }), "{error}");
+    }
+    let knowing = with(&peer, Profile { metadata_issuers: vec![template.to_owned()], ..Profile::default() });
+    let Login::Done(account) = knowing.login().await.unwrap() else { panic!("a login was asked for") };
+    assert_eq!(account.issuer, peer.origin, "bound to the name that was asked for");
+}
+
+/// Okta: the endpoint is there, and refuses everybody but administrators.
+#[tokio::test]
+async fn a_registration_endpoint_that_is_closed_is_not_tried() {
+    let peer = Peer::start().await;
+    let client = with(&peer, Profile { closed_registration: true, ..Profile::default() });
+    let error = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(error, Error::Misconfigured { rule: Rule::NoClientId { .. }, .. }), "{error}");
+    assert!(peer.seen().registrations.is_empty());
+}
+
+/// OpenID Connect Core §11: a provider ignores `offline_access` without it. Others are not asked for consent again.
+#[tokio::test]
+async fn an_openid_provider_is_asked_for_consent_to_offline_access() {
+    let peer = Peer::start().await;
+    for (supported, expected) in [
+        (json!(["openid", "offline_access", "read"]), Some("consent")),
+        (json!(["offline_access", "read"]), None),
+        (json!(["openid", "read"]), None),
+    ] {
+        peer.script(|script| script.metadata = json!({"scopes_supported": supported}));
+        builder(&peer, &Person::default()).build().unwrap().login().await.unwrap();
+        let asked = peer.seen().authorizations.last().unwrap().get("prompt").cloned();
+        assert_eq!(asked.as_deref(), expected, "{supported}");
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ pub(crate) async fn run(remote: Remote, place: &Place) -> Result<(), Failure> {
             Revocation::Done => {
                 anstream::println!("Logged out of {server}; {issuer} has revoked the tokens.")
             }
+            Revocation::RefreshTokenOnly => anstream::println!(
+                "Logged out of {server}; {issuer} has revoked the refresh token. It revokes no access tokens: a copy of the last one works until it ends."
+            ),
             Revocation::NotOffered => anstream::println!(
                 "Logged out of {server}. {issuer} offers no revocation: a copy of the tokens works until they end."
             ),

@@ -43,6 +43,18 @@ async fn a_fault_is_named_and_is_an_exit_code() {
     assert!(broken[0]["change"].is_string());
 }
 
+/// Programs read it: names, members and their order stay.
+#[tokio::test]
+async fn the_json_of_a_report_is_stable() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|script| script.metadata = json!({"code_challenge_methods_supported": ["plain"]}));
+    let url = peer.url();
+    let output =
+        tokio::task::spawn_blocking(move || run(data.path(), &["doctor", &url, "--json"])).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap().replace(&peer.origin, "http://server.example");
+    insta::assert_snapshot!("doctor_json", text);
+}
+
 /// Warnings do not fail a build; one revision can be looked at alone.
 #[tokio::test]
 async fn one_revision_is_judged_alone() {
