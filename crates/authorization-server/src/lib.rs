@@ -56,7 +56,7 @@ mod settings;
 mod store;
 
 pub use clients::{AddClientError, Clients, NewClient, RegisteredClient};
-pub use keys::{KeyHandle, MasterKey, MasterKeyError};
+pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::browser::Cookies;
 use crate::clients::{Clients, DocumentCache};
-use crate::keys::{KeyHandle, KeyRing};
+use crate::keys::{KeyHandle, KeyRing, SigningKeys};
 use crate::login::{Passwords, Users};
 use crate::random::{digest, token};
 use crate::revocations::Revocations;
@@ -63,6 +63,9 @@ pub enum StartError {
         "access tokens may live a day at most, since a revocation is remembered that long; ten minutes is usual"
     )]
     LongAccessTokens,
+    /// A key whose successor would have to be published before the key itself signs.
+    #[error("signing keys have to be rotated less often than they are published ahead of their use")]
+    HastyRotation,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,7 +88,7 @@ impl AuthorizationServer {
     /// Where the settings contradict themselves, and where the store fails.
     pub async fn start(settings: Settings, store: Store, fetcher: Fetcher) -> Result<Self, StartError> {
         check(&settings)?;
-        let keys = KeyRing::load_or_create(&store).await?;
+        let keys = KeyRing::load_or_create(&store, settings.rotation.algorithm).await?;
         let setup_link = new_setup_link(&settings, &store).await?;
         store.save_issuer(settings.issuer.as_str()).await?;
         let inner = Arc::new(Inner {
@@ -131,6 +134,12 @@ impl AuthorizationServer {
         self.0.store.clients()
     }
 
+    /// The signing keys.
+    #[must_use]
+    pub fn signing_keys(&self) -> SigningKeys {
+        self.0.store.signing_keys_in_line()
+    }
+
     /// The one-time link for the first user, if there was none at the start. To be shown to the operator.
     #[must_use]
     pub fn setup_link(&self) -> Option<Url> {
@@ -144,6 +153,7 @@ impl AuthorizationServer {
     /// Where the store fails.
     pub async fn keep_house(&self) -> Result<u64, StoreError> {
         self.0.store.read_all_revocations().await?;
+        self.0.keep_keys().await?;
         self.0.store.sweep().await
     }
 }
@@ -160,6 +170,12 @@ impl Store {
     pub fn clients(&self) -> Clients {
         Clients::new(self.clone())
     }
+
+    /// The signing keys.
+    #[must_use]
+    pub fn signing_keys_in_line(&self) -> SigningKeys {
+        SigningKeys::new(self.clone())
+    }
 }
 
 impl Inner {
@@ -172,6 +188,24 @@ impl Inner {
     /// The path of a page, for browsers: whatever host they came by, they stay there.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.base())
+    }
+
+    /// Makes and removes signing keys when it is time.
+    async fn keep_keys(&self) -> Result<(), StoreError> {
+        self.store.signing_keys_in_line().keep(&self.settings.rotation).await?;
+        self.keys.follow(&self.store).await
+    }
+
+    /// What has to be known within a second: what other processes revoked, and which keys there are.
+    async fn follow(&self) -> Result<(), StoreError> {
+        self.store.read_new_revocations().await?;
+        self.keys.follow(&self.store).await
+    }
+
+    async fn keep(&self) -> Result<(), StoreError> {
+        self.store.read_all_revocations().await?;
+        self.keep_keys().await?;
+        self.store.sweep().await.map(drop)
     }
 
     /// The issuer's own path, without a slash at the end.
@@ -199,6 +233,9 @@ fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.lifetimes.access_token > LONGEST_ACCESS_TOKEN {
         return Err(StartError::LongAccessTokens);
     }
+    if settings.rotation.every <= settings.rotation.ahead {
+        return Err(StartError::HastyRotation);
+    }
     Ok(())
 }
 
@@ -222,11 +259,8 @@ async fn housekeeping(server: Weak<Inner>) {
         let Some(server) = server.upgrade() else { return };
         round = round.wrapping_add(1);
         let kept = match round.is_multiple_of(SWEEP_EVERY_ROUNDS) {
-            true => match server.store.read_all_revocations().await {
-                Ok(()) => server.store.sweep().await.map(drop),
-                failed => failed,
-            },
-            false => server.store.read_new_revocations().await,
+            true => server.keep().await,
+            false => server.follow().await,
         };
         if let Err(error) = kept {
             tracing::warn!(%error, "housekeeping failed; it is tried again");

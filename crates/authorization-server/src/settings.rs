@@ -6,6 +6,8 @@ use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 
+use crate::keys::Rotation;
+
 /// The settings of one authorization server.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -15,6 +17,8 @@ pub struct Settings {
     pub resources: Vec<Resource>,
     /// How long things live.
     pub lifetimes: Lifetimes,
+    /// Which keys sign access tokens, and for how long.
+    pub rotation: Rotation,
     /// Whether clients may register themselves (RFC 7591).
     pub registration: RegistrationPolicy,
     /// Whether the address at the other end of a connection is the person's own, so that it may be counted. False where
@@ -31,6 +35,7 @@ impl Settings {
             issuer,
             resources,
             lifetimes: Lifetimes::default(),
+            rotation: Rotation::default(),
             registration: RegistrationPolicy::default(),
             count_addresses: true,
         }

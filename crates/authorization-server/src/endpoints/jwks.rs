@@ -8,5 +8,5 @@ use http::header::CACHE_CONTROL;
 use super::Server;
 
 pub(super) async fn get(State(server): State<Server>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=300")], Json(server.keys.published().clone()))
+    ([(CACHE_CONTROL, "public, max-age=300")], Json(server.keys.published()))
 }

@@ -30,7 +30,8 @@ fn answer(server: &Server, openid: bool) -> Response {
     if openid {
         // OpenID Connect Discovery §3 requires both, and parsers insist. No ID token is issued: `openid` is no scope here.
         metadata.subject_types_supported = Some(vec!["public".to_owned()]);
-        metadata.id_token_signing_alg_values_supported = Some(vec!["ES256".to_owned()]);
+        metadata.id_token_signing_alg_values_supported =
+            Some(server.keys.algorithms().iter().map(ToString::to_string).collect());
     }
     ([(CACHE_CONTROL, "public, max-age=300")], Json(metadata)).into_response()
 }

@@ -43,7 +43,7 @@ pub(super) fn respond(
         scope: Some(scope),
         other: serde_json::Map::new(),
     };
-    let token = server.keys.signing().sign(AccessTokenClaims::TYP, &claims)?;
+    let token = server.keys.signing(now)?.sign(AccessTokenClaims::TYP, &claims)?;
     Ok(TokenResponse {
         expires_in: Some(lifetime.as_secs()),
         refresh_token,

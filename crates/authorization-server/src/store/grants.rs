@@ -98,6 +98,6 @@ impl Store {
 }
 
 /// When the last access token is dead that was alive at this time.
-pub(super) fn revocation_ends(revoked_at: Timestamp) -> Timestamp {
+pub(crate) fn revocation_ends(revoked_at: Timestamp) -> Timestamp {
     revoked_at.after(LONGEST_ACCESS_TOKEN).after(LEEWAY)
 }

@@ -12,8 +12,6 @@ use super::{Result, Store};
 pub(crate) enum Turn {
     /// Counts registrations and adds one.
     Registration = 1,
-    /// Looks which signing keys there are and adds or retires one.
-    SigningKeys = 2,
     /// Looks that there is no user, and makes the first.
     FirstUser = 3,
     /// Ends many grants: two of these at once could wait for each other in a ring.

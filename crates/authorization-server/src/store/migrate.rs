@@ -12,6 +12,7 @@ pub(super) fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         step(1, "first light", include_str!("migrations/0001_first_light.sql")),
         step(2, "strangers", include_str!("migrations/0002_strangers.sql")),
+        step(10, "key rotation", include_str!("migrations/0010_key_rotation.sql")),
         step(20, "people", include_str!("migrations/0020_people.sql")),
     ])
 }

@@ -45,10 +45,11 @@ pub use connect::{DatabaseUrl, DatabaseUrlError};
 pub(crate) use consents::Consent;
 use database::Database;
 pub(crate) use database::Transaction;
-pub(crate) use grants::{GrantRow, LONGEST_ACCESS_TOKEN};
+pub(crate) use grants::{GrantRow, LONGEST_ACCESS_TOKEN, revocation_ends};
 pub(crate) use login_failures::Attempt;
 pub(crate) use refresh_tokens::RefreshTokenRow;
 pub(crate) use sessions::SessionRow;
+pub(crate) use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use users::User;
 pub(crate) use users::UserRow;
 

@@ -2,6 +2,7 @@
 //!
 //! A value is judged while it is read, so that a wrong one is reported with its line and column.
 
+mod authorization_server;
 mod duration;
 mod file;
 mod listen;
@@ -10,11 +11,10 @@ mod rules;
 mod schema;
 mod source;
 
+pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use file::read;
 pub(crate) use listen::ListenAddress;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};
-pub(crate) use schema::{
-    AuthorizationServer, Config, EndpointPath, Listing, Registration, Server, WithoutRule,
-};
+pub(crate) use schema::{Config, EndpointPath, Listing, Server, WithoutRule};
 pub(crate) use source::Source;

@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::duration::Span;
-use super::{ListenAddress, PublicUrl, Rules, Source};
+use super::{AuthorizationServer, ListenAddress, PublicUrl, Rules, Source};
 
 /// The configuration of `hallpass serve`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -115,38 +114,6 @@ pub(crate) struct Scope {
     pub(crate) says: Option<String>,
     /// Scopes that it brings with it.
     pub(crate) implies: Vec<String>,
-}
-
-/// The embedded authorization server.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct AuthorizationServer {
-    /// How long an access token is good for. Default: 10 minutes.
-    pub(crate) access_token_lifetime: Span,
-    /// How long an unused refresh token is good for. Default: 30 days.
-    pub(crate) refresh_token_idle: Span,
-    /// Whether clients may register themselves (RFC 7591). Default: `open`.
-    pub(crate) registration: Registration,
-}
-
-impl Default for AuthorizationServer {
-    fn default() -> Self {
-        Self {
-            access_token_lifetime: Span::minutes(10),
-            refresh_token_idle: Span::days(30),
-            registration: Registration::Open,
-        }
-    }
-}
-
-/// Whether clients may register themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Registration {
-    /// Anyone may, within a bound per hour.
-    Open,
-    /// No one may: clients are added by hand, or name themselves by a metadata document.
-    Off,
 }
 
 /// First segments that are the authorization server's own, or everyone's.

@@ -1,5 +1,6 @@
 //! `hallpass serve`.
 
+mod authorization_server;
 mod banner;
 mod listeners;
 pub(crate) mod plan;

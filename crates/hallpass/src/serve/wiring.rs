@@ -3,13 +3,10 @@
 use std::ffi::OsString;
 
 use anyhow::Context;
-use hallpass_authorization_server::{
-    self as authorization_server, AuthorizationServer, RegistrationPolicy, Store,
-};
+use hallpass_authorization_server::{AuthorizationServer, Store};
 use hallpass_gateway::listen::{self, Connections};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
 use hallpass_gateway::{self as gateway, Gateway};
-use hallpass_guarded_fetch::{Fetcher, Policy as FetchPolicy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 use hallpass_resource_server::{
     self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, TrustedIssuer,
@@ -49,7 +46,7 @@ pub(crate) async fn wire(
     let endpoint = format!("{public_url}{}", plan.path.as_str());
     let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
 
-    let authorization_server = start_authorization_server(plan, store, &issuer, &resource).await?;
+    let authorization_server = super::authorization_server::start(plan, store, &issuer, &resource).await?;
     let resource_server =
         ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource));
     let front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
@@ -60,7 +57,7 @@ pub(crate) async fn wire(
 }
 
 /// What people read on the page of consent. Never upstream's address, which is the operator's business.
-fn name(plan: &Plan, resource: &ResourceIdentifier) -> String {
+pub(super) fn name(plan: &Plan, resource: &ResourceIdentifier) -> String {
     plan.name.clone().unwrap_or_else(|| resource.url().authority().to_owned())
 }
 
@@ -69,33 +66,6 @@ fn own_url(listeners: &[TcpListener]) -> Result<PublicUrl, Failure> {
     let listener = listeners.first().context("nothing to listen on")?;
     let port = listener.local_addr()?.port();
     Ok(PublicUrl::loopback(port).map_err(anyhow::Error::msg)?)
-}
-
-async fn start_authorization_server(
-    plan: &Plan,
-    store: Store,
-    issuer: &Issuer,
-    resource: &ResourceIdentifier,
-) -> Result<AuthorizationServer, Failure> {
-    let mut settings = authorization_server::Settings::new(
-        issuer.clone(),
-        vec![authorization_server::Resource {
-            identifier: resource.clone(),
-            name: name(plan, resource),
-            scopes: plan.scopes.described.clone(),
-            default: plan.scopes.policy.login.clone(),
-        }],
-    );
-    settings.lifetimes.access_token = plan.authorization_server.access_token_lifetime.0;
-    settings.lifetimes.refresh_idle = plan.authorization_server.refresh_token_idle.0;
-    if !plan.open_registration() {
-        settings.registration = RegistrationPolicy::Off;
-    }
-    // hallpass ends no TLS itself. Behind an https URL every peer is the proxy that does, and all people share its address.
-    settings.count_addresses = issuer.url().scheme() == "http";
-    // Metadata documents of clients are fetched from the open network alone.
-    let fetcher = Fetcher::new(FetchPolicy::default())?;
-    Ok(AuthorizationServer::start(settings, store, fetcher).await?)
 }
 
 fn resource_settings(

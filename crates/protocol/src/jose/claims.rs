@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Expected, JoseError};
+use super::JoseError;
+use super::unverified::ExpectedClaims;
 use crate::time::Timestamp;
 
 /// 9999-12-31T23:59:59Z. A later time is a mistake or an attempt at a token without an end.
@@ -86,7 +87,7 @@ impl From<Audience> for OneOrMany {
 /// The table of checks, one line for each rule.
 pub(super) fn check_claims(
     claims: &Map<String, Value>,
-    expected: &Expected<'_>,
+    expected: &ExpectedClaims<'_>,
 ) -> Result<Claims, JoseError> {
     let found = Claims {
         issuer: text(claims, "iss")?.ok_or(JoseError::MissingIssuer)?,
@@ -106,31 +107,31 @@ pub(super) fn check_claims(
 }
 
 /// RFC 7519 §4.1.1.
-fn check_issuer(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
-    let same = found.issuer == expected.issuer.as_str();
+fn check_issuer(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
+    let same = found.issuer == expected.issuer;
     if same { Ok(()) } else { Err(JoseError::WrongIssuer) }
 }
 
 /// RFC 7519 §4.1.3.
-fn check_audience(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
+fn check_audience(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
     let ours = expected.audience.iter().any(|name| found.audience.contains(name));
     if ours { Ok(()) } else { Err(JoseError::WrongAudience) }
 }
 
 /// RFC 7519 §4.1.4: refused at that second, not after it.
-fn check_expiry(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
+fn check_expiry(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
     let valid = expected.now < found.expires_at.after(expected.leeway);
     if valid { Ok(()) } else { Err(JoseError::Expired) }
 }
 
 /// RFC 7519 §4.1.5.
-fn check_not_before(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
+fn check_not_before(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
     let begun = found.not_before.is_none_or(|at| at <= expected.now.after(expected.leeway));
     if begun { Ok(()) } else { Err(JoseError::NotYetValid) }
 }
 
 /// RFC 7519 §4.1.6; a token from the future has a clock behind it that cannot be relied on.
-fn check_issued_at(found: &Claims, expected: &Expected<'_>) -> Result<(), JoseError> {
+fn check_issued_at(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
     let past = found.issued_at <= expected.now.after(expected.leeway);
     if past { Ok(()) } else { Err(JoseError::IssuedInFuture) }
 }

@@ -58,6 +58,7 @@ pub use claims::{Audience, Claims};
 pub use error::{JoseError, JwkError};
 pub use jwk::{Jwk, JwkSet, PublicKey};
 pub use signing_key::SigningKey;
+pub(crate) use unverified::ExpectedClaims;
 pub use unverified::{Expected, MAX_JWT_LEN, UnverifiedJwt};
 pub use verified::VerifiedJwt;
 pub use verifying_keys::VerifyingKeys;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyUncompressedBin};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPublicKeyUncompressedBin, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
@@ -43,10 +43,17 @@ impl SigningKey {
     /// # Errors
     /// [`JoseError::PrivateKey`], if the system has no randomness to give.
     pub fn generate_es256() -> Result<Self, JoseError> {
-        let failed = JoseError::PrivateKey(Algorithm::ES256);
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| failed)?;
-        Self::load(None, pkcs8.as_ref(), Algorithm::ES256)
+        Self::generate(Algorithm::ES256)
+    }
+
+    /// A new key for that algorithm, as [`SigningKey::generate_es256`]. RSA keys have 3072 bits (NIST SP 800-57: good
+    /// beyond 2030) and take a noticeable while to be found: not on a thread that others wait for.
+    ///
+    /// # Errors
+    /// [`JoseError::PrivateKey`], if the system has no randomness to give.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, JoseError> {
+        let pkcs8 = new_pkcs8(algorithm).ok_or(JoseError::PrivateKey(algorithm))?;
+        Self::load(None, pkcs8.expose(), algorithm)
     }
 
     /// A key from PKCS#8 (DER), under an id of the caller's choice.
@@ -151,6 +158,22 @@ impl SigningKey {
                 pair.sign(*encoding, &random, message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
+        }
+    }
+}
+
+fn new_pkcs8(algorithm: Algorithm) -> Option<SecretBytes> {
+    let random = SystemRandom::new();
+    match algorithm {
+        Algorithm::ES256 => {
+            let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).ok()?;
+            Some(SecretBytes::new(pkcs8.as_ref()))
+        }
+        Algorithm::EdDSA => Some(SecretBytes::new(Ed25519KeyPair::generate_pkcs8(&random).ok()?.as_ref())),
+        Algorithm::RS256 | Algorithm::PS256 => {
+            let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa3072).ok()?;
+            let pkcs8: Pkcs8V1Der<'static> = pair.as_der().ok()?;
+            Some(SecretBytes::new(pkcs8.as_ref()))
         }
     }
 }

@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::claims::check_claims;
-use super::{Algorithm, JoseError, VerifiedJwt, VerifyingKeys};
+use super::{Algorithm, JoseError, Jwk, JwkSet, VerifiedJwt, VerifyingKeys};
 use crate::issuer::Issuer;
 use crate::json;
 use crate::time::Timestamp;
@@ -22,6 +22,7 @@ pub struct UnverifiedJwt<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
     typ: Option<String>,
+    embedded_key: Option<Value>,
     claims: Map<String, Value>,
 }
 
@@ -40,6 +41,14 @@ pub struct Expected<'a> {
     pub now: Timestamp,
     /// How far clocks may be apart.
     pub leeway: Duration,
+}
+
+/// What the claims must be, where the issuer need not be an authorization server: a client speaks for itself.
+pub(crate) struct ExpectedClaims<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a [&'a str],
+    pub(crate) now: Timestamp,
+    pub(crate) leeway: Duration,
 }
 
 impl<'a> UnverifiedJwt<'a> {
@@ -67,6 +76,7 @@ impl<'a> UnverifiedJwt<'a> {
             algorithm: Algorithm::from_name(&alg).ok_or(JoseError::UnsupportedAlgorithm)?,
             kid: text(&header, "kid")?,
             typ: text(&header, "typ")?,
+            embedded_key: header.get("jwk").cloned(),
             claims: object(claims, JoseError::ClaimsObject)?,
         })
     }
@@ -97,19 +107,54 @@ impl<'a> UnverifiedJwt<'a> {
         &self.claims
     }
 
+    /// Whom the token claims to speak for. Good for finding the keys of a client that is known already, and for
+    /// nothing else.
+    pub fn unverified_subject(&self) -> Option<&str> {
+        self.claim("sub").and_then(Value::as_str)
+    }
+
+    /// A claim that nobody has verified.
+    pub(crate) fn claim(&self, name: &str) -> Option<&Value> {
+        self.claims.get(name)
+    }
+
+    /// The key in the header. It proves possession of itself (RFC 9449 §4.3) and nothing more, so [`Self::verify`]
+    /// never looks at it.
+    pub(crate) fn embedded_key(&self) -> Option<&Value> {
+        self.embedded_key.as_ref()
+    }
+
+    /// Whether the signature is by that key, whatever id the header names.
+    pub(crate) fn check_signature_by(&self, key: &Jwk) -> Result<(), JoseError> {
+        let key = Jwk { kid: None, ..key.clone() };
+        let keys = VerifyingKeys::from_jwk_set(&JwkSet { keys: vec![key] }, &[self.algorithm]);
+        keys.check(None, self.algorithm, self.signed, self.signature)
+    }
+
     /// Checks type, signature and claims, in this order.
     ///
     /// # Errors
     /// One variant of [`JoseError`] for each rule.
     pub fn verify(&self, keys: &VerifyingKeys, expected: &Expected<'_>) -> Result<VerifiedJwt, JoseError> {
-        self.check_type(expected.typ)?;
+        let Expected { now, leeway, audience, .. } = *expected;
+        let claims = ExpectedClaims { issuer: expected.issuer.as_str(), audience, now, leeway };
+        self.verify_as(keys, expected.typ, &claims)
+    }
+
+    pub(crate) fn verify_as(
+        &self,
+        keys: &VerifyingKeys,
+        typ: &[&str],
+        expected: &ExpectedClaims<'_>,
+    ) -> Result<VerifiedJwt, JoseError> {
+        self.check_type(typ)?;
         keys.check(self.kid(), self.algorithm, self.signed, self.signature)?;
         let claims = check_claims(&self.claims, expected)?;
         Ok(VerifiedJwt::new(claims, self.claims.clone(), self.algorithm, self.kid.clone()))
     }
 
     /// RFC 8725 §3.11: an ID token is no access token.
-    fn check_type(&self, accepted: &[&str]) -> Result<(), JoseError> {
+    pub(crate) fn check_type(&self, accepted: &[&str]) -> Result<(), JoseError> {
         let found = bare_type(self.typ().unwrap_or_default());
         let fits = |accepted: &&str| bare_type(accepted).eq_ignore_ascii_case(found);
         if accepted.iter().any(fits) { Ok(()) } else { Err(JoseError::WrongType) }

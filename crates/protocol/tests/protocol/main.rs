@@ -6,6 +6,7 @@ mod challenge;
 mod client_assertion;
 mod documents;
 mod dpop;
+mod dpop_verify;
 mod form;
 mod issuer;
 mod jose_vectors;

@@ -1,4 +1,6 @@
-//! Proof that the sender of a token holds its key (RFC 9449), from the sender's side.
+//! Proof that the sender of a token holds its key (RFC 9449): written by the sender, and verified by the receiver.
+
+mod verify;
 
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -12,6 +14,8 @@ use crate::{
     time::Timestamp,
 };
 
+pub use verify::{ExpectedProof, ProofError, VerifiedProof, proof_of, verify};
+
 /// The authentication scheme and token type (RFC 9449 §5, §7.1).
 pub const SCHEME: &str = "DPoP";
 
@@ -23,6 +27,9 @@ pub const PROOF: HeaderName = HeaderName::from_static("dpop");
 
 /// The field that carries a nonce (RFC 9449 §8.1).
 pub const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The header's `typ` (RFC 9449 §4.2).
+pub const TYP: &str = "dpop+jwt";
 
 /// The longest nonce that is taken up. It comes back in every request.
 const MAX_NONCE_LEN: usize = 1024;
@@ -71,7 +78,7 @@ impl Proof<'_> {
             ath: self.access_token.map(ath),
             nonce: self.nonce,
         };
-        key.sign_with_jwk("dpop+jwt", &claims)
+        key.sign_with_jwk(TYP, &claims)
     }
 }
 

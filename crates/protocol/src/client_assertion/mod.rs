@@ -1,10 +1,16 @@
 //! How a client shows who it is by a signature (RFC 7523 §2.2, §3; draft-ietf-oauth-rfc7523bis).
 
+mod verify;
+
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::{issuer::Issuer, time::Timestamp};
+
+pub use verify::{
+    ClientAssertionError, ExpectedAssertion, UnverifiedClientAssertion, VerifiedClientAssertion,
+};
 
 /// `client_assertion_type` (RFC 7523 §2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -1,0 +1,49 @@
+//! `[authorization_server]`: what the configuration says of the embedded authorization server.
+
+use hallpass_protocol::Algorithm;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::duration::Span;
+
+/// The embedded authorization server.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuthorizationServer {
+    /// How long an access token is good for. Default: 10 minutes.
+    pub(crate) access_token_lifetime: Span,
+    /// How long an unused refresh token is good for. Default: 30 days.
+    pub(crate) refresh_token_idle: Span,
+    /// Whether clients may register themselves (RFC 7591). Default: `open`.
+    pub(crate) registration: Registration,
+    /// What access tokens are signed with: `ES256` (the default), `EdDSA`, `RS256` or `PS256`.
+    #[schemars(with = "String", extend("enum" = ["ES256", "EdDSA", "RS256", "PS256"]))]
+    pub(crate) signing_algorithm: Algorithm,
+    /// How long a key signs before another one takes its place. Default: 90 days.
+    pub(crate) rotate_keys_every: Span,
+    /// How long a key is published before it signs. Default: a day.
+    pub(crate) publish_keys_ahead: Span,
+}
+
+impl Default for AuthorizationServer {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime: Span::minutes(10),
+            refresh_token_idle: Span::days(30),
+            registration: Registration::Open,
+            signing_algorithm: Algorithm::ES256,
+            rotate_keys_every: Span::days(90),
+            publish_keys_ahead: Span::days(1),
+        }
+    }
+}
+
+/// Whether clients may register themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Registration {
+    /// Anyone may, within a bound per hour.
+    Open,
+    /// No one may: clients are added by hand, or name themselves by a metadata document.
+    Off,
+}

@@ -1,0 +1,47 @@
+//! From the configuration to the embedded authorization server.
+
+use hallpass_authorization_server::{
+    AuthorizationServer, RegistrationPolicy, Resource, Rotation, Settings, Store,
+};
+use hallpass_guarded_fetch::{Fetcher, Policy};
+use hallpass_protocol::{Issuer, ResourceIdentifier};
+
+use super::plan::Plan;
+use super::wiring::name;
+use crate::exit::Failure;
+
+/// Starts it, for one protected resource.
+pub(super) async fn start(
+    plan: &Plan,
+    store: Store,
+    issuer: &Issuer,
+    resource: &ResourceIdentifier,
+) -> Result<AuthorizationServer, Failure> {
+    // Metadata documents of clients are fetched from the open network alone.
+    let fetcher = Fetcher::new(Policy::default())?;
+    Ok(AuthorizationServer::start(settings(plan, issuer, resource), store, fetcher).await?)
+}
+
+fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Settings {
+    let set = &plan.authorization_server;
+    let resource = Resource {
+        identifier: resource.clone(),
+        name: name(plan, resource),
+        scopes: plan.scopes.described.clone(),
+        default: plan.scopes.policy.login.clone(),
+    };
+    let mut settings = Settings::new(issuer.clone(), vec![resource]);
+    settings.lifetimes.access_token = set.access_token_lifetime.0;
+    settings.lifetimes.refresh_idle = set.refresh_token_idle.0;
+    settings.rotation = Rotation {
+        algorithm: set.signing_algorithm,
+        every: set.rotate_keys_every.0,
+        ahead: set.publish_keys_ahead.0,
+    };
+    if !plan.open_registration() {
+        settings.registration = RegistrationPolicy::Off;
+    }
+    // hallpass ends no TLS itself. Behind an https URL every peer is the proxy that does, and all people share its address.
+    settings.count_addresses = issuer.url().scheme() == "http";
+    settings
+}
