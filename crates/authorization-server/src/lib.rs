@@ -55,7 +55,7 @@ mod server;
 mod settings;
 mod store;
 
-pub use clients::{AddClientError, Clients, NewClient, RegisteredClient};
+pub use clients::{AddClientError, ClientDetails, Clients, NewClient, RegisteredClient};
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};

@@ -9,7 +9,8 @@ use hallpass_protocol::time::{Clock, Timestamp};
 /// How long what was read counts.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// Parts a token's id from the grant's: a `jti` is `<grant>.<token>`. Neither alphabet has a dot.
+/// Parts a token's id from what it hangs on: a `jti` is `<grant>.<token>`, with more in front where the token hangs on
+/// more, such as the issuer of an assertion. No alphabet has a dot.
 const SEPARATOR: char = '.';
 
 /// The access tokens and grants that were revoked and whose tokens might still be alive. Clones share
@@ -54,8 +55,7 @@ impl Revocations {
         let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
         let until = &memory.until;
         if !until.is_empty()
-            && (until.contains_key(jti)
-                || jti.split_once(SEPARATOR).is_some_and(|(grant, _)| until.contains_key(grant)))
+            && (until.contains_key(jti) || jti.split(SEPARATOR).any(|part| until.contains_key(part)))
         {
             return Ok(true);
         }

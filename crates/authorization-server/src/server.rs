@@ -8,7 +8,7 @@ use hallpass_protocol::scope::ScopeSet;
 use url::Url;
 
 use crate::browser::Cookies;
-use crate::clients::{Clients, DocumentCache};
+use crate::clients::{ClientKeys, Clients, DocumentCache};
 use crate::keys::{KeyHandle, KeyRing, SigningKeys};
 use crate::login::{Passwords, Users};
 use crate::random::{digest, token};
@@ -34,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) keys: KeyRing,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: DocumentCache,
+    pub(crate) client_keys: ClientKeys,
     pub(crate) passwords: Passwords,
     pub(crate) cookies: Cookies,
     setup_link: Option<Url>,
@@ -95,6 +96,7 @@ impl AuthorizationServer {
             cookies: Cookies::new(&settings.issuer),
             passwords: Passwords::new(),
             documents: DocumentCache::default(),
+            client_keys: ClientKeys::default(),
             settings,
             store,
             keys,

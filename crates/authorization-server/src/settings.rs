@@ -21,6 +21,9 @@ pub struct Settings {
     pub rotation: Rotation,
     /// Whether clients may register themselves (RFC 7591).
     pub registration: RegistrationPolicy,
+    /// Whether a DPoP proof has to hold a nonce of this server (RFC 9449 §8): true. Clients get one with the first
+    /// refusal and go on by themselves; what they sign ahead of time is then of no use to anyone.
+    pub dpop_nonces: bool,
     /// Whether the address at the other end of a connection is the person's own, so that it may be counted. False where
     /// TLS ends in front: there everybody comes from the proxy's address, and a counter of it lets one stranger keep
     /// all others out. Accounts are counted in any case.
@@ -37,6 +40,7 @@ impl Settings {
             lifetimes: Lifetimes::default(),
             rotation: Rotation::default(),
             registration: RegistrationPolicy::default(),
+            dpop_nonces: true,
             count_addresses: true,
         }
     }
@@ -53,6 +57,12 @@ pub struct Resource {
     pub scopes: Vec<(Scope, String)>,
     /// What a request without `scope` gets.
     pub default: ScopeSet,
+}
+
+/// What people call them.
+pub(crate) fn names(resources: &[&Resource]) -> String {
+    let names: Vec<&str> = resources.iter().map(|resource| resource.name.as_str()).collect();
+    names.join(" and ")
 }
 
 /// How long things live.

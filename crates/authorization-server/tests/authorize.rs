@@ -135,7 +135,7 @@ async fn a_resource_has_to_be_known() {
         assert_told(&house, &page, "invalid_target");
     }
     let mut two = house.request();
-    two.push(("resource", format!("{}/second", house.issuer)));
+    two.push(("resource", "https://evil.example/mcp".to_owned()));
     assert_told(&house, &open(&house, &two).await, "invalid_target");
     let mut twice = house.request();
     twice.push(("resource", format!("{}/", house.resource())));

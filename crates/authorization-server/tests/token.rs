@@ -454,3 +454,31 @@ async fn no_secret_is_in_the_database() {
         assert!(!holds(secret));
     }
 }
+
+// Row 26 of never-again.
+#[tokio::test]
+async fn a_token_is_for_the_resources_that_were_granted_and_asked_for() {
+    let house = House::furnished().await;
+    let (first, second) = (house.resource(), format!("{}/second", house.issuer));
+    let mut request = house.request();
+    request.push(("resource", second.clone()));
+    let tokens = house.redeem(&house.code_for(&request).await).await;
+    assert_eq!(house.verify(tokens.text("access_token")).aud.0, [first.as_str(), second.as_str()]);
+    let refresh = async |token: &str, resources: &[&str]| {
+        let mut form = vec![("grant_type", "refresh_token"), ("client_id", NATIVE), ("refresh_token", token)];
+        form.extend(resources.iter().map(|resource| ("resource", *resource)));
+        house.post("/token", &form).await
+    };
+    let one = refresh(tokens.text("refresh_token"), &[&first]).await;
+    assert_eq!(house.verify(one.text("access_token")).aud.0, [first.as_str()]);
+    // The grant stays what it was, and never grows.
+    let both = refresh(one.text("refresh_token"), &[]).await;
+    assert_eq!(house.verify(both.text("access_token")).aud.0, [first.as_str(), second.as_str()]);
+    let more = refresh(both.text("refresh_token"), &[&first, "https://evil.example/"]).await;
+    assert_eq!(more.error(), (400, "invalid_target"));
+    // At the redemption too.
+    let code = house.code_for(&request).await;
+    let form = [&redemption(&code)[..], &[("resource", first.as_str())]].concat();
+    let narrow = house.post("/token", &form).await;
+    assert_eq!(house.verify(narrow.text("access_token")).aud.0, [first.as_str()]);
+}

@@ -4,11 +4,11 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::OAuthError;
 use hallpass_protocol::pkce::CodeChallenge;
 use hallpass_protocol::redirect::RedirectUri;
-use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use serde::{Deserialize, Serialize};
 
-use super::{Prompt, Proven, pkce, prompt, resource, response, scope, state};
+use super::resource::Resources;
+use super::{Prompt, Proven, dpop_key, pkce, prompt, resource, response, scope, state};
 use crate::settings::Settings;
 
 /// An authorization request that may be put before its person.
@@ -18,12 +18,18 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) redirect_uri: RedirectUri,
     pub(crate) state: Option<String>,
     pub(crate) challenge: CodeChallenge,
-    pub(crate) resource: ResourceIdentifier,
+    pub(crate) resource: Resources,
     /// `offline_access` is among them if it was asked for and can be had.
     pub(crate) scopes: ScopeSet,
     /// Whether a refresh token comes with the first access token.
     pub(crate) refreshable: bool,
     pub(crate) prompt: Prompt,
+    /// The thumbprint of the DPoP key that has to redeem the code (RFC 9449 §10).
+    #[serde(default)]
+    pub(crate) dpop_key: Option<String>,
+    /// Whether the client shows more than its id at the token endpoint.
+    #[serde(default)]
+    pub(crate) confidential: bool,
 }
 
 /// The table. Each line is one rule, in the order in which refusals are told.
@@ -38,15 +44,17 @@ pub(crate) fn check(
     response::check_mode(parameters)?;
     response::check_no_request_object(parameters)?;
     let challenge = pkce::challenge(parameters)?;
-    let resource = resource::requested(parameters, settings)?;
+    let resource = resource::requested(parameters, settings, client)?;
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         redirect_uri: proven.redirect().clone(),
         state: state::of(parameters).map(str::to_owned),
         challenge,
-        scopes: scope::requested(parameters, resource, client)?,
-        resource: resource.identifier.clone(),
+        scopes: scope::requested(parameters, &resource.configured(settings), client)?,
+        resource,
         refreshable: client.may_refresh,
         prompt: prompt::requested(parameters)?,
+        dpop_key: dpop_key::named(parameters)?,
+        confidential: !client.is_public(),
     })
 }

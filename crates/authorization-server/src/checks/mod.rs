@@ -8,16 +8,17 @@
 //! [`check`] takes what only [`prove`] makes, so the order cannot be turned around.
 
 mod authorization_request;
+mod dpop_key;
 mod pkce;
 mod prompt;
 mod proven;
-mod resource;
+pub(crate) mod resource;
 mod response;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod state;
 
 pub(crate) use authorization_request::{AuthorizationRequest, check};
 pub(crate) use prompt::Prompt;
 pub(crate) use proven::{Proven, prove, prove_again};
-pub(crate) use resource::same_resource;
+pub(crate) use resource::Resources;
 pub(crate) use scope::OFFLINE_ACCESS;

@@ -4,6 +4,7 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::scope::{Scope, ScopeSet};
 
+use super::resource::known_scopes;
 use crate::clients::Client;
 use crate::settings::Resource;
 
@@ -13,9 +14,9 @@ pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The scopes asked for; the resource's default where none is. One that nobody knows is refused rather than
 /// dropped, so that a spelling mistake shows at once.
-pub(super) fn requested(
+pub(crate) fn requested(
     parameters: &Parameters,
-    resource: &Resource,
+    resources: &[&Resource],
     client: &Client,
 ) -> Result<ScopeSet, OAuthError> {
     let refused = |why: String| OAuthError::new(ErrorCode::InvalidScope, why);
@@ -24,7 +25,7 @@ pub(super) fn requested(
     let wants_offline = asked.contains(OFFLINE_ACCESS);
     let mut scopes: ScopeSet =
         asked.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect();
-    let known = known(resource);
+    let known = known_scopes(resources);
     let unknown = scopes.difference(&known);
     if !unknown.is_empty() {
         return Err(refused(format!(
@@ -38,18 +39,14 @@ pub(super) fn requested(
         }
     }
     if scopes.is_empty() {
-        scopes = match &client.scopes {
-            Some(allowed) => resource.default.intersection(allowed),
-            None => resource.default.clone(),
-        };
+        scopes = resources.iter().flat_map(|resource| resource.default.iter().cloned()).collect();
+        if let Some(allowed) = &client.scopes {
+            scopes = scopes.intersection(allowed);
+        }
     }
     // RFC 7591 §2: a client that does not use the grant gets no token for it, whatever it asks.
     if wants_offline && client.may_refresh {
         scopes.extend(Scope::parse(OFFLINE_ACCESS));
     }
     Ok(scopes)
-}
-
-fn known(resource: &Resource) -> ScopeSet {
-    resource.scopes.iter().map(|(scope, _)| scope.clone()).collect()
 }

@@ -5,7 +5,8 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 
-use super::client::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use super::ClientDetails;
+use super::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, PRIVATE_KEY_JWT, REFRESH_TOKEN};
 use crate::store::{ClientOrigin, ClientRow, Store, StoreError};
 
 /// Adds, lists and removes clients. Works on a bare store, while a server runs on it too.
@@ -21,10 +22,13 @@ pub struct NewClient {
     pub secret: Option<Secret>,
     /// Where codes may go; on loopback hosts any port will do.
     pub redirect_uris: Vec<String>,
-    /// `authorization_code` and `refresh_token`; both where the list is empty.
+    /// `authorization_code`, `refresh_token`, `client_credentials`; the first two where the list is empty.
     pub grant_types: Vec<String>,
     /// What it may ask for; everything where nothing is said.
     pub scopes: Option<ScopeSet>,
+    /// Its keys, the resources that it may ask for, and what else there is to say. With keys it shows itself by
+    /// `private_key_jwt`.
+    pub details: ClientDetails,
 }
 
 /// A client as an operator sees it.
@@ -44,6 +48,8 @@ pub struct RegisteredClient {
     pub grant_types: Vec<String>,
     /// Since when it is known.
     pub created_at: Timestamp,
+    /// Whether it is switched off.
+    pub disabled: bool,
 }
 
 /// Why a client cannot be added.
@@ -70,11 +76,31 @@ pub enum AddClientError {
         source: RedirectUriError,
     },
     /// A grant that does not exist here.
-    #[error("the grant {0:?} does not exist here: use authorization_code and refresh_token")]
+    #[error(
+        "the grant {0:?} does not exist here: use authorization_code, refresh_token and client_credentials"
+    )]
     GrantType(String),
     /// A client that could never begin.
-    #[error("a client needs the grant authorization_code: refresh_token alone never gets a first token")]
+    #[error(
+        "a client needs a grant that begins: authorization_code or client_credentials; refresh_token alone never gets a first token"
+    )]
     NoAuthorizationCode,
+    /// OAuth 2.1 §4.2: confidential clients only.
+    #[error("client_credentials needs a client that can show who it is: give it a secret or keys")]
+    PublicClientCredentials,
+    /// Several ways to show who it is.
+    #[error(
+        "a client shows itself in one way: by a secret, by keys (jwks), or by the place of its keys (jwks_uri)"
+    )]
+    SeveralCredentials,
+    /// Keys of which none is of use.
+    #[error(
+        "there is no usable key in the client's jwks: ES256, EdDSA, RS256 and PS256 keys are, and their public halves only"
+    )]
+    NoKeys,
+    /// A place for keys that is no https URL.
+    #[error("the client's jwks_uri has to be an https URL")]
+    KeysUri,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,8 +123,13 @@ impl Clients {
         if client.secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
             return Err(AddClientError::EmptySecret);
         }
-        if client.redirect_uris.is_empty() {
+        let grant_types = grant_types(client.grant_types)?;
+        if client.redirect_uris.is_empty() && grant_types.iter().any(|grant| grant == AUTHORIZATION_CODE) {
             return Err(AddClientError::NoRedirectUri);
+        }
+        let auth_method = auth_method(client.secret.is_some(), &client.details)?;
+        if auth_method == "none" && grant_types.iter().any(|grant| grant == CLIENT_CREDENTIALS) {
+            return Err(AddClientError::PublicClientCredentials);
         }
         for uri in &client.redirect_uris {
             RedirectUri::parse(uri)
@@ -107,15 +138,15 @@ impl Clients {
         let row = ClientRow {
             origin: ClientOrigin::Configured,
             name: None,
-            auth_method: match client.secret {
-                Some(_) => "client_secret_basic".to_owned(),
-                None => "none".to_owned(),
-            },
+            auth_method: auth_method.to_owned(),
             secret_hash: client.secret.map(|secret| self.0.key().client_secret_hash(secret.expose())),
             redirect_uris: client.redirect_uris,
-            grant_types: grant_types(client.grant_types)?,
+            grant_types,
             scopes: client.scopes.map(|scopes| scopes.to_string()),
             created_at: self.0.now(),
+            disabled: false,
+            own_grant: crate::random::id(),
+            details: client.details,
             id: client.id,
         };
         match self.0.insert_client(&row).await? {
@@ -134,7 +165,8 @@ impl Clients {
             .into_iter()
             .map(|row| RegisteredClient {
                 dynamic: row.origin == ClientOrigin::Dynamic,
-                confidential: row.secret_hash.is_some(),
+                confidential: row.auth_method != "none",
+                disabled: row.disabled,
                 id: row.id,
                 name: row.name.map(|name| crate::pages::shown(&name)),
                 redirect_uris: row.redirect_uris,
@@ -142,6 +174,23 @@ impl Clients {
                 created_at: row.created_at,
             })
             .collect())
+    }
+
+    /// Switches a client off: it gets nothing more, and all tokens that were issued to it end at once. False where nobody
+    /// has the id.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn disable(&self, id: &str) -> Result<bool, StoreError> {
+        self.0.disable_client(id).await
+    }
+
+    /// Switches it on again. What was granted before stays dead. False where nobody has the id.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn enable(&self, id: &str) -> Result<bool, StoreError> {
+        self.0.enable_client(id).await
     }
 
     /// Removes a client, and ends all that was granted to it. False where nobody has the id.
@@ -153,15 +202,32 @@ impl Clients {
     }
 }
 
+/// RFC 7591 §2: how the client shows itself.
+fn auth_method(has_secret: bool, details: &ClientDetails) -> Result<&'static str, AddClientError> {
+    if details.jwks_uri.as_deref().is_some_and(|uri| !uri.starts_with("https://")) {
+        return Err(AddClientError::KeysUri);
+    }
+    if details.jwks.as_ref().is_some_and(|set| set.keys.is_empty()) {
+        return Err(AddClientError::NoKeys);
+    }
+    match (has_secret, details.jwks.is_some(), details.jwks_uri.is_some()) {
+        (false, false, false) => Ok("none"),
+        (true, false, false) => Ok("client_secret_basic"),
+        (false, true, false) | (false, false, true) => Ok(PRIVATE_KEY_JWT),
+        _ => Err(AddClientError::SeveralCredentials),
+    }
+}
+
 fn grant_types(asked: Vec<String>) -> Result<Vec<String>, AddClientError> {
+    const BEGIN: [&str; 2] = [AUTHORIZATION_CODE, CLIENT_CREDENTIALS];
     if asked.is_empty() {
         return Ok(vec![AUTHORIZATION_CODE.to_owned(), REFRESH_TOKEN.to_owned()]);
     }
-    let unknown = |grant: &&String| ![AUTHORIZATION_CODE, REFRESH_TOKEN].contains(&grant.as_str());
+    let unknown = |grant: &&String| grant.as_str() != REFRESH_TOKEN && !BEGIN.contains(&grant.as_str());
     if let Some(grant) = asked.iter().find(unknown) {
         return Err(AddClientError::GrantType(grant.clone()));
     }
-    if !asked.iter().any(|grant| grant == AUTHORIZATION_CODE) {
+    if !asked.iter().any(|grant| BEGIN.contains(&grant.as_str())) {
         return Err(AddClientError::NoAuthorizationCode);
     }
     Ok(asked)

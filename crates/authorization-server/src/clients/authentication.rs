@@ -1,7 +1,10 @@
-//! Client authentication (OAuth 2.1 §2.4): `none`, `client_secret_basic`, `client_secret_post`.
+//! Client authentication (OAuth 2.1 §2.4): `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`.
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hallpass_protocol::client_assertion::{ASSERTION_TYPE, ExpectedAssertion, UnverifiedClientAssertion};
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::secret::Secret;
@@ -9,26 +12,56 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq;
 
-use super::{Client, ClientSecret, is_document_url};
+use super::client::KeySource;
+use super::{Authentication, Client, Unresolved, is_document_url, resolve};
 use crate::server::Inner;
-use crate::store::StoreError;
+use crate::store::{SeenBy, StoreError};
+
+/// How far a client's clock may be apart.
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The credentials that a request carries, believed or not.
 #[derive(Debug)]
 pub(crate) struct Presented {
     id: String,
-    secret: Option<Secret>,
+    credential: Credential,
     /// Whether they came in the `Authorization` header, where a refusal has to name the scheme.
     pub(crate) in_header: bool,
 }
 
+#[derive(Debug)]
+enum Credential {
+    /// An id alone.
+    None,
+    Secret(Secret),
+    /// RFC 7523 §2.2.
+    Assertion(Secret),
+}
+
 /// A client that has shown what it has to show. Only [`authenticate`] makes one.
 #[derive(Debug)]
-pub(crate) struct AuthenticatedClient(String);
+pub(crate) struct AuthenticatedClient {
+    id: String,
+    client: Option<Client>,
+    is_proven: bool,
+}
 
 impl AuthenticatedClient {
     pub(crate) fn id(&self) -> &str {
-        &self.0
+        &self.id
+    }
+
+    /// The whole client. Of a public one with a metadata document nothing but the id is looked at here: what protects
+    /// its codes and tokens is that they are bound to its id and need their own proof. So no refresh fails because the
+    /// client's web server is down.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
+    /// Whether it has shown more than its id. What was granted to a client that does is never given to one that does
+    /// not: a document that cannot be fetched, or has changed, must not turn a confidential client into a public one.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.is_proven
     }
 }
 
@@ -46,41 +79,63 @@ impl From<StoreError> for NotAuthenticated {
 }
 
 impl Presented {
-    /// Finds the credentials. One method a request (OAuth 2.1 §2.4): both header and body is an error.
+    /// Finds the credentials. One method a request (OAuth 2.1 §2.4): several are an error.
     pub(crate) fn find(headers: &HeaderMap, form: &Parameters) -> Result<Self, OAuthError> {
-        let in_form = |name| form.get(name).ok().flatten();
         let mut fields = headers.get_all(AUTHORIZATION).iter();
-        match (fields.next(), fields.next()) {
-            (None, _) => Ok(Self {
-                id: in_form("client_id").ok_or_else(|| refused("no client_id was sent"))?.to_owned(),
-                secret: in_form("client_secret").map(Secret::new),
+        let field = match (fields.next(), fields.next()) {
+            (Some(_), Some(_)) => return Err(invalid_request("the Authorization header is there twice")),
+            (field, _) => field,
+        };
+        let sent = [field.is_some(), form.is_present("client_secret"), form.is_present("client_assertion")];
+        if sent.into_iter().filter(|sent| *sent).count() > 1 {
+            return Err(invalid_request("client credentials came in more than one way; send them once"));
+        }
+        match field {
+            Some(field) => Self::in_header(field.to_str().ok(), form),
+            None if form.is_present("client_assertion") => Self::assertion(form),
+            None => Ok(Self {
+                id: in_form(form, "client_id").ok_or_else(|| refused("no client_id was sent"))?.to_owned(),
+                credential: in_form(form, "client_secret")
+                    .map_or(Credential::None, |secret| Credential::Secret(Secret::new(secret))),
                 in_header: false,
             }),
-            (Some(_), Some(_)) => Err(invalid_request("the Authorization header is there twice")),
-            (Some(field), None) => {
-                if in_form("client_secret").is_some() {
-                    return Err(invalid_request(
-                        "client credentials came both in the Authorization header and in the body; send them once",
-                    ));
-                }
-                let (id, secret) = field
-                    .to_str()
-                    .ok()
-                    .and_then(basic)
-                    .ok_or_else(|| refused("the Authorization header holds no Basic credentials"))?;
-                if in_form("client_id").is_some_and(|other| other != id) {
-                    return Err(invalid_request(
-                        "client_id in the body is not the one in the Authorization header",
-                    ));
-                }
-                Ok(Self {
-                    id,
-                    secret: Some(secret).filter(|secret| !secret.expose().is_empty()),
-                    in_header: true,
-                })
-            }
         }
     }
+
+    fn in_header(field: Option<&str>, form: &Parameters) -> Result<Self, OAuthError> {
+        let (id, secret) = field
+            .and_then(basic)
+            .ok_or_else(|| refused("the Authorization header holds no Basic credentials"))?;
+        if in_form(form, "client_id").is_some_and(|other| other != id) {
+            return Err(invalid_request("client_id in the body is not the one in the Authorization header"));
+        }
+        let credential = match secret.expose().is_empty() {
+            true => Credential::None,
+            false => Credential::Secret(secret),
+        };
+        Ok(Self { id, credential, in_header: true })
+    }
+
+    /// RFC 7521 §4.2: `client_id` may be left out, since the assertion names the client; where it is sent it is the same.
+    fn assertion(form: &Parameters) -> Result<Self, OAuthError> {
+        if in_form(form, "client_assertion_type") != Some(ASSERTION_TYPE) {
+            return Err(invalid_request(&format!("client_assertion_type has to be '{ASSERTION_TYPE}'")));
+        }
+        let assertion = Secret::new(in_form(form, "client_assertion").unwrap_or_default());
+        let id = UnverifiedClientAssertion::parse(assertion.expose())
+            .map_err(|error| refused(&error.to_string()))?
+            .client_id()
+            .map(str::to_owned)
+            .ok_or_else(|| refused("the client assertion has no sub"))?;
+        if in_form(form, "client_id").is_some_and(|other| other != id) {
+            return Err(refused("client_id is not the sub of the client assertion"));
+        }
+        Ok(Self { id, credential: Credential::Assertion(assertion), in_header: false })
+    }
+}
+
+fn in_form<'a>(form: &'a Parameters, name: &str) -> Option<&'a str> {
+    form.get(name).ok().flatten()
 }
 
 /// RFC 6749 §2.3.1: id and secret are form-encoded each, then joined, then base64.
@@ -100,38 +155,84 @@ fn form_decoded(text: &str) -> Option<String> {
     Some(parameters.get("value").ok()?.unwrap_or_default().to_owned())
 }
 
-/// Believes a client, or says why not. A client with a metadata document is public: what protects its codes and
-/// tokens is that they are bound to its id and need their own proof, so its document is not fetched again here,
-/// and no refresh fails because the client's web server is down.
+/// Believes a client, or says why not.
 pub(crate) async fn authenticate(
     server: &Inner,
     presented: &Presented,
 ) -> Result<AuthenticatedClient, NotAuthenticated> {
-    let secret = match server.store.find_client(&presented.id).await? {
-        Some(row) => Client::from_row(row)?.secret,
-        None if is_document_url(&presented.id, &server.settings.issuer) => ClientSecret::None,
-        None => {
-            return Err(NotAuthenticated::Refused(refused(
-                "no client with this id is known here; it may have been removed: register again",
-            )));
+    let Some(client) = find(server, presented).await? else {
+        return Ok(AuthenticatedClient { id: presented.id.clone(), client: None, is_proven: false });
+    };
+    let is_proven = match (&client.authentication, &presented.credential) {
+        (Authentication::None, Credential::None) => false,
+        (Authentication::Secret(hash), Credential::Secret(secret)) if is_secret(server, hash, secret) => true,
+        (Authentication::PrivateKey(keys), Credential::Assertion(assertion)) => {
+            verify_assertion(server, &client, keys, assertion).await?;
+            true
+        }
+        (Authentication::Secret(_), Credential::Secret(_)) => return Err(no("the client secret is wrong")),
+        (Authentication::Secret(_), _) => {
+            return Err(no("this client has a secret, and none was sent"));
+        }
+        (Authentication::PrivateKey(_), _) => {
+            return Err(no("this client shows itself by private_key_jwt, and no client_assertion was sent"));
+        }
+        (Authentication::None, _) => {
+            return Err(no("this client is public and has no secret or key, but one was sent"));
         }
     };
-    match (&secret, &presented.secret) {
-        (ClientSecret::None, None) => {}
-        (ClientSecret::Hashed(hash), Some(secret)) if is_secret(server, hash, secret) => {}
-        (ClientSecret::Hashed(_), Some(_)) => {
-            return Err(NotAuthenticated::Refused(refused("the client secret is wrong")));
-        }
-        (ClientSecret::Hashed(_), None) => {
-            return Err(NotAuthenticated::Refused(refused("this client has a secret, and none was sent")));
-        }
-        (ClientSecret::None, Some(_)) => {
-            return Err(NotAuthenticated::Refused(refused(
-                "this client is public and has no secret, but one was sent",
-            )));
-        }
+    Ok(AuthenticatedClient { id: presented.id.clone(), client: Some(client), is_proven })
+}
+
+/// The client that is named. `None` is a metadata document of which nothing needs to be known.
+async fn find(server: &Inner, presented: &Presented) -> Result<Option<Client>, NotAuthenticated> {
+    if let Some(row) = server.store.find_client(&presented.id).await? {
+        return match row.disabled {
+            true => Err(no("this client is switched off; the operator can switch it on again")),
+            false => Ok(Some(Client::from_row(row)?)),
+        };
     }
-    Ok(AuthenticatedClient(presented.id.clone()))
+    if !is_document_url(&presented.id, &server.settings.issuer) {
+        return Err(no("no client with this id is known here; it may have been removed: register again"));
+    }
+    match &presented.credential {
+        Credential::None => Ok(None),
+        Credential::Secret(_) => Err(no("a client with a metadata document has no secret, but one was sent")),
+        Credential::Assertion(_) => match resolve(server, &presented.id).await {
+            Ok(client) => Ok(Some(client)),
+            Err(Unresolved::Store(error)) => Err(error.into()),
+            Err(unresolved) => Err(no(&unresolved.to_string())),
+        },
+    }
+}
+
+/// RFC 7523 §3. The id is remembered last: an assertion that breaks a rule must not use up that of a good one.
+async fn verify_assertion(
+    server: &Inner,
+    client: &Client,
+    keys: &KeySource,
+    assertion: &Secret,
+) -> Result<(), NotAuthenticated> {
+    let now = server.store.now();
+    let assertion =
+        UnverifiedClientAssertion::parse(assertion.expose()).map_err(|error| no(&error.to_string()))?;
+    let wanted = (assertion.kid(), assertion.algorithm());
+    let keys = server.client_keys.find(&server.fetcher, keys, wanted, now).await;
+    let keys = keys.map_err(|error| no(&format!("the client assertion cannot be checked: {error}")))?;
+    let expected =
+        ExpectedAssertion { client_id: &client.id, issuer: &server.settings.issuer, now, leeway: LEEWAY };
+    let verified = assertion.verify(&keys, &expected).map_err(|error| no(&error.to_string()))?;
+    let until = verified.expires_at().after(LEEWAY);
+    match server.store.see_id(SeenBy::ClientAssertion, &client.id, verified.id(), until).await? {
+        true => Ok(()),
+        false => Err(no(
+            "this client assertion was used before; make a new one, with another jti, for each request",
+        )),
+    }
+}
+
+fn no(why: &str) -> NotAuthenticated {
+    NotAuthenticated::Refused(refused(why))
 }
 
 fn is_secret(server: &Inner, hash: &str, secret: &Secret) -> bool {
@@ -157,7 +258,10 @@ mod tests {
             headers.append(AUTHORIZATION, value.parse().unwrap());
         }
         Presented::find(&headers, &Parameters::parse(form).unwrap())
-            .map(|found| (found.id, found.secret.map(|secret| secret.expose().to_owned())))
+            .map(|found| match found.credential {
+                Credential::Secret(secret) => (found.id, Some(secret.expose().to_owned())),
+                _ => (found.id, None),
+            })
             .map_err(|error| error.error)
     }
 

@@ -1,14 +1,18 @@
 //! A client, wherever its description came from.
 
+use hallpass_protocol::jose::JwkSet;
 use hallpass_protocol::redirect::RedirectUri;
 use hallpass_protocol::scope::ScopeSet;
 
+use super::ClientDetails;
 use crate::store::{ClientOrigin, ClientRow, StoreError};
 
 /// The grant type of OAuth 2.1 §4.1.
 pub(crate) const AUTHORIZATION_CODE: &str = "authorization_code";
 /// The grant type of OAuth 2.1 §4.3.
 pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+/// The grant type of OAuth 2.1 §4.2.
+pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// Who asks for access.
 #[derive(Clone, Debug)]
@@ -17,11 +21,16 @@ pub(crate) struct Client {
     pub(crate) name: Option<String>,
     pub(crate) kind: ClientKind,
     pub(crate) redirect_uris: Vec<RedirectUri>,
-    pub(crate) secret: ClientSecret,
+    pub(crate) authentication: Authentication,
+    /// The grants that it may use.
+    pub(crate) grant_types: Vec<String>,
     /// Whether it may have refresh tokens.
     pub(crate) may_refresh: bool,
     /// What it may ask for; all, where nothing is said.
     pub(crate) scopes: Option<ScopeSet>,
+    /// The grant under which tokens are issued to the client itself.
+    pub(crate) own_grant: String,
+    pub(crate) details: ClientDetails,
 }
 
 /// How a client came to be known.
@@ -40,12 +49,26 @@ pub(crate) enum ClientKind {
 
 /// What a client has to show at the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ClientSecret {
+pub(crate) enum Authentication {
     /// Nothing: a public client (OAuth 2.1 §2.1).
     None,
-    /// A secret, of which this is the keyed hash.
-    Hashed(String),
+    /// A secret, of which this is the keyed hash (`client_secret_basic`, `client_secret_post`).
+    Secret(String),
+    /// A signature by one of its keys (`private_key_jwt`, RFC 7523 §2.2).
+    PrivateKey(KeySource),
 }
+
+/// Where a client's public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// Here.
+    Value(JwkSet),
+    /// At a URL that the client has chosen, so it is fetched with care.
+    Uri(String),
+}
+
+/// The name of `private_key_jwt` (OpenID Connect Core §9).
+pub(crate) const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 
 impl Client {
     pub(crate) fn from_row(row: ClientRow) -> Result<Self, StoreError> {
@@ -64,9 +87,12 @@ impl Client {
                 ClientOrigin::Dynamic => ClientKind::Dynamic,
             },
             redirect_uris,
-            secret: row.secret_hash.map_or(ClientSecret::None, ClientSecret::Hashed),
+            authentication: authentication(&row.auth_method, row.secret_hash, &row.details)?,
             may_refresh: row.grant_types.iter().any(|grant| grant == REFRESH_TOKEN),
+            grant_types: row.grant_types,
             scopes,
+            own_grant: row.own_grant,
+            details: row.details,
             id: row.id,
         })
     }
@@ -79,11 +105,34 @@ impl Client {
 
     /// A public client can be imitated by whoever can receive at its redirect URI.
     pub(crate) fn is_public(&self) -> bool {
-        self.secret == ClientSecret::None
+        self.authentication == Authentication::None
+    }
+
+    /// RFC 7591 §2: a client uses the grants that it is registered for.
+    pub(crate) fn may_use(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|grant| grant == grant_type)
     }
 
     /// Whether all its redirect URIs lead to the person's own machine.
     pub(crate) fn is_loopback_only(&self) -> bool {
         self.redirect_uris.iter().all(RedirectUri::is_loopback)
+    }
+}
+
+/// From what is stored. A row that says less than its method needs opens nothing.
+fn authentication(
+    method: &str,
+    secret_hash: Option<String>,
+    details: &ClientDetails,
+) -> Result<Authentication, StoreError> {
+    match (method, secret_hash) {
+        (PRIVATE_KEY_JWT, _) => match (&details.jwks, &details.jwks_uri) {
+            (Some(keys), _) => Ok(Authentication::PrivateKey(KeySource::Value(keys.clone()))),
+            (None, Some(uri)) => Ok(Authentication::PrivateKey(KeySource::Uri(uri.clone()))),
+            (None, None) => Err(StoreError::Unreadable { what: "client without keys" }),
+        },
+        (_, Some(hash)) => Ok(Authentication::Secret(hash)),
+        ("none", None) => Ok(Authentication::None),
+        _ => Err(StoreError::Unreadable { what: "client without a secret" }),
     }
 }

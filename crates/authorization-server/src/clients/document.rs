@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hallpass_guarded_fetch::FetchError;
 use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::jose::JwkSet;
 use hallpass_protocol::json;
 use hallpass_protocol::redirect::{RedirectUri, RedirectUriError};
 use hallpass_protocol::registration::ClientMetadata;
@@ -14,7 +15,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::client::{AUTHORIZATION_CODE, REFRESH_TOKEN};
-use super::{Client, ClientKind, ClientSecret};
+use super::client::{KeySource, PRIVATE_KEY_JWT};
+use super::{Authentication, Client, ClientDetails, ClientKind};
 use crate::server::Inner;
 
 /// CIMD-02 §8.6 recommends a limit of 5 KB.
@@ -63,11 +65,14 @@ pub(crate) enum DocumentError {
     /// CIMD-02 §4.1: no `client_secret`, in whatever form.
     #[error("it holds a client secret, which everyone could read")]
     Secret,
-    /// Only public clients so far.
+    /// CIMD-02 §4.1: nothing that needs a shared secret.
     #[error(
-        "it asks for the client authentication {0:?}; a client with a metadata document uses \"none\" here"
+        "it asks for the client authentication {0:?}; a client with a metadata document uses \"none\" or \"private_key_jwt\" here"
     )]
     AuthMethod(String),
+    /// RFC 7591 §2: `private_key_jwt` needs keys, in one place.
+    #[error("it asks for private_key_jwt, which needs either jwks or jwks_uri, and not both")]
+    Keys,
     /// The client does not use the one grant that begins here.
     #[error("its grant_types do not name authorization_code")]
     GrantTypes,
@@ -126,14 +131,20 @@ fn read(id: &str, url: &Url, body: &[u8]) -> Result<Client, DocumentError> {
     check_no_secret(&value)?;
     let metadata: ClientMetadata =
         serde_json::from_value(value).map_err(|error| DocumentError::NotMetadata(error.to_string()))?;
-    check_auth_method(&metadata)?;
     check_grant_types(&metadata)?;
     check_response_types(&metadata)?;
     Ok(Client {
         id: id.to_owned(),
         redirect_uris: redirect_uris(&metadata)?,
         kind: ClientKind::Document { domain: url.host_str().unwrap_or_default().to_owned() },
-        secret: ClientSecret::None,
+        authentication: authentication(&metadata)?,
+        grant_types: metadata.grant_types.clone().unwrap_or_default(),
+        own_grant: String::new(),
+        details: ClientDetails {
+            dpop_bound_access_tokens: flag(&metadata, "dpop_bound_access_tokens"),
+            require_pushed_authorization_requests: flag(&metadata, "require_pushed_authorization_requests"),
+            ..ClientDetails::default()
+        },
         may_refresh: metadata
             .grant_types
             .as_ref()
@@ -155,11 +166,30 @@ fn check_no_secret(document: &Value) -> Result<(), DocumentError> {
 }
 
 /// RFC 7591's default, client_secret_basic, cannot be meant here (CIMD-02 §4.1), so absent is `none`.
-fn check_auth_method(metadata: &ClientMetadata) -> Result<(), DocumentError> {
+fn authentication(metadata: &ClientMetadata) -> Result<Authentication, DocumentError> {
     match metadata.token_endpoint_auth_method.as_deref() {
-        None | Some("none") => Ok(()),
+        None | Some("none") => Ok(Authentication::None),
+        Some(PRIVATE_KEY_JWT) => {
+            key_source(metadata).map(Authentication::PrivateKey).ok_or(DocumentError::Keys)
+        }
         Some(other) => Err(DocumentError::AuthMethod(other.to_owned())),
     }
+}
+
+/// RFC 7591 §2: `jwks` or `jwks_uri`, not both. Keys that are none, or of no use here, count as none.
+pub(crate) fn key_source(metadata: &ClientMetadata) -> Option<KeySource> {
+    match (&metadata.jwks, &metadata.jwks_uri) {
+        (Some(jwks), None) => {
+            let keys: JwkSet = serde_json::from_value(jwks.clone()).ok()?;
+            (!keys.keys.is_empty()).then_some(KeySource::Value(keys))
+        }
+        (None, Some(uri)) => Some(KeySource::Uri(uri.clone())),
+        _ => None,
+    }
+}
+
+fn flag(metadata: &ClientMetadata, name: &str) -> bool {
+    metadata.other.get(name).and_then(Value::as_bool).unwrap_or_default()
 }
 
 fn check_grant_types(metadata: &ClientMetadata) -> Result<(), DocumentError> {
@@ -251,9 +281,31 @@ mod tests {
     fn shared_secrets_are_refused() {
         let error = read_with("client_secret", json!("s")).unwrap_err();
         assert!(matches!(error, DocumentError::Secret));
-        for method in ["client_secret_basic", "client_secret_post", "private_key_jwt"] {
+        for method in ["client_secret_basic", "client_secret_post", "tls_client_auth"] {
             let error = read_with("token_endpoint_auth_method", json!(method)).unwrap_err();
             assert!(matches!(error, DocumentError::AuthMethod(named) if named == method));
+        }
+    }
+
+    #[test]
+    fn keys_are_in_one_place() {
+        let error = read_with("token_endpoint_auth_method", json!("private_key_jwt")).unwrap_err();
+        assert!(matches!(error, DocumentError::Keys));
+        let key = hallpass_protocol::jose::SigningKey::generate_es256().unwrap().public_jwk();
+        let read = |members: &[(&str, Value)]| {
+            let mut document = document();
+            document["token_endpoint_auth_method"] = json!("private_key_jwt");
+            for (member, value) in members {
+                document[member] = value.clone();
+            }
+            super::read(ID, &Url::parse(ID).unwrap(), document.to_string().as_bytes())
+        };
+        let jwks = ("jwks", json!({"keys": [key]}));
+        let uri = ("jwks_uri", json!("https://app.example/jwks"));
+        assert!(!read(std::slice::from_ref(&jwks)).unwrap().is_public());
+        assert!(!read(std::slice::from_ref(&uri)).unwrap().is_public());
+        for wrong in [vec![jwks, uri], vec![("jwks", json!({"keys": [{"kty": "oct", "k": "AA"}]}))]] {
+            assert!(matches!(read(&wrong), Err(DocumentError::Keys)));
         }
     }
 

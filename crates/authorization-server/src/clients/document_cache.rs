@@ -60,7 +60,7 @@ impl DocumentCache {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::{ClientKind, ClientSecret};
+    use super::super::{Authentication, ClientDetails, ClientKind};
     use super::*;
 
     fn client(id: &str) -> Client {
@@ -69,9 +69,12 @@ mod tests {
             name: None,
             kind: ClientKind::Dynamic,
             redirect_uris: Vec::new(),
-            secret: ClientSecret::None,
+            authentication: Authentication::None,
+            grant_types: Vec::new(),
             may_refresh: true,
             scopes: None,
+            own_grant: String::new(),
+            details: ClientDetails::default(),
         }
     }
 

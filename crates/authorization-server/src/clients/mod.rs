@@ -3,13 +3,20 @@
 mod admin;
 mod authentication;
 mod client;
+mod details;
 mod document;
 mod document_cache;
+mod keys;
 mod resolve;
 
 pub use admin::{AddClientError, Clients, NewClient, RegisteredClient};
 pub(crate) use authentication::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
-pub(crate) use client::{AUTHORIZATION_CODE, Client, ClientKind, ClientSecret, REFRESH_TOKEN};
+pub(crate) use client::{
+    AUTHORIZATION_CODE, Authentication, CLIENT_CREDENTIALS, Client, ClientKind, PRIVATE_KEY_JWT,
+    REFRESH_TOKEN,
+};
+pub use details::ClientDetails;
 pub(crate) use document::is_document_url;
 pub(crate) use document_cache::DocumentCache;
+pub(crate) use keys::ClientKeys;
 pub(crate) use resolve::{Unresolved, resolve};

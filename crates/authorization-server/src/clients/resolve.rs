@@ -13,6 +13,9 @@ pub(crate) enum Unresolved {
     /// Nobody has that id.
     #[error("no client with this id is known here; it has to register itself first, or the operator adds it")]
     Unknown,
+    /// The operator has switched it off.
+    #[error("the operator of this server has switched it off")]
+    Disabled,
     /// The id is a URL, and what is there does not describe a client.
     #[error("the client's metadata document cannot be used: {0}")]
     Document(#[from] document::DocumentError),
@@ -28,7 +31,10 @@ pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolv
     }
     // The operator's word goes first: a URL can be configured too.
     if let Some(row) = server.store.find_client(id).await? {
-        return Ok(Client::from_row(row)?);
+        return match row.disabled {
+            true => Err(Unresolved::Disabled),
+            false => Ok(Client::from_row(row)?),
+        };
     }
     if !is_document_url(id, &server.settings.issuer) {
         return Err(Unresolved::Unknown);

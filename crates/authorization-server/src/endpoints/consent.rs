@@ -17,6 +17,7 @@ use crate::clients::ClientKind;
 use crate::login::current_session;
 use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, answer};
 use crate::random::{digest, id, token};
+use crate::settings::names;
 use crate::store::{CodeRow, Consent, SessionRow};
 
 const PURPOSE: &str = "consent";
@@ -158,6 +159,8 @@ pub(super) async fn grant(
         resource: request.resource.as_str().to_owned(),
         scopes: request.scopes.to_string(),
         refreshable: request.refreshable,
+        bound_to: request.dpop_key.clone(),
+        confidential: request.confidential,
         expires_at: server.store.now().after(server.settings.lifetimes.code),
         used_at: None,
     };
@@ -183,7 +186,7 @@ async fn page(
     session: &SessionRow,
 ) -> Result<Response, Problem> {
     let request = &interaction.request;
-    let resource = interaction.resource(server)?;
+    let resources = interaction.resources(server)?;
     let proven = interaction.proven(server).await?;
     let (client, redirect) = (proven.client(), proven.redirect());
     let in_words = |(scope, says): &(hallpass_protocol::scope::Scope, String)| ScopeInWords {
@@ -203,11 +206,11 @@ async fn page(
         redirect_host: receiver(redirect),
         loopback_only: client.is_loopback_only() && client.is_public(),
         app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
-        resource: resource.name.clone(),
-        resource_identifier: resource.identifier.to_string(),
-        scopes: resource
-            .scopes
+        resource: names(&resources),
+        resource_identifier: request.resource.to_string(),
+        scopes: resources
             .iter()
+            .flat_map(|resource| &resource.scopes)
             .filter(|(scope, _)| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS)
             .map(in_words)
             .collect(),

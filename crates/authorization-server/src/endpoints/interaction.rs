@@ -103,13 +103,10 @@ impl Interaction {
         prove_again(server, &self.request.client_id, &self.request.redirect_uri).await
     }
 
-    /// The resource, as it is configured now.
-    pub(super) fn resource<'a>(&self, server: &'a Server) -> Result<&'a Resource, Problem> {
-        let known = &server.settings.resources;
-        known
-            .iter()
-            .find(|resource| resource.identifier == self.request.resource)
-            .ok_or_else(Problem::lost_interaction)
+    /// The resources, as they are configured now; one at least.
+    pub(super) fn resources<'a>(&self, server: &'a Server) -> Result<Vec<&'a Resource>, Problem> {
+        let configured = self.request.resource.configured(&server.settings);
+        if configured.is_empty() { Err(Problem::lost_interaction()) } else { Ok(configured) }
     }
 
     /// Where this interaction's page of that name is.

@@ -15,6 +15,7 @@ use super::destination::Destination;
 use super::redirect::see_other;
 use crate::login::{Authenticated, LoginRefused, begin_session, log_in};
 use crate::pages::{FormTarget, LoginPage, Problem, answer, retry_after, shown};
+use crate::settings::names;
 
 const PURPOSE: &str = "login";
 
@@ -97,7 +98,7 @@ async fn page(
     let asks = match destination {
         Destination::Interaction(interaction) => {
             let client = interaction.proven(server).await?.client().shown_name();
-            Some((client, interaction.resource(server)?.name.clone()))
+            Some((client, names(&interaction.resources(server)?)))
         }
         Destination::Page(_) => None,
     };

@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hallpass_protocol::jose::Algorithm;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::server_metadata::AuthorizationServerMetadata;
 use http::header::CACHE_CONTROL;
+use serde_json::Map;
 
-use super::Server;
+use super::{Server, token};
 use crate::checks::OFFLINE_ACCESS;
-use crate::clients::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use crate::clients::PRIVATE_KEY_JWT;
 use crate::settings::RegistrationPolicy;
 
 /// The places in which clients look for this issuer's metadata; two or three of them.
@@ -38,7 +40,8 @@ fn answer(server: &Server, openid: bool) -> Response {
 
 fn metadata(server: &Server) -> AuthorizationServerMetadata {
     let list = |items: &[&str]| Some(items.iter().map(|item| (*item).to_owned()).collect());
-    let methods = ["none", "client_secret_basic", "client_secret_post"];
+    let methods = ["none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
+    let algorithms = Algorithm::ALL.map(Algorithm::name);
     AuthorizationServerMetadata {
         issuer: server.settings.issuer.as_str().to_owned(),
         authorization_endpoint: Some(server.url("/authorize")),
@@ -52,12 +55,19 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
         scopes_supported: Some(scopes(server)),
         response_types_supported: list(&["code"]),
         response_modes_supported: list(&["query"]),
-        grant_types_supported: list(&[AUTHORIZATION_CODE, REFRESH_TOKEN]),
+        grant_types_supported: list(&token::grant_types()),
         token_endpoint_auth_methods_supported: list(&methods),
+        token_endpoint_auth_signing_alg_values_supported: list(&algorithms),
         revocation_endpoint_auth_methods_supported: list(&methods),
+        dpop_signing_alg_values_supported: list(&algorithms),
         code_challenge_methods_supported: list(&[hallpass_protocol::pkce::S256]),
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: true,
+        // RFC 8414 §2: required beside the method that needs it.
+        other: Map::from_iter([(
+            "revocation_endpoint_auth_signing_alg_values_supported".to_owned(),
+            serde_json::json!(algorithms),
+        )]),
         ..AuthorizationServerMetadata::default()
     }
 }

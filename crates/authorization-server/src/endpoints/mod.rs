@@ -3,6 +3,7 @@
 mod authorize;
 mod consent;
 mod destination;
+mod dpop;
 mod interaction;
 mod jwks;
 mod link;
@@ -23,7 +24,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::header::{STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -44,7 +45,7 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/setup", get(setup::get).post(setup::post));
     let api = Router::new()
         .route("/jwks", get(jwks::get))
-        .route("/token", post(token::post))
+        .route(token::PATH, post(token::post))
         .route("/register", post(register::post))
         .route("/revoke", post(revoke::post))
         .layer(cors());
@@ -74,5 +75,6 @@ fn cors() -> CorsLayer {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([hallpass_protocol::dpop::NONCE, WWW_AUTHENTICATE])
         .max_age(Duration::from_secs(60 * 60))
 }

@@ -67,6 +67,9 @@ async fn register(
         // What a client may ask for is up to its person, at consent: clients register before they know the scopes.
         scopes: None,
         created_at: server.store.now(),
+        disabled: false,
+        own_grant: id(),
+        details: crate::clients::ClientDetails::default(),
     };
     insert(server, &row, per_hour, address).await?;
     Ok(ClientInformation {

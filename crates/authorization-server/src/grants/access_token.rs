@@ -1,14 +1,14 @@
 //! Access tokens: JWTs after RFC 9068.
 
 use hallpass_protocol::form::Parameters;
-use hallpass_protocol::jose::{AccessTokenClaims, Audience};
-use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::jose::AccessTokenClaims;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
-use super::Refusal;
-use crate::checks::{OFFLINE_ACCESS, same_resource};
+use super::{Binding, Refusal};
+use crate::checks::resource::known_scopes;
+use crate::checks::{OFFLINE_ACCESS, Resources};
 use crate::revocations::new_token_id;
 use crate::server::Inner;
 use crate::store::StoreError;
@@ -16,10 +16,12 @@ use crate::store::StoreError;
 /// What a token is about.
 pub(super) struct Subject<'a> {
     pub(super) grant_id: &'a str,
-    pub(super) user_id: &'a str,
+    /// Whom it speaks for: a person, or the client itself (RFC 9068 §2.2).
+    pub(super) subject: &'a str,
     pub(super) client_id: &'a str,
-    pub(super) resource: &'a str,
+    pub(super) resources: &'a Resources,
     pub(super) scopes: &'a ScopeSet,
+    pub(super) binding: Option<&'a Binding>,
 }
 
 /// Signs an access token, and puts the answer together (RFC 6749 §5.1).
@@ -30,36 +32,35 @@ pub(super) fn respond(
 ) -> Result<TokenResponse, Refusal> {
     let lifetime = server.settings.lifetimes.access_token;
     let now = server.store.now();
-    let scope: ScopeSet =
-        subject.scopes.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect();
+    // RFC 8707 §2.2: a token for some of the resources holds no scope of the others.
+    let known = known_scopes(&subject.resources.configured(&server.settings));
     let claims = AccessTokenClaims {
         iss: server.settings.issuer.as_str().to_owned(),
-        sub: subject.user_id.to_owned(),
-        aud: Audience::from(subject.resource),
+        sub: subject.subject.to_owned(),
+        aud: subject.resources.audience(),
         exp: now.after(lifetime),
         iat: now,
         jti: new_token_id(subject.grant_id),
         client_id: subject.client_id.to_owned(),
-        scope: Some(scope),
-        other: serde_json::Map::new(),
+        scope: Some(subject.scopes.intersection(&known)),
+        other: subject.binding.map(Binding::claims).unwrap_or_default(),
     };
     let token = server.keys.signing(now)?.sign(AccessTokenClaims::TYP, &claims)?;
+    let offline = subject.scopes.iter().filter(|scope| scope.as_str() == OFFLINE_ACCESS).cloned().collect();
     Ok(TokenResponse {
+        token_type: Binding::token_type(subject.binding).to_owned(),
         expires_in: Some(lifetime.as_secs()),
         refresh_token,
-        scope: Some(subject.scopes.clone()),
+        scope: Some(subject.scopes.intersection(&known).union(&offline)),
         ..TokenResponse::bearer(Secret::new(token))
     })
 }
 
-/// RFC 8707 §2.2: a token request may name the resource again, and no other.
-pub(super) fn check_resource(form: &Parameters, granted: &str) -> Result<(), Refusal> {
-    let granted = ResourceIdentifier::parse(granted)
+/// RFC 8707 §2.2: a token request may name some of the resources again, and no other.
+pub(super) fn narrowed_resources(form: &Parameters, granted: &str) -> Result<Resources, Refusal> {
+    let granted = Resources::try_from(granted.to_owned())
         .map_err(|_| StoreError::Unreadable { what: "resource identifier" })?;
-    match form.all("resource").find(|asked| !same_resource(asked, &granted)) {
-        Some(other) => Err(Refusal::OtherResource(other.to_owned())),
-        None => Ok(()),
-    }
+    granted.narrowed(form).map_err(Refusal::OtherResource)
 }
 
 /// Scopes as they were stored.

@@ -6,8 +6,9 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
 use super::Refusal;
-use super::access_token::{Subject, check_resource, respond, stored_scopes};
-use crate::clients::AuthenticatedClient;
+use super::Sender;
+use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use crate::checks::Resources;
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{CodeRow, StoreError};
@@ -16,25 +17,28 @@ use crate::store::{CodeRow, StoreError};
 /// it was: whoever has caught a code but not its verifier cannot even spoil it.
 pub(crate) async fn redeem(
     server: &Inner,
-    client: &AuthenticatedClient,
+    sender: &Sender<'_>,
     form: &Parameters,
 ) -> Result<TokenResponse, Refusal> {
+    sender.check()?;
     let code = form.get("code").ok().flatten().ok_or(Refusal::NoCode)?;
     let code_hash = digest(code);
     let row = server.store.find_code(&code_hash).await?;
     let row = row.ok_or(Refusal::UnknownCode)?;
-    check_client(&row, client)?;
+    check_client(&row, sender)?;
+    sender.check_confidential(row.confidential)?;
     check_unused(server, &row).await?;
     check_time(server, &row)?;
     check_redirect_uri(&row, form)?;
     check_verifier(&row, form)?;
-    check_resource(form, &row.resource)?;
-    consume(server, &code_hash, &row).await
+    sender.check_bound(row.bound_to.as_deref())?;
+    let resources = narrowed_resources(form, &row.resource)?;
+    consume(server, sender, &code_hash, &row, &resources).await
 }
 
 /// OAuth 2.1 §4.1.3. First of all: another client learns nothing, and changes nothing.
-fn check_client(row: &CodeRow, client: &AuthenticatedClient) -> Result<(), Refusal> {
-    let same = row.client_id == client.id();
+fn check_client(row: &CodeRow, sender: &Sender<'_>) -> Result<(), Refusal> {
+    let same = row.client_id == sender.client.id();
     same.then_some(()).ok_or(Refusal::OtherClientsCode)
 }
 
@@ -73,7 +77,13 @@ fn check_verifier(row: &CodeRow, form: &Parameters) -> Result<(), Refusal> {
     fits.then_some(()).ok_or(Refusal::WrongVerifier)
 }
 
-async fn consume(server: &Inner, code_hash: &str, row: &CodeRow) -> Result<TokenResponse, Refusal> {
+async fn consume(
+    server: &Inner,
+    sender: &Sender<'_>,
+    code_hash: &str,
+    row: &CodeRow,
+    resources: &Resources,
+) -> Result<TokenResponse, Refusal> {
     let lifetimes = &server.settings.lifetimes;
     let now = server.store.now();
     let grant_ends = now.after(lifetimes.grant);
@@ -81,7 +91,7 @@ async fn consume(server: &Inner, code_hash: &str, row: &CodeRow) -> Result<Token
     let stored = refresh_token.as_deref().map(digest);
     let idle_ends = now.after(lifetimes.refresh_idle).min(grant_ends);
     let first = stored.as_deref().map(|hash| (hash, idle_ends));
-    if !server.store.redeem_code(code_hash, grant_ends, first).await? {
+    if !server.store.redeem_code(code_hash, grant_ends, first, sender.refresh_binding()).await? {
         // Someone was faster by a moment, the last second has passed, or the account is gone.
         let now_row = server.store.find_code(code_hash).await?.ok_or(Refusal::UserGone)?;
         check_unused(server, &now_row).await?;
@@ -90,10 +100,11 @@ async fn consume(server: &Inner, code_hash: &str, row: &CodeRow) -> Result<Token
     }
     let subject = Subject {
         grant_id: &row.grant_id,
-        user_id: &row.user_id,
+        subject: &row.user_id,
         client_id: &row.client_id,
-        resource: &row.resource,
+        resources,
         scopes: &stored_scopes(&row.scopes)?,
+        binding: sender.binding.as_ref(),
     };
     respond(server, &subject, refresh_token.map(Secret::new))
 }

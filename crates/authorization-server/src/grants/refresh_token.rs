@@ -13,8 +13,8 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
 use super::Refusal;
-use super::access_token::{Subject, check_resource, respond, stored_scopes};
-use crate::clients::AuthenticatedClient;
+use super::Sender;
+use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
 use crate::keys::SealingKey;
 use crate::random::{digest, token};
 use crate::server::Inner;
@@ -26,23 +26,27 @@ const LONGEST_CHAIN: usize = 32;
 /// Answers with a new access token and the next refresh token.
 pub(crate) async fn refresh(
     server: &Inner,
-    client: &AuthenticatedClient,
+    sender: &Sender<'_>,
     form: &Parameters,
 ) -> Result<TokenResponse, Refusal> {
+    sender.check()?;
     let presented = form.get("refresh_token").ok().flatten();
     let presented = Secret::new(presented.ok_or(Refusal::NoRefreshToken)?);
     let row = find(server, &presented).await?;
-    check_client(&row, client)?;
+    check_client(&row, sender)?;
+    sender.check_confidential(row.grant.confidential)?;
+    sender.check_bound(row.grant.bound_to.as_deref())?;
     check_alive(server, &row)?;
-    check_resource(form, &row.grant.resource)?;
+    let resources = narrowed_resources(form, &row.grant.resource)?;
     let scopes = narrowed(form, &stored_scopes(&row.grant.scopes)?)?;
     let next = next(server, presented, row.clone()).await?;
     let subject = Subject {
         grant_id: &row.grant.id,
-        user_id: &row.grant.user_id,
+        subject: &row.grant.user_id,
         client_id: &row.grant.client_id,
-        resource: &row.grant.resource,
+        resources: &resources,
         scopes: &scopes,
+        binding: sender.binding.as_ref(),
     };
     respond(server, &subject, Some(next))
 }
@@ -53,8 +57,8 @@ async fn find(server: &Inner, token: &Secret) -> Result<RefreshTokenRow, Refusal
 }
 
 /// OAuth 2.1 §4.3.1. First of all: another client learns nothing, and changes nothing.
-fn check_client(row: &RefreshTokenRow, client: &AuthenticatedClient) -> Result<(), Refusal> {
-    let same = row.grant.client_id == client.id();
+fn check_client(row: &RefreshTokenRow, sender: &Sender<'_>) -> Result<(), Refusal> {
+    let same = row.grant.client_id == sender.client.id();
     same.then_some(()).ok_or(Refusal::OtherClientsRefreshToken)
 }
 

@@ -66,6 +66,21 @@ pub(crate) enum Refusal {
     /// The account was disabled or removed.
     #[error("the account cannot be used any more")]
     UserGone,
+    /// OAuth 2.1 §3.2.4: the client is not registered for the grant.
+    #[error("this client may not use the grant '{0}'")]
+    GrantNotAllowed(&'static str),
+    /// The client showed more than its id when it was granted something.
+    #[error("what this client was granted needs its authentication, and none was sent")]
+    NotProven,
+    /// RFC 9449 §5.2: the client always uses DPoP.
+    #[error("this client gets tokens that are bound to a DPoP key only, and the request has no DPoP proof")]
+    NoProof,
+    /// RFC 9449 §5, §10: bound to a key.
+    #[error("this was issued to the holder of another DPoP key, or the request has no DPoP proof")]
+    OtherKey,
+    /// A rule that authorization requests have too.
+    #[error("{0}")]
+    Request(OAuthError),
     /// A token could not be signed.
     #[error("the token could not be signed")]
     Signing(#[from] JoseError),
@@ -80,6 +95,10 @@ impl Refusal {
         let code = match self {
             Self::NoCode | Self::NoVerifier | Self::NoRefreshToken => ErrorCode::InvalidRequest,
             Self::OtherResource(_) => ErrorCode::InvalidTarget,
+            Self::GrantNotAllowed(_) => ErrorCode::UnauthorizedClient,
+            Self::NotProven => ErrorCode::InvalidClient,
+            Self::NoProof => ErrorCode::from("invalid_dpop_proof"),
+            Self::Request(error) => return error.clone(),
             Self::ScopeBeyondGrant(_) | Self::MalformedScope(_) => ErrorCode::InvalidScope,
             Self::Signing(error) => {
                 tracing::error!(%error, "an access token could not be signed");

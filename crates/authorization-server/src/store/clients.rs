@@ -3,7 +3,9 @@
 use hallpass_protocol::time::Timestamp;
 
 use super::locks::Turn;
-use super::{Result, Store, from_json, to_json};
+use super::{Result, Store, StoreError, Transaction, from_json, to_json};
+use crate::clients::ClientDetails;
+use crate::random::digest;
 
 /// How a client came to be known.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,11 @@ pub(crate) struct ClientRow {
     pub(crate) grant_types: Vec<String>,
     pub(crate) scopes: Option<String>,
     pub(crate) created_at: Timestamp,
+    /// The operator has switched it off.
+    pub(crate) disabled: bool,
+    /// The grant under which tokens are issued to the client itself.
+    pub(crate) own_grant: String,
+    pub(crate) details: ClientDetails,
 }
 
 /// How many clients may register themselves in a while.
@@ -48,12 +55,26 @@ pub(crate) struct RegistrationQuota<'a> {
     pub(crate) from: Option<(&'a str, u32)>,
 }
 
-type Columns = (String, String, Option<String>, String, Option<String>, String, String, Option<String>, i64);
+type Columns = (
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    String,
+    String,
+    Option<String>,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+);
 
 impl ClientRow {
     fn read(row: Columns) -> Result<Self> {
+        let unreadable = |_| StoreError::Unreadable { what: "client" };
+        let details = row.11.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
         Ok(Self {
-            id: row.0,
             origin: if row.1 == ClientOrigin::Configured.as_str() {
                 ClientOrigin::Configured
             } else {
@@ -66,6 +87,10 @@ impl ClientRow {
             grant_types: from_json(&row.6, "list of grant types")?,
             scopes: row.7,
             created_at: Timestamp::from_unix(row.8),
+            disabled: row.9.is_some(),
+            own_grant: row.10.unwrap_or_else(|| digest(&format!("own grant\0{}", row.0))),
+            details: details.unwrap_or_default(),
+            id: row.0,
         })
     }
 }
@@ -75,8 +100,8 @@ impl Store {
     pub(crate) async fn insert_client(&self, client: &ClientRow) -> Result<bool> {
         let made = sqlx::query(
             "INSERT INTO clients (id, origin, name, auth_method, secret_hash, redirect_uris,
-                                  grant_types, scopes, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+                                  grant_types, scopes, created_at, own_grant, details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
         )
         .bind(&client.id)
         .bind(client.origin.as_str())
@@ -87,6 +112,8 @@ impl Store {
         .bind(to_json(&client.grant_types))
         .bind(&client.scopes)
         .bind(client.created_at.unix())
+        .bind(&client.own_grant)
+        .bind(details_to_json(&client.details)?)
         .execute(self.writer())
         .await?;
         Ok(made.rows_affected() == 1)
@@ -95,7 +122,7 @@ impl Store {
     pub(crate) async fn find_client(&self, id: &str) -> Result<Option<ClientRow>> {
         let row: Option<Columns> = sqlx::query_as(
             "SELECT id, origin, name, auth_method, secret_hash, redirect_uris, grant_types, scopes,
-                    created_at
+                    created_at, disabled_at, own_grant, details
              FROM clients WHERE id = $1",
         )
         .bind(id)
@@ -107,7 +134,7 @@ impl Store {
     pub(crate) async fn list_clients(&self) -> Result<Vec<ClientRow>> {
         let rows: Vec<Columns> = sqlx::query_as(
             "SELECT id, origin, name, auth_method, secret_hash, redirect_uris, grant_types, scopes,
-                    created_at
+                    created_at, disabled_at, own_grant, details
              FROM clients ORDER BY origin, created_at, id",
         )
         .fetch_all(self.reader())
@@ -127,8 +154,8 @@ impl Store {
         self.take_turn(&mut tx, Turn::Registration).await?;
         let made = sqlx::query(
             "INSERT INTO clients (id, origin, name, auth_method, secret_hash, redirect_uris,
-                                  grant_types, scopes, created_at, registered_from)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+                                  grant_types, scopes, created_at, registered_from, own_grant, details)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14, $15
              WHERE (SELECT COUNT(*) FROM clients WHERE origin = $2 AND created_at > $11) < $12
                AND (SELECT COUNT(*) FROM clients
                     WHERE origin = $2 AND created_at > $11 AND registered_from = $10) < $13",
@@ -146,6 +173,8 @@ impl Store {
         .bind(quota.since.unix())
         .bind(i64::from(quota.in_all))
         .bind(i64::from(share.unwrap_or(quota.in_all)))
+        .bind(&client.own_grant)
+        .bind(details_to_json(&client.details)?)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -159,6 +188,7 @@ impl Store {
         self.take_turn(&mut tx, Turn::EndingGrants).await?;
         let mut ended = false;
         // Codes before grants: a code that is being redeemed at this moment is waited for, and its grant ends too.
+        let own = self.revoke_own_grant(&mut tx, id).await?;
         for delete in [
             "DELETE FROM clients WHERE id = $1",
             "DELETE FROM codes WHERE client_id = $1",
@@ -169,9 +199,65 @@ impl Store {
         let revoked = self.revoke_grants_where_client(&mut tx, id).await?;
         ended |= !revoked.is_empty();
         tx.commit().await?;
-        self.remember_revoked(revoked);
+        self.remember_revoked(revoked.into_iter().chain(own).collect());
         Ok(ended)
     }
+
+    /// Switches the client off, and ends all that was granted to it and by its codes, all or nothing. False where nobody
+    /// has the id.
+    pub(crate) async fn disable_client(&self, id: &str) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::EndingGrants).await?;
+        let disabled =
+            sqlx::query("UPDATE clients SET disabled_at = COALESCE(disabled_at, $2) WHERE id = $1")
+                .bind(id)
+                .bind(self.now().unix())
+                .execute(&mut *tx)
+                .await?;
+        if disabled.rows_affected() == 0 {
+            return Ok(false);
+        }
+        // Codes before grants, as above.
+        sqlx::query("DELETE FROM codes WHERE client_id = $1").bind(id).execute(&mut *tx).await?;
+        let revoked = self.revoke_grants_where_client(&mut tx, id).await?;
+        let own = self.revoke_own_grant(&mut tx, id).await?;
+        tx.commit().await?;
+        self.remember_revoked(revoked.into_iter().chain(own).collect());
+        Ok(true)
+    }
+
+    /// Switches the client on again. What was granted before stays dead. False where nobody has the id.
+    pub(crate) async fn enable_client(&self, id: &str) -> Result<bool> {
+        let enabled = sqlx::query("UPDATE clients SET disabled_at = NULL WHERE id = $1")
+            .bind(id)
+            .execute(self.writer())
+            .await?;
+        Ok(enabled.rows_affected() > 0)
+    }
+
+    /// Ends the tokens that were issued to the client itself; what it gets later is under another name.
+    async fn revoke_own_grant(&self, tx: &mut Transaction, id: &str) -> Result<Option<String>> {
+        let row: Option<Columns> = sqlx::query_as(
+            "SELECT id, origin, name, auth_method, secret_hash, redirect_uris, grant_types, scopes,
+                    created_at, disabled_at, own_grant, details
+             FROM clients WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
+        let Some(row) = row.map(ClientRow::read).transpose()? else { return Ok(None) };
+        sqlx::query("UPDATE clients SET own_grant = $2 WHERE id = $1")
+            .bind(id)
+            .bind(crate::random::id())
+            .execute(&mut **tx)
+            .await?;
+        self.write_revocation(tx, &row.own_grant).await?;
+        Ok(Some(row.own_grant))
+    }
+}
+
+fn details_to_json(details: &ClientDetails) -> Result<String> {
+    serde_json::to_string(details).map_err(|_| StoreError::Unreadable { what: "client" })
 }
 
 #[cfg(test)]
@@ -196,6 +282,9 @@ mod tests {
             grant_types: Vec::new(),
             scopes: None,
             created_at: Timestamp::from_unix(now),
+            disabled: false,
+            own_grant: id.to_owned(),
+            details: ClientDetails::default(),
         }
     }
 
@@ -255,7 +344,7 @@ mod tests {
             let code = crate::store::CodeRow { client_id: id.to_owned(), grant_id: id.to_owned(), ..code };
             store.insert_code(id, &code).await.unwrap();
         }
-        assert!(store.redeem_code("granted", at(HOUR + 200 * DAY), None).await.unwrap());
+        assert!(store.redeem_code("granted", at(HOUR + 200 * DAY), None, None).await.unwrap());
         let left = async |now: i64| {
             clock.set(at(now));
             store.sweep().await.unwrap();
@@ -280,7 +369,7 @@ mod tests {
         let code = crate::store::CodeRow::sample("u", HOUR + 60);
         let code = crate::store::CodeRow { client_id: "https://app.example/c".to_owned(), ..code };
         store.insert_code("c", &code).await.unwrap();
-        assert!(store.redeem_code("c", Timestamp::from_unix(9 * DAY), None).await.unwrap());
+        assert!(store.redeem_code("c", Timestamp::from_unix(9 * DAY), None, None).await.unwrap());
         assert!(store.remove_client("https://app.example/c").await.unwrap(), "its grant has ended");
         assert_eq!(store.revoked().is_revoked("x.token"), Ok(true));
         assert!(!store.remove_client("https://app.example/c").await.unwrap());

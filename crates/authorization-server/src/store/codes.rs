@@ -16,6 +16,10 @@ pub(crate) struct CodeRow {
     pub(crate) resource: String,
     pub(crate) scopes: String,
     pub(crate) refreshable: bool,
+    /// The thumbprint of the DPoP key that has to redeem it (RFC 9449 §10).
+    pub(crate) bound_to: Option<String>,
+    /// Whether its client shows more than its id.
+    pub(crate) confidential: bool,
     pub(crate) expires_at: Timestamp,
     pub(crate) used_at: Option<Timestamp>,
 }
@@ -31,8 +35,8 @@ impl Store {
             .await?;
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
-                                resource, scopes, refreshable, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                resource, scopes, refreshable, expires_at, bound_to, confidential)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(code_hash)
         .bind(&code.grant_id)
@@ -44,6 +48,8 @@ impl Store {
         .bind(&code.scopes)
         .bind(i64::from(code.refreshable))
         .bind(code.expires_at.unix())
+        .bind(&code.bound_to)
+        .bind(i64::from(code.confidential))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -51,10 +57,23 @@ impl Store {
     }
 
     pub(crate) async fn find_code(&self, code_hash: &str) -> Result<Option<CodeRow>> {
-        type Row = (String, String, String, String, String, String, String, i64, i64, Option<i64>);
+        type Row = (
+            String,
+            String,
+            String,
+            String,
+            String,
+            String,
+            String,
+            i64,
+            Option<String>,
+            i64,
+            i64,
+            Option<i64>,
+        );
         let row: Option<Row> = sqlx::query_as(
             "SELECT grant_id, user_id, client_id, redirect_uri, challenge, resource, scopes,
-                    refreshable, expires_at, used_at
+                    refreshable, bound_to, confidential, expires_at, used_at
              FROM codes WHERE code_hash = $1",
         )
         .bind(code_hash)
@@ -69,39 +88,44 @@ impl Store {
             resource: row.5,
             scopes: row.6,
             refreshable: row.7 != 0,
-            expires_at: Timestamp::from_unix(row.8),
-            used_at: row.9.map(Timestamp::from_unix),
+            bound_to: row.8,
+            confidential: row.9 != 0,
+            expires_at: Timestamp::from_unix(row.10),
+            used_at: row.11.map(Timestamp::from_unix),
         }))
     }
 
-    /// Consumes the code and begins its grant, with the first refresh token where there is to be one.
+    /// Consumes the code and begins its grant, with the first refresh token where there is to be one, and the key that
+    /// its refresh tokens are bound to.
     /// One statement decides: true for exactly one caller, however many come at once.
     pub(crate) async fn redeem_code(
         &self,
         code_hash: &str,
         grant_ends: Timestamp,
         refresh_token: Option<(&str, Timestamp)>,
+        bound_to: Option<&str>,
     ) -> Result<bool> {
         let now = self.now().unix();
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
-        let row: Option<(String, String, String, String, String)> = sqlx::query_as(
+        let row: Option<(String, String, String, String, String, i64)> = sqlx::query_as(
             "UPDATE codes SET used_at = $2
              WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
                AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
-             RETURNING grant_id, user_id, client_id, resource, scopes",
+             RETURNING grant_id, user_id, client_id, resource, scopes, confidential",
         )
         .bind(code_hash)
         .bind(now)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some((grant_id, user_id, client_id, resource, scopes)) = row else {
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential)) = row else {
             return Ok(false);
         };
         sqlx::query(
-            "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
+                                 confidential)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&grant_id)
         .bind(user_id)
@@ -110,6 +134,8 @@ impl Store {
         .bind(scopes)
         .bind(now)
         .bind(grant_ends.unix())
+        .bind(bound_to)
+        .bind(confidential)
         .execute(&mut *tx)
         .await?;
         if let Some((token_hash, expires_at)) = refresh_token {
@@ -139,6 +165,8 @@ impl CodeRow {
             resource: text(),
             scopes: text(),
             refreshable: true,
+            bound_to: None,
+            confidential: false,
             expires_at: Timestamp::from_unix(expires_at),
             used_at: None,
         }
@@ -166,7 +194,7 @@ mod tests {
                 let store = store.clone();
                 tokio::spawn(async move {
                     let (token, next) = (format!("token {n}"), format!("next {n}"));
-                    let redeemed = store.redeem_code("c", ends, Some((&token, ends))).await.unwrap();
+                    let redeemed = store.redeem_code("c", ends, Some((&token, ends)), None).await.unwrap();
                     let rotated = store.rotate_refresh_token(&token, &next, "s", ends);
                     (redeemed, rotated.await.unwrap())
                 })
@@ -188,6 +216,6 @@ mod tests {
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
         clock.set(Timestamp::from_unix(1_060));
-        assert!(!store.redeem_code("c", Timestamp::from_unix(9_000), None).await.unwrap());
+        assert!(!store.redeem_code("c", Timestamp::from_unix(9_000), None, None).await.unwrap());
     }
 }

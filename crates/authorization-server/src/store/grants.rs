@@ -21,6 +21,10 @@ pub(crate) struct GrantRow {
     pub(crate) client_id: String,
     pub(crate) resource: String,
     pub(crate) scopes: String,
+    /// The key that its refresh tokens are bound to.
+    pub(crate) bound_to: Option<String>,
+    /// Whether its client has shown more than its id.
+    pub(crate) confidential: bool,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
 }
@@ -78,16 +82,22 @@ impl Store {
         let revoked: Vec<String> =
             sqlx::query_scalar(update).bind(value).bind(self.now().unix()).fetch_all(&mut **tx).await?;
         for id in &revoked {
-            sqlx::query(
-                "INSERT INTO revocations (revoked, expires_at) VALUES ($1, $2)
-                 ON CONFLICT (revoked) DO NOTHING",
-            )
-            .bind(id)
-            .bind(revocation_ends(self.now()).unix())
-            .execute(&mut **tx)
-            .await?;
+            self.write_revocation(tx, id).await?;
         }
         Ok(revoked)
+    }
+
+    /// One grant, or whatever else stands in the ids of tokens.
+    pub(super) async fn write_revocation(&self, tx: &mut Transaction, id: &str) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO revocations (revoked, expires_at) VALUES ($1, $2)
+             ON CONFLICT (revoked) DO NOTHING",
+        )
+        .bind(id)
+        .bind(revocation_ends(self.now()).unix())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
     }
 
     /// Only after the commit: what memory says must be true after a restart.

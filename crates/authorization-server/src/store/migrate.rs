@@ -13,6 +13,7 @@ pub(super) fn migrations() -> Migrator {
         step(1, "first light", include_str!("migrations/0001_first_light.sql")),
         step(2, "strangers", include_str!("migrations/0002_strangers.sql")),
         step(10, "key rotation", include_str!("migrations/0010_key_rotation.sql")),
+        step(11, "clients and bindings", include_str!("migrations/0011_clients_and_bindings.sql")),
         step(20, "people", include_str!("migrations/0020_people.sql")),
     ])
 }

@@ -16,12 +16,24 @@ pub(crate) struct RefreshTokenRow {
 
 impl Store {
     pub(crate) async fn find_refresh_token(&self, token_hash: &str) -> Result<Option<RefreshTokenRow>> {
-        type Row =
-            (i64, Option<i64>, Option<String>, String, String, String, String, String, i64, Option<i64>);
+        type Row = (
+            i64,
+            Option<i64>,
+            Option<String>,
+            String,
+            String,
+            String,
+            String,
+            String,
+            Option<String>,
+            i64,
+            i64,
+            Option<i64>,
+        );
         let row: Option<Row> = sqlx::query_as(
-            "SELECT refresh_tokens.expires_at, refresh_tokens.used_at, refresh_tokens.successor,
+            "SELECT refresh_tokens.expires_at AS token_ends, refresh_tokens.used_at, refresh_tokens.successor,
                     grants.id, grants.user_id, grants.client_id, grants.resource, grants.scopes,
-                    grants.expires_at, grants.revoked_at
+                    grants.bound_to, grants.confidential, grants.expires_at AS grant_ends, grants.revoked_at
              FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id
              WHERE refresh_tokens.token_hash = $1",
         )
@@ -38,8 +50,10 @@ impl Store {
                 client_id: row.5,
                 resource: row.6,
                 scopes: row.7,
-                expires_at: Timestamp::from_unix(row.8),
-                revoked_at: row.9.map(Timestamp::from_unix),
+                bound_to: row.8,
+                confidential: row.9 != 0,
+                expires_at: Timestamp::from_unix(row.10),
+                revoked_at: row.11.map(Timestamp::from_unix),
             },
         }))
     }
@@ -97,7 +111,7 @@ mod tests {
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
         let ends = Timestamp::from_unix(9_000);
-        assert!(store.redeem_code("c", ends, Some(("first", ends))).await.unwrap());
+        assert!(store.redeem_code("c", ends, Some(("first", ends)), None).await.unwrap());
         let callers: Vec<_> = (0..64)
             .map(|n| {
                 let store = store.clone();

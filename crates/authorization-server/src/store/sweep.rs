@@ -14,7 +14,7 @@ const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Each deletes at most `$2` rows that ended before `$1`. The end is judged twice, for PostgreSQL: a row that another
 /// transaction has brought to life since it was chosen stays. The plus keeps its index for choosing.
-const SWEEPS: [&str; 11] = [
+const SWEEPS: &[&str] = &[
     "DELETE FROM interactions WHERE +expires_at <= $1 AND id IN
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE +expires_at <= $1 AND token_hash IN
@@ -34,6 +34,8 @@ const SWEEPS: [&str; 11] = [
        (SELECT token_hash FROM setup_links WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM user_links WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM user_links WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM seen_ids WHERE +expires_at <= $1 AND seen IN
+       (SELECT seen FROM seen_ids WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
     // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
     // after 90 days without one where nothing that it was granted is alive.
@@ -56,7 +58,7 @@ impl Store {
         self.revoked().sweep();
         let now = self.now();
         let mut swept = 0;
-        for sweep in SWEEPS {
+        for &sweep in SWEEPS {
             let before = if sweep == SWEEP_CODES { now.before(CODE_MEMORY) } else { now };
             loop {
                 let Some(deleted) = self.sweep_batch(sweep, before).await? else { return Ok(swept) };
@@ -115,7 +117,7 @@ mod tests {
         let store = open(&database, clock.clock()).await;
         assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
         store.insert_code("c", &CodeRow::sample("u", 1_000_060)).await.unwrap();
-        assert!(store.redeem_code("c", Timestamp::from_unix(9_000_000), None).await.unwrap());
+        assert!(store.redeem_code("c", Timestamp::from_unix(9_000_000), None, None).await.unwrap());
         clock.set(Timestamp::from_unix(1_000_060 + DAY - 1));
         assert_eq!(store.sweep().await.unwrap(), 0);
         clock.set(Timestamp::from_unix(1_000_060 + DAY));

@@ -1,0 +1,105 @@
+//! DPoP proofs at this server's own endpoints (RFC 9449 §5, §8).
+
+use std::time::Duration;
+
+use hallpass_protocol::dpop::{self, ExpectedProof, NONCE, USE_NONCE, VerifiedProof};
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use http::{HeaderMap, HeaderValue, Method};
+use url::Url;
+
+use super::Server;
+use crate::grants::storage;
+use crate::keys::SealingKey;
+use crate::server::Inner;
+use crate::store::SeenBy;
+
+/// How long a nonce is taken.
+const NONCE_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// How far a clock may be apart, where no nonce tells the time.
+const WINDOW: Duration = Duration::from_secs(60);
+/// The same where a nonce does: the proof is as young as its nonce, whatever the client's clock says.
+const WINDOW_WITH_NONCE: Duration = Duration::from_secs(60 * 60);
+
+/// The key that a request proves to hold; none, where it carries no proof. The rules of RFC 9449 §4.3 in order; the id is
+/// remembered last, so that what breaks a rule uses up nothing.
+pub(super) async fn proof(
+    server: &Server,
+    headers: &HeaderMap,
+    path: &str,
+) -> Result<Option<VerifiedProof>, OAuthError> {
+    let refused = |error: dpop::ProofError| OAuthError::new(invalid_proof(), error.to_string());
+    let Some(proof) = dpop::proof_of(headers).map_err(refused)? else {
+        return Ok(None);
+    };
+    let url = Url::parse(&server.url(path))
+        .map_err(|_| OAuthError::new(ErrorCode::ServerError, "this server has no URL"))?;
+    let nonces = server.settings.dpop_nonces;
+    let expected = ExpectedProof {
+        method: &Method::POST,
+        url: &url,
+        access_token: None,
+        now: server.store.now(),
+        window: if nonces { WINDOW_WITH_NONCE } else { WINDOW },
+    };
+    let verified = dpop::verify(proof, &expected).map_err(refused)?;
+    if nonces {
+        check_nonce(server, &verified)?;
+    }
+    let ends = match nonces {
+        true => server.store.now().after(NONCE_LIFETIME),
+        false => verified.ends(),
+    };
+    match server.store.see_id(SeenBy::DpopProof, verified.thumbprint(), verified.id(), ends).await {
+        Ok(true) => Ok(Some(verified)),
+        Ok(false) => Err(OAuthError::new(
+            invalid_proof(),
+            "this DPoP proof was used before; make a new one, with another jti, for each request",
+        )),
+        Err(failed) => {
+            tracing::error!(error = %failed, "the store failed");
+            Err(storage())
+        }
+    }
+}
+
+/// RFC 9449 §8.2: a nonce in every answer to a client that uses DPoP, so that it always has a fresh one.
+pub(super) fn with_nonce(server: &Server, asked: &HeaderMap, answer: &mut HeaderMap) {
+    if !server.settings.dpop_nonces || !asked.contains_key(dpop::PROOF) {
+        return;
+    }
+    if let Some(nonce) = new_nonce(server) {
+        answer.insert(NONCE, nonce);
+    }
+}
+
+fn invalid_proof() -> ErrorCode {
+    ErrorCode::from("invalid_dpop_proof")
+}
+
+/// Rule 10; RFC 9449 §8. A nonce is the time at which it was made, sealed: every replica can read it, and nobody else can
+/// make one.
+fn check_nonce(server: &Inner, proof: &VerifiedProof) -> Result<(), OAuthError> {
+    let good = proof.nonce().and_then(|nonce| key(server).open("", nonce).ok()).is_some_and(|made| {
+        let made = <[u8; 8]>::try_from(made.as_slice()).map(i64::from_be_bytes);
+        made.is_ok_and(|made| {
+            let made = hallpass_protocol::Timestamp::from_unix(made);
+            let now = server.store.now();
+            made <= now.after(WINDOW) && now < made.after(NONCE_LIFETIME)
+        })
+    });
+    good.then_some(()).ok_or_else(|| {
+        OAuthError::new(
+            ErrorCode::from(USE_NONCE),
+            "the DPoP proof needs the nonce of the DPoP-Nonce field of this answer",
+        )
+    })
+}
+
+fn new_nonce(server: &Inner) -> Option<HeaderValue> {
+    let nonce = key(server).seal("", &server.store.now().unix().to_be_bytes()).ok()?;
+    HeaderValue::from_str(&nonce).ok()
+}
+
+fn key(server: &Inner) -> SealingKey {
+    server.store.key().sealing("dpop nonce")
+}
