@@ -247,7 +247,8 @@ pub(crate) enum Client {
     #[command(after_help = "\
 Examples:
   hallpass client add --id ide --redirect-uri http://127.0.0.1/callback
-  pass show mcp/web | hallpass client add --id web --secret-stdin --redirect-uri https://app.example.com/callback")]
+  pass show mcp/web | hallpass client add --id web --secret-stdin --redirect-uri https://app.example.com/callback
+  hallpass client add --id robot --grant client_credentials --jwks robot.jwks.json --scope notes:read")]
     Add {
         /// The client_id
         #[arg(long, value_name = "ID")]
@@ -256,7 +257,7 @@ Examples:
         #[arg(long)]
         secret_stdin: bool,
         /// Where codes may be sent; give it once for each URI
-        #[arg(long, value_name = "URI", required = true)]
+        #[arg(long, value_name = "URI")]
         redirect_uri: Vec<String>,
         /// A grant the client may use [default: authorization_code refresh_token]
         #[arg(long, value_name = "G")]
@@ -264,6 +265,30 @@ Examples:
         /// A scope the client may ask for [default: all]
         #[arg(long, value_name = "S")]
         scope: Vec<String>,
+        /// A resource the client may ask tokens for [default: all]
+        #[arg(long, value_name = "URL")]
+        resource: Vec<String>,
+        /// The client signs (private_key_jwt) with a key of this JSON Web Key Set
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["secret_stdin", "jwks_uri"])]
+        jwks: Option<PathBuf>,
+        /// The same, with the set at this URL
+        #[arg(long, value_name = "URL", conflicts_with = "secret_stdin")]
+        jwks_uri: Option<String>,
+        /// Give it no tokens but those that are bound to a DPoP key
+        #[arg(long)]
+        dpop: bool,
+    },
+    /// Switch a client off; its tokens end at once
+    #[command(after_help = "Example:\n  hallpass client disable ide")]
+    Disable {
+        /// The client_id
+        id: String,
+    },
+    /// Switch a client on again; what it was granted before stays dead
+    #[command(after_help = "Example:\n  hallpass client enable ide")]
+    Enable {
+        /// The client_id
+        id: String,
     },
     /// List the registered clients
     #[command(after_help = "Examples:\n  hallpass client list\n  hallpass client list --json")]

@@ -1,8 +1,8 @@
 //! `hallpass client`.
 
-use anyhow::anyhow;
-use hallpass_authorization_server::{Clients, NewClient};
-use hallpass_protocol::{Scope, ScopeSet};
+use anyhow::{Context, anyhow};
+use hallpass_authorization_server::{ClientDetails, Clients, NewClient};
+use hallpass_protocol::{JwkSet, Scope, ScopeSet};
 
 use super::{Place, prompt, table};
 use crate::cli::{self, Format};
@@ -12,12 +12,13 @@ use crate::exit::Failure;
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
     let data = place.data()?;
     match command {
-        cli::Client::Add { id, secret_stdin, redirect_uri, grant, scope } => {
+        cli::Client::Add { id, secret_stdin, redirect_uri, grant, scope, resource, jwks, jwks_uri, dpop } => {
             let secret = match secret_stdin {
                 true => Some(prompt::from_stdin("client secret")?),
                 false => None,
             };
-            let kind = if secret.is_some() { "confidential" } else { "public" };
+            let signs = jwks.is_some() || jwks_uri.is_some();
+            let kind = if secret.is_some() || signs { "confidential" } else { "public" };
             let scopes: ScopeSet = scope.iter().map(|word| Scope::parse(word)).collect::<Result<_, _>>()?;
             let client = NewClient {
                 id: id.clone(),
@@ -25,21 +26,46 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
                 redirect_uris: redirect_uri,
                 grant_types: grant,
                 scopes: (!scopes.is_empty()).then_some(scopes),
+                details: ClientDetails {
+                    jwks: jwks.as_deref().map(keys).transpose()?,
+                    jwks_uri,
+                    resources: (!resource.is_empty()).then_some(resource),
+                    dpop_bound_access_tokens: dpop,
+                    ..ClientDetails::default()
+                },
             };
             clients(&data).await?.add(client).await?;
             anstream::println!("{id} is registered as a {kind} client.");
         }
         cli::Client::List(listing) => list(&clients(&data).await?, listing.format()).await?,
+        cli::Client::Disable { id } => {
+            found(clients(&data).await?.disable(&id).await?, &id)?;
+            anstream::println!("{id} is switched off; its tokens have ended.");
+        }
+        cli::Client::Enable { id } => {
+            found(clients(&data).await?.enable(&id).await?, &id)?;
+            anstream::println!("{id} is switched on; what it was granted before stays dead.");
+        }
         cli::Client::Remove { id } => {
-            if !clients(&data).await?.remove(&id).await? {
-                return Err(
-                    anyhow!("there is no client {id}; `hallpass client list` shows which there are").into()
-                );
-            }
+            found(clients(&data).await?.remove(&id).await?, &id)?;
             anstream::println!("{id} is removed; its tokens have ended.");
         }
     }
     Ok(())
+}
+
+fn found(found: bool, id: &str) -> Result<(), Failure> {
+    match found {
+        true => Ok(()),
+        false => Err(anyhow!("there is no client {id}; `hallpass client list` shows which there are").into()),
+    }
+}
+
+/// A JSON Web Key Set from a file.
+fn keys(path: &std::path::Path) -> Result<JwkSet, Failure> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok(serde_json::from_str(&text)
+        .with_context(|| format!("{} is no JSON Web Key Set: {{\"keys\": [...]}}", path.display()))?)
 }
 
 async fn clients(data: &crate::data::DataFolder) -> Result<Clients, Failure> {
@@ -57,6 +83,7 @@ async fn list(clients: &Clients, format: Format) -> Result<(), Failure> {
                     "client_name": client.name,
                     "dynamic": client.dynamic,
                     "confidential": client.confidential,
+                    "disabled": client.disabled,
                     "redirect_uris": client.redirect_uris,
                     "grant_types": client.grant_types,
                     "created_at": client.created_at.unix(),
@@ -75,7 +102,11 @@ async fn list(clients: &Clients, format: Format) -> Result<(), Failure> {
     let rows: Vec<_> = clients
         .into_iter()
         .map(|client| {
-            let kind = if client.confidential { "confidential" } else { "public" };
+            let kind = match (client.disabled, client.confidential) {
+                (true, _) => "switched off",
+                (false, true) => "confidential",
+                (false, false) => "public",
+            };
             let origin = if client.dynamic { "itself" } else { "by hand" };
             let name = client.name.unwrap_or_default();
             [client.id, name, kind.to_owned(), origin.to_owned(), client.redirect_uris.join(" ")]
