@@ -1,11 +1,11 @@
-//! Takes the one bearer token out of a request (RFC 6750 §2.1).
+//! Takes the one credential out of a request.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::refusal::Refusal;
 
-/// A bearer token as it was sent. Nothing about it is known to be true.
+/// A credential as it was sent. Nothing about it is known to be true.
 #[derive(Clone, Copy)]
 pub struct Unverified<'a>(pub(crate) &'a str);
 
@@ -15,28 +15,69 @@ impl std::fmt::Debug for Unverified<'_> {
     }
 }
 
-/// Finds the token.
+/// What a request shows. Nothing about it is known to be true.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    /// An access token, or an API key (RFC 6750 §2.1).
+    Bearer(Unverified<'a>),
+    /// An access token that is bound to a key (RFC 9449 §7.1).
+    Dpop(Unverified<'a>),
+    /// User name and password, encoded (RFC 7617 §2).
+    Basic(Unverified<'a>),
+    /// A proof of a password (RFC 7616 §3.4).
+    Digest(Unverified<'a>),
+    /// An API key, in a field of its own.
+    Key(Unverified<'a>),
+}
+
+/// The field for API keys. It is looked at only where API keys are taken.
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Finds the one credential; none where there is none.
 ///
 /// # Errors
 /// One variant of [`Refusal`] for each rule below.
-pub fn bearer<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Unverified<'a>, Refusal> {
+pub fn presented<'a>(
+    headers: &'a HeaderMap,
+    uri: &Uri,
+    keys: bool,
+) -> Result<Option<Credential<'a>>, Refusal> {
     no_token_in_the_query(uri)?;
     let mut fields = headers.get_all(AUTHORIZATION).iter();
-    let field = fields.next().ok_or(Refusal::NoCredential)?;
+    let field = fields.next();
     // Where two are sent, two programs may read different ones.
     if fields.next().is_some() {
         return Err(Refusal::SeveralCredentials);
     }
-    let text = field.to_str().map_err(|_| Refusal::MalformedCredential)?;
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(Refusal::OtherScheme);
+    let mut key_fields = headers.get_all(API_KEY).iter().filter(|_| keys);
+    match (field, key_fields.next(), key_fields.next()) {
+        (None, None, _) => Ok(None),
+        (Some(field), None, _) => authorization(field).map(Some),
+        (None, Some(key), None) => {
+            let key = key.to_str().ok().filter(|key| is_token68(key)).ok_or(Refusal::MalformedCredential)?;
+            Ok(Some(Credential::Key(Unverified(key))))
+        }
+        _ => Err(Refusal::SeveralCredentials),
     }
-    let token = token.trim_matches(' ');
-    if !is_token68(token) {
-        return Err(Refusal::MalformedCredential);
+}
+
+fn authorization(field: &HeaderValue) -> Result<Credential<'_>, Refusal> {
+    let text = std::str::from_utf8(field.as_bytes()).map_err(|_| Refusal::MalformedCredential)?;
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let rest = rest.trim_matches(' ');
+    let token = || if is_token68(rest) { Ok(Unverified(rest)) } else { Err(Refusal::MalformedCredential) };
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    if is("Bearer") {
+        token().map(Credential::Bearer)
+    } else if is("DPoP") {
+        token().map(Credential::Dpop)
+    } else if is("Basic") {
+        token().map(Credential::Basic)
+    } else if is("Digest") {
+        Ok(Credential::Digest(Unverified(rest)))
+    } else {
+        Err(Refusal::OtherScheme)
     }
-    Ok(Unverified(token))
 }
 
 /// MCP 2025-03-26 and later, "Token Requirements": access tokens are not sent in the query, where
@@ -67,7 +108,11 @@ mod tests {
     }
 
     fn take(fields: &[&'static str]) -> Result<String, Refusal> {
-        bearer(&headers(fields), &Uri::from_static("/mcp")).map(|token| token.0.to_owned())
+        match presented(&headers(fields), &Uri::from_static("/mcp"), true)? {
+            Some(Credential::Bearer(token)) => Ok(token.0.to_owned()),
+            Some(_) => Err(Refusal::OtherScheme),
+            None => Err(Refusal::NoCredential),
+        }
     }
 
     #[test]
@@ -114,10 +159,29 @@ mod tests {
         }
     }
 
+    /// Row 36, across fields.
+    #[test]
+    fn an_api_key_stands_alone() {
+        let with = |keys: &[&'static str], authorization: &[&'static str], taken: bool| {
+            let mut headers = headers(authorization);
+            for key in keys {
+                headers.append(API_KEY, http::HeaderValue::from_static(key));
+            }
+            presented(&headers, &Uri::from_static("/mcp"), taken).map(|found| format!("{found:?}"))
+        };
+        assert!(with(&["hpk_a"], &[], true).unwrap().contains("Key"));
+        assert!(matches!(with(&["hpk_a", "hpk_a"], &[], true), Err(Refusal::SeveralCredentials)));
+        assert!(matches!(with(&["hpk_a"], &["Bearer a"], true), Err(Refusal::SeveralCredentials)));
+        assert!(matches!(with(&["a b"], &[], true), Err(Refusal::MalformedCredential)));
+        // Where none are taken, the field is upstream's own.
+        assert_eq!(with(&["a b"], &[], false).unwrap(), "None");
+        assert!(with(&["x"], &["Bearer a"], false).unwrap().contains("Bearer"));
+    }
+
     #[test]
     fn a_token_in_the_query() {
         for uri in ["/mcp?access_token=a", "/mcp?x=1&access%5Ftoken=a", "/mcp?Access_Token"] {
-            let refusal = bearer(&headers(&["Bearer a"]), &Uri::from_static(uri)).unwrap_err();
+            let refusal = presented(&headers(&["Bearer a"]), &Uri::from_static(uri), true).unwrap_err();
             assert!(matches!(refusal, Refusal::TokenInQuery), "{uri}");
         }
     }
@@ -127,7 +191,7 @@ mod tests {
         fn never_panics_and_yields_only_token68(bytes: Vec<u8>) {
             let Ok(value) = http::HeaderValue::from_bytes(&bytes) else { return Ok(()) };
             let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-            if let Ok(token) = bearer(&headers, &Uri::from_static("/")) {
+            if let Ok(Some(Credential::Bearer(token))) = presented(&headers, &Uri::from_static("/"), true) {
                 proptest::prop_assert!(is_token68(token.0));
             }
         }

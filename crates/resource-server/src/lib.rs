@@ -5,8 +5,11 @@
 //! | room | question | a "no" is |
 //! |---|---|---|
 //! | [`front_door`] | is it meant for this server, and sent by a page that may? | 403 |
-//! | [`credential`] | is there exactly one bearer token, in the header? | 400, 401 |
+//! | [`credential`] | is there exactly one credential, where it belongs? | 400, 401 |
 //! | [`verify`] | did a trusted issuer sign it, for this resource, for now, and is it not revoked? | 401, 503 |
+//! | [`remote_keys`], [`introspection`] | what does its issuer say? | 401, 503 |
+//! | [`dpop`], [`certificate`] | does the sender hold the key that the token is bound to? | 401 |
+//! | [`accounts`] | or is it a key or password of this server's own list? | 401 |
 //! | [`policy`] | does it have the scopes that the operation needs? | 400, 403, 413 |
 //! | [`permitted`] | the proof that all of that was asked | |
 //!
@@ -31,27 +34,40 @@
 //! # protect(VerifyingKeys::from_jwk_set(&hallpass_protocol::jose::JwkSet::default(), &[])).unwrap();
 //! ```
 
+pub mod accounts;
+mod binding;
 pub mod caller;
+pub mod certificate;
 pub mod claims;
 pub mod cors;
 pub mod credential;
+pub mod dpop;
 pub mod front_door;
+pub mod introspection;
 pub mod json_rpc;
 pub mod layer;
 pub mod metadata;
+mod nonce;
 pub mod permitted;
 pub mod policy;
 pub mod refusal;
 pub mod refusal_response;
+pub mod remote_keys;
+mod schemes;
 mod server;
 pub mod settings;
 pub mod verify;
 
+pub use accounts::{Account, Accounts};
 pub use caller::{Caller, Granted};
+pub use certificate::{CertificateAccount, Certificates, PeerCertificate};
 pub use claims::ClaimNames;
+pub use dpop::Dpop;
 pub use front_door::FrontDoor;
+pub use introspection::{Introspection, IntrospectionClient};
 pub use permitted::Permitted;
 pub use policy::Policy;
 pub use refusal::Refusal;
+pub use remote_keys::RemoteKeys;
 pub use server::ResourceServer;
-pub use settings::{Keys, Revocations, Settings, TrustedIssuer};
+pub use settings::{Keys, OwnAccounts, Revocations, Settings, TrustedIssuer};

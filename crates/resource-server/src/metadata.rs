@@ -1,8 +1,11 @@
 //! Protected resource metadata (RFC 9728).
 
+use std::collections::HashSet;
+
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hallpass_protocol::jose::Algorithm;
 use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
@@ -17,12 +20,24 @@ impl ResourceServer {
     #[must_use]
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         let settings = self.settings();
-        let issuers = settings.issuers.iter().map(|trusted| trusted.issuer.as_str());
+        let asked = settings.introspection.iter().map(|introspection| introspection.issuer.as_str());
+        let mut issuers: Vec<&str> =
+            settings.issuers.iter().map(|trusted| trusted.issuer.as_str()).chain(asked).collect();
+        let mut seen = HashSet::new();
+        issuers.retain(|issuer| seen.insert(*issuer));
         let scopes: Vec<_> = self.login_scopes().iter().map(|scope| scope.as_str().to_owned()).collect();
         let mut metadata = ProtectedResourceMetadata::new(&settings.resource, issuers);
         metadata.scopes_supported = (!scopes.is_empty()).then_some(scopes);
         metadata.bearer_methods_supported = Some(vec!["header".to_owned()]);
         metadata.resource_name.clone_from(&settings.name);
+        if let Some(dpop) = &settings.dpop {
+            metadata.dpop_signing_alg_values_supported =
+                Some(Algorithm::ALL.map(|one| one.name().to_owned()).into());
+            metadata.dpop_bound_access_tokens_required = dpop.required.then_some(true);
+        }
+        metadata.tls_client_certificate_bound_access_tokens =
+            settings.certificates.bound_tokens.then_some(true);
+        metadata.other.extend(settings.metadata.clone());
         metadata
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass_protocol::digest::DigestError;
+use hallpass_protocol::dpop::ProofError;
 use hallpass_protocol::jose::JoseError;
 use hallpass_protocol::scope::ScopeSet;
 
@@ -28,14 +30,16 @@ pub enum Refusal {
         "this server needs an access token; log in at the authorization server that resource_metadata names"
     )]
     NoCredential,
-    /// A credential that is no bearer token.
-    #[error("this server takes bearer tokens only; send Authorization: Bearer and an access token")]
+    /// A scheme that this server does not offer.
+    #[error(
+        "this server does not take that kind of credential; send an access token as Authorization: Bearer, or what else WWW-Authenticate offers"
+    )]
     OtherScheme,
     /// Several `Authorization` fields (never-again 36).
     #[error("the request has more than one Authorization field; send exactly one")]
     SeveralCredentials,
     /// RFC 6750 §2.1: one token of the allowed characters.
-    #[error("the Authorization field does not hold exactly one bearer token")]
+    #[error("the credential is malformed: the field must hold exactly one, in its scheme's own form")]
     MalformedCredential,
     /// RFC 6750 §2.3, MCP "Token Requirements".
     #[error("access tokens must not be sent in the URL; send Authorization: Bearer instead")]
@@ -46,6 +50,72 @@ pub enum Refusal {
     /// RFC 9068 §4: the issuer is none of the trusted ones.
     #[error("the token was issued by a server that this one does not trust; log in again")]
     UntrustedIssuer,
+    /// RFC 7662 §2.2: the issuer does not know the token, or it is not for here and now.
+    #[error("the token is not active here; log in again")]
+    Inactive,
+    /// RFC 7800 §3.1: what binds the token is not understood.
+    #[error("the token is bound to a key in a way that this server does not know")]
+    UnknownBinding,
+    /// RFC 9449 §7.2: a bound token as Bearer would be good in a thief's hands.
+    #[error("the token is bound to a DPoP key; send it as Authorization: DPoP, with a proof")]
+    SentAsBearer,
+    /// RFC 9449 §7.1: the scheme is for bound tokens.
+    #[error("the token is bound to no DPoP key; send it as Authorization: Bearer")]
+    NotBound,
+    /// The operator takes bound tokens only.
+    #[error("this server takes only tokens that are bound to a DPoP key")]
+    BoundOnly,
+    /// RFC 9449 §7.1.
+    #[error("the request has no DPoP proof")]
+    NoProof,
+    /// RFC 9449 §4.3.
+    #[error("{0}")]
+    Proof(#[from] ProofError),
+    /// RFC 9449 §4.3, rule 12.
+    #[error("the DPoP proof is by another key than the token is bound to")]
+    OtherKey,
+    /// RFC 9449 §9.
+    #[error("the DPoP proof must hold this server's nonce; it comes with this answer")]
+    NonceNeeded,
+    /// RFC 9449 §11.1.
+    #[error("the DPoP proof was there before; make a new one for each request")]
+    ReplayedProof,
+    /// RFC 8705 §3.
+    #[error("the token is bound to a client certificate that this connection does not show")]
+    OtherCertificate,
+    /// RFC 9440 §2.2.
+    #[error("the Client-Cert field does not hold one certificate")]
+    MalformedCertificate,
+    /// A certificate that stands for nobody here.
+    #[error("the client certificate is none that this server knows")]
+    UnknownCertificate,
+    /// An API key that is not in the list, has expired or was revoked.
+    #[error("the API key is not known, has expired or was revoked")]
+    UnknownKey,
+    /// User name or password, and no word about which.
+    #[error("the user name or the password is wrong")]
+    WrongPassword,
+    /// RFC 7617 §4: the password itself is sent.
+    #[error("passwords are not taken over plain http; use https")]
+    PlainPassword,
+    /// RFC 7616 §3.4.
+    #[error("{0}")]
+    Digest(DigestError),
+    /// RFC 7616 §3.4.6.
+    #[error("the Digest credentials are for another URL")]
+    OtherTarget,
+    /// RFC 7616 §3.3, `stale`.
+    #[error("the Digest nonce is used up or too old; take the new one")]
+    StaleNonce,
+    /// The authorization server is not to be reached: nobody's fault who calls.
+    #[error("the token's issuer cannot be asked at this moment; try again shortly")]
+    IntrospectionUnavailable,
+    /// The list of accounts cannot be read: nobody's fault who calls.
+    #[error("the list of accounts cannot be read at this moment; try again shortly")]
+    AccountsUnavailable,
+    /// Too much at once.
+    #[error("too many credentials are being checked at once; try again shortly")]
+    Busy,
     /// The token, or the grant behind it, was revoked.
     #[error("the token was revoked; log in again")]
     Revoked,

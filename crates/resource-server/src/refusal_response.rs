@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::challenge::Challenge;
+use hallpass_protocol::dpop::{self, ProofError};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::scope::ScopeSet;
 use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
@@ -21,6 +22,12 @@ pub(crate) struct Challenger<'a> {
     pub(crate) resource_metadata: &'a str,
     /// What a first login asks for.
     pub(crate) login_scopes: &'a ScopeSet,
+    /// DPoP, where it is offered.
+    pub(crate) dpop: Option<Challenge>,
+    /// A nonce for it (RFC 9449 §8).
+    pub(crate) nonce: Option<String>,
+    /// Further schemes.
+    pub(crate) others: Vec<Challenge>,
 }
 
 enum Kind<'a> {
@@ -28,6 +35,8 @@ enum Kind<'a> {
     Unauthenticated,
     /// RFC 6750 §3.1.
     OAuth(ErrorCode),
+    /// RFC 9449 §7.1: the code stands in the DPoP challenge alone.
+    Dpop(&'static str),
     /// RFC 9470 §3, `insufficient_user_authentication`.
     Stale { ask: &'a ScopeSet, max_age: Duration },
     /// RFC 6750 §3.1, `insufficient_scope`.
@@ -39,20 +48,44 @@ enum Kind<'a> {
 }
 
 fn kind(refusal: &Refusal) -> Kind<'_> {
-    use Kind::{Insufficient, JsonRpc, OAuth, Stale, Unauthenticated, Unavailable};
+    use Kind::{Dpop, Insufficient, JsonRpc, OAuth, Stale, Unauthenticated, Unavailable};
     match refusal {
-        Refusal::NoCredential | Refusal::OtherScheme => Unauthenticated,
-        Refusal::SeveralCredentials | Refusal::MalformedCredential | Refusal::TokenInQuery => {
-            OAuth(ErrorCode::InvalidRequest)
-        }
-        Refusal::Token(_) | Refusal::UntrustedIssuer | Refusal::Revoked => OAuth(ErrorCode::InvalidToken),
+        Refusal::NoCredential
+        | Refusal::OtherScheme
+        | Refusal::UnknownCertificate
+        | Refusal::WrongPassword
+        | Refusal::StaleNonce
+        | Refusal::PlainPassword => Unauthenticated,
+        Refusal::SeveralCredentials
+        | Refusal::MalformedCredential
+        | Refusal::TokenInQuery
+        | Refusal::MalformedCertificate
+        | Refusal::Digest(_)
+        | Refusal::OtherTarget
+        | Refusal::Proof(ProofError::Several) => OAuth(ErrorCode::InvalidRequest),
+        Refusal::Token(_)
+        | Refusal::UntrustedIssuer
+        | Refusal::Revoked
+        | Refusal::Inactive
+        | Refusal::UnknownBinding
+        | Refusal::SentAsBearer
+        | Refusal::BoundOnly
+        | Refusal::OtherCertificate
+        | Refusal::UnknownKey => OAuth(ErrorCode::InvalidToken),
+        Refusal::NotBound | Refusal::OtherKey => Dpop("invalid_token"),
+        Refusal::NoProof | Refusal::Proof(_) | Refusal::ReplayedProof => Dpop("invalid_dpop_proof"),
+        Refusal::NonceNeeded => Dpop(dpop::USE_NONCE),
         Refusal::InsufficientScope { ask, missing, .. } => Insufficient { ask, missing },
         Refusal::LoginTooOld { ask, max_age } => Stale { ask, max_age: *max_age },
         // No challenge: whoever follows one would log in for nothing.
         Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::FORBIDDEN, id.as_ref())
         }
-        Refusal::KeysUnavailable | Refusal::RevocationsUnavailable => Unavailable,
+        Refusal::KeysUnavailable
+        | Refusal::RevocationsUnavailable
+        | Refusal::IntrospectionUnavailable
+        | Refusal::AccountsUnavailable
+        | Refusal::Busy => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::INVALID_REQUEST, None)
@@ -73,33 +106,40 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
     }
 }
 
-pub(crate) fn respond(refusal: &Refusal, challenger: &Challenger<'_>) -> Response {
+pub(crate) fn respond(refusal: &Refusal, challenger: Challenger<'_>) -> Response {
     tracing::debug!(%refusal, "refused");
+    let login = challenger.login_scopes;
     let mut response = match kind(refusal) {
         Kind::Unauthenticated => {
-            let challenge = challenger.challenge(challenger.login_scopes);
             let body = json!({
                 "error": "unauthorized",
                 "error_description": refusal.to_string(),
                 "resource_metadata": challenger.resource_metadata,
             });
-            challenged(StatusCode::UNAUTHORIZED, &challenge, Json(body))
+            let bearer = challenger.bearer(login);
+            challenger.challenged(StatusCode::UNAUTHORIZED, bearer, Json(body))
         }
         Kind::OAuth(code) => {
             let error = OAuthError::new(code, refusal.to_string());
-            let said = Said { error, missing_scope: None };
-            said.respond(challenger.challenge(challenger.login_scopes))
+            Said { error, missing_scope: None }.respond(challenger.bearer(login), challenger)
+        }
+        Kind::Dpop(code) => {
+            let error = OAuthError::new(ErrorCode::from(code), refusal.to_string());
+            let description = error.error_description.clone().unwrap_or_default();
+            let said = Json(Said { error, missing_scope: None });
+            let bearer = challenger.bearer(login);
+            let with = |dpop: Challenge| dpop.with("error", code).with("error_description", description);
+            let dpop = challenger.dpop.clone().map(with);
+            Challenger { dpop, ..challenger }.challenged(StatusCode::UNAUTHORIZED, bearer, said)
         }
         Kind::Insufficient { ask, missing } => {
             let error = OAuthError::new(ErrorCode::InsufficientScope, refusal.to_string());
-            let said = Said { error, missing_scope: Some(missing) };
-            said.respond(challenger.challenge(ask))
+            Said { error, missing_scope: Some(missing) }.respond(challenger.bearer(ask), challenger)
         }
         Kind::Stale { ask, max_age } => {
             let error = OAuthError::new(ErrorCode::InsufficientUserAuthentication, refusal.to_string());
-            let max_age = max_age.as_secs().to_string();
-            let said = Said { error, missing_scope: None };
-            said.respond(challenger.challenge(ask).with("max_age", max_age))
+            let bearer = challenger.bearer(ask).with("max_age", max_age.as_secs().to_string());
+            Said { error, missing_scope: None }.respond(bearer, challenger)
         }
         Kind::JsonRpc(status, code, id) => json_rpc::error_response(status, code, refusal, id),
         Kind::Unavailable => {
@@ -124,24 +164,34 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn respond(self, challenge: Challenge) -> Response {
+    fn respond(self, bearer: Challenge, challenger: Challenger<'_>) -> Response {
         let description = self.error.error_description.clone().unwrap_or_default();
-        let challenge =
-            challenge.with("error", self.error.error.as_str()).with("error_description", description);
-        challenged(self.error.status(), &challenge, Json(self))
+        let bearer = bearer.with("error", self.error.error.as_str()).with("error_description", description);
+        challenger.challenged(self.error.status(), bearer, Json(self))
     }
 }
 
 impl Challenger<'_> {
-    fn challenge(&self, scopes: &ScopeSet) -> Challenge {
+    fn bearer(&self, scopes: &ScopeSet) -> Challenge {
         let challenge =
             Challenge::bearer().with("realm", self.realm).with("resource_metadata", self.resource_metadata);
         if scopes.is_empty() { challenge } else { challenge.with("scope", scopes.to_string()) }
     }
-}
 
-fn challenged(status: StatusCode, challenge: &Challenge, body: impl IntoResponse) -> Response {
-    let mut response = (status, body).into_response();
-    response.headers_mut().insert(WWW_AUTHENTICATE, challenge.to_header_value());
-    response
+    /// One field for each scheme, Bearer first: some clients read the first one alone. Only a 401 offers other
+    /// schemes: who is known and may not needs none.
+    fn challenged(self, status: StatusCode, bearer: Challenge, body: impl IntoResponse) -> Response {
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(WWW_AUTHENTICATE, bearer.to_header_value());
+        if status == StatusCode::UNAUTHORIZED {
+            for challenge in self.dpop.iter().chain(&self.others) {
+                headers.append(WWW_AUTHENTICATE, challenge.to_header_value());
+            }
+            if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+                headers.insert(dpop::NONCE, nonce);
+            }
+        }
+        response
+    }
 }

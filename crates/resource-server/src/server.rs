@@ -12,13 +12,15 @@ use http::{HeaderMap, Request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::binding::Binding;
 use crate::caller::Caller;
-use crate::credential::{self, Unverified};
+use crate::credential::Unverified;
 use crate::json_rpc;
 use crate::permitted::Permitted;
 use crate::policy::{Asked, Compiled, Item, List};
 use crate::refusal::Refusal;
 use crate::refusal_response::{self, Challenger};
+use crate::schemes::Schemes;
 use crate::settings::Settings;
 use crate::verify::{Verified, Verifier};
 
@@ -30,6 +32,7 @@ struct Inner {
     settings: Settings,
     policy: Compiled,
     verifier: Verifier,
+    schemes: Schemes,
     metadata_url: String,
 }
 
@@ -40,7 +43,8 @@ impl ResourceServer {
         let verifier = Verifier::new(&settings);
         let metadata_url = settings.resource.metadata_url().into();
         let policy = Compiled::new(settings.policy.clone());
-        Self(Arc::new(Inner { settings, policy, verifier, metadata_url }))
+        let schemes = Schemes::new(&settings);
+        Self(Arc::new(Inner { settings, policy, verifier, schemes, metadata_url }))
     }
 
     /// Who this resource is.
@@ -58,12 +62,27 @@ impl ResourceServer {
         self.0.policy.login()
     }
 
-    /// Verifies a token that came by another way than HTTP.
+    /// Verifies a JWT that came by another way than HTTP, with the keys that are at hand. Where it is bound to a key, it is for
+    /// the caller to see that the sender holds it.
     ///
     /// # Errors
     /// The rule that it broke.
     pub fn verify(&self, token: &str) -> Result<Verified, Refusal> {
         self.0.verifier.verify(Unverified(token), &self.0.settings)
+    }
+
+    /// Verifies an access token that came by another way than HTTP; asks its issuer where that is needed, for keys or
+    /// for what the token is. A token that is bound to a key is refused: nothing shows here who holds it.
+    ///
+    /// # Errors
+    /// The rule that it broke.
+    pub async fn authenticate(&self, token: &str) -> Result<Verified, Refusal> {
+        let verified = self.0.schemes.token(Unverified(token), &self.0.verifier, &self.0.settings).await?;
+        match Binding::of(verified.caller().claims())? {
+            Binding { jkt: None, x5t: None } => Ok(verified),
+            Binding { jkt: Some(_), .. } => Err(Refusal::SentAsBearer),
+            Binding { .. } => Err(Refusal::OtherCertificate),
+        }
     }
 
     /// Asks again whether a caller who was permitted something still may have it: for what goes on after
@@ -81,8 +100,10 @@ impl ResourceServer {
     /// # Errors
     /// The first rule that the request broke.
     pub async fn admit(&self, request: Request<Body>) -> Result<Permitted<Request<Body>>, Refusal> {
-        let token = credential::bearer(request.headers(), request.uri())?;
-        let verified = self.0.verifier.verify(token, &self.0.settings)?;
+        let (parts, body) = request.into_parts();
+        let Inner { settings, verifier, schemes, .. } = &*self.0;
+        let verified = schemes.authenticate(&parts, verifier, settings).await?;
+        let request = Request::from_parts(parts, body);
         let (mut request, lists) = self.authorize(request, &verified).await?;
         let caller = verified.caller().clone();
         request.extensions_mut().insert(caller.clone());
@@ -122,12 +143,17 @@ impl ResourceServer {
     /// The answer to a request that was refused.
     #[must_use]
     pub fn refuse(&self, refusal: &Refusal) -> Response {
+        let Inner { settings, schemes, policy, metadata_url, .. } = &*self.0;
+        let now = settings.clock.now();
         let challenger = Challenger {
-            realm: &self.0.settings.realm,
-            resource_metadata: &self.0.metadata_url,
-            login_scopes: self.0.policy.login(),
+            realm: &settings.realm,
+            resource_metadata: metadata_url,
+            login_scopes: policy.login(),
+            dpop: schemes.dpop_challenge(settings),
+            nonce: schemes.dpop_nonce(now),
+            others: schemes.other_challenges(settings, refusal, now),
         };
-        refusal_response::respond(refusal, &challenger)
+        refusal_response::respond(refusal, challenger)
     }
 }
 

@@ -7,9 +7,15 @@ use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::{AccessTokenClaims, VerifyingKeys};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::time::Clock;
+use serde_json::{Map, Value};
 
+use crate::accounts::{Accounts, DigestScheme};
+use crate::certificate::Certificates;
 use crate::claims::ClaimNames;
+use crate::dpop::Dpop;
+use crate::introspection::Introspection;
 use crate::policy::Policy;
+use crate::remote_keys::RemoteKeys;
 
 /// The longest body that is read by default, in bytes: 4 MiB, as the official SDKs' servers have it.
 pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -23,10 +29,20 @@ pub struct Settings {
     pub name: Option<String>,
     /// The `realm` of every challenge (RFC 9110 §11.5). The resource identifier by default.
     pub realm: String,
+    /// Further members of the metadata, such as `public_client_id` or `resource_documentation` (RFC 9728 §2).
+    pub metadata: Map<String, Value>,
     /// Whose tokens are taken.
     pub issuers: Vec<TrustedIssuer>,
     /// Which scopes an operation needs.
     pub policy: Policy,
+    /// Who is asked about tokens that are no JWTs (RFC 7662).
+    pub introspection: Option<Introspection>,
+    /// Proof of possession (RFC 9449). Without it, bound tokens are refused.
+    pub dpop: Option<Dpop>,
+    /// Accounts of this server's own, and how they may show themselves.
+    pub accounts: Option<OwnAccounts>,
+    /// Client certificates.
+    pub certificates: Certificates,
     /// Which tokens died before their time.
     pub revocations: Revocations,
     /// What time it is.
@@ -47,8 +63,13 @@ impl Settings {
             realm: resource.to_string(),
             resource,
             name: None,
+            metadata: Map::new(),
             issuers: Vec::new(),
             policy: Policy::default(),
+            introspection: None,
+            dpop: None,
+            accounts: None,
+            certificates: Certificates::default(),
             revocations: Revocations::default(),
             clock,
             leeway: Duration::from_secs(30),
@@ -56,6 +77,19 @@ impl Settings {
             remembered_tokens: 10_000,
         }
     }
+}
+
+/// Accounts of this server's own. Bearer tokens are taken beside them.
+#[derive(Clone, Debug)]
+pub struct OwnAccounts {
+    /// Who there is.
+    pub list: Accounts,
+    /// Whether API keys are taken, as Bearer or in `X-API-Key`.
+    pub keys: bool,
+    /// Whether Basic is offered (RFC 7617). Never over plain http, loopback aside.
+    pub basic: bool,
+    /// How Digest is offered (RFC 7616), if it is.
+    pub digest: Option<DigestScheme>,
 }
 
 /// An authorization server whose access tokens are taken.
@@ -70,6 +104,9 @@ pub struct TrustedIssuer {
     /// The types of token that are taken (`typ`, RFC 9068 §2.1): `at+jwt`. Some issuers write `JWT`; an
     /// ID token is that, too, so add it only where the audience tells the two apart.
     pub types: Vec<String>,
+    /// Whether every token must have a name of its own (`jti`, RFC 9068 §2.2): true. Some issuers give none; their
+    /// tokens cannot be revoked here one by one.
+    pub id_required: bool,
     /// Further audiences that mean this resource, for issuers that know no resource indicators (RFC 8707).
     pub audiences: Vec<String>,
 }
@@ -79,20 +116,32 @@ impl TrustedIssuer {
     #[must_use]
     pub fn new(issuer: Issuer, keys: Keys) -> Self {
         let types = vec![AccessTokenClaims::TYP.to_owned()];
-        Self { issuer, keys, claims: ClaimNames::default(), types, audiences: Vec::new() }
+        Self { issuer, keys, claims: ClaimNames::default(), types, id_required: true, audiences: Vec::new() }
     }
 }
 
 /// An issuer's keys as they are at the moment of asking, so that a rotation needs no restart.
 #[derive(Clone)]
-pub struct Keys(Arc<dyn Fn() -> Arc<VerifyingKeys> + Send + Sync>);
+pub struct Keys(Source);
+
+#[derive(Clone)]
+enum Source {
+    Asked(Arc<dyn Fn() -> Arc<VerifyingKeys> + Send + Sync>),
+    Fetched(RemoteKeys),
+}
 
 impl Keys {
     /// Keys that may change. Asked once a request, so the answer should be at hand. A token that was
     /// verified before is verified anew when another `Arc` comes back.
     #[must_use]
     pub fn live(current: impl Fn() -> Arc<VerifyingKeys> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(current))
+        Self(Source::Asked(Arc::new(current)))
+    }
+
+    /// Keys that are fetched from their issuer.
+    #[must_use]
+    pub fn fetched(keys: RemoteKeys) -> Self {
+        Self(Source::Fetched(keys))
     }
 
     /// Keys that stay.
@@ -103,7 +152,21 @@ impl Keys {
     }
 
     pub(crate) fn current(&self) -> Arc<VerifyingKeys> {
-        (self.0)()
+        match &self.0 {
+            Source::Asked(current) => current(),
+            Source::Fetched(keys) => {
+                keys.keep_fresh();
+                keys.current()
+            }
+        }
+    }
+
+    /// What fetches them, if something does.
+    pub(crate) fn remote(&self) -> Option<&RemoteKeys> {
+        match &self.0 {
+            Source::Asked(_) => None,
+            Source::Fetched(keys) => Some(keys),
+        }
     }
 }
 

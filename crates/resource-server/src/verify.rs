@@ -12,14 +12,18 @@ use crate::credential::Unverified;
 use crate::refusal::Refusal;
 use crate::settings::{Settings, TrustedIssuer};
 
-/// A token that a trusted issuer signed for this resource, that is valid now and not revoked. Only
-/// [`ResourceServer::verify`](crate::ResourceServer::verify) makes one.
+/// A credential that is good now: a token that a trusted issuer signed for this resource and nobody revoked, an account's
+/// key or password, a certificate. Only [`ResourceServer`](crate::ResourceServer) makes one.
 #[derive(Clone, Debug)]
 pub struct Verified {
     caller: Caller,
 }
 
 impl Verified {
+    pub(crate) fn new(caller: Caller) -> Self {
+        Self { caller }
+    }
+
     /// Whom the token speaks for.
     #[must_use]
     pub fn caller(&self) -> &Caller {
@@ -67,8 +71,23 @@ impl Verifier {
     }
 
     pub(crate) fn recheck(&self, caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
-        unexpired(caller, settings.clock.now(), settings)?;
-        unrevoked(caller, settings)
+        let now = settings.clock.now();
+        unexpired(caller, now, settings)?;
+        match &settings.accounts {
+            Some(accounts) if caller.is_account() => accounts.list.still_has(caller.token_id(), now),
+            _ => unrevoked(caller, settings),
+        }
+    }
+
+    /// Fetches the keys of a token's issuer again, if they are fetched at all. Says whether it is worth
+    /// another try.
+    pub(crate) async fn fetch_keys_for(&self, token: Unverified<'_>, settings: &Settings) -> bool {
+        let Ok(jwt) = UnverifiedJwt::parse(token.0) else { return false };
+        let Ok((_, trusted)) = trusted_issuer(&jwt, settings) else { return false };
+        let Some(remote) = trusted.keys.remote() else { return false };
+        let before = remote.current();
+        remote.fetch_because_of(&before).await;
+        !Arc::ptr_eq(&before, &remote.current())
     }
 }
 
@@ -123,13 +142,14 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
         subject: names.subject(verified.all())?.to_owned(),
         client_id: names.client(verified.all())?.to_owned(),
         // RFC 9068 §2.2: without a name of its own a token cannot be revoked.
-        token_id: verified
-            .claims()
-            .id
-            .clone()
-            .ok_or_else(|| JoseError::Decode("jti is missing".to_owned()))?,
+        token_id: match &verified.claims().id {
+            Some(id) => id.clone(),
+            None if trusted.id_required => return Err(JoseError::Decode("jti is missing".to_owned()).into()),
+            None => String::new(),
+        },
         expires: verified.claims().expires_at,
         granted: names.granted(verified.into_all()),
+        account: false,
     });
     Ok(Remembered { caller, issuer: index, keys })
 }

@@ -31,6 +31,7 @@ use hallpass_protocol::scope::{Scope, ScopeSet};
 pub(crate) use compiled::Compiled;
 pub use explain::{Explanation, Operation, Reason};
 pub use listed::{Asked, Item, List};
+pub(crate) use patterns::pattern_matches;
 pub use rule::{Condition, Demand, Rule, Test, Verdict};
 
 /// What a protected resource asks of its callers.

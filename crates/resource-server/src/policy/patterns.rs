@@ -103,6 +103,11 @@ fn backwards(text: &str) -> Box<[u8]> {
     text.bytes().rev().collect()
 }
 
+/// Whether one pattern matches, for who has only one.
+pub(crate) fn pattern_matches(pattern: &str, name: &str) -> bool {
+    matches(pattern.as_bytes(), name.as_bytes())
+}
+
 /// Whether a pattern with stars matches. Each star takes as little as it can, and one byte more each time
 /// that what follows does not fit: no recursion, and no more than pattern × name steps.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {

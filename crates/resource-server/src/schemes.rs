@@ -1,0 +1,187 @@
+//! Every way of showing who calls, each in its own room; here they meet.
+
+use hallpass_protocol::challenge::Challenge;
+use hallpass_protocol::is_loopback;
+use hallpass_protocol::jose::{JoseError, MAX_JWT_LEN, UnverifiedJwt};
+use hallpass_protocol::time::Timestamp;
+use http::request::Parts;
+
+use crate::accounts::basic::Basic;
+use crate::accounts::digest::Digest;
+use crate::accounts::{Accounts, is_key};
+use crate::binding::Binding;
+use crate::certificate::Shown;
+use crate::credential::{self, Credential, Unverified};
+use crate::dpop::Gate;
+use crate::introspection::Introspector;
+use crate::refusal::Refusal;
+use crate::settings::{OwnAccounts, Settings};
+use crate::verify::{Verified, Verifier};
+
+/// What remembers something between requests, of the schemes that are on.
+pub(crate) struct Schemes {
+    introspector: Option<Introspector>,
+    dpop: Option<Gate>,
+    basic: Option<Basic>,
+    digest: Option<Digest>,
+}
+
+impl Schemes {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let remembered = settings.remembered_tokens;
+        let introspection = settings.introspection.clone();
+        let accounts = settings.accounts.as_ref();
+        Self {
+            introspector: introspection.map(|settings| Introspector::new(settings, remembered)),
+            dpop: settings.dpop.clone().map(Gate::new),
+            basic: accounts.filter(|accounts| accounts.basic).map(|_| Basic::new()),
+            digest: accounts.and_then(|accounts| accounts.digest.clone()).map(Digest::new),
+        }
+    }
+
+    /// Who sent a request.
+    pub(crate) async fn authenticate(
+        &self,
+        parts: &Parts,
+        verifier: &Verifier,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        let accounts = settings.accounts.as_ref();
+        let keys = accounts.filter(|accounts| accounts.keys);
+        let presented = credential::presented(&parts.headers, &parts.uri, keys.is_some())?;
+        let certificate = settings.certificates.shown(&parts.headers, &parts.extensions)?;
+        match presented {
+            None => certificate_alone(certificate.as_ref(), settings),
+            Some(Credential::Key(key)) => by_key(key, keys, settings),
+            Some(Credential::Bearer(key)) if keys.is_some() && is_key(key.0) => by_key(key, keys, settings),
+            Some(Credential::Bearer(token)) => {
+                let verified = self.token(token, verifier, settings).await?;
+                let binding = Binding::of(verified.caller().claims())?;
+                if binding.jkt.is_some() {
+                    return Err(Refusal::SentAsBearer);
+                }
+                bound_to_certificate(&binding, certificate.as_ref())?;
+                let bound_only = self.dpop.as_ref().is_some_and(Gate::is_required);
+                if bound_only && binding.x5t.is_none() { Err(Refusal::BoundOnly) } else { Ok(verified) }
+            }
+            Some(Credential::Dpop(token)) => {
+                let gate = self.dpop.as_ref().ok_or(Refusal::OtherScheme)?;
+                let verified = self.token(token, verifier, settings).await?;
+                let binding = Binding::of(verified.caller().claims())?;
+                let jkt = binding.jkt.as_deref().ok_or(Refusal::NotBound)?;
+                // As clients reach it, whatever Host says.
+                let mut url = settings.resource.url().clone();
+                url.set_path(parts.uri.path());
+                gate.check(&parts.headers, &parts.method, &url, token.0, jkt, settings.clock.now())?;
+                bound_to_certificate(&binding, certificate.as_ref())?;
+                Ok(verified)
+            }
+            Some(Credential::Basic(credentials)) => {
+                let (basic, list) = on(self.basic.as_ref(), accounts)?;
+                passwords_are_safe(settings)?;
+                basic.verify(credentials.0, list, settings).await
+            }
+            Some(Credential::Digest(credentials)) => {
+                let (digest, list) = on(self.digest.as_ref(), accounts)?;
+                digest.verify(credentials.0, &parts.method, &parts.uri, list, settings)
+            }
+        }
+    }
+
+    /// An access token: a JWT with the keys that are at hand, or with newer ones; anything else by asking.
+    pub(crate) async fn token(
+        &self,
+        token: Unverified<'_>,
+        verifier: &Verifier,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        let refusal = match verifier.verify(token, settings) {
+            Ok(verified) => return Ok(verified),
+            Err(refusal) => refusal,
+        };
+        match (&refusal, &self.introspector) {
+            (Refusal::Token(JoseError::UnknownKey(_)) | Refusal::KeysUnavailable, _) => {
+                match verifier.fetch_keys_for(token, settings).await {
+                    true => verifier.verify(token, settings),
+                    false => Err(refusal),
+                }
+            }
+            (_, Some(introspector)) if is_opaque(token, introspector, &refusal) => {
+                introspector.verify(token.0, settings).await
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    /// RFC 9449 §7.1.
+    pub(crate) fn dpop_challenge(&self, settings: &Settings) -> Option<Challenge> {
+        self.dpop.as_ref().map(|gate| gate.challenge(&settings.realm))
+    }
+
+    /// RFC 9449 §9.
+    pub(crate) fn dpop_nonce(&self, now: Timestamp) -> Option<String> {
+        self.dpop.as_ref().and_then(|gate| gate.nonce(now))
+    }
+
+    /// Schemes beside Bearer and DPoP, the safer one first.
+    pub(crate) fn other_challenges(
+        &self,
+        settings: &Settings,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Vec<Challenge> {
+        let realm = &settings.realm;
+        let stale = matches!(refusal, Refusal::StaleNonce);
+        let digest = self.digest.iter().flat_map(|digest| digest.challenges(realm, stale, now));
+        let basic = self.basic.iter().filter(|_| passwords_are_safe(settings).is_ok());
+        // RFC 7617 §2.1.
+        let basic = basic.map(|_| Challenge::new("Basic").with("realm", realm).with("charset", "UTF-8"));
+        digest.chain(basic).collect()
+    }
+}
+
+/// A scheme and the accounts behind it, if it is on.
+fn on<'a, S>(
+    scheme: Option<&'a S>,
+    accounts: Option<&'a OwnAccounts>,
+) -> Result<(&'a S, &'a Accounts), Refusal> {
+    scheme.zip(accounts).map(|(scheme, accounts)| (scheme, &accounts.list)).ok_or(Refusal::OtherScheme)
+}
+
+fn by_key(key: Unverified<'_>, keys: Option<&OwnAccounts>, settings: &Settings) -> Result<Verified, Refusal> {
+    keys.ok_or(Refusal::OtherScheme)?.list.by_key(key.0, settings)
+}
+
+/// No other credential: the certificate counts, if certificates alone do here.
+fn certificate_alone(certificate: Option<&Shown>, settings: &Settings) -> Result<Verified, Refusal> {
+    match certificate {
+        Some(shown) if !settings.certificates.accounts.is_empty() => {
+            settings.certificates.verify(shown, settings)
+        }
+        _ => Err(Refusal::NoCredential),
+    }
+}
+
+/// RFC 8705 §3.
+fn bound_to_certificate(binding: &Binding, certificate: Option<&Shown>) -> Result<(), Refusal> {
+    let Some(expected) = &binding.x5t else { return Ok(()) };
+    let shown = certificate.map(Shown::thumbprint);
+    if shown.as_ref() == Some(expected) { Ok(()) } else { Err(Refusal::OtherCertificate) }
+}
+
+/// RFC 7617 §4. What clients reach is the resource's own URL.
+fn passwords_are_safe(settings: &Settings) -> Result<(), Refusal> {
+    let url = settings.resource.url();
+    if url.scheme() == "https" || is_loopback(url) { Ok(()) } else { Err(Refusal::PlainPassword) }
+}
+
+/// Whether only its issuer can say what the token is: it is no JWT, or a JWT of an issuer that is to be asked.
+fn is_opaque(token: Unverified<'_>, introspector: &Introspector, refusal: &Refusal) -> bool {
+    match UnverifiedJwt::parse(token.0) {
+        Err(_) => token.0.len() <= MAX_JWT_LEN,
+        Ok(jwt) => {
+            matches!(refusal, Refusal::UntrustedIssuer)
+                && jwt.unverified_issuer() == Some(introspector.issuer().as_str())
+        }
+    }
+}
