@@ -76,7 +76,7 @@ async fn authorize(
     let session = session.filter(|_| !request.prompt.login);
     let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?;
     match (session, known) {
-        (Some(session), true) => consent::grant(server, &session, &request, &to_client).await,
+        (Some(session), true) => consent::grant(server, headers, &session, &request, &to_client).await,
         (session, _) if request.prompt.silent => Ok(tell(&proven, &to_client, &silent(session.as_ref()))),
         (session, _) => ask(server, headers, request, session.is_some()).await,
     }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::redirect::RedirectUri;
-use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::scope::{Scope, ScopeSet};
 use http::{HeaderMap, StatusCode};
 
 use super::Server;
@@ -14,7 +14,7 @@ use super::interaction::Interaction;
 use super::redirect::{ToClient, see_other};
 use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
 use crate::clients::ClientKind;
-use crate::login::current_session;
+use crate::login::{current_session, device};
 use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, answer};
 use crate::random::{digest, id, token};
 use crate::settings::names;
@@ -51,7 +51,7 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
         return Ok(see_other(&interaction.page(server, "/login")));
     };
     match form.get("decision").ok().flatten() {
-        Some("allow") => allow(server, &interaction, &session).await,
+        Some("allow") => allow(server, headers, &interaction, &session).await,
         Some("switch") => switch(server, headers, &interaction).await,
         // Whatever is not a clear yes is a no.
         _ => deny(server, &interaction).await,
@@ -70,6 +70,7 @@ async fn session(
 
 async fn allow(
     server: &Server,
+    headers: &HeaderMap,
     interaction: &Interaction,
     session: &SessionRow,
 ) -> Result<Response, Problem> {
@@ -79,7 +80,7 @@ async fn allow(
     remember(server, session, request).await?;
     let state = request.state.as_deref();
     let to_client = ToClient::new(&proven, state, &server.settings.issuer);
-    grant(server, session, request, &to_client).await
+    grant(server, headers, session, request, &to_client).await
 }
 
 async fn deny(server: &Server, interaction: &Interaction) -> Result<Response, Problem> {
@@ -123,18 +124,26 @@ pub(super) async fn is_remembered(
     Ok(agreed.is_some_and(|agreed| request.scopes.is_subset(&agreed)))
 }
 
+/// What this person has allowed this client before, at the same place. On the page it is told apart from what is new.
+async fn agreed_scopes(
+    server: &Server,
+    session: &SessionRow,
+    request: &AuthorizationRequest,
+) -> Result<ScopeSet, Problem> {
+    let receiver = request.redirect_uri.receiver();
+    let agreed = server.store.find_consent(consent(session, request, &receiver)).await?;
+    Ok(agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok()).unwrap_or_default())
+}
+
 /// Adds to what was agreed to before.
 async fn remember(
     server: &Server,
     session: &SessionRow,
     request: &AuthorizationRequest,
 ) -> Result<(), Problem> {
+    let all = agreed_scopes(server, session, request).await?.union(&request.scopes).to_string();
     let receiver = request.redirect_uri.receiver();
-    let consent = consent(session, request, &receiver);
-    let before = server.store.find_consent(consent).await?;
-    let before = before.and_then(|scopes| ScopeSet::parse(&scopes).ok()).unwrap_or_default();
-    let all = before.union(&request.scopes).to_string();
-    Ok(server.store.save_consent(consent, &all).await?)
+    Ok(server.store.save_consent(consent(session, request, &receiver), &all).await?)
 }
 
 fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest, receiver: &'a str) -> Consent<'a> {
@@ -145,6 +154,7 @@ fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest, recei
 /// Issues the code, hashed at rest and bound to everything (OAuth 2.1 §4.1.2), and sends it to the client.
 pub(super) async fn grant(
     server: &Server,
+    headers: &HeaderMap,
     session: &SessionRow,
     request: &AuthorizationRequest,
     to_client: &ToClient<'_>,
@@ -161,6 +171,7 @@ pub(super) async fn grant(
         refreshable: request.refreshable,
         bound_to: request.dpop_key.clone(),
         confidential: request.confidential,
+        device: device(headers),
         expires_at: server.store.now().after(server.settings.lifetimes.code),
         used_at: None,
     };
@@ -189,9 +200,15 @@ async fn page(
     let resources = interaction.resources(server)?;
     let proven = interaction.proven(server).await?;
     let (client, redirect) = (proven.client(), proven.redirect());
-    let in_words = |(scope, says): &(hallpass_protocol::scope::Scope, String)| ScopeInWords {
-        name: scope.to_string(),
-        says: says.clone(),
+    let agreed = agreed_scopes(server, session, request).await?;
+    let in_words = |is_new: bool| -> Vec<ScopeInWords> {
+        let asked = |scope: &Scope| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
+        resources
+            .iter()
+            .flat_map(|resource| &resource.scopes)
+            .filter(|(scope, _)| asked(scope) && agreed.contains(scope) != is_new)
+            .map(|(scope, says)| ScopeInWords { name: scope.to_string(), says: says.clone() })
+            .collect()
     };
     let page = ConsentPage {
         client: client.shown_name(),
@@ -208,12 +225,8 @@ async fn page(
         app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
         resource: names(&resources),
         resource_identifier: request.resource.to_string(),
-        scopes: resources
-            .iter()
-            .flat_map(|resource| &resource.scopes)
-            .filter(|(scope, _)| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS)
-            .map(in_words)
-            .collect(),
+        scopes: in_words(true),
+        agreed: in_words(false),
         stays: request.refreshable,
         idle_days: server.settings.lifetimes.refresh_idle.as_secs() / DAY,
         action: server.path("/consent"),

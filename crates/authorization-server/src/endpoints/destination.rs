@@ -2,6 +2,7 @@
 
 use hallpass_protocol::form::Parameters;
 use http::HeaderMap;
+use url::form_urlencoded;
 
 use super::Server;
 use super::interaction::Interaction;
@@ -103,6 +104,13 @@ impl Destination {
             }
             Self::Page(page) => Ok(server.path(&page.path)),
         }
+    }
+
+    /// The address of a page on the way there.
+    pub(super) fn page(&self, server: &Server, path: &str) -> String {
+        let (name, value) = self.field();
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, &value).finish();
+        server.path(&format!("{path}?{query}"))
     }
 
     fn subject(&self) -> String {

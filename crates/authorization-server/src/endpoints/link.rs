@@ -61,7 +61,7 @@ async fn set(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
         return Err(Problem::dead_link());
     }
     tracing::info!(user = link.username, "a password was set by a link");
-    let done = LinkDonePage { username: link.username };
+    let done = LinkDonePage { username: link.username, account: server.path("/account") };
     Ok(answer(StatusCode::OK, &done, &FormTarget::None))
 }
 

@@ -1,5 +1,7 @@
 //! The URLs, one file each.
 
+mod account;
+mod admin;
 mod authorize;
 mod consent;
 mod destination;
@@ -8,11 +10,13 @@ mod interaction;
 mod jwks;
 mod link;
 mod login;
+mod member;
 mod metadata;
 mod oauth_answer;
 mod redirect;
 mod register;
 mod revoke;
+mod script;
 mod setup;
 mod token;
 
@@ -40,6 +44,11 @@ pub(crate) fn router(server: Server) -> Router {
     let pages = Router::new()
         .route("/authorize", get(authorize::get).post(authorize::post))
         .route("/login", get(login::get).post(login::post))
+        .route("/login/code", get(login::code::get).post(login::code::post))
+        .route("/login/passkey", post(login::passkey::post))
+        .route("/passkeys.js", get(script::get))
+        .merge(account::router())
+        .merge(admin::router())
         .route("/consent", get(consent::get).post(consent::post))
         .route("/link", get(link::get).post(link::post))
         .route("/setup", get(setup::get).post(setup::post));

@@ -148,6 +148,19 @@ impl Users {
         }
     }
 
+    /// Takes the second factor away from a user who has lost it: the password alone is enough until a new one is set up.
+    /// False where nobody has the name, or there is no second factor.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn reset_second_factor(&self, name: &str) -> Result<bool, StoreError> {
+        let Ok(name) = UserName::parse(name) else { return Ok(false) };
+        match self.0.user_id(&name.key).await? {
+            Some(id) => self.0.delete_totp(&id).await,
+            None => Ok(false),
+        }
+    }
+
     /// Lets a disabled user log in again; sessions, grants and tokens that ended stay ended. False where nobody has the
     /// name.
     ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hallpass_protocol::secret::Secret;
 
+use super::authenticated::HalfAuthenticated;
 use super::authenticated::mark;
 use super::{Authenticated, Busy, UserName, Verdict};
 use crate::browser::Browser;
@@ -26,6 +27,13 @@ pub(crate) enum LoginRefused {
     Wait(Duration),
     Busy,
     Store(StoreError),
+}
+
+/// What a right password leads to.
+pub(crate) enum PasswordLogin {
+    Through(Authenticated),
+    /// The second factor is missing.
+    HalfWay(HalfAuthenticated),
 }
 
 impl From<StoreError> for LoginRefused {
@@ -51,7 +59,7 @@ pub(crate) async fn log_in(
     name: &str,
     password: Secret,
     address: Option<IpAddr>,
-) -> Result<Authenticated, LoginRefused> {
+) -> Result<PasswordLogin, LoginRefused> {
     let key = UserName::parse(name).map_or_else(|_| String::new(), |name| name.key);
     let known = mark(browser, &key);
     let is_known = server.store.is_known_browser(&known).await?;
@@ -77,7 +85,10 @@ pub(crate) async fn log_in(
         // Not forgotten: whoever has one account could try all others for ever.
         server.store.take_back_attempt(counted).await?;
     }
-    Ok(Authenticated::new(user.id.clone(), known))
+    Ok(match user.second_factor {
+        true => PasswordLogin::HalfWay(HalfAuthenticated::new(user.id.clone())),
+        false => PasswordLogin::Through(Authenticated::new(user.id.clone(), known)),
+    })
 }
 
 /// The user, if the password fits and the account is not disabled. A hash that is weaker than today's is made anew: now

@@ -24,6 +24,21 @@ impl Authenticated {
     }
 }
 
+/// A person whose password was right, and whose second factor is missing. No session comes of it.
+pub(crate) struct HalfAuthenticated {
+    user_id: String,
+}
+
+impl HalfAuthenticated {
+    pub(super) fn new(user_id: String) -> Self {
+        Self { user_id }
+    }
+
+    pub(super) fn user_id(&self) -> &str {
+        &self.user_id
+    }
+}
+
 /// The mark of a person in a browser. It tells neither.
 pub(super) fn mark(browser: &Browser, name_key: &str) -> String {
     digest(&format!("browser\0{}\0{name_key}", browser.token))

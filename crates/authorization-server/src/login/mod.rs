@@ -1,15 +1,19 @@
-//! People: their names, passwords, and the browsers that they are logged in with.
+//! People: their names, passwords, passkeys and second factors, and the browsers that they are logged in with.
 
 mod admin;
 mod attempt;
 mod authenticated;
+mod device;
+pub(crate) mod passkeys;
 mod password;
+pub(crate) mod second_factor;
 mod session;
 mod user_name;
 
 pub use admin::{AddUserError, LinkError, SetPasswordError, Users};
-pub(crate) use attempt::{LoginRefused, log_in, network};
+pub(crate) use attempt::{LoginRefused, PasswordLogin, log_in, network};
 pub(crate) use authenticated::Authenticated;
+pub(crate) use device::device;
 pub use password::WeakPassword;
 pub(crate) use password::{Busy, Passwords, Verdict, check_strength};
 pub(crate) use session::{begin_session, current_session};

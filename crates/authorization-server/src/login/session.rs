@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::Authenticated;
+use super::{Authenticated, device};
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{Result, SessionRow};
@@ -24,7 +24,8 @@ pub(crate) async fn begin_session(
 ) -> Result<String> {
     let session = token();
     let ends = server.store.now().after(server.settings.lifetimes.session);
-    server.store.insert_session(&digest(&session), person.user_id(), ends).await?;
+    let device = device(headers);
+    server.store.insert_session(&digest(&session), person.user_id(), device.as_deref(), ends).await?;
     if let Some(old) = server.cookies.session(headers) {
         server.store.delete_session(&digest(&old)).await?;
     }

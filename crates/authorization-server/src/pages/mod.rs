@@ -1,8 +1,11 @@
-//! What people see: plain HTML without JavaScript, each page a template in `templates/`.
+//! What people see: plain HTML, each page a template in `templates/`. Only passkeys take a script.
 
+mod account;
+mod admin;
 mod headers;
 mod problem;
 mod text;
+mod when;
 
 use std::time::Duration;
 
@@ -10,9 +13,17 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
+pub(crate) use account::{
+    AccountPage, App, CodePage, EnrolPage, NewPasskeyPage, PasskeyLine, PasswordPage, RecoveryCodesPage,
+    SessionLine,
+};
+pub(crate) use admin::{
+    AdminApps, AdminClients, AdminKeys, AdminUsers, ClientLine, KeyLine, LinkMadePage, UserLine,
+};
 pub(crate) use headers::FormTarget;
 pub(crate) use problem::Problem;
 pub(crate) use text::{sentence, shown};
+pub(crate) use when::ago;
 
 /// The one stylesheet. It stands in each page, and its hash in each page's policy.
 pub(crate) const STYLE: &str = include_str!("../../templates/style.css");
@@ -20,6 +31,7 @@ pub(crate) const STYLE: &str = include_str!("../../templates/style.css");
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage {
+    pub(crate) passkey: Option<PasskeyLogin>,
     /// The client and the resource, where a client waits for the login.
     pub(crate) asks: Option<(String, String)>,
     pub(crate) error: Option<String>,
@@ -30,6 +42,15 @@ pub(crate) struct LoginPage {
     pub(crate) leads: (&'static str, String),
     pub(crate) csrf: String,
     pub(crate) username: String,
+}
+
+/// The form by which a passkey logs in.
+pub(crate) struct PasskeyLogin {
+    pub(crate) action: String,
+    pub(crate) csrf: String,
+    pub(crate) challenge: String,
+    pub(crate) party: String,
+    pub(crate) script: String,
 }
 
 #[derive(Template)]
@@ -47,7 +68,10 @@ pub(crate) struct ConsentPage {
     pub(crate) app_scheme: Option<String>,
     pub(crate) resource: String,
     pub(crate) resource_identifier: String,
+    /// What is new.
     pub(crate) scopes: Vec<ScopeInWords>,
+    /// What the person has allowed before.
+    pub(crate) agreed: Vec<ScopeInWords>,
     /// The client gets a refresh token.
     pub(crate) stays: bool,
     pub(crate) idle_days: u64,
@@ -94,6 +118,8 @@ pub(crate) struct LinkPage {
 #[template(path = "link_done.html")]
 pub(crate) struct LinkDonePage {
     pub(crate) username: String,
+    /// The account page.
+    pub(crate) account: String,
 }
 
 /// A request that was refused, where the person decides whether its client hears of it.
@@ -110,8 +136,17 @@ pub(crate) struct RefusedPage<'a> {
 
 /// Turns a page into an answer, with the headers that every page has.
 pub(crate) fn answer(status: StatusCode, page: &impl Template, target: &FormTarget) -> Response {
+    render(status, page, headers::of_a_page(target, false))
+}
+
+/// The same for a page that asks for a passkey, which takes a script.
+pub(crate) fn answer_with_script(status: StatusCode, page: &impl Template, target: &FormTarget) -> Response {
+    render(status, page, headers::of_a_page(target, true))
+}
+
+fn render(status: StatusCode, page: &impl Template, headers: http::HeaderMap) -> Response {
     match page.render() {
-        Ok(html) => (status, headers::of_a_page(target), html).into_response(),
+        Ok(html) => (status, headers, html).into_response(),
         Err(error) => {
             // Writing into a string cannot fail; a template that says so is a fault of the program.
             tracing::error!(%error, "a page could not be rendered");
@@ -119,6 +154,9 @@ pub(crate) fn answer(status: StatusCode, page: &impl Template, target: &FormTarg
         }
     }
 }
+
+/// The one script, for passkeys.
+pub(crate) const SCRIPT: &str = include_str!("../../templates/passkeys.js");
 
 /// Adds `Retry-After` (RFC 9110 §10.2.3).
 pub(crate) fn retry_after(mut response: Response, wait: Duration) -> Response {

@@ -83,6 +83,28 @@ impl Problem {
         }
     }
 
+    /// A page for those who run the server.
+    pub(crate) fn not_an_admin() -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            title: "This page is for administrators",
+            what: "Your account may not see or change other people's accounts.".to_owned(),
+            whose: "Nobody's.",
+            remedy: "Whoever runs this server can let you: hallpass user admin NAME.",
+        }
+    }
+
+    /// A passkey that opens nothing here.
+    pub(crate) fn no_passkeys() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            title: "This server has no passkeys",
+            what: "Passkeys belong to a domain name, and this server is known by an IP address.".to_owned(),
+            whose: "In how this server was set up.",
+            remedy: "Whoever runs it can give it a name, with --public-url.",
+        }
+    }
+
     /// Too many people log in at this moment.
     pub(crate) fn busy() -> Self {
         Self {

@@ -20,6 +20,8 @@ pub(crate) struct CodeRow {
     pub(crate) bound_to: Option<String>,
     /// Whether its client shows more than its id.
     pub(crate) confidential: bool,
+    /// The browser and system at which the person agreed.
+    pub(crate) device: Option<String>,
     pub(crate) expires_at: Timestamp,
     pub(crate) used_at: Option<Timestamp>,
 }
@@ -35,8 +37,8 @@ impl Store {
             .await?;
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
-                                resource, scopes, refreshable, expires_at, bound_to, confidential)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                                resource, scopes, refreshable, expires_at, bound_to, confidential, device)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(code_hash)
         .bind(&code.grant_id)
@@ -50,6 +52,7 @@ impl Store {
         .bind(code.expires_at.unix())
         .bind(&code.bound_to)
         .bind(i64::from(code.confidential))
+        .bind(code.device.as_deref())
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -70,10 +73,11 @@ impl Store {
             i64,
             i64,
             Option<i64>,
+            Option<String>,
         );
         let row: Option<Row> = sqlx::query_as(
             "SELECT grant_id, user_id, client_id, redirect_uri, challenge, resource, scopes,
-                    refreshable, bound_to, confidential, expires_at, used_at
+                    refreshable, bound_to, confidential, expires_at, used_at, device
              FROM codes WHERE code_hash = $1",
         )
         .bind(code_hash)
@@ -92,6 +96,7 @@ impl Store {
             confidential: row.9 != 0,
             expires_at: Timestamp::from_unix(row.10),
             used_at: row.11.map(Timestamp::from_unix),
+            device: row.12,
         }))
     }
 
@@ -109,23 +114,23 @@ impl Store {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
-        let row: Option<(String, String, String, String, String, i64)> = sqlx::query_as(
+        let row: Option<(String, String, String, String, String, i64, Option<String>)> = sqlx::query_as(
             "UPDATE codes SET used_at = $2
              WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
                AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
-             RETURNING grant_id, user_id, client_id, resource, scopes, confidential",
+             RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device",
         )
         .bind(code_hash)
         .bind(now)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential)) = row else {
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential, device)) = row else {
             return Ok(false);
         };
         sqlx::query(
             "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                 confidential, device)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(&grant_id)
         .bind(user_id)
@@ -136,6 +141,7 @@ impl Store {
         .bind(grant_ends.unix())
         .bind(bound_to)
         .bind(confidential)
+        .bind(device)
         .execute(&mut *tx)
         .await?;
         if let Some((token_hash, expires_at)) = refresh_token {
@@ -167,6 +173,7 @@ impl CodeRow {
             refreshable: true,
             bound_to: None,
             confidential: false,
+            device: None,
             expires_at: Timestamp::from_unix(expires_at),
             used_at: None,
         }

@@ -15,5 +15,6 @@ pub(super) fn migrations() -> Migrator {
         step(10, "key rotation", include_str!("migrations/0010_key_rotation.sql")),
         step(11, "clients and bindings", include_str!("migrations/0011_clients_and_bindings.sql")),
         step(20, "people", include_str!("migrations/0020_people.sql")),
+        step(21, "factors", include_str!("migrations/0021_factors.sql")),
     ])
 }

@@ -13,6 +13,7 @@ mod connect;
 mod consents;
 mod database;
 mod grants;
+mod grants_in_use;
 mod interactions;
 mod issuers;
 mod known_browsers;
@@ -20,6 +21,7 @@ mod locks;
 mod login_failures;
 mod migrate;
 mod open;
+mod passkeys;
 mod refresh_tokens;
 mod revocations;
 mod seen_ids;
@@ -29,6 +31,7 @@ mod signing_keys;
 mod sweep;
 #[cfg(test)]
 mod testing;
+mod totp;
 mod user_links;
 mod users;
 
@@ -47,11 +50,14 @@ pub(crate) use consents::Consent;
 use database::Database;
 pub(crate) use database::Transaction;
 pub(crate) use grants::{GrantRow, LONGEST_ACCESS_TOKEN, revocation_ends};
+pub(crate) use grants_in_use::GrantInUse;
 pub(crate) use login_failures::Attempt;
+pub(crate) use passkeys::NewPasskey;
 pub(crate) use refresh_tokens::RefreshTokenRow;
 pub(crate) use seen_ids::SeenBy;
 pub(crate) use sessions::SessionRow;
 pub(crate) use signing_keys::{NewSigningKey, SigningKeyRow};
+pub(crate) use totp::HalfLoginRow;
 pub use users::User;
 pub(crate) use users::UserRow;
 

@@ -36,6 +36,10 @@ const SWEEPS: &[&str] = &[
        (SELECT token_hash FROM user_links WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM seen_ids WHERE +expires_at <= $1 AND seen IN
        (SELECT seen FROM seen_ids WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM half_logins WHERE +expires_at <= $1 AND token_hash IN
+       (SELECT token_hash FROM half_logins WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM used_challenges WHERE +expires_at <= $1 AND challenge IN
+       (SELECT challenge FROM used_challenges WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
     // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
     // after 90 days without one where nothing that it was granted is alive.

@@ -64,7 +64,9 @@ impl Store {
             .bind(password_hash)
             .execute(&mut *tx)
             .await?;
-        sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&id).execute(&mut *tx).await?;
+        for end in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM half_logins WHERE user_id = $1"] {
+            sqlx::query(end).bind(&id).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

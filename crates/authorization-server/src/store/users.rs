@@ -18,6 +18,10 @@ pub struct User {
     pub disabled_at: Option<Timestamp>,
     /// Whether this person runs the server: sees and changes other people's accounts, and clients.
     pub admin: bool,
+    /// Whether a one-time code is asked for after the password.
+    pub second_factor: bool,
+    /// How many passkeys the person has.
+    pub passkeys: u64,
 }
 
 /// What a login needs to know.
@@ -26,6 +30,8 @@ pub(crate) struct UserRow {
     pub(crate) name: String,
     pub(crate) password_hash: String,
     pub(crate) disabled: bool,
+    /// Whether a password alone is not enough.
+    pub(crate) second_factor: bool,
 }
 
 impl Store {
@@ -52,18 +58,24 @@ impl Store {
     }
 
     pub(crate) async fn list_users(&self) -> Result<Vec<User>> {
-        let rows: Vec<(String, String, i64, Option<i64>, i64)> =
-            sqlx::query_as("SELECT id, name, created_at, disabled_at, is_admin FROM users ORDER BY name_key")
-                .fetch_all(self.reader())
-                .await?;
+        let rows: Vec<(String, String, i64, Option<i64>, i64, i64, i64)> = sqlx::query_as(
+            "SELECT id, name, created_at, disabled_at, is_admin,
+                    (SELECT COUNT(*) FROM totp WHERE totp.user_id = users.id),
+                    (SELECT COUNT(*) FROM passkeys WHERE passkeys.user_id = users.id)
+             FROM users ORDER BY name_key",
+        )
+        .fetch_all(self.reader())
+        .await?;
         Ok(rows
             .into_iter()
-            .map(|(id, name, created_at, disabled_at, is_admin)| User {
+            .map(|(id, name, created_at, disabled_at, is_admin, second_factor, passkeys)| User {
                 id,
                 name,
                 created_at: Timestamp::from_unix(created_at),
                 disabled_at: disabled_at.map(Timestamp::from_unix),
                 admin: is_admin != 0,
+                second_factor: second_factor > 0,
+                passkeys: passkeys.unsigned_abs(),
             })
             .collect())
     }
@@ -74,16 +86,20 @@ impl Store {
     }
 
     pub(crate) async fn find_user(&self, name_key: &str) -> Result<Option<UserRow>> {
-        let row: Option<(String, String, String, Option<i64>)> =
-            sqlx::query_as("SELECT id, name, password_hash, disabled_at FROM users WHERE name_key = $1")
-                .bind(name_key)
-                .fetch_optional(self.reader())
-                .await?;
-        Ok(row.map(|(id, name, password_hash, disabled_at)| UserRow {
+        let row: Option<(String, String, String, Option<i64>, i64)> = sqlx::query_as(
+            "SELECT id, name, password_hash, disabled_at,
+                    (SELECT COUNT(*) FROM totp WHERE totp.user_id = users.id)
+             FROM users WHERE name_key = $1",
+        )
+        .bind(name_key)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(|(id, name, password_hash, disabled_at, second_factor)| UserRow {
             id,
             name,
             password_hash,
             disabled: disabled_at.is_some(),
+            second_factor: second_factor > 0,
         }))
     }
 
@@ -108,11 +124,44 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
         let Some(id) = id else { return Ok(false) };
-        for end in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM user_links WHERE user_id = $1"] {
+        for end in [
+            "DELETE FROM sessions WHERE user_id = $1",
+            "DELETE FROM half_logins WHERE user_id = $1",
+            "DELETE FROM user_links WHERE user_id = $1",
+        ] {
             sqlx::query(end).bind(&id).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Sets another password for someone who is logged in: every other session ends, and every link.
+    pub(crate) async fn change_password(&self, id: &str, password_hash: &str, session: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+            .bind(id)
+            .bind(password_hash)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND token_hash <> $2")
+            .bind(id)
+            .bind(session)
+            .execute(&mut *tx)
+            .await?;
+        for end in ["DELETE FROM half_logins WHERE user_id = $1", "DELETE FROM user_links WHERE user_id = $1"]
+        {
+            sqlx::query(end).bind(id).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The id of the person with this name.
+    pub(crate) async fn user_id(&self, name_key: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar("SELECT id FROM users WHERE name_key = $1")
+            .bind(name_key)
+            .fetch_optional(self.reader())
+            .await?)
     }
 
     /// Lets the person log in again. What ended when the account was disabled stays ended. False where nobody has the
@@ -158,7 +207,10 @@ impl Store {
             .await?;
         let Some(id) = id else { return Ok(false) };
         self.hold_user_alone(&mut tx, &id).await?;
-        sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&id).execute(&mut *tx).await?;
+        for half in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM half_logins WHERE user_id = $1"]
+        {
+            sqlx::query(half).bind(&id).execute(&mut *tx).await?;
+        }
         let revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
         sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;
         tx.commit().await?;

@@ -1,6 +1,10 @@
-//! `/login`: name and password.
+//! `/login`: name and password. Beside it, the second factor and passkeys.
+
+pub(super) mod code;
+pub(super) mod passkey;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -13,8 +17,10 @@ use http::{HeaderMap, StatusCode};
 use super::Server;
 use super::destination::Destination;
 use super::redirect::see_other;
-use crate::login::{Authenticated, LoginRefused, begin_session, log_in};
-use crate::pages::{FormTarget, LoginPage, Problem, answer, retry_after, shown};
+use crate::login::passkeys::{Ceremony, RelyingParty, issue_challenge};
+use crate::login::second_factor::begin_half_login;
+use crate::login::{Authenticated, LoginRefused, PasswordLogin, begin_session, log_in};
+use crate::pages::{FormTarget, LoginPage, PasskeyLogin, Problem, answer_with_script, retry_after, shown};
 use crate::settings::names;
 
 const PURPOSE: &str = "login";
@@ -56,17 +62,19 @@ async fn attempt(
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let username = field("username").to_owned();
     match log_in(server, destination.browser(), &username, Secret::new(field("password")), address).await {
-        Ok(person) => enter(server, headers, &mut destination, &person).await,
+        Ok(PasswordLogin::Through(person)) => enter(server, headers, &mut destination, &person).await,
+        Ok(PasswordLogin::HalfWay(person)) => {
+            let (half, waits) = begin_half_login(server, headers, &person).await?;
+            let mut response = see_other(&destination.page(server, "/login/code"));
+            server.cookies.keep_session(response.headers_mut(), &half, waits);
+            Ok(response)
+        }
         Err(LoginRefused::Wrong) => {
             let error = "Name or password is not right.".to_owned();
             page(server, &destination, StatusCode::FORBIDDEN, username, Some(error)).await
         }
         Err(LoginRefused::Wait(wait)) => {
-            let seconds = wait.as_secs();
-            let error = format!(
-                "There were too many wrong passwords. Try again in {seconds} second{}.",
-                if seconds == 1 { "" } else { "s" }
-            );
+            let error = format!("There were too many wrong passwords. {}", try_again_in(wait));
             let status = StatusCode::TOO_MANY_REQUESTS;
             let page = page(server, &destination, status, username, Some(error)).await?;
             Ok(retry_after(page, wait))
@@ -76,6 +84,13 @@ async fn attempt(
     }
 }
 
+/// "Try again in 2 seconds."
+fn try_again_in(wait: Duration) -> String {
+    let seconds = wait.as_secs().max(1);
+    format!("Try again in {seconds} second{}.", if seconds == 1 { "" } else { "s" })
+}
+
+/// Gives the session to whoever has passed every factor, and goes on.
 async fn enter(
     server: &Server,
     headers: &HeaderMap,
@@ -102,7 +117,21 @@ async fn page(
         }
         Destination::Page(_) => None,
     };
+    let passkey = match RelyingParty::of(&server.settings.issuer) {
+        Some(party) => {
+            let (key, now) = (server.store.key(), server.store.now());
+            Some(PasskeyLogin {
+                action: server.path("/login/passkey"),
+                csrf: destination.issue_form_token(passkey::PURPOSE),
+                challenge: issue_challenge(key, destination.browser(), Ceremony::Login, now)?,
+                party: party.id,
+                script: server.path("/passkeys.js"),
+            })
+        }
+        None => None,
+    };
     let page = LoginPage {
+        passkey,
         asks,
         error,
         nobody: server.store.count_users().await? == 0,
@@ -112,5 +141,5 @@ async fn page(
         username: shown(&username),
     };
     // What follows is here; the page that takes passwords need not let its form go elsewhere.
-    Ok(answer(status, &page, &FormTarget::Own))
+    Ok(answer_with_script(status, &page, &FormTarget::Own))
 }

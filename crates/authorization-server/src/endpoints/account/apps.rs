@@ -1,0 +1,32 @@
+//! Disconnecting an app.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+
+use super::super::Server;
+use super::super::member::{Away, Member};
+use super::super::redirect::see_other;
+use super::PATH;
+
+pub(in crate::endpoints) async fn disconnect(
+    State(server): State<Server>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    run(&server, &headers, &body).await.unwrap_or_else(|away| away.into_response(&server))
+}
+
+/// Ends this installation's tokens at once, everywhere, and asks anew when its app comes back. Somebody else's is left
+/// alone.
+async fn run(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
+    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
+    let grant = form.get("grant").ok().flatten().unwrap_or_default();
+    if server.store.is_grant_of(grant, &member.session.user_id).await? {
+        server.store.revoke_grant(grant).await?;
+        server.store.forget_consent_of_grant(grant).await?;
+        tracing::info!(user = member.session.user_name, grant, "an app was disconnected");
+    }
+    Ok(see_other(&server.path(PATH)))
+}

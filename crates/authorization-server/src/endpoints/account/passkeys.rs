@@ -1,0 +1,115 @@
+//! `/account/passkeys`: adding and removing passkeys.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+
+use super::super::Server;
+use super::super::member::{Away, Member, Recent};
+use super::super::redirect::see_other;
+use crate::login::device;
+use crate::login::passkeys::{
+    ALGORITHMS, Attested, Ceremony, RegistrationRefused, RelyingParty, issue_challenge, register_passkey,
+};
+use crate::pages::{FormTarget, NewPasskeyPage, Problem, answer_with_script, sentence, shown};
+
+pub(super) const PATH: &str = "/account/passkeys";
+
+pub(in crate::endpoints) async fn get(State(server): State<Server>, headers: HeaderMap) -> Response {
+    show(&server, &headers).await.unwrap_or_else(|away| away.into_response(&server))
+}
+
+pub(in crate::endpoints) async fn post(
+    State(server): State<Server>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    add(&server, &headers, &body).await.unwrap_or_else(|away| away.into_response(&server))
+}
+
+pub(in crate::endpoints) async fn remove(
+    State(server): State<Server>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    run_remove(&server, &headers, &body).await.unwrap_or_else(|away| away.into_response(&server))
+}
+
+async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
+    let member = Member::of(server, headers, PATH).await?.recent(server, PATH)?;
+    let name = device(headers).unwrap_or_else(|| "Passkey".to_owned());
+    page(server, &member, StatusCode::OK, name, None).await
+}
+
+async fn add(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
+    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
+    let member = member.recent(server, PATH)?;
+    let party = party(server)?;
+    let field = |name| form.get(name).ok().flatten().unwrap_or_default();
+    let name = match shown(field("name")) {
+        name if name.is_empty() => "Passkey".to_owned(),
+        name => name,
+    };
+    let attested = Attested {
+        client_data: field("client_data"),
+        authenticator_data: field("authenticator_data"),
+        public_key: field("public_key"),
+        algorithm: field("algorithm"),
+    };
+    let user_id = &member.session.user_id;
+    match register_passkey(server, &party, &member.browser, user_id, &name, attested).await {
+        Ok(()) => {
+            tracing::info!(user = member.session.user_name, "a passkey was added");
+            Ok(see_other(&server.path(super::PATH)))
+        }
+        Err(RegistrationRefused::Store(error)) => Err(error.into()),
+        Err(refused) => {
+            let error = sentence(&refused);
+            page(server, &member, StatusCode::UNPROCESSABLE_ENTITY, name, Some(error)).await
+        }
+    }
+}
+
+async fn run_remove(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
+    let (member, form) = Member::of_form(server, headers, body, super::PATH).await?;
+    let member = member.recent(server, super::PATH)?;
+    let passkey = form.get("passkey").ok().flatten().unwrap_or_default();
+    if server.store.delete_passkey(&member.session.user_id, passkey).await? {
+        tracing::info!(user = member.session.user_name, "a passkey was removed");
+    }
+    Ok(see_other(&server.path(super::PATH)))
+}
+
+fn party(server: &Server) -> Result<RelyingParty, Problem> {
+    RelyingParty::of(&server.settings.issuer).ok_or_else(Problem::no_passkeys)
+}
+
+async fn page(
+    server: &Server,
+    member: &Recent,
+    status: StatusCode,
+    name: String,
+    error: Option<String>,
+) -> Result<Response, Away> {
+    let party = party(server)?;
+    let session = &member.session;
+    let known = server.store.list_passkeys(&session.user_id).await?;
+    let known: Vec<String> = known.into_iter().map(|passkey| passkey.credential_id).collect();
+    let (key, now) = (server.store.key(), server.store.now());
+    let page = NewPasskeyPage {
+        error,
+        action: server.path(PATH),
+        account: server.path(super::PATH),
+        csrf: member.form_token(PATH),
+        challenge: issue_challenge(key, &member.browser, Ceremony::Registration, now)?,
+        party: party.id,
+        user_id: session.user_id.clone(),
+        username: session.user_name.clone(),
+        algorithms: ALGORITHMS.map(|number| number.to_string()).join(" "),
+        known: known.join(" "),
+        name,
+        script: server.path("/passkeys.js"),
+    };
+    Ok(answer_with_script(status, &page, &FormTarget::Own))
+}

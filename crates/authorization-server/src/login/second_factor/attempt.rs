@@ -1,0 +1,127 @@
+//! Between the password and the second factor.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::recovery::code_hash;
+use super::totp::step_of_sealed;
+use crate::browser::Browser;
+use crate::login::Authenticated;
+use crate::login::authenticated::{HalfAuthenticated, mark};
+use crate::random::{digest, token};
+use crate::server::Inner;
+use crate::store::{Attempt, HalfLoginRow, Result, StoreError};
+
+/// How long a right password waits for its second factor.
+const WAITS: Duration = Duration::from_secs(10 * 60);
+/// Wrong codes before waits begin.
+const FREE: i64 = 5;
+
+/// Someone with the right password, who has no session.
+pub(crate) struct HalfLogin {
+    token_hash: String,
+    row: HalfLoginRow,
+}
+
+/// Why the second factor did not end in a login.
+#[derive(Debug)]
+pub(crate) enum SecondFactorRefused {
+    /// Neither a code of now nor a recovery code, or one that was used before. Which, is not told.
+    Wrong,
+    /// Too many wrong codes lately.
+    Wait(Duration),
+    /// The half login is over.
+    Over,
+    Store(StoreError),
+}
+
+impl From<StoreError> for SecondFactorRefused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Begins to wait for the second factor, and gives the token for the cookie. It takes the place of a session's, so the
+/// browser is logged out in the meantime.
+pub(crate) async fn begin_half_login(
+    server: &Inner,
+    headers: &HeaderMap,
+    person: &HalfAuthenticated,
+) -> Result<(String, Duration)> {
+    let half = token();
+    let ends = server.store.now().after(WAITS);
+    server.store.insert_half_login(&digest(&half), person.user_id(), ends).await?;
+    if let Some(old) = server.cookies.session(headers) {
+        server.store.delete_session(&digest(&old)).await?;
+    }
+    Ok((half, WAITS))
+}
+
+impl HalfLogin {
+    /// The half login that a request's cookie stands for.
+    pub(crate) async fn current(server: &Inner, headers: &HeaderMap) -> Result<Option<Self>> {
+        let Some(token) = server.cookies.session(headers) else { return Ok(None) };
+        let token_hash = digest(&token);
+        let row = server.store.find_half_login(&token_hash).await?;
+        Ok(row.map(|row| Self { token_hash, row }))
+    }
+
+    pub(crate) fn user_name(&self) -> &str {
+        &self.row.user_name
+    }
+
+    /// Checks a code. Counted before it is checked; a browser that the account knows is counted by itself, as with
+    /// passwords. With a refusal the half login comes back, for another try.
+    pub(crate) async fn complete(
+        self,
+        server: &Inner,
+        browser: &Browser,
+        code: &str,
+    ) -> std::result::Result<Authenticated, (Self, SecondFactorRefused)> {
+        match self.check(server, browser, code).await {
+            Ok(known) => Ok(Authenticated::new(self.row.user_id, known)),
+            Err(refused) => Err((self, refused)),
+        }
+    }
+
+    async fn check(
+        &self,
+        server: &Inner,
+        browser: &Browser,
+        code: &str,
+    ) -> std::result::Result<String, SecondFactorRefused> {
+        let known = mark(browser, &self.row.name_key);
+        let subject = match server.store.is_known_browser(&known).await? {
+            true => digest(&format!("second factor\0{known}")),
+            false => digest(&format!("second factor\0{}", self.row.user_id)),
+        };
+        if let Attempt::TooEarly(until) = server.store.begin_attempt(&subject, FREE).await? {
+            let wait = server.store.now().until(until).max(Duration::from_secs(1));
+            return Err(SecondFactorRefused::Wait(wait));
+        }
+        if !use_code(server, &self.row.user_id, code).await? {
+            tracing::warn!(account = self.row.user_name, "a second factor was refused");
+            return Err(SecondFactorRefused::Wrong);
+        }
+        if !server.store.finish_half_login(&self.token_hash).await? {
+            return Err(SecondFactorRefused::Over);
+        }
+        server.store.forget_failures(&subject).await?;
+        Ok(known)
+    }
+}
+
+/// Consumes a code of now, or a recovery code.
+async fn use_code(server: &Inner, user_id: &str, code: &str) -> Result<bool> {
+    let Some(sealed) = server.store.find_totp(user_id).await? else { return Ok(false) };
+    let (key, now) = (server.store.key(), server.store.now());
+    let digits: String = code.chars().filter(|c| !c.is_whitespace()).take(7).collect();
+    if let Some(step) = step_of_sealed(key, user_id, &sealed, &digits, now)? {
+        return server.store.use_totp_step(user_id, step).await;
+    }
+    match code_hash(key, user_id, code) {
+        Some(hash) => server.store.use_recovery_code(user_id, &hash).await,
+        None => Ok(false),
+    }
+}
