@@ -199,7 +199,7 @@ async fn a_challenge_is_for_one_browser_ten_minutes_and_one_answer() {
     let form = authenticator.log_in(form, &answer);
     assert!(form.clone().submit().await.url().path().ends_with("/consent"));
     assert_eq!(form.submit().await.status(), 403, "answered before");
-    let (form, answer) = login_page(&house, &person).await;
+    let (form, answer) = login_page(&house, &Person::new()).await;
     house.advance(10 * 60);
     assert_eq!(authenticator.log_in(form, &answer).submit().await.status(), 403, "too old");
 }

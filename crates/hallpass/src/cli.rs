@@ -218,6 +218,9 @@ Examples:
         #[arg(long)]
         revoke: bool,
     },
+    /// One-time codes of a user
+    #[command(subcommand, after_help = "Example:\n  hallpass user totp reset alice")]
+    Totp(Totp),
     /// Let a disabled user log in again
     #[command(after_help = "Example:\n  hallpass user enable alice")]
     Enable {
@@ -236,6 +239,17 @@ Examples:
     /// Remove a user with all sessions, consents and tokens
     #[command(after_help = "Example:\n  hallpass user remove alice")]
     Remove {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Totp {
+    /// Ask a user who has lost phone and recovery codes for no code any more; the password alone is enough until new
+    /// codes are set up
+    #[command(after_help = "Example:\n  hallpass user totp reset alice")]
+    Reset {
         /// The user's name
         name: String,
     },

@@ -58,7 +58,8 @@ impl Store {
     }
 
     pub(crate) async fn list_users(&self) -> Result<Vec<User>> {
-        let rows: Vec<(String, String, i64, Option<i64>, i64, i64, i64)> = sqlx::query_as(
+        type Row = (String, String, i64, Option<i64>, i64, i64, i64);
+        let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, name, created_at, disabled_at, is_admin,
                     (SELECT COUNT(*) FROM totp WHERE totp.user_id = users.id),
                     (SELECT COUNT(*) FROM passkeys WHERE passkeys.user_id = users.id)

@@ -42,6 +42,12 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
                 false => anstream::println!("{name} runs this server: /admin shows how."),
             }
         }
+        cli::User::Totp(cli::Totp::Reset { name }) => {
+            match users(&data).await?.reset_second_factor(&name).await? {
+                true => anstream::println!("{name} is asked for no one-time code any more."),
+                false => return Err(anyhow!("there is no user {name} with one-time codes").into()),
+            }
+        }
         cli::User::Enable { name } => {
             found(users(&data).await?.enable(&name).await?, &name)?;
             anstream::println!("{name} may log in again; apps have to be connected anew.");
@@ -96,6 +102,8 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
                     "name": user.name,
                     "created_at": user.created_at.unix(),
                     "admin": user.admin,
+                    "one_time_codes": user.second_factor,
+                    "passkeys": user.passkeys,
                     "disabled_at": user.disabled_at.map(|at| at.unix()),
                 })
             })
