@@ -59,6 +59,32 @@ export class Person {
     await button.click();
   }
 
+  /** Follows the link with these words on it. */
+  async follow(words) {
+    const link = await this.#patiently(
+      async () => {
+        for (const link of await this.driver.findElements(By.css('a[href]'))) {
+          if (words.test((await link.getText()).trim())) return link;
+        }
+      },
+      `there is no link ${words}`,
+    );
+    await link.click();
+  }
+
+  /** Fills the field with this label. */
+  async type(label, text) {
+    const id = await this.#patiently(
+      async () => {
+        for (const one of await this.driver.findElements(By.css('label[for]'))) {
+          if (label.test((await one.getText()).trim())) return one.getAttribute('for');
+        }
+      },
+      `there is no field ${label}`,
+    );
+    await this.#fill(By.id(id), text);
+  }
+
   /** Waits for a page whose text matches, and gives the text. */
   async reads(words) {
     return this.#patiently(

@@ -267,3 +267,23 @@ async fn a_login_leads_nowhere_else() {
     let page = form.submit().await;
     assert_eq!(page.url().path(), "/account");
 }
+
+#[tokio::test]
+async fn a_hash_of_weaker_parameters_is_made_anew_by_the_right_password() {
+    use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version};
+    let house = House::furnished().await;
+    let params = Params::new(8 * 1024, 1, 1, None).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let weak: PasswordHash = argon2.hash_password(PASSWORD.as_bytes()).unwrap();
+    house.sql(format!("UPDATE users SET password_hash = '{weak}'").leak()).await;
+    let is_weak = async || {
+        house.sql("UPDATE users SET is_admin = 0").await;
+        house.sql("UPDATE users SET is_admin = 1 WHERE password_hash LIKE '%m=8192%'").await;
+        house.server.users().list().await.unwrap()[0].admin
+    };
+    assert_eq!(try_login(&house, USER, "wrong password").await.status(), 403);
+    assert!(is_weak().await, "a wrong password changes nothing");
+    assert!(try_login(&house, USER, PASSWORD).await.url().path().ends_with("/consent"));
+    assert!(!is_weak().await);
+    assert!(try_login(&house, USER, PASSWORD).await.url().path().ends_with("/consent"));
+}
