@@ -11,10 +11,13 @@ use crate::process;
 #[command(after_help = "\
 Examples:
   cargo xtask bench client            a table, as in docs/benchmarks.md
-  cargo xtask bench client --json     the same for programs")]
+  cargo xtask bench client --json     the same for programs
+  cargo xtask bench resource-server")]
 pub(crate) enum Command {
     /// What authorization adds to a client's request, beside rmcp's `AuthClient`
     Client(Options),
+    /// What a protected resource costs: a token, remembered or not; policy; memory
+    ResourceServer(Options),
 }
 
 #[derive(Debug, Args)]
@@ -26,13 +29,14 @@ pub(crate) struct Options {
 
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
-        Command::Client(options) => client(options),
+        Command::Client(options) => bench(options, "hallpass-client", "authorized"),
+        Command::ResourceServer(options) => bench(options, "hallpass-resource-server", "verified"),
     }
 }
 
-fn client(options: &Options) -> Result<()> {
+fn bench(options: &Options, package: &str, name: &str) -> Result<()> {
     let mut command = process::cargo();
-    command.args(["bench", "--quiet", "--locked", "--package", "hallpass-client", "--bench", "authorized"]);
+    command.args(["bench", "--quiet", "--locked", "--package", package, "--bench", name]);
     if !options.json {
         return process::run(&mut command);
     }

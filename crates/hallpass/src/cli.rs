@@ -6,10 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_client::store::Protection;
 use url::Url;
 
+mod key;
 mod policy;
 mod remote;
 mod way;
 
+pub(crate) use key::{How, Key};
 pub(crate) use policy::Policy;
 pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Mode, Remote, Token, Transport};
 pub(crate) use way::Way;
@@ -107,6 +109,12 @@ Examples:
     /// List the servers that tokens are kept for
     #[command(after_help = "Examples:\n  hallpass accounts\n  hallpass accounts --json")]
     Accounts(Listing),
+    /// API keys, and passwords for programs that know nothing else
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  hallpass key add ci --scope notes:read\n  hallpass key list"
+    )]
+    Key(Key),
     /// Say what the rules of the configuration come to
     #[command(
         subcommand,

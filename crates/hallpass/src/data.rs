@@ -66,6 +66,11 @@ impl DataFolder {
         Store::open(&database, key, system_clock()).await.map_err(Failure::configuration)
     }
 
+    /// API keys and passwords, hashed.
+    pub(crate) fn accounts(&self) -> PathBuf {
+        self.0.join("accounts.json")
+    }
+
     /// The client's tokens.
     pub(crate) fn tokens(&self) -> PathBuf {
         self.0.join("tokens.json")

@@ -1,6 +1,7 @@
 //! `hallpass`: the command line, the configuration and the wiring. What it wires together lives in
 //! the crates below; ARCHITECTURE.md draws the house.
 
+mod accounts;
 mod cli;
 mod commands;
 mod config;
@@ -46,6 +47,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Logout(remote) => commands::logout::run(remote, &place).await,
         Command::Token(token) => commands::token::run(token, &place).await,
         Command::Accounts(listing) => commands::accounts::run(listing.format(), &place),
+        Command::Key(command) => commands::key::run(command, &place),
         Command::Policy(command) => commands::policy::run(command, &place),
         Command::Config(command) => commands::config::run(command, &place),
         Command::Completions { shell } => {

@@ -58,6 +58,13 @@ pub struct CertificateAccount {
 /// A certificate that came with a request.
 pub(crate) struct Shown(CertificateDer<'static>);
 
+/// The first certificate of a PEM text.
+#[must_use]
+pub fn from_pem(text: &str) -> Option<CertificateDer<'static>> {
+    use rustls_pki_types::pem::PemObject;
+    CertificateDer::from_pem_slice(text.as_bytes()).ok()
+}
+
 /// Where requests come from, as the listener says.
 pub(crate) fn peer_of(extensions: &Extensions) -> Option<IpAddr> {
     use axum::extract::ConnectInfo;

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use crate::binding::Binding;
 use crate::caller::Caller;
 use crate::credential::Unverified;
-use crate::json_rpc;
+use crate::json_rpc::{self, Message};
 use crate::permitted::Permitted;
 use crate::policy::{Asked, Compiled, Item, List};
 use crate::refusal::Refusal;
@@ -108,6 +108,16 @@ impl ResourceServer {
         let caller = verified.caller().clone();
         request.extensions_mut().insert(caller.clone());
         Ok(Permitted::new(request, caller, lists))
+    }
+
+    /// Whether a caller may do what messages ask for that came by another way than HTTP; [`peek`](crate::json_rpc::peek)
+    /// reads them.
+    ///
+    /// # Errors
+    /// The first rule that they break.
+    pub fn judge(&self, messages: &[Message<'_>], caller: &Caller) -> Result<(), Refusal> {
+        let Inner { settings, policy, .. } = &*self.0;
+        policy.judge(messages, caller.granted(), settings.clock.now())
     }
 
     /// The item of a list, as policy sees it.

@@ -3,6 +3,7 @@
 //! A value is judged while it is read, so that a wrong one is reported with its line and column.
 
 mod authorization_server;
+mod credentials;
 mod duration;
 mod file;
 mod listen;
@@ -12,6 +13,8 @@ mod schema;
 mod source;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
+pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
+pub(crate) use duration::Span;
 pub(crate) use file::read;
 pub(crate) use listen::ListenAddress;
 pub(crate) use public_url::PublicUrl;

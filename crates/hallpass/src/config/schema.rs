@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{AuthorizationServer, ListenAddress, PublicUrl, Rules, Source};
+use super::{AuthorizationServer, Credentials, Issuer, ListenAddress, PublicUrl, Rules, Source};
 
 /// The configuration of `hallpass serve`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -49,6 +49,10 @@ pub(crate) struct Server {
     pub(crate) directory: Option<PathBuf>,
     /// Origins of web pages that may call the server, beside its own.
     pub(crate) allowed_origins: Vec<Url>,
+    /// How callers may show who they are, beside Bearer tokens.
+    pub(crate) credentials: Credentials,
+    /// Authorization servers whose tokens are taken, beside the embedded one's.
+    pub(crate) issuers: Vec<Issuer>,
     /// What the server's scopes are called.
     pub(crate) scopes: Scopes,
     /// What a tool asks for, by name; each `*` stands for any run of characters. All rules that match

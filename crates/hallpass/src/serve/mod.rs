@@ -2,6 +2,7 @@
 
 mod authorization_server;
 mod banner;
+pub(crate) mod credentials;
 mod listeners;
 pub(crate) mod plan;
 mod program;
@@ -13,6 +14,7 @@ use hallpass_protocol::Secret;
 use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::AccountFile;
 use crate::cli;
 use crate::commands::Place;
 use crate::data::DataFolder;
@@ -38,7 +40,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let store = data.store().await?;
     // Before the authorization server starts, which would offer to make a first user.
     let password = if demo { Some(add_demo_user(&store).await?) } else { None };
-    let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
+    let wired = wiring::wire(&plan, store, AccountFile::new(data.accounts()), &listeners, &stop).await?;
 
     stop_on_signal(stop.clone())?;
     let upstream = plan.upstream.to_string();

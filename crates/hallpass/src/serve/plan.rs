@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::cli;
 use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, Registration};
+use crate::serve::credentials::{CredentialFault, CredentialPlan};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
 
 /// What `serve` is going to do.
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) allowed_origins: Vec<Url>,
     /// Scopes and who needs them.
     pub(crate) scopes: ScopePlan,
+    /// How callers may show who they are.
+    pub(crate) credentials: CredentialPlan,
     /// What is done with lists of tools, prompts and resources.
     pub(crate) listing: Listing,
     /// Settings of the authorization server.
@@ -77,6 +80,9 @@ pub(crate) enum PlanError {
          use https, or say --tls-in-front (tls_in_front = true) if TLS ends at a proxy in front"
     )]
     PlainHttp(PublicUrl),
+    /// A credential or issuer that can't be.
+    #[error(transparent)]
+    Credential(#[from] CredentialFault),
     /// A word that can't be a scope.
     #[error(transparent)]
     Scope(#[from] ScopeFault),
@@ -89,6 +95,7 @@ impl Plan {
         let public_url = args.public_url.or(config.public_url);
         let public_url = public_url.map(|url| reachable_safely(url, tls_in_front)).transpose()?;
         let server = config.server;
+        let credentials = CredentialPlan::of(&server, &config.source)?;
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
         } else {
@@ -104,6 +111,7 @@ impl Plan {
             upstream,
             allowed_origins: server.allowed_origins,
             scopes,
+            credentials,
             listing: match server.listing {
                 config::Listing::Annotate => Listing::Annotate,
                 config::Listing::Hide => Listing::Hide,

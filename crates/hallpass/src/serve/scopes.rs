@@ -168,6 +168,11 @@ impl Words<'_> {
     }
 }
 
+/// Scopes that are named elsewhere in the file.
+pub(super) fn scope_set(source: &Source, words: &[String], at: &[&str]) -> Result<ScopeSet, ScopeFault> {
+    Words { source }.scopes(words, at)
+}
+
 fn condition(said: &config::Condition) -> Condition {
     let test = match (&said.has, &said.is) {
         (Some(word), _) => Test::Has(word.clone()),

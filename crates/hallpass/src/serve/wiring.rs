@@ -17,6 +17,7 @@ use url::Url;
 
 use super::plan::{Plan, Upstream};
 use super::program;
+use crate::accounts::AccountFile;
 use crate::config::PublicUrl;
 use crate::data::system_clock;
 use crate::demo;
@@ -35,6 +36,7 @@ pub(crate) struct Wired {
 pub(crate) async fn wire(
     plan: &Plan,
     store: Store,
+    accounts: AccountFile,
     listeners: &[TcpListener],
     stop: &CancellationToken,
 ) -> Result<Wired, Failure> {
@@ -48,7 +50,7 @@ pub(crate) async fn wire(
 
     let authorization_server = super::authorization_server::start(plan, store, &issuer, &resource).await?;
     let resource_server =
-        ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource));
+        ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource, accounts));
     let front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
     let upstream = upstream(&plan.upstream, stop)?;
     let gateway =
@@ -73,6 +75,7 @@ fn resource_settings(
     authorization_server: &AuthorizationServer,
     issuer: Issuer,
     resource: ResourceIdentifier,
+    accounts: AccountFile,
 ) -> resource_server::Settings {
     let keys = authorization_server.verifying_keys();
     let revocations = authorization_server.revocations();
@@ -81,6 +84,7 @@ fn resource_settings(
     settings.issuers.push(TrustedIssuer::new(issuer, Keys::live(move || keys.current())));
     settings.policy = plan.scopes.policy.clone();
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
+    plan.credentials.apply(&mut settings, accounts);
     settings
 }
 

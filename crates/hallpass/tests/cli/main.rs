@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test that can't be set up has failed.
 
 mod admin;
+mod credentials;
 mod policy;
 mod program;
 mod refusals;

@@ -1,0 +1,136 @@
+//! `hallpass key`.
+
+use anyhow::{anyhow, ensure};
+use hallpass_protocol::{Scope, ScopeSet, Secret};
+use hallpass_resource_server::Account;
+use hallpass_resource_server::accounts::{Shows, hash_password, new_key};
+
+use super::when::when;
+use super::{Place, prompt, table};
+use crate::accounts::AccountFile;
+use crate::cli::{self, Format, How};
+use crate::config::DigestName;
+use crate::data::system_clock;
+use crate::exit::Failure;
+use crate::serve::credentials::algorithms;
+
+/// Runs the command.
+pub(crate) fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
+    let file = AccountFile::new(place.data()?.accounts());
+    match command {
+        cli::Key::Add { name, how, scope, expires, tenant, password_stdin } => {
+            check_name(&name)?;
+            let (secret, shows) = match how {
+                How::Key => new_key(),
+                How::Basic => {
+                    let password = password(password_stdin)?;
+                    let shows =
+                        hash_password(&password).map_err(|error| anyhow!("no hash can be made: {error}"))?;
+                    (password, shows)
+                }
+                How::Digest => digest(&name, password(password_stdin)?, place)?,
+            };
+            let now = system_clock().now();
+            let account = Account {
+                id: format!("{:032x}", rand::random::<u128>()),
+                name: name.clone(),
+                scopes: scope.iter().map(|word| Scope::parse(word)).collect::<Result<ScopeSet, _>>()?,
+                tenant,
+                created: now,
+                expires: expires.map(|span| now.after(span.0)),
+                shows,
+            };
+            file.change(|accounts| {
+                ensure!(
+                    accounts.iter().all(|known| known.name != account.name),
+                    "there is {} already; revoke it first, or take another name",
+                    account.name
+                );
+                accounts.push(account);
+                Ok(())
+            })?;
+            if how == How::Key {
+                anstream::eprintln!("The key of {name}, shown this once:");
+                anstream::println!("{}", secret.expose());
+            } else {
+                anstream::println!("{name} may call with that password.");
+            }
+        }
+        cli::Key::List(listing) => list(&file, listing.format())?,
+        cli::Key::Revoke { name } => {
+            let found = file.change(|accounts| {
+                let before = accounts.len();
+                accounts.retain(|account| account.name != name);
+                Ok(before != accounts.len())
+            })?;
+            if !found {
+                return Err(anyhow!("there is no {name}; `hallpass key list` shows what there is").into());
+            }
+            anstream::println!("{name} is refused from now on.");
+        }
+    }
+    Ok(())
+}
+
+/// It is a user name (RFC 7617 §2), and is told to upstream.
+fn check_name(name: &str) -> anyhow::Result<()> {
+    let fits = !name.is_empty() && name.len() <= 128 && !name.contains([':', '"', '\\']);
+    ensure!(
+        fits && !name.chars().any(hallpass_protocol::is_deceptive),
+        "a name has 1 to 128 characters, without : \" and \\"
+    );
+    Ok(())
+}
+
+fn password(from_stdin: bool) -> anyhow::Result<Secret> {
+    if from_stdin { prompt::from_stdin("password") } else { prompt::new_password() }
+}
+
+/// For Digest a password is hashed with the realm (RFC 7616 §3.4.2), so the realm must be known.
+fn digest(name: &str, password: Secret, place: &Place) -> anyhow::Result<(Secret, Shows)> {
+    let config = place
+        .config()
+        .map_err(|_| anyhow!("the configuration can't be read; `hallpass config check` says why"))?;
+    let said = &config.server.credentials;
+    let url = config.public_url.as_ref().map(|url| format!("{url}{}", config.server.path.as_str()));
+    let realm = said.realm.clone().or(url).ok_or_else(|| {
+        anyhow!("Digest needs a realm: set server.credentials.realm or public_url, and name the file with --config")
+    })?;
+    let usual = [DigestName::Sha256, DigestName::Sha512Trunc256];
+    let names = if said.digest.is_empty() { &usual[..] } else { &said.digest };
+    let shows = Shows::digest(name, &realm, &password, &algorithms(names));
+    Ok((password, shows))
+}
+
+fn list(file: &AccountFile, format: Format) -> Result<(), Failure> {
+    let accounts = file.read()?;
+    if format == Format::Json {
+        let accounts: Vec<_> = accounts
+            .iter()
+            .map(|account| {
+                serde_json::json!({
+                    "id": account.id, "name": account.name, "shows": format!("{:?}", account.shows).to_lowercase(),
+                    "scopes": account.scopes, "tenant": account.tenant,
+                    "created_at": account.created.unix(), "expires_at": account.expires.map(|at| at.unix()),
+                })
+            })
+            .collect();
+        anstream::println!("{}", serde_json::to_string_pretty(&accounts)?);
+        return Ok(());
+    }
+    if accounts.is_empty() {
+        anstream::println!("None yet; `hallpass key add NAME` adds one.");
+        return Ok(());
+    }
+    let now = system_clock().now();
+    let rows: Vec<_> = accounts
+        .into_iter()
+        .map(|account| {
+            let ends = account.expires.map_or_else(|| "never".to_owned(), |at| when(at, now));
+            let shows = format!("{:?}", account.shows).to_lowercase();
+            [account.name, shows, account.scopes.to_string(), when(account.created, now), ends]
+        })
+        .collect();
+    table::print(["NAME", "SHOWS", "SCOPES", "ADDED", "ENDS"], &rows);
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! What the configuration says of credentials and issuers, read and judged.
+
+use std::path::Path;
+
+use hallpass_guarded_fetch::{FetchError, Fetcher, Policy as FetchPolicy};
+use hallpass_protocol::digest::DigestAlgorithm;
+use hallpass_protocol::jose::{Algorithm, SigningKey};
+use hallpass_protocol::{Clock, Issuer, Secret, is_loopback};
+use hallpass_resource_server::accounts::DigestScheme;
+use hallpass_resource_server::{
+    self as resource_server, CertificateAccount, ClaimNames, Dpop, Introspection, IntrospectionClient, Keys,
+    OwnAccounts, RemoteKeys, TrustedIssuer,
+};
+
+use super::scopes::{ScopeFault, scope_set};
+use crate::accounts::AccountFile;
+use crate::config;
+use crate::config::{Claims, Credentials, DigestName, DpopMode, Server, Source};
+
+/// A mistake in `server.credentials` or `server.issuers`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CredentialFault {
+    /// A file that is named can't be read.
+    #[error("{place}: can't read {file}: {source}")]
+    File {
+        /// File and line, or the setting's name.
+        place: String,
+        /// The file that is named there.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that is named holds something else.
+    #[error("{place}: {file} {what}")]
+    Content {
+        /// File and line, or the setting's name.
+        place: String,
+        /// The file that is named there.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A value that can't be.
+    #[error("{place}: {what}")]
+    Value {
+        /// File and line, or the setting's name.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A scope that can't be.
+    #[error(transparent)]
+    Scope(#[from] ScopeFault),
+    /// No connection to anyone can be made.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+/// How callers may show who they are.
+#[derive(Debug, Default)]
+pub(crate) struct CredentialPlan {
+    said: Credentials,
+    certificates: Vec<CertificateAccount>,
+    issuers: Vec<Trusted>,
+}
+
+#[derive(Debug)]
+struct Trusted {
+    said: config::Issuer,
+    issuer: Issuer,
+    algorithms: Vec<Algorithm>,
+    claims: ClaimNames,
+    fetcher: Fetcher,
+    introspection: Option<IntrospectionClient>,
+}
+
+impl CredentialPlan {
+    /// What the file comes to.
+    pub(crate) fn of(server: &Server, source: &Source) -> Result<Self, CredentialFault> {
+        let said = server.credentials.clone();
+        let at = |setting| source.place(&["server", "credentials", setting]);
+        let mut certificates = Vec::new();
+        for certificate in &said.certificates {
+            let place = at("certificates");
+            let pem = read(&certificate.authority, &place)?;
+            let authority = hallpass_resource_server::certificate::from_pem(&pem).ok_or_else(|| {
+                let what = "holds no certificate in PEM".to_owned();
+                CredentialFault::Content { place, file: certificate.authority.display().to_string(), what }
+            })?;
+            let scopes = scope_set(source, &certificate.scopes, &["server", "credentials", "certificates"])?;
+            certificates.push(CertificateAccount { authority, name: certificate.name.clone(), scopes });
+        }
+        let place = source.place(&["server", "issuers"]);
+        let issuers: Vec<Trusted> =
+            server.issuers.iter().map(|issuer| trusted(issuer, &place)).collect::<Result<_, _>>()?;
+        if issuers.iter().filter(|issuer| issuer.introspection.is_some()).count() > 1 {
+            let what =
+                "only one issuer can be asked about opaque tokens: nothing says whose one is".to_owned();
+            return Err(CredentialFault::Value { place, what });
+        }
+        Ok(Self { said, certificates, issuers })
+    }
+
+    /// Tells the resource server.
+    pub(crate) fn apply(&self, settings: &mut resource_server::Settings, accounts: AccountFile) {
+        let said = &self.said;
+        if let Some(realm) = &said.realm {
+            settings.realm.clone_from(realm);
+        }
+        let digest = (!said.digest.is_empty()).then(|| DigestScheme { algorithms: algorithms(&said.digest) });
+        if said.api_keys || said.basic || digest.is_some() {
+            settings.accounts =
+                Some(OwnAccounts { list: accounts.live(), keys: said.api_keys, basic: said.basic, digest });
+        }
+        settings.dpop = (said.dpop != DpopMode::Off).then(|| Dpop {
+            required: said.dpop == DpopMode::Require,
+            nonces: said.dpop_nonces,
+            ..Dpop::default()
+        });
+        settings.certificates.proxies.clone_from(&said.proxies);
+        settings.certificates.bound_tokens = !said.proxies.is_empty();
+        settings.certificates.accounts.clone_from(&self.certificates);
+        for trusted in &self.issuers {
+            trusted.apply(settings);
+        }
+    }
+}
+
+impl Trusted {
+    fn apply(&self, settings: &mut resource_server::Settings) {
+        let clock: Clock = settings.clock.clone();
+        let (issuer, fetcher) = (self.issuer.clone(), self.fetcher.clone());
+        if let Some(client) = &self.introspection {
+            let mut introspection = Introspection::new(issuer.clone(), client.clone(), fetcher.clone());
+            introspection.claims = self.claims.clone();
+            introspection.audiences.clone_from(&self.said.audiences);
+            if let Some(said) = &self.said.introspection {
+                introspection.endpoint.clone_from(&said.endpoint);
+                introspection.audience_required = !said.any_audience;
+            }
+            settings.introspection = Some(introspection);
+        }
+        let keys = match &self.said.jwks_uri {
+            Some(url) => RemoteKeys::at(url.clone(), issuer.clone(), &self.algorithms, fetcher, clock),
+            None => RemoteKeys::discovered(issuer.clone(), &self.algorithms, fetcher, clock),
+        };
+        let mut trusted = TrustedIssuer::new(issuer, Keys::fetched(keys));
+        trusted.claims = self.claims.clone();
+        trusted.audiences.clone_from(&self.said.audiences);
+        trusted.id_required = !self.said.without_id;
+        if !self.said.types.is_empty() {
+            trusted.types.clone_from(&self.said.types);
+        }
+        settings.issuers.push(trusted);
+    }
+}
+
+fn trusted(said: &config::Issuer, place: &str) -> Result<Trusted, CredentialFault> {
+    let wrong = |what: String| CredentialFault::Value { place: place.to_owned(), what };
+    let issuer = Issuer::parse(&said.issuer)
+        .map_err(|error| wrong(format!("`{}` can't be an issuer: {error}", said.issuer)))?;
+    let algorithm = |name: &String| {
+        Algorithm::from_name(name)
+            .ok_or_else(|| wrong(format!("`{name}` is none of ES256, EdDSA, RS256, PS256")))
+    };
+    let algorithms = match said.algorithms.as_slice() {
+        [] => Algorithm::ALL.to_vec(),
+        names => names.iter().map(algorithm).collect::<Result<_, _>>()?,
+    };
+    // The operator chose these hosts; they may be inside the operator's network.
+    let hosts = [Some(issuer.url()), said.jwks_uri.as_ref()].into_iter().flatten();
+    let policy = FetchPolicy {
+        allow_loopback: is_loopback(issuer.url()),
+        opened_hosts: hosts.filter_map(|url| url.host_str().map(str::to_owned)).collect(),
+        ..FetchPolicy::default()
+    };
+    let introspection = said.introspection.as_ref().map(|said| client(said, place)).transpose()?;
+    let (fetcher, claims) = (Fetcher::new(policy)?, claim_names(&said.claims));
+    Ok(Trusted { said: said.clone(), issuer, algorithms, claims, fetcher, introspection })
+}
+
+fn client(said: &config::Introspection, place: &str) -> Result<IntrospectionClient, CredentialFault> {
+    let id = said.client_id.clone();
+    match (&said.secret_file, &said.key_file) {
+        (Some(file), None) => {
+            let secret = Secret::new(read(file, place)?.trim());
+            Ok(IntrospectionClient::Secret { id, secret })
+        }
+        (None, Some(file)) => {
+            let key = SigningKey::from_pem(None, &read(file, place)?, None).map_err(|error| {
+                let (place, file) = (place.to_owned(), file.display().to_string());
+                CredentialFault::Content { place, file, what: format!("can't be used: {error}") }
+            })?;
+            Ok(IntrospectionClient::PrivateKey { id, key })
+        }
+        _ => {
+            let what = "introspection needs one of `secret_file` and `key_file`".to_owned();
+            Err(CredentialFault::Value { place: place.to_owned(), what })
+        }
+    }
+}
+
+fn claim_names(said: &Claims) -> ClaimNames {
+    let usual = ClaimNames::default();
+    let or = |said: &Vec<String>, usual: Vec<String>| if said.is_empty() { usual } else { said.clone() };
+    ClaimNames {
+        subject: said.subject.clone().unwrap_or(usual.subject),
+        client: or(&said.client, usual.client),
+        scopes: or(&said.scopes, usual.scopes),
+        tenant: said.tenant.clone(),
+    }
+}
+
+/// The algorithms of Digest by their names in the file.
+pub(crate) fn algorithms(names: &[DigestName]) -> Vec<DigestAlgorithm> {
+    let algorithm = |name: &DigestName| match name {
+        DigestName::Sha256 => DigestAlgorithm::Sha256,
+        DigestName::Sha512Trunc256 => DigestAlgorithm::Sha512Trunc256,
+        DigestName::Md5 => DigestAlgorithm::Md5,
+    };
+    names.iter().map(algorithm).collect()
+}
+
+fn read(file: &Path, place: &str) -> Result<String, CredentialFault> {
+    std::fs::read_to_string(file).map_err(|source| CredentialFault::File {
+        place: place.to_owned(),
+        file: file.display().to_string(),
+        source,
+    })
+}

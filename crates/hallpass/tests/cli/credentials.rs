@@ -1,0 +1,128 @@
+//! `hallpass key`, and a server that takes what it made.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::program::{Serving, run, run_with_input, said};
+use reqwest::StatusCode;
+
+fn file(credentials: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    write!(
+        file,
+        "listen = \"localhost:0\"\n[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n{credentials}\n"
+    )
+    .unwrap();
+    file
+}
+
+fn add(data: &Path, args: &[&str]) -> String {
+    said(&run(data, &[&["key", "add"], args].concat())).trim().to_owned()
+}
+
+async fn status(endpoint: &str, name: &str, value: &str) -> StatusCode {
+    let request = reqwest::Client::new().post(endpoint).header(name, value).body("{}");
+    request.send().await.unwrap().status()
+}
+
+/// Asks until the answer is that one; a test that waits for ever is ended and fails.
+async fn until(endpoint: &str, key: &str, expected: StatusCode) {
+    while status(endpoint, "x-api-key", key).await != expected {}
+}
+
+/// Past the door is a 502: nothing listens behind it.
+#[tokio::test]
+async fn a_key_opens_until_it_is_revoked() {
+    let data = tempfile::tempdir().unwrap();
+    let config = file("[server.credentials]\napi_keys = true\nbasic = true");
+    let mut serving = Serving::start(data.path(), &["--config", config.path().to_str().unwrap()]);
+    let endpoint = serving.value_of("MCP endpoint");
+    let key = add(data.path(), &["ci", "--scope", "mcp", "--expires", "90d"]);
+    assert!(key.starts_with("hpk_") && key.len() == 47, "{key}");
+    let secret = std::fs::read_to_string(data.path().join("accounts.json")).unwrap();
+    assert!(!secret.contains(&key[4..]), "the key is kept nowhere");
+    // The file is looked at once a second.
+    until(&endpoint, &key, StatusCode::BAD_GATEWAY).await;
+    assert_eq!(status(&endpoint, "authorization", &format!("Bearer {key}")).await, StatusCode::BAD_GATEWAY);
+
+    let list = said(&run(data.path(), &["key", "list"]));
+    assert!(list.contains("ci") && list.contains("mcp") && list.contains("days"), "{list}");
+    said(&run(data.path(), &["key", "revoke", "ci"]));
+    until(&endpoint, &key, StatusCode::UNAUTHORIZED).await;
+}
+
+/// curl is a client that nobody here wrote.
+#[test]
+fn curl_logs_in_with_digest_and_basic() {
+    let data = tempfile::tempdir().unwrap();
+    let config = file(
+        "[server.credentials]\nrealm = \"notes\"\nbasic = true\ndigest = [\"SHA-256\", \"SHA-512-256\"]",
+    );
+    let config = config.path().to_str().unwrap();
+    for (name, how) in [("digest", "digest"), ("basic", "basic")] {
+        let args =
+            ["--config", config, "key", "add", name, "--as", how, "--password-stdin", "--scope", "mcp"];
+        said(&run_with_input(data.path(), &args, "correct horse\n"));
+    }
+    let mut serving = Serving::start(data.path(), &["--config", config]);
+    let endpoint = serving.value_of("MCP endpoint");
+    let curl = |args: &[&str]| {
+        let usual =
+            ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--data", "{}", &endpoint];
+        let output = std::process::Command::new("curl").args(args).args(usual).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (args, expected) in [
+        (["--digest", "--user", "digest:correct horse"], "502"),
+        (["--digest", "--user", "digest:wrong"], "401"),
+        (["--basic", "--user", "basic:correct horse"], "502"),
+        (["--basic", "--user", "basic:wrong"], "401"),
+        (["--basic", "--user", "digest:correct horse"], "401"),
+    ] {
+        assert_eq!(curl(&args), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn a_name_is_there_once_and_a_secret_is_no_argument() {
+    let data = tempfile::tempdir().unwrap();
+    add(data.path(), &["ci"]);
+    for (args, code, word) in [
+        (&["key", "add", "ci"][..], 1, "there is ci already"),
+        (&["key", "add", "a:b"], 1, "a name has"),
+        (&["key", "add", "x", "--password", "secret"], 2, "--password"),
+        (&["key", "add", "x", "--as", "digest", "--password-stdin"], 1, "standard input"),
+        (&["key", "revoke", "nobody"], 1, "there is no nobody"),
+    ] {
+        let output = run(data.path(), args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+        assert!(text.contains(word), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn mistakes_in_credentials_name_file_and_line() {
+    let data = tempfile::tempdir().unwrap();
+    for (credentials, what) in [
+        (
+            "[server.credentials]\ncertificates = [{ authority = \"/nowhere.pem\", name = \"*\", scopes = [] }]",
+            "/nowhere.pem",
+        ),
+        ("[[server.issuers]]\nissuer = \"http://login.example.com\"", "can't be an issuer"),
+        ("[[server.issuers]]\nissuer = \"https://login.example.com\"\nalgorithms = [\"HS256\"]", "HS256"),
+        (
+            "[[server.issuers]]\nissuer = \"https://login.example.com\"\nintrospection = { client_id = \"x\" }",
+            "secret_file",
+        ),
+        ("[server.credentials]\ndigest = [\"SHA-1\"]", "SHA-1"),
+    ] {
+        let config = file(credentials);
+        let path = config.path().to_str().unwrap();
+        let output = run(data.path(), &["config", "check", path]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(path) && text.contains(what), "{text}");
+        assert!(text.contains(":4:") || text.contains(":5:") || text.contains("line 5"), "{text}");
+    }
+}

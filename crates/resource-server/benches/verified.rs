@@ -1,0 +1,150 @@
+//! What a protected resource costs: `cargo xtask bench resource-server`.
+//!
+//! Medians of many short rounds, in one process, beside the bare signature check of aws-lc-rs in the same run.
+//! With `--json`, the figures for programs.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A benchmark that can't be set up has failed.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hallpass_protocol::jose::PublicKey;
+use hallpass_protocol::resource::ResourceIdentifier;
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::time::{Clock, Timestamp};
+use hallpass_resource_server::json_rpc::peek;
+use hallpass_resource_server::policy::Rule;
+use hallpass_resource_server::{Keys, Policy, ResourceServer, Settings, TrustedIssuer};
+use hallpass_testkit::issuer::TestIssuer;
+use serde_json::json;
+
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+const COLD: usize = 4_000;
+const DISTINCT: usize = 200_000;
+const REMEMBERED: usize = 10_000;
+
+fn main() {
+    let issuer = TestIssuer::new("https://login.example.com");
+    let tokens: Vec<String> = (0..COLD).map(|n| token(&issuer, n)).collect();
+    let server = server(&issuer, COLD * 2);
+
+    let bare = bare(&issuer, &tokens);
+    let mut cold = tokens.iter();
+    let cold = median(COLD / 20, 20, || drop(black_box(server.verify(cold.next().unwrap()).unwrap())));
+    let cached = median(200, 1_000, || drop(black_box(server.verify(&tokens[0]).unwrap())));
+    let policy = policy(&server, &tokens[0]);
+    let (grown, most) = memory(&issuer);
+
+    if std::env::args().any(|arg| arg == "--json") {
+        let figures = json!({
+            "bare_es256_ns": bare, "cold_es256_ns": cold, "cold_to_bare": cold / bare, "cached_ns": cached,
+            "policy_1000_rules_ns": policy, "distinct_tokens": DISTINCT, "remembered_tokens": REMEMBERED,
+            "grown_bytes": grown, "bytes_a_token": most,
+        });
+        println!("{figures}");
+        return;
+    }
+    println!("| what | measured | bound |");
+    println!("|---|---|---|");
+    println!("| bare ES256 check of aws-lc-rs | {:.1} µs | – |", bare / 1e3);
+    println!("| a token that was never seen | {:.1} µs, {:.2} × bare | 1.15 × |", cold / 1e3, cold / bare);
+    println!("| a token that is remembered | {:.2} µs | 1 µs |", cached / 1e3);
+    println!("| policy with 1,000 rules | {:.2} µs | 2 µs |", policy / 1e3);
+    println!(
+        "| memory after {DISTINCT} distinct tokens, {REMEMBERED} remembered | {:.1} MiB, {most} bytes a token | 4 KiB a token |",
+        grown as f64 / 1048576.0
+    );
+}
+
+fn token(issuer: &TestIssuer, n: usize) -> String {
+    let mut claims = issuer.claims(RESOURCE, "notes:read", NOW);
+    claims["jti"] = json!(format!("token-{n}"));
+    issuer.sign(&claims)
+}
+
+fn server(issuer: &TestIssuer, remembered: usize) -> ResourceServer {
+    let clock = Clock::new(|| NOW);
+    let mut settings = Settings::new(ResourceIdentifier::parse(RESOURCE).unwrap(), clock);
+    settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
+    settings.remembered_tokens = remembered;
+    settings.policy =
+        Policy { login: ScopeSet::parse("notes:read").unwrap(), tools: rules(), ..Policy::default() };
+    ResourceServer::new(settings)
+}
+
+/// 1,000 rules as people write them: names, beginnings, endings, and some with a star in the middle.
+fn rules() -> Vec<Rule> {
+    let pattern = |n: usize| match n % 10 {
+        0..5 => format!("tool_{n}"),
+        5..8 => format!("group_{}_*", n / 10),
+        8 => format!("*_kind_{n}"),
+        _ => format!("team_{n}_*_report"),
+    };
+    (0..1_000).map(|n| Rule::scopes(pattern(n), ScopeSet::parse("notes:read").unwrap())).collect()
+}
+
+/// The signature alone, of the same tokens.
+fn bare(issuer: &TestIssuer, tokens: &[String]) -> f64 {
+    let PublicKey::P256 { x, y } = issuer.key.public_jwk().key else { return f64::NAN };
+    let mut point = vec![4];
+    for part in [x, y] {
+        point.extend(BASE64_URL_SAFE_NO_PAD.decode(part).unwrap());
+    }
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+    let parts: Vec<(&str, Vec<u8>)> = tokens
+        .iter()
+        .map(|token| {
+            let (signed, signature) = token.rsplit_once('.').unwrap();
+            (signed, BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap())
+        })
+        .collect();
+    let mut next = parts.iter().cycle();
+    median(COLD / 20, 20, || {
+        let (signed, signature) = next.next().unwrap();
+        key.verify(signed.as_bytes(), signature).unwrap();
+    })
+}
+
+fn policy(server: &ResourceServer, token: &str) -> f64 {
+    let verified = server.verify(token).unwrap();
+    let calls = ["tool_500", "group_77_x", "some_kind_508", "team_509_monthly_report", "nothing_of_these"];
+    let bodies =
+        calls.map(|tool| json!({"id": 1, "method": "tools/call", "params": {"name": tool}}).to_string());
+    let messages: Vec<_> = bodies.iter().map(|body| peek(body.as_bytes()).unwrap()).collect();
+    let mut next = messages.iter().cycle();
+    median(200, 1_000, || server.judge(next.next().unwrap(), verified.caller()).unwrap())
+}
+
+/// How much the process grows by tokens that come once each, and what one that is remembered takes.
+fn memory(issuer: &TestIssuer) -> (u64, u64) {
+    let server = Arc::new(server(issuer, REMEMBERED));
+    let before = resident();
+    for n in 0..DISTINCT {
+        server.verify(&token(issuer, n)).unwrap();
+    }
+    let grown = resident().saturating_sub(before);
+    (grown, grown / REMEMBERED as u64)
+}
+
+/// Bytes of this process in memory.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+/// The median of rounds, in nanoseconds for one time.
+fn median(rounds: usize, times: u32, mut what: impl FnMut()) -> f64 {
+    let mut rounds: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let begun = Instant::now();
+            (0..times).for_each(|_| what());
+            begun.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+        })
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
+}
