@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `endpoints` | one file for each URL |
 //! | `checks` | the authorization request: a table of small rules |
+//! | `delegation` | whose word, and which token, is exchanged for a token here |
 //! | `grants` | codes and refresh tokens, exchanged for tokens |
 //! | `clients` | configured, registered, or described by a metadata document |
 //! | `login` | people, passwords, sessions |
@@ -44,6 +45,7 @@
 mod browser;
 mod checks;
 mod clients;
+mod delegation;
 mod endpoints;
 mod grants;
 mod keys;
@@ -56,6 +58,9 @@ mod settings;
 mod store;
 
 pub use clients::{AddClientError, ClientDetails, Clients, NewClient, RegisteredClient};
+pub use delegation::{
+    AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, TrustedIssuer, TrustedIssuers,
+};
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};

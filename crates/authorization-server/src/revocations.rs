@@ -54,9 +54,7 @@ impl Revocations {
     pub fn is_revoked(&self, jti: &str) -> Result<bool, OutOfDate> {
         let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
         let until = &memory.until;
-        if !until.is_empty()
-            && (until.contains_key(jti) || jti.split(SEPARATOR).any(|part| until.contains_key(part)))
-        {
+        if !until.is_empty() && (until.contains_key(jti) || parts(jti).any(|part| until.contains_key(part))) {
             return Ok(true);
         }
         let fresh = memory.read_at.is_some_and(|read_at| self.clock.now() <= read_at.after(FRESH));
@@ -87,6 +85,13 @@ impl Revocations {
     fn write(&self) -> RwLockWriteGuard<'_, Memory> {
         self.memory.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a token hangs on: each part of its id (a grant, a client, an issuer), and each beginning of it (a token that was
+/// exchanged for it).
+pub(crate) fn parts(jti: &str) -> impl Iterator<Item = &str> {
+    let beginnings = jti.match_indices(SEPARATOR).map(|(at, _)| jti.get(..at).unwrap_or(jti));
+    jti.split(SEPARATOR).chain(beginnings)
 }
 
 /// The `jti` of a new access token under this grant.
@@ -120,6 +125,21 @@ mod tests {
         revocations.insert([(one.clone(), Timestamp::from_unix(2_000))]);
         assert_eq!(revocations.is_revoked(&one), Ok(true));
         assert_eq!(revocations.is_revoked(&two), Ok(false));
+    }
+
+    #[test]
+    fn a_revoked_token_takes_along_what_it_was_exchanged_for() {
+        let revocations = revocations();
+        revocations.insert([("grant.token".to_owned(), Timestamp::from_unix(2_000))]);
+        for (jti, revoked) in [
+            ("grant.token", true),
+            ("grant.token.client.x", true),
+            ("grant.other.client.x", false),
+            ("grant.toke.n", false),
+            ("x.grant.token", false),
+        ] {
+            assert_eq!(revocations.is_revoked(jti), Ok(revoked), "{jti}");
+        }
     }
 
     #[test]

@@ -90,6 +90,9 @@ impl AuthorizationServer {
     pub async fn start(settings: Settings, store: Store, fetcher: Fetcher) -> Result<Self, StartError> {
         check(&settings)?;
         let keys = KeyRing::load_or_create(&store, settings.rotation.algorithm).await?;
+        for trusted in &settings.trusted_issuers {
+            store.note_trusted_issuer(trusted.issuer.as_str()).await?;
+        }
         let setup_link = new_setup_link(&settings, &store).await?;
         store.save_issuer(settings.issuer.as_str()).await?;
         let inner = Arc::new(Inner {

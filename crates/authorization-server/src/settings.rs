@@ -6,6 +6,7 @@ use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 
+use crate::delegation::{ExchangeRule, TrustedIssuer};
 use crate::keys::Rotation;
 
 /// The settings of one authorization server.
@@ -21,6 +22,12 @@ pub struct Settings {
     pub rotation: Rotation,
     /// Whether clients may register themselves (RFC 7591).
     pub registration: RegistrationPolicy,
+    /// Whose assertions are exchanged for tokens (RFC 7523 §2.1): nobody's.
+    pub trusted_issuers: Vec<TrustedIssuer>,
+    /// Which tokens may be exchanged for which others (RFC 8693): none.
+    pub exchange: Vec<ExchangeRule>,
+    /// Whether authorization requests have to be pushed (RFC 9126 §5): false.
+    pub require_pushed_requests: bool,
     /// Whether a DPoP proof has to hold a nonce of this server (RFC 9449 §8): true. Clients get one with the first
     /// refusal and go on by themselves; what they sign ahead of time is then of no use to anyone.
     pub dpop_nonces: bool,
@@ -40,6 +47,9 @@ impl Settings {
             lifetimes: Lifetimes::default(),
             rotation: Rotation::default(),
             registration: RegistrationPolicy::default(),
+            trusted_issuers: Vec::new(),
+            exchange: Vec::new(),
+            require_pushed_requests: false,
             dpop_nonces: true,
             count_addresses: true,
         }
@@ -82,6 +92,8 @@ pub struct Lifetimes {
     pub session: Duration,
     /// An authorization request that waits for its person: thirty minutes.
     pub interaction: Duration,
+    /// A device that waits for its person: fifteen minutes.
+    pub device: Duration,
 }
 
 impl Default for Lifetimes {
@@ -96,6 +108,7 @@ impl Default for Lifetimes {
             refresh_grace: Duration::from_secs(60),
             session: Duration::from_secs(12 * 60 * MINUTE),
             interaction: Duration::from_secs(30 * MINUTE),
+            device: Duration::from_secs(15 * MINUTE),
         }
     }
 }

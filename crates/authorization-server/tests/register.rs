@@ -92,8 +92,10 @@ async fn grants_that_do_not_exist_here_are_left_out() {
     let mut metadata = native();
     let device = "urn:ietf:params:oauth:grant-type:device_code";
     metadata["grant_types"] = json!(["authorization_code", "refresh_token", device]);
-    let made = register(&house, metadata).await;
-    assert_eq!(made.json["grant_types"], json!(["authorization_code", "refresh_token"]));
+    let made = register(&house, metadata.clone()).await;
+    assert_eq!(made.json["grant_types"], json!(["authorization_code", "refresh_token", device]));
+    metadata["grant_types"] = json!(["authorization_code", "client_credentials", "password"]);
+    assert_eq!(register(&house, metadata).await.json["grant_types"], json!(["authorization_code"]));
 }
 
 #[tokio::test]

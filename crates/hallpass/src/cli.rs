@@ -64,6 +64,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  hallpass client add --id ide --redirect-uri http://127.0.0.1/callback\n  hallpass client list"
     )]
     Client(Client),
+    /// Issuers whose assertions are exchanged for tokens
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  hallpass issuer list\n  hallpass issuer disable https://idp.example.com"
+    )]
+    Issuer(Issuer),
     /// Keys that sign access tokens
     #[command(subcommand, after_help = "Examples:\n  hallpass keys list\n  hallpass keys rotate")]
     Keys(Keys),
@@ -320,6 +326,25 @@ Examples:
     Remove {
         /// The client_id
         id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Issuer {
+    /// List the issuers that the server was started with
+    #[command(after_help = "Examples:\n  hallpass issuer list\n  hallpass issuer list --json")]
+    List(Listing),
+    /// Refuse an issuer's assertions from now on; tokens that came from it end at once
+    #[command(after_help = "Example:\n  hallpass issuer disable https://idp.example.com")]
+    Disable {
+        /// The issuer
+        issuer: String,
+    },
+    /// Take an issuer's assertions again; tokens from before stay dead
+    #[command(after_help = "Example:\n  hallpass issuer enable https://idp.example.com")]
+    Enable {
+        /// The issuer
+        issuer: String,
     },
 }
 

@@ -40,6 +40,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args, &place).await,
         Command::User(command) => commands::user::run(command, &place).await,
         Command::Client(command) => commands::client::run(command, &place).await,
+        Command::Issuer(command) => commands::issuer::run(command, &place).await,
         Command::Keys(command) => commands::keys::run(command, &place).await,
         Command::Connect(connect) => commands::connect::run(connect, &place).await,
         Command::Doctor(doctor) => commands::doctor::run(doctor).await,

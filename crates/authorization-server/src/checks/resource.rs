@@ -41,6 +41,16 @@ impl Resources {
         settings.resources.iter().filter(|known| self.all.contains(&known.identifier)).collect()
     }
 
+    /// Whether each of them is one of these.
+    pub(crate) fn are_within(&self, bound: &[String]) -> bool {
+        self.all.iter().all(|one| bound.iter().any(|text| same_resource(text, one)))
+    }
+
+    /// What a request without scopes gets.
+    pub(crate) fn default_scopes(&self, settings: &Settings) -> ScopeSet {
+        self.configured(settings).iter().flat_map(|resource| resource.default.iter().cloned()).collect()
+    }
+
     /// Those among these that a token request names (RFC 8707 §2.2); all, where it names none. `Err` is one that is not
     /// among them.
     pub(crate) fn narrowed(&self, form: &Parameters) -> Result<Self, String> {

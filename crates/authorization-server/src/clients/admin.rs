@@ -6,7 +6,10 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 
 use super::ClientDetails;
-use super::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, PRIVATE_KEY_JWT, REFRESH_TOKEN};
+use super::client::{
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, PRIVATE_KEY_JWT, REFRESH_TOKEN,
+    TOKEN_EXCHANGE,
+};
 use crate::store::{ClientOrigin, ClientRow, Store, StoreError};
 
 /// Adds, lists and removes clients. Works on a bare store, while a server runs on it too.
@@ -22,7 +25,8 @@ pub struct NewClient {
     pub secret: Option<Secret>,
     /// Where codes may go; on loopback hosts any port will do.
     pub redirect_uris: Vec<String>,
-    /// `authorization_code`, `refresh_token`, `client_credentials`; the first two where the list is empty.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `urn:ietf:params:oauth:grant-type:device_code`; the first
+    /// two where the list is empty.
     pub grant_types: Vec<String>,
     /// What it may ask for; everything where nothing is said.
     pub scopes: Option<ScopeSet>,
@@ -86,7 +90,9 @@ pub enum AddClientError {
     )]
     NoAuthorizationCode,
     /// OAuth 2.1 §4.2: confidential clients only.
-    #[error("client_credentials needs a client that can show who it is: give it a secret or keys")]
+    #[error(
+        "client_credentials and token-exchange need a client that can show who it is: give it a secret or keys"
+    )]
     PublicClientCredentials,
     /// Several ways to show who it is.
     #[error(
@@ -128,7 +134,8 @@ impl Clients {
             return Err(AddClientError::NoRedirectUri);
         }
         let auth_method = auth_method(client.secret.is_some(), &client.details)?;
-        if auth_method == "none" && grant_types.iter().any(|grant| grant == CLIENT_CREDENTIALS) {
+        let confidential = [CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+        if auth_method == "none" && grant_types.iter().any(|grant| confidential.contains(&grant.as_str())) {
             return Err(AddClientError::PublicClientCredentials);
         }
         for uri in &client.redirect_uris {
@@ -219,7 +226,8 @@ fn auth_method(has_secret: bool, details: &ClientDetails) -> Result<&'static str
 }
 
 fn grant_types(asked: Vec<String>) -> Result<Vec<String>, AddClientError> {
-    const BEGIN: [&str; 2] = [AUTHORIZATION_CODE, CLIENT_CREDENTIALS];
+    const BEGIN: [&str; 5] =
+        [AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE];
     if asked.is_empty() {
         return Ok(vec![AUTHORIZATION_CODE.to_owned(), REFRESH_TOKEN.to_owned()]);
     }

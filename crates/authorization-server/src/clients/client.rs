@@ -14,6 +14,14 @@ pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
 /// The grant type of OAuth 2.1 §4.2.
 pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 
+/// The grant type of RFC 8628 §3.4.
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// The grant type of RFC 7523 §2.1.
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The grant type of RFC 8693 §2.1.
+pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
 /// Who asks for access.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {

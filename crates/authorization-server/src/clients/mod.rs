@@ -12,8 +12,8 @@ mod resolve;
 pub use admin::{AddClientError, Clients, NewClient, RegisteredClient};
 pub(crate) use authentication::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
 pub(crate) use client::{
-    AUTHORIZATION_CODE, Authentication, CLIENT_CREDENTIALS, Client, ClientKind, PRIVATE_KEY_JWT,
-    REFRESH_TOKEN,
+    AUTHORIZATION_CODE, Authentication, CLIENT_CREDENTIALS, Client, ClientKind, DEVICE_CODE, JWT_BEARER,
+    KeySource, PRIVATE_KEY_JWT, REFRESH_TOKEN, TOKEN_EXCHANGE,
 };
 pub use details::ClientDetails;
 pub(crate) use document::is_document_url;

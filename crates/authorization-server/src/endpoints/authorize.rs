@@ -12,7 +12,7 @@ use super::consent::receiver;
 use super::interaction::Interaction;
 use super::oauth_answer::form;
 use super::redirect::{ToClient, see_other};
-use super::{Server, consent};
+use super::{Server, consent, par};
 use crate::checks::{AuthorizationRequest, Proven, check, prove, state};
 use crate::login::current_session;
 use crate::pages::{FormTarget, Problem, RefusedPage, answer};
@@ -66,9 +66,14 @@ async fn authorize(
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Response, Problem> {
+    let pushed = par::take(server, parameters).await?;
+    let is_pushed = pushed.is_some();
+    let parameters = pushed.as_ref().unwrap_or(parameters);
     let proven = prove(server, parameters).await?;
     let to_client = ToClient::new(&proven, state::of(parameters), &server.settings.issuer);
-    let request = match check(parameters, &proven, &server.settings) {
+    let checked =
+        check_pushed(server, &proven, is_pushed).and_then(|()| check(parameters, &proven, &server.settings));
+    let request = match checked {
         Ok(request) => request,
         Err(refused) => return Ok(tell(&proven, &to_client, &refused)),
     };
@@ -79,6 +84,19 @@ async fn authorize(
         (Some(session), true) => consent::grant(server, headers, &session, &request, &to_client).await,
         (session, _) if request.prompt.silent => Ok(tell(&proven, &to_client, &silent(session.as_ref()))),
         (session, _) => ask(server, headers, request, session.is_some()).await,
+    }
+}
+
+/// RFC 9126 §5, §6: where requests have to be pushed, no other one counts.
+fn check_pushed(server: &Server, proven: &Proven, is_pushed: bool) -> Result<(), OAuthError> {
+    let required = server.settings.require_pushed_requests
+        || proven.client().details.require_pushed_authorization_requests;
+    match is_pushed || !required {
+        true => Ok(()),
+        false => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "this request has to be pushed first (RFC 9126), and comes with request_uri alone",
+        )),
     }
 }
 

@@ -9,9 +9,9 @@ use hallpass_protocol::jose::Algorithm;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::server_metadata::AuthorizationServerMetadata;
 use http::header::CACHE_CONTROL;
-use serde_json::Map;
+use serde_json::{Map, json};
 
-use super::{Server, token};
+use super::{Server, device_authorization, introspect, par, token};
 use crate::checks::OFFLINE_ACCESS;
 use crate::clients::PRIVATE_KEY_JWT;
 use crate::settings::RegistrationPolicy;
@@ -51,11 +51,15 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
             RegistrationPolicy::Off => None,
         },
         revocation_endpoint: Some(server.url("/revoke")),
+        introspection_endpoint: Some(server.url(introspect::PATH)),
+        pushed_authorization_request_endpoint: Some(server.url(par::PATH)),
+        require_pushed_authorization_requests: server.settings.require_pushed_requests,
+        device_authorization_endpoint: Some(server.url(device_authorization::PATH)),
         jwks_uri: Some(server.url("/jwks")),
         scopes_supported: Some(scopes(server)),
         response_types_supported: list(&["code"]),
         response_modes_supported: list(&["query"]),
-        grant_types_supported: list(&token::grant_types()),
+        grant_types_supported: list(&token::grant_types(&server.settings)),
         token_endpoint_auth_methods_supported: list(&methods),
         token_endpoint_auth_signing_alg_values_supported: list(&algorithms),
         revocation_endpoint_auth_methods_supported: list(&methods),
@@ -64,10 +68,12 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: true,
         // RFC 8414 §2: required beside the method that needs it.
-        other: Map::from_iter([(
-            "revocation_endpoint_auth_signing_alg_values_supported".to_owned(),
-            serde_json::json!(algorithms),
-        )]),
+        other: Map::from_iter([
+            ("revocation_endpoint_auth_signing_alg_values_supported".to_owned(), json!(algorithms)),
+            ("introspection_endpoint_auth_signing_alg_values_supported".to_owned(), json!(algorithms)),
+            // RFC 7662 §2.1: authenticated, so without `none`.
+            ("introspection_endpoint_auth_methods_supported".to_owned(), json!(methods[1..])),
+        ]),
         ..AuthorizationServerMetadata::default()
     }
 }

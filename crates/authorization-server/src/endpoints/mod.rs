@@ -5,14 +5,18 @@ mod admin;
 mod authorize;
 mod consent;
 mod destination;
+mod device;
+mod device_authorization;
 mod dpop;
 mod interaction;
+mod introspect;
 mod jwks;
 mod link;
 mod login;
 mod member;
 mod metadata;
 mod oauth_answer;
+mod par;
 mod redirect;
 mod register;
 mod revoke;
@@ -51,10 +55,14 @@ pub(crate) fn router(server: Server) -> Router {
         .merge(admin::router())
         .route("/consent", get(consent::get).post(consent::post))
         .route("/link", get(link::get).post(link::post))
+        .route(device::PATH, get(device::get).post(device::post))
         .route("/setup", get(setup::get).post(setup::post));
     let api = Router::new()
         .route("/jwks", get(jwks::get))
         .route(token::PATH, post(token::post))
+        .route(par::PATH, post(par::post))
+        .route(introspect::PATH, post(introspect::post))
+        .route(device_authorization::PATH, post(device_authorization::post))
         .route("/register", post(register::post))
         .route("/revoke", post(revoke::post))
         .layer(cors());

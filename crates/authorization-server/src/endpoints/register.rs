@@ -17,7 +17,7 @@ use http::StatusCode;
 
 use super::Server;
 use super::oauth_answer::{error, json};
-use crate::clients::{AUTHORIZATION_CODE, REFRESH_TOKEN};
+use crate::clients::{AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN};
 use crate::grants::storage;
 use crate::login::network;
 use crate::random::{digest, id, token};
@@ -50,9 +50,9 @@ async fn register(
 ) -> Result<ClientInformation, OAuthError> {
     let per_hour = per_hour(server)?;
     let asked = metadata(body)?;
-    check_redirect_uris(&asked)?;
-    let method = auth_method(&asked)?;
     let grant_types = grant_types(&asked)?;
+    check_redirect_uris(&asked, &grant_types)?;
+    let method = auth_method(&asked)?;
     check_response_types(&asked)?;
     let secret = (method != "none").then(|| Secret::new(token()));
     let name = asked.client_name.as_deref().map(cut);
@@ -144,9 +144,10 @@ fn metadata(body: &[u8]) -> Result<ClientMetadata, OAuthError> {
         .map_err(|error| invalid(&format!("the body is not client metadata in JSON: {error}")))
 }
 
-fn check_redirect_uris(asked: &ClientMetadata) -> Result<(), OAuthError> {
+/// RFC 7591 §2: required for the grants that redirect.
+fn check_redirect_uris(asked: &ClientMetadata, grant_types: &[String]) -> Result<(), OAuthError> {
     let refused = |why: &str| OAuthError::new(ErrorCode::InvalidRedirectUri, why);
-    if asked.redirect_uris.is_empty() {
+    if asked.redirect_uris.is_empty() && grant_types.iter().any(|grant| grant == AUTHORIZATION_CODE) {
         return Err(refused("redirect_uris is missing or empty"));
     }
     if asked.redirect_uris.len() > MOST_REDIRECT_URIS {
@@ -170,18 +171,23 @@ fn auth_method(asked: &ClientMetadata) -> Result<&'static str, OAuthError> {
     }
 }
 
-/// RFC 7591 §2 lets the server leave out what it does not have: clients list the device grant and others in passing. Where
-/// nothing is said, both grants are given.
+/// RFC 7591 §2 lets the server leave out what it does not have: clients list others in passing. Where nothing is said,
+/// the grants of the code flow are given.
 fn grant_types(asked: &ClientMetadata) -> Result<Vec<String>, OAuthError> {
-    let both = [AUTHORIZATION_CODE, REFRESH_TOKEN];
+    let code_flow = [AUTHORIZATION_CODE, REFRESH_TOKEN];
     let Some(asked) = &asked.grant_types else {
-        return Ok(both.map(str::to_owned).to_vec());
+        return Ok(code_flow.map(str::to_owned).to_vec());
     };
-    let kept: Vec<String> =
-        both.into_iter().filter(|grant| asked.iter().any(|name| name == grant)).map(str::to_owned).collect();
-    match kept.first().is_some_and(|grant| grant == AUTHORIZATION_CODE) {
+    let kept: Vec<String> = [AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE]
+        .into_iter()
+        .filter(|grant| asked.iter().any(|name| name == grant))
+        .map(str::to_owned)
+        .collect();
+    match kept.iter().any(|grant| grant != REFRESH_TOKEN) {
         true => Ok(kept),
-        false => Err(invalid("grant_types has to name authorization_code, the one grant that begins here")),
+        false => Err(invalid(&format!(
+            "grant_types has to name authorization_code or {DEVICE_CODE}, the grants that a client which registers itself can begin with"
+        ))),
     }
 }
 

@@ -48,7 +48,8 @@ async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> R
         }
         return Ok(());
     }
-    match access_token(server, token) {
+    // Resource servers allow for clocks that differ, so a token may be alive elsewhere for a little longer.
+    match access_token(server, token, Duration::from_secs(60)) {
         Some(claims) if claims.client_id == client.id() => {
             server.store.revoke_access_token(&claims.jti).await
         }
@@ -57,7 +58,7 @@ async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> R
 }
 
 /// An access token of this server that has not ended. What is no such token needs no revocation.
-fn access_token(server: &Server, token: &str) -> Option<AccessTokenClaims> {
+pub(super) fn access_token(server: &Server, token: &str, leeway: Duration) -> Option<AccessTokenClaims> {
     let resources: Vec<&str> =
         server.settings.resources.iter().map(|resource| resource.identifier.as_str()).collect();
     let expected = Expected {
@@ -65,8 +66,7 @@ fn access_token(server: &Server, token: &str) -> Option<AccessTokenClaims> {
         audience: &resources,
         typ: &[AccessTokenClaims::TYP],
         now: server.store.now(),
-        // Resource servers allow for clocks that differ, so a token may be alive elsewhere for a little longer.
-        leeway: Duration::from_secs(60),
+        leeway,
     };
     let verified =
         UnverifiedJwt::parse(token).ok()?.verify(&server.keys.handle().current(), &expected).ok()?;

@@ -9,14 +9,22 @@ use http::{HeaderMap, StatusCode};
 
 use super::oauth_answer::{client, error, form, json};
 use super::{Server, dpop};
-use crate::clients::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN};
-use crate::grants::{Binding, Sender, issue_to_client, redeem, refresh};
+use crate::clients::{
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE,
+};
+use crate::grants::{
+    Binding, Sender, exchange_assertion, exchange_token, issue_to_client, redeem, redeem_device, refresh,
+};
+use crate::settings::Settings;
 
 pub(super) const PATH: &str = "/token";
 
 /// The grants that there are, as `grant_types_supported` says.
-pub(super) fn grant_types() -> Vec<&'static str> {
-    vec![AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS]
+pub(super) fn grant_types(settings: &Settings) -> Vec<&'static str> {
+    let mut all = vec![AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS, DEVICE_CODE];
+    all.extend((!settings.trusted_issuers.is_empty()).then_some(JWT_BEARER));
+    all.extend((!settings.exchange.is_empty()).then_some(TOKEN_EXCHANGE));
+    all
 }
 
 pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
@@ -28,26 +36,29 @@ pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body:
 /// Form → client → key → grant.
 async fn answer(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
     let form = form(headers, body).map_err(|refused| error(&refused))?;
-    let grant_type = grant_type(&form).map_err(|refused| error(&refused))?;
+    let grant_type = grant_type(server, &form).map_err(|refused| error(&refused))?;
     let client = client(server, headers, &form).await?;
     let proof = dpop::proof(server, headers, PATH).await.map_err(|refused| error(&refused))?;
     let binding = proof.map(|proof| Binding::Key(proof.thumbprint().to_owned()));
     let sender = Sender { client: &client, binding };
-    // A client's registered grant types need no check for the first two: a code is issued to no client without the one,
-    // and a refresh token to none without the other.
+    // A client's registered grant types need no check for the first three: a code is issued to no client without its
+    // grant, and a refresh token to none without that one.
     let answer = match grant_type {
         AUTHORIZATION_CODE => redeem(server, &sender, &form).await,
         REFRESH_TOKEN => refresh(server, &sender, &form).await,
+        DEVICE_CODE => redeem_device(server, &sender, &form).await,
+        JWT_BEARER => exchange_assertion(server, &sender, &form).await,
+        TOKEN_EXCHANGE => exchange_token(server, &sender, &form).await,
         _ => issue_to_client(server, &sender, &form),
     };
     let tokens = answer.map_err(|refusal| error(&refusal.to_oauth()))?;
     Ok(json(StatusCode::OK, &tokens))
 }
 
-fn grant_type(form: &Parameters) -> Result<&str, OAuthError> {
+fn grant_type<'a>(server: &Server, form: &'a Parameters) -> Result<&'a str, OAuthError> {
     let asked = form.get("grant_type").ok().flatten();
     let asked = asked.ok_or_else(|| OAuthError::new(ErrorCode::InvalidRequest, "grant_type is missing"))?;
-    let known = grant_types();
+    let known = grant_types(&server.settings);
     match known.contains(&asked) {
         true => Ok(asked),
         false => Err(OAuthError::new(

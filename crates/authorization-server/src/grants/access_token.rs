@@ -4,6 +4,7 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::jose::AccessTokenClaims;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
+use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
 use super::{Binding, Refusal};
@@ -22,6 +23,10 @@ pub(super) struct Subject<'a> {
     pub(super) resources: &'a Resources,
     pub(super) scopes: &'a ScopeSet,
     pub(super) binding: Option<&'a Binding>,
+    /// The client that acts for the subject with a token that another client was given (RFC 8693 §4.1).
+    pub(super) actor: Option<&'a str>,
+    /// When it ends in any case.
+    pub(super) ends: Option<Timestamp>,
 }
 
 /// Signs an access token, and puts the answer together (RFC 6749 §5.1).
@@ -34,22 +39,28 @@ pub(super) fn respond(
     let now = server.store.now();
     // RFC 8707 §2.2: a token for some of the resources holds no scope of the others.
     let known = known_scopes(&subject.resources.configured(&server.settings));
+    let ends = now.after(lifetime);
+    let ends = subject.ends.map_or(ends, |latest| latest.min(ends));
+    let mut other = subject.binding.map(Binding::claims).unwrap_or_default();
+    if let Some(actor) = subject.actor {
+        other.insert("act".to_owned(), serde_json::json!({ "sub": actor }));
+    }
     let claims = AccessTokenClaims {
         iss: server.settings.issuer.as_str().to_owned(),
         sub: subject.subject.to_owned(),
         aud: subject.resources.audience(),
-        exp: now.after(lifetime),
+        exp: ends,
         iat: now,
         jti: new_token_id(subject.grant_id),
         client_id: subject.client_id.to_owned(),
         scope: Some(subject.scopes.intersection(&known)),
-        other: subject.binding.map(Binding::claims).unwrap_or_default(),
+        other,
     };
     let token = server.keys.signing(now)?.sign(AccessTokenClaims::TYP, &claims)?;
     let offline = subject.scopes.iter().filter(|scope| scope.as_str() == OFFLINE_ACCESS).cloned().collect();
     Ok(TokenResponse {
         token_type: Binding::token_type(subject.binding).to_owned(),
-        expires_in: Some(lifetime.as_secs()),
+        expires_in: Some(now.until(ends).as_secs()),
         refresh_token,
         scope: Some(subject.scopes.intersection(&known).union(&offline)),
         ..TokenResponse::bearer(Secret::new(token))

@@ -105,6 +105,8 @@ async fn consume(
         resources,
         scopes: &stored_scopes(&row.scopes)?,
         binding: sender.binding.as_ref(),
+        actor: None,
+        ends: None,
     };
     respond(server, &subject, refresh_token.map(Secret::new))
 }

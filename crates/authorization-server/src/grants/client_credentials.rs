@@ -29,6 +29,8 @@ pub(crate) fn issue_to_client(
         resources: &resources,
         scopes: &scopes.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect(),
         binding: sender.binding.as_ref(),
+        actor: None,
+        ends: None,
     };
     respond(server, &subject, None)
 }

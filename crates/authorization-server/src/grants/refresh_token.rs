@@ -47,6 +47,8 @@ pub(crate) async fn refresh(
         resources: &resources,
         scopes: &scopes,
         binding: sender.binding.as_ref(),
+        actor: None,
+        ends: None,
     };
     respond(server, &subject, Some(next))
 }

@@ -66,6 +66,54 @@ pub(crate) enum Refusal {
     /// The account was disabled or removed.
     #[error("the account cannot be used any more")]
     UserGone,
+    /// RFC 7523 §2.1: `assertion` is required.
+    #[error("assertion is missing")]
+    NoAssertion,
+    /// RFC 7523 §3, RFC 8693 §2.1: form, signature, or a claim.
+    #[error("the token that was sent is not taken: {0}")]
+    Assertion(JoseError),
+    /// RFC 7523 §3, rule 1.
+    #[error("the assertion is of nobody who is trusted here")]
+    UntrustedIssuer,
+    /// The issuer's keys cannot be had.
+    #[error("the keys of the assertion's issuer cannot be had right now; try again")]
+    IssuerUnreachable,
+    /// RFC 7523 §3, rule 4.
+    #[error("the assertion lives longer than a day")]
+    LongAssertion,
+    /// ID-JAG §4.4.
+    #[error("the assertion was issued to another client, or this client has not shown who it is")]
+    OtherClientsAssertion,
+    /// RFC 7523 §3, rule 7.
+    #[error("the assertion has no jti")]
+    AssertionWithoutId,
+    /// RFC 7523 §3, rule 7.
+    #[error("this assertion was used before; get a new one")]
+    AssertionReplayed,
+    /// Nothing is exchanged that the operator has not listed.
+    #[error("the operator of this server has not listed this exchange")]
+    NotListed,
+    /// RFC 8693 §2.1.
+    #[error("{0}")]
+    Exchange(&'static str),
+    /// RFC 8628 §3.4: `device_code` is required.
+    #[error("device_code is missing")]
+    NoDeviceCode,
+    /// The device code was never issued, or is long gone.
+    #[error("this device code is not known here: begin again")]
+    UnknownDeviceCode,
+    /// RFC 8628 §3.5.
+    #[error("nobody has decided yet; ask again after the interval")]
+    AuthorizationPending,
+    /// RFC 8628 §3.5.
+    #[error("asked too soon; wait five seconds longer from now on")]
+    SlowDown,
+    /// RFC 8628 §3.5.
+    #[error("the device code has expired: begin again")]
+    DeviceCodeExpired,
+    /// RFC 8628 §3.5.
+    #[error("the person has denied the request")]
+    AccessDenied,
     /// OAuth 2.1 §3.2.4: the client is not registered for the grant.
     #[error("this client may not use the grant '{0}'")]
     GrantNotAllowed(&'static str),
@@ -93,8 +141,19 @@ impl Refusal {
     /// The error as OAuth says it. What went wrong inside stays inside.
     pub(crate) fn to_oauth(&self) -> OAuthError {
         let code = match self {
-            Self::NoCode | Self::NoVerifier | Self::NoRefreshToken => ErrorCode::InvalidRequest,
+            Self::NoCode
+            | Self::NoVerifier
+            | Self::NoRefreshToken
+            | Self::NoDeviceCode
+            | Self::NoAssertion
+            | Self::Exchange(_) => ErrorCode::InvalidRequest,
+            Self::IssuerUnreachable => ErrorCode::TemporarilyUnavailable,
             Self::OtherResource(_) => ErrorCode::InvalidTarget,
+            Self::AuthorizationPending => ErrorCode::from("authorization_pending"),
+            Self::SlowDown => ErrorCode::from("slow_down"),
+            Self::DeviceCodeExpired => ErrorCode::from("expired_token"),
+            // A code of another status than 400 would not be understood here (RFC 8628 §3.5).
+            Self::AccessDenied => ErrorCode::Other("access_denied".to_owned()),
             Self::GrantNotAllowed(_) => ErrorCode::UnauthorizedClient,
             Self::NotProven => ErrorCode::InvalidClient,
             Self::NoProof => ErrorCode::from("invalid_dpop_proof"),

@@ -81,6 +81,37 @@ pub(crate) struct ConsentPage {
     pub(crate) username: String,
 }
 
+/// Asks for the code that a device shows.
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct DevicePage {
+    pub(crate) error: Option<&'static str>,
+    pub(crate) action: String,
+}
+
+/// Asks what a device may have.
+#[derive(Template)]
+#[template(path = "device_consent.html")]
+pub(crate) struct DeviceConsentPage {
+    pub(crate) client: String,
+    pub(crate) domain: Option<String>,
+    pub(crate) is_configured: bool,
+    pub(crate) resource: String,
+    pub(crate) resource_identifier: String,
+    pub(crate) scopes: Vec<ScopeInWords>,
+    pub(crate) action: String,
+    pub(crate) code: String,
+    pub(crate) csrf: String,
+    pub(crate) username: String,
+}
+
+/// Says what was decided.
+#[derive(Template)]
+#[template(path = "device_done.html")]
+pub(crate) struct DeviceDonePage {
+    pub(crate) allowed: bool,
+}
+
 /// A scope and what it allows.
 pub(crate) struct ScopeInWords {
     pub(crate) name: String,

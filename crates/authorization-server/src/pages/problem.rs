@@ -28,6 +28,16 @@ struct ProblemPage<'a> {
 }
 
 impl Problem {
+    /// What happened, in words.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Whether the fault is in this server.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.status.is_server_error()
+    }
+
     /// The client sent a request that cannot be answered by a redirect.
     pub(crate) fn client(what: impl Into<String>) -> Self {
         Self {
@@ -47,6 +57,17 @@ impl Problem {
             what: "It has expired, was finished already, or was begun in another browser.".to_owned(),
             whose: "Nobody's, most likely: time has passed, or cookies are off. If someone sent you this link, do not go on.",
             remedy: "Start again from your app, in this browser, with cookies allowed.",
+        }
+    }
+
+    /// Another person has opened this device's code.
+    pub(crate) fn anothers_device() -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            title: "This device is not yours to decide on",
+            what: "Another person has opened this code before.".to_owned(),
+            whose: "Whoever gave you the code may be trying to connect a device of theirs to your account.",
+            remedy: "If the device is yours, begin again on it, for a new code, and tell the code to nobody.",
         }
     }
 

@@ -60,6 +60,12 @@ impl Store {
         self.hold(tx, select, code_hash).await
     }
 
+    /// The same for the person who has allowed this device.
+    pub(crate) async fn hold_user_of_device(&self, tx: &mut Transaction, device_hash: &str) -> Result<()> {
+        let select = "SELECT 1 FROM users WHERE id = (SELECT user_id FROM device_codes WHERE device_hash = $1) FOR SHARE";
+        self.hold(tx, select, device_hash).await
+    }
+
     /// Until the transaction ends, nothing is granted in the name of this person, and what is being granted has been.
     pub(crate) async fn hold_user_alone(&self, tx: &mut Transaction, user_id: &str) -> Result<()> {
         self.hold(tx, "SELECT 1 FROM users WHERE id = $1 FOR UPDATE", user_id).await

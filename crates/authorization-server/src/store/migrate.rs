@@ -14,6 +14,8 @@ pub(super) fn migrations() -> Migrator {
         step(2, "strangers", include_str!("migrations/0002_strangers.sql")),
         step(10, "key rotation", include_str!("migrations/0010_key_rotation.sql")),
         step(11, "clients and bindings", include_str!("migrations/0011_clients_and_bindings.sql")),
+        step(12, "pushed and devices", include_str!("migrations/0012_pushed_and_devices.sql")),
+        step(13, "trusted issuers", include_str!("migrations/0013_trusted_issuers.sql")),
         step(20, "people", include_str!("migrations/0020_people.sql")),
         step(21, "factors", include_str!("migrations/0021_factors.sql")),
     ])

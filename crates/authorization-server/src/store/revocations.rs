@@ -25,6 +25,27 @@ impl Store {
         Ok(())
     }
 
+    /// Whether a token, or anything that it hangs on, was revoked: by what this process knows, and by what stands in the
+    /// database at this moment.
+    pub(crate) async fn token_is_revoked(&self, token_id: &str) -> Result<bool> {
+        if self.revoked().is_revoked(token_id) == Ok(true) {
+            return Ok(true);
+        }
+        let parts = std::iter::once(token_id).chain(crate::revocations::parts(token_id));
+        for part in parts {
+            let found: i64 =
+                sqlx::query_scalar("SELECT COUNT(*) FROM revocations WHERE revoked = $1 AND expires_at > $2")
+                    .bind(part)
+                    .bind(self.now().unix())
+                    .fetch_one(self.reader())
+                    .await?;
+            if found > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Brings the memory of revocations up to date with what other processes wrote since it was last read.
     pub(crate) async fn read_new_revocations(&self) -> Result<()> {
         let since = self.revoked().read_at().map(|read_at| read_at.before(OVERLAP));

@@ -10,6 +10,8 @@ use crate::random::digest;
 pub(crate) enum SeenBy {
     /// A client assertion, by its client.
     ClientAssertion,
+    /// An assertion that is exchanged for a token, by its issuer.
+    Assertion,
     /// A DPoP proof, by its key.
     DpopProof,
 }

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod doctor;
+pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod login;

@@ -4,6 +4,7 @@ use hallpass_protocol::Algorithm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::delegation::{Exchange, TrustedIssuer};
 use super::duration::Span;
 
 /// The embedded authorization server.
@@ -23,6 +24,16 @@ pub(crate) struct AuthorizationServer {
     pub(crate) rotate_keys_every: Span,
     /// How long a key is published before it signs. Default: a day.
     pub(crate) publish_keys_ahead: Span,
+    /// How long a grant lasts, however much it is used. Default: 180 days.
+    pub(crate) grant_lifetime: Span,
+    /// Refuse authorization requests that were not pushed (RFC 9126). Default: false.
+    pub(crate) require_pushed_requests: bool,
+    /// Have DPoP proofs hold a nonce of this server (RFC 9449 §8). Default: true.
+    pub(crate) dpop_nonces: bool,
+    /// Whose assertions are exchanged for tokens (RFC 7523). Default: nobody's.
+    pub(crate) trusted_issuers: Vec<TrustedIssuer>,
+    /// Which tokens may be exchanged for which others (RFC 8693). Default: none.
+    pub(crate) exchange: Vec<Exchange>,
 }
 
 impl Default for AuthorizationServer {
@@ -34,6 +45,11 @@ impl Default for AuthorizationServer {
             signing_algorithm: Algorithm::ES256,
             rotate_keys_every: Span::days(90),
             publish_keys_ahead: Span::days(1),
+            grant_lifetime: Span::days(180),
+            require_pushed_requests: false,
+            dpop_nonces: true,
+            trusted_issuers: Vec::new(),
+            exchange: Vec::new(),
         }
     }
 }

@@ -121,14 +121,20 @@ pub(crate) struct Scope {
 }
 
 /// First segments that are the authorization server's own, or everyone's.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 17] = [
     ".well-known",
     "account",
+    "admin",
     "assets",
     "authorize",
     "consent",
+    "device",
+    "device_authorization",
+    "introspect",
     "jwks",
+    "link",
     "login",
+    "par",
     "register",
     "revoke",
     "setup",

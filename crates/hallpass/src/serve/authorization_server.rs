@@ -6,6 +6,7 @@ use hallpass_authorization_server::{
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 
+use super::delegation::{exchange, trusted_issuer};
 use super::plan::Plan;
 use super::wiring::name;
 use crate::exit::Failure;
@@ -19,7 +20,17 @@ pub(super) async fn start(
 ) -> Result<AuthorizationServer, Failure> {
     // Metadata documents of clients are fetched from the open network alone.
     let fetcher = Fetcher::new(Policy::default())?;
-    Ok(AuthorizationServer::start(settings(plan, issuer, resource), store, fetcher).await?)
+    let mut settings = settings(plan, issuer, resource);
+    let set = &plan.authorization_server;
+    settings.trusted_issuers = set
+        .trusted_issuers
+        .iter()
+        .map(trusted_issuer)
+        .collect::<Result<_, _>>()
+        .map_err(Failure::configuration)?;
+    settings.exchange =
+        set.exchange.iter().map(exchange).collect::<Result<_, _>>().map_err(Failure::configuration)?;
+    Ok(AuthorizationServer::start(settings, store, fetcher).await?)
 }
 
 fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Settings {
@@ -33,6 +44,9 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
     let mut settings = Settings::new(issuer.clone(), vec![resource]);
     settings.lifetimes.access_token = set.access_token_lifetime.0;
     settings.lifetimes.refresh_idle = set.refresh_token_idle.0;
+    settings.lifetimes.grant = set.grant_lifetime.0;
+    settings.require_pushed_requests = set.require_pushed_requests;
+    settings.dpop_nonces = set.dpop_nonces;
     settings.rotation = Rotation {
         algorithm: set.signing_algorithm,
         every: set.rotate_keys_every.0,

@@ -3,6 +3,7 @@
 mod authorization_server;
 mod banner;
 pub(crate) mod credentials;
+mod delegation;
 mod listeners;
 pub(crate) mod plan;
 mod program;

@@ -1,0 +1,128 @@
+//! What an operator lists before anybody else's word, or anybody's token, is exchanged for a token of this server.
+//! Nothing is allowed that is not listed.
+
+use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::jose::JwkSet;
+use hallpass_protocol::scope::ScopeSet;
+
+use crate::store::{Store, StoreError};
+
+/// Whose assertions are exchanged for tokens (RFC 7523 §2.1).
+#[derive(Clone, Debug)]
+pub struct TrustedIssuer {
+    /// Who signs them: their `iss`, character by character.
+    pub issuer: Issuer,
+    /// With what.
+    pub keys: IssuerKeys,
+    /// What they are.
+    pub kind: AssertionKind,
+    /// Whether each counts once, by its `jti`: true, unless a workload has to send one and the same until it ends.
+    pub once: bool,
+    /// Who gets what for them. An assertion that fits no rule is refused.
+    pub rules: Vec<AssertionRule>,
+}
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuerKeys {
+    /// Here.
+    Value(JwkSet),
+    /// At a URL, which is fetched like any other that is not this server's own.
+    Uri(String),
+}
+
+/// What an assertion is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum AssertionKind {
+    /// An identity assertion authorization grant (ID-JAG; MCP extension "enterprise-managed authorization"): a company's
+    /// identity provider says that this person may use this client here.
+    IdJag,
+    /// The identity of a workload (MCP extension "workload identity federation").
+    Workload,
+}
+
+/// Who gets what for an assertion.
+#[derive(Clone, Debug)]
+pub struct AssertionRule {
+    /// The client that presents it.
+    pub client_id: String,
+    /// The assertion's `sub`; `*` at the end stands for any ending.
+    pub subject: String,
+    /// Further claims that have to be there with exactly this text.
+    pub claims: Vec<(String, String)>,
+    /// The resources that a token may be for; all, where nothing is said.
+    pub resources: Option<Vec<String>>,
+    /// The scopes that a token may hold.
+    pub scopes: ScopeSet,
+}
+
+/// Who may exchange a token for which other one (RFC 8693).
+#[derive(Clone, Debug)]
+pub struct ExchangeRule {
+    /// The client that asks, which is the audience of the token that it has.
+    pub client_id: String,
+    /// A resource that the token it has is for.
+    pub from: String,
+    /// The resource that the new token is for.
+    pub to: String,
+    /// The scopes that the new token may hold.
+    pub scopes: ScopeSet,
+}
+
+impl AssertionRule {
+    pub(crate) fn fits_subject(&self, subject: &str) -> bool {
+        match self.subject.strip_suffix('*') {
+            Some(prefix) => subject.starts_with(prefix),
+            None => subject == self.subject,
+        }
+    }
+}
+
+/// The trusted issuers, for an operator. Works on a bare store, while a server runs on it too.
+#[derive(Clone, Debug)]
+pub struct TrustedIssuers(Store);
+
+/// A trusted issuer as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownIssuer {
+    /// Who it is.
+    pub issuer: String,
+    /// Whether it is switched off.
+    pub disabled: bool,
+}
+
+impl TrustedIssuers {
+    /// All that a server on this database was ever configured with.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn list(&self) -> Result<Vec<KnownIssuer>, StoreError> {
+        let rows = self.0.list_trusted_issuers().await?;
+        Ok(rows.into_iter().map(|row| KnownIssuer { issuer: row.issuer, disabled: row.disabled }).collect())
+    }
+
+    /// Switches an issuer off: its assertions are refused, and all tokens that came from them end at once. False where
+    /// it is not known.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn disable(&self, issuer: &str) -> Result<bool, StoreError> {
+        self.0.disable_trusted_issuer(issuer).await
+    }
+
+    /// Switches it on again; what came from it before stays dead. False where it is not known.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn enable(&self, issuer: &str) -> Result<bool, StoreError> {
+        self.0.enable_trusted_issuer(issuer).await
+    }
+}
+
+impl Store {
+    /// The trusted issuers.
+    #[must_use]
+    pub fn trusted_issuers(&self) -> TrustedIssuers {
+        TrustedIssuers(self.clone())
+    }
+}

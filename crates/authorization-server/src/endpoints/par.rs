@@ -1,0 +1,105 @@
+//! `/par`: a client pushes its authorization request here and gets a name for it (RFC 9126).
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::Response;
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use http::{HeaderMap, StatusCode};
+use serde_json::json as value;
+use url::form_urlencoded;
+
+use super::oauth_answer::{client, error, form, json};
+use super::{Server, dpop};
+use crate::checks::{check, prove};
+use crate::grants::storage;
+use crate::pages::Problem;
+use crate::random::{digest, token};
+
+pub(super) const PATH: &str = "/par";
+
+/// What names a pushed request (RFC 9126 §2.2).
+const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+/// RFC 9126 §2.2: short. The person's browser comes right after.
+const LIFETIME: Duration = Duration::from_secs(90);
+/// What shows who the client is; no part of its request.
+const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
+pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut response = push(&server, &headers, &body).await.unwrap_or_else(|refused| refused);
+    dpop::with_nonce(&server, &headers, response.headers_mut());
+    response
+}
+
+/// Form → client → key → every check that `/authorize` makes → stored (RFC 9126 §2.1).
+async fn push(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
+    let form = form(headers, body).map_err(|refused| error(&refused))?;
+    let client = client(server, headers, &form).await?;
+    let proof = dpop::proof(server, headers, PATH).await.map_err(|refused| error(&refused))?;
+    let key = proof.as_ref().map(|proof| proof.thumbprint());
+    check_key(&form, key).map_err(|refused| error(&refused))?;
+    let request = request(&form, client.id(), key);
+    let parameters = Parameters::parse(&request).map_err(|_| error(&ErrorCode::InvalidRequest.into()))?;
+    let proven = prove(server, &parameters).await.map_err(|problem| error(&said(&problem)))?;
+    check(&parameters, &proven, &server.settings).map_err(|refused| error(&refused))?;
+    let name = token();
+    let ends = server.store.now().after(LIFETIME);
+    match server.store.insert_pushed_request(&digest(&name), client.id(), &request, ends).await {
+        Ok(()) => Ok(json(
+            StatusCode::CREATED,
+            &value!({"request_uri": format!("{PREFIX}{name}"), "expires_in": LIFETIME.as_secs()}),
+        )),
+        Err(failed) => {
+            tracing::error!(error = %failed, "the store failed");
+            Err(error(&storage()))
+        }
+    }
+}
+
+/// RFC 9449 §10.1: both a proof and `dpop_jkt` may be there, and name one key.
+fn check_key(form: &Parameters, key: Option<&str>) -> Result<(), OAuthError> {
+    match (form.get("dpop_jkt").ok().flatten(), key) {
+        (Some(named), Some(key)) if named != key => {
+            Err(OAuthError::new(ErrorCode::InvalidRequest, "dpop_jkt is not the key of the DPoP proof"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The request as it will be read again: without credentials, with the client's id and the key.
+fn request(form: &Parameters, client_id: &str, key: Option<&str>) -> String {
+    let mut request = form_urlencoded::Serializer::new(String::new());
+    let own = |name: &str| name == "client_id" || (name == "dpop_jkt" && key.is_some());
+    let kept = form.iter().filter(|(name, _)| !CREDENTIALS.contains(name) && !own(name));
+    request.extend_pairs(kept).append_pair("client_id", client_id);
+    if let Some(key) = key {
+        request.append_pair("dpop_jkt", key);
+    }
+    request.finish()
+}
+
+/// What a page would tell, told to the client.
+fn said(problem: &Problem) -> OAuthError {
+    match problem.is_ours() {
+        true => storage(),
+        false => OAuthError::new(ErrorCode::InvalidRequest, problem.what()),
+    }
+}
+
+/// The request that `request_uri` names, which is used up by that; none, where there is no such parameter.
+pub(super) async fn take(server: &Server, parameters: &Parameters) -> Result<Option<Parameters>, Problem> {
+    let Some(name) = parameters.get("request_uri").ok().flatten() else {
+        return Ok(None);
+    };
+    let lost = || {
+        Problem::client(
+            "The pushed request (request_uri) is not known: it was used, is too old, or is another app's.",
+        )
+    };
+    let name = name.strip_prefix(PREFIX).ok_or_else(lost)?;
+    let client_id = parameters.get("client_id").ok().flatten().ok_or_else(lost)?;
+    let request = server.store.take_pushed_request(&digest(name), client_id).await?.ok_or_else(lost)?;
+    Parameters::parse(&request).map(Some).map_err(|_| lost())
+}

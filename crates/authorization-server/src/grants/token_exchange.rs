@@ -1,0 +1,134 @@
+//! One access token of this server for another one (RFC 8693). Denied unless the operator has listed it.
+
+use std::time::Duration;
+
+use hallpass_protocol::form::Parameters;
+use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::token::TokenResponse;
+
+use super::access_token::{Subject, respond};
+use super::{Refusal, Sender};
+use crate::checks::{Resources, resource};
+use crate::clients::{Client, TOKEN_EXCHANGE};
+use crate::delegation::ExchangeRule;
+use crate::server::Inner;
+
+/// RFC 8693 §3: what is taken and given.
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// Answers with a token that hangs on the one that was shown: it ends with it, and when that is revoked.
+pub(crate) async fn exchange_token(
+    server: &Inner,
+    sender: &Sender<'_>,
+    form: &Parameters,
+) -> Result<TokenResponse, Refusal> {
+    sender.check()?;
+    let client = check_allowed(sender)?;
+    check_types(form)?;
+    let shown = subject_token(server, form).await?;
+    let target = target(server, client, form)?;
+    let rules = rules(server, client, &shown, &target)?;
+    let scopes = scopes(form, &rules)?;
+    let subject = Subject {
+        grant_id: &format!("{}.{}", shown.jti, client.own_grant),
+        subject: &shown.sub,
+        client_id: &client.id,
+        resources: &target,
+        scopes: &scopes,
+        binding: sender.binding.as_ref(),
+        actor: Some(&client.id),
+        ends: Some(shown.exp),
+    };
+    let mut response = respond(server, &subject, None)?;
+    response.other.insert("issued_token_type".to_owned(), ACCESS_TOKEN.into());
+    Ok(response)
+}
+
+/// A confidential client that is registered for the grant.
+fn check_allowed<'a>(sender: &'a Sender<'_>) -> Result<&'a Client, Refusal> {
+    let client = sender.client.client().filter(|client| client.may_use(TOKEN_EXCHANGE));
+    client.filter(|_| sender.client.is_proven()).ok_or(Refusal::GrantNotAllowed(TOKEN_EXCHANGE))
+}
+
+/// RFC 8693 §2.1: access tokens, for access tokens, for the client itself to act with.
+fn check_types(form: &Parameters) -> Result<(), Refusal> {
+    let is = |name: &str, fine: &[&str]| form.get(name).ok().flatten().is_none_or(|it| fine.contains(&it));
+    if form.is_present("actor_token") {
+        return Err(Refusal::Exchange("an actor_token is not taken here: the client that asks is the actor"));
+    }
+    if form.get("subject_token_type").ok().flatten().is_none()
+        || !is("subject_token_type", &[ACCESS_TOKEN, JWT])
+    {
+        return Err(Refusal::Exchange("subject_token_type has to be that of an access token"));
+    }
+    if !is("requested_token_type", &[ACCESS_TOKEN, JWT]) {
+        return Err(Refusal::Exchange("requested_token_type has to be that of an access token"));
+    }
+    if form.is_present("audience") {
+        return Err(Refusal::Exchange("name the resource by its URL (resource), not by audience"));
+    }
+    Ok(())
+}
+
+/// The token that is shown: this server's own, alive, not revoked.
+async fn subject_token(server: &Inner, form: &Parameters) -> Result<AccessTokenClaims, Refusal> {
+    let token = form.get("subject_token").ok().flatten();
+    let token = token.ok_or(Refusal::Exchange("subject_token is missing"))?;
+    let resources: Vec<&str> =
+        server.settings.resources.iter().map(|resource| resource.identifier.as_str()).collect();
+    let expected = Expected {
+        issuer: &server.settings.issuer,
+        audience: &resources,
+        typ: &[AccessTokenClaims::TYP],
+        now: server.store.now(),
+        leeway: Duration::ZERO,
+    };
+    let verified = UnverifiedJwt::parse(token)
+        .and_then(|jwt| jwt.verify(&server.keys.handle().current(), &expected))
+        .map_err(Refusal::Assertion)?;
+    let claims: AccessTokenClaims = verified.decode().map_err(Refusal::Assertion)?;
+    match server.store.token_is_revoked(&claims.jti).await? {
+        false => Ok(claims),
+        true => Err(Refusal::Revoked),
+    }
+}
+
+/// RFC 8693 §2.1: one resource, named.
+fn target(server: &Inner, client: &Client, form: &Parameters) -> Result<Resources, Refusal> {
+    if form.all("resource").count() != 1 {
+        return Err(Refusal::Exchange("name the one resource that the token is for (resource)"));
+    }
+    resource::requested(form, &server.settings, client).map_err(Refusal::Request)
+}
+
+/// Every rule that fits; none is a refusal.
+fn rules<'a>(
+    server: &'a Inner,
+    client: &Client,
+    shown: &AccessTokenClaims,
+    target: &Resources,
+) -> Result<Vec<&'a ExchangeRule>, Refusal> {
+    let fits = |rule: &&ExchangeRule| {
+        rule.client_id == client.id
+            && shown.aud.contains(&rule.from)
+            && target.are_within(std::slice::from_ref(&rule.to))
+    };
+    let rules: Vec<_> = server.settings.exchange.iter().filter(fits).collect();
+    if rules.is_empty() { Err(Refusal::NotListed) } else { Ok(rules) }
+}
+
+/// What is asked for, all of it listed; where nothing is asked, all that is listed.
+fn scopes(form: &Parameters, rules: &[&ExchangeRule]) -> Result<ScopeSet, Refusal> {
+    let listed: ScopeSet = rules.iter().flat_map(|rule| rule.scopes.iter().cloned()).collect();
+    let Some(asked) = form.get("scope").ok().flatten() else {
+        return Ok(listed);
+    };
+    let asked = ScopeSet::parse(asked).map_err(|error| Refusal::MalformedScope(error.to_string()))?;
+    let beyond = asked.difference(&listed);
+    match beyond.is_empty() {
+        true => Ok(asked),
+        false => Err(Refusal::ScopeBeyondGrant(beyond.to_string())),
+    }
+}

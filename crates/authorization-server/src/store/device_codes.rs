@@ -1,0 +1,230 @@
+//! Devices that wait for a person (RFC 8628).
+
+use hallpass_protocol::time::Timestamp;
+
+use super::{Result, Store};
+
+/// What a device asked for, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceRow {
+    /// The grant that the device gets.
+    pub(crate) grant_id: String,
+    pub(crate) client_id: String,
+    pub(crate) resource: String,
+    pub(crate) scopes: String,
+    pub(crate) refreshable: bool,
+    /// Whether its client shows more than its id.
+    pub(crate) confidential: bool,
+    /// Who has opened it.
+    pub(crate) user_id: Option<String>,
+    /// What that person has decided.
+    pub(crate) decision: Option<Decision>,
+    pub(crate) expires_at: Timestamp,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Allowed,
+    Denied,
+    /// The tokens were given.
+    Redeemed,
+}
+
+impl Decision {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Redeemed => "redeemed",
+        }
+    }
+
+    fn read(text: &str) -> Self {
+        match text {
+            "allowed" => Self::Allowed,
+            "redeemed" => Self::Redeemed,
+            _ => Self::Denied,
+        }
+    }
+}
+
+/// Whether a device may ask now.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Poll {
+    InTime,
+    TooSoon,
+}
+
+type Columns = (String, String, String, String, i64, i64, Option<String>, Option<String>, i64);
+
+fn read(row: Columns) -> DeviceRow {
+    DeviceRow {
+        grant_id: row.0,
+        client_id: row.1,
+        resource: row.2,
+        scopes: row.3,
+        refreshable: row.4 != 0,
+        confidential: row.5 != 0,
+        user_id: row.6,
+        decision: row.7.as_deref().map(Decision::read),
+        expires_at: Timestamp::from_unix(row.8),
+    }
+}
+
+impl Store {
+    /// False where the user code is taken by another device.
+    pub(crate) async fn insert_device(
+        &self,
+        device_hash: &str,
+        user_code_hash: &str,
+        device: &DeviceRow,
+        pause: i64,
+    ) -> Result<bool> {
+        let made = sqlx::query(
+            "INSERT INTO device_codes (device_hash, user_code_hash, grant_id, client_id, resource, scopes,
+                                       refreshable, confidential, pause, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (user_code_hash) DO NOTHING",
+        )
+        .bind(device_hash)
+        .bind(user_code_hash)
+        .bind(&device.grant_id)
+        .bind(&device.client_id)
+        .bind(&device.resource)
+        .bind(&device.scopes)
+        .bind(i64::from(device.refreshable))
+        .bind(i64::from(device.confidential))
+        .bind(pause)
+        .bind(device.expires_at.unix())
+        .execute(self.writer())
+        .await?;
+        Ok(made.rows_affected() == 1)
+    }
+
+    pub(crate) async fn find_device(&self, device_hash: &str) -> Result<Option<DeviceRow>> {
+        let row: Option<Columns> = sqlx::query_as(
+            "SELECT grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
+                    expires_at
+             FROM device_codes WHERE device_hash = $1",
+        )
+        .bind(device_hash)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(read))
+    }
+
+    /// The device that waits under this code, for the person who opens it. The first who does is the only one: a code
+    /// that somebody else has opened yields the row with their name. One that was decided on is not found.
+    pub(crate) async fn claim_device(
+        &self,
+        user_code_hash: &str,
+        user_id: &str,
+    ) -> Result<Option<DeviceRow>> {
+        let row: Option<Columns> = sqlx::query_as(
+            "UPDATE device_codes SET user_id = COALESCE(user_id, $2)
+             WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $3
+             RETURNING grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
+                       expires_at",
+        )
+        .bind(user_code_hash)
+        .bind(user_id)
+        .bind(self.now().unix())
+        .fetch_optional(self.writer())
+        .await?;
+        Ok(row.map(read))
+    }
+
+    /// Notes what its person has decided. True once.
+    pub(crate) async fn decide_device(
+        &self,
+        user_code_hash: &str,
+        user_id: &str,
+        decision: Decision,
+    ) -> Result<bool> {
+        let decided = sqlx::query(
+            "UPDATE device_codes SET decision = $3
+             WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $4",
+        )
+        .bind(user_code_hash)
+        .bind(user_id)
+        .bind(decision.as_str())
+        .bind(self.now().unix())
+        .execute(self.writer())
+        .await?;
+        Ok(decided.rows_affected() == 1)
+    }
+
+    /// Notes that the device has asked. One that asks too soon has to wait longer from then on (RFC 8628 §3.5).
+    pub(crate) async fn poll_device(&self, device_hash: &str) -> Result<Poll> {
+        let now = self.now().unix();
+        let in_time = sqlx::query(
+            "UPDATE device_codes SET polled_at = $2
+             WHERE device_hash = $1 AND (polled_at IS NULL OR polled_at + pause <= $2)",
+        )
+        .bind(device_hash)
+        .bind(now)
+        .execute(self.writer())
+        .await?;
+        if in_time.rows_affected() == 1 {
+            return Ok(Poll::InTime);
+        }
+        sqlx::query("UPDATE device_codes SET polled_at = $2, pause = pause + 5 WHERE device_hash = $1")
+            .bind(device_hash)
+            .bind(now)
+            .execute(self.writer())
+            .await?;
+        Ok(Poll::TooSoon)
+    }
+
+    /// Consumes what was allowed and begins its grant, as [`Store::redeem_code`] does for a code.
+    pub(crate) async fn redeem_device(
+        &self,
+        device_hash: &str,
+        grant_ends: Timestamp,
+        refresh_token: Option<(&str, Timestamp)>,
+        bound_to: Option<&str>,
+    ) -> Result<bool> {
+        let now = self.now().unix();
+        let mut tx = self.begin().await?;
+        // Or someone could disable the account meanwhile, and end all its grants but this one.
+        self.hold_user_of_device(&mut tx, device_hash).await?;
+        let row: Option<(String, String, String, String, String, i64)> = sqlx::query_as(
+            "UPDATE device_codes SET decision = 'redeemed'
+             WHERE device_hash = $1 AND decision = 'allowed' AND expires_at > $2
+               AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
+             RETURNING grant_id, user_id, client_id, resource, scopes, confidential",
+        )
+        .bind(device_hash)
+        .bind(now)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential)) = row else {
+            return Ok(false);
+        };
+        sqlx::query(
+            "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
+                                 confidential)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(&grant_id)
+        .bind(user_id)
+        .bind(client_id)
+        .bind(resource)
+        .bind(scopes)
+        .bind(now)
+        .bind(grant_ends.unix())
+        .bind(bound_to)
+        .bind(confidential)
+        .execute(&mut *tx)
+        .await?;
+        if let Some((token_hash, expires_at)) = refresh_token {
+            sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
+                .bind(token_hash)
+                .bind(grant_id)
+                .bind(expires_at.unix())
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,193 @@
+//! Devices without a browser (RFC 8628).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+
+use hallpass_authorization_server::NewClient;
+use hallpass_protocol::secret::Secret;
+use hallpass_testkit::person::{Page, Person};
+use harness::{Answer, House, NATIVE, PASSWORD, USER};
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const TV: &str = "tv";
+
+async fn house() -> House {
+    let house = House::furnished().await;
+    for id in [TV, "radio"] {
+        let client = NewClient {
+            id: id.to_owned(),
+            grant_types: vec![GRANT.to_owned(), "refresh_token".to_owned()],
+            ..NewClient::default()
+        };
+        house.server.clients().add(client).await.unwrap();
+    }
+    house
+}
+
+async fn begin(house: &House) -> Answer {
+    let form = [("client_id", TV), ("scope", "notes:read")];
+    let begun = house.post("/device_authorization", &form).await;
+    assert_eq!(begun.status, 200, "{:?}", begun.json);
+    begun
+}
+
+async fn poll_as(house: &House, client: &str, begun: &Answer) -> Answer {
+    let code = begun.text("device_code");
+    house.post("/token", &[("grant_type", GRANT), ("client_id", client), ("device_code", code)]).await
+}
+
+async fn poll(house: &House, begun: &Answer) -> Answer {
+    poll_as(house, TV, begun).await
+}
+
+/// Opens the page, and logs in on the way.
+async fn open_as(begun: &Answer, person: &Person, name: &str) -> Page {
+    let login = person.open(begun.text("verification_uri_complete")).await;
+    login.form().set("username", name).set("password", PASSWORD).submit().await
+}
+
+#[tokio::test]
+async fn a_device_gets_tokens_when_its_person_allows_it() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    assert_eq!(begun.header("cache-control"), Some("no-store"));
+    assert_eq!(begun.text("verification_uri"), house.url("/device"));
+    assert_eq!((&begun.json["interval"], &begun.json["expires_in"]), (&5.into(), &900.into()));
+    assert_eq!(poll(&house, &begun).await.error(), (400, "authorization_pending"));
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    assert!(consent.text().contains(begun.text("user_code")), "{}", consent.text());
+    assert!(consent.text().contains("read your notes") && !consent.text().contains("write and change"));
+    let done = consent.form().press("decision", "allow").submit().await;
+    assert!(done.text().contains("connected"));
+    house.advance(5);
+    let tokens = poll(&house, &begun).await;
+    assert_eq!(tokens.status, 200, "{:?}", tokens.json);
+    let claims = house.verify(tokens.text("access_token"));
+    assert_eq!((claims.client_id.as_str(), claims.scope.unwrap().to_string()), (TV, "notes:read".to_owned()));
+    assert_eq!(house.refresh(TV, tokens.text("refresh_token")).await.status, 200);
+    // A second time is a replay: nobody keeps the tokens.
+    house.advance(10);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"));
+    assert!(house.server.revocations().is_revoked(&claims.jti).unwrap());
+}
+
+#[tokio::test]
+async fn a_denied_or_late_device_gets_nothing() {
+    let house = house().await;
+    let denied = begin(&house).await;
+    let consent = open_as(&denied, &Person::new(), USER).await;
+    consent.form().press("decision", "deny").submit().await;
+    assert_eq!(poll(&house, &denied).await.error(), (400, "access_denied"));
+    let late = begin(&house).await;
+    house.advance(900);
+    assert_eq!(poll(&house, &late).await.error(), (400, "expired_token"));
+    let unknown =
+        house.post("/token", &[("grant_type", GRANT), ("client_id", TV), ("device_code", "x")]).await;
+    assert_eq!(unknown.error(), (400, "invalid_grant"));
+    let none = house.post("/token", &[("grant_type", GRANT), ("client_id", TV)]).await;
+    assert_eq!(none.error(), (400, "invalid_request"));
+}
+
+#[tokio::test]
+async fn whoever_asks_too_soon_waits_longer() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    assert_eq!(poll(&house, &begun).await.error(), (400, "authorization_pending"));
+    house.advance(4);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "slow_down"));
+    house.advance(9);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "slow_down"), "ten seconds by now");
+    house.advance(15);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "authorization_pending"));
+}
+
+// Row 29 of never-again.
+#[tokio::test]
+async fn a_device_code_belongs_to_its_client() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    consent.form().press("decision", "allow").submit().await;
+    assert_eq!(poll_as(&house, "radio", &begun).await.error(), (400, "invalid_grant"));
+    assert_eq!(poll(&house, &begun).await.status, 200, "and nothing was spoilt");
+}
+
+// Row 30 of never-again.
+#[tokio::test]
+async fn a_second_person_decides_nothing() {
+    let house = house().await;
+    house.server.users().add("eve", Secret::new(PASSWORD)).await.unwrap();
+    let begun = begin(&house).await;
+    let (owner, eve) = (Person::new(), Person::new());
+    let consent = open_as(&begun, &owner, USER).await;
+    let refused = open_as(&begun, &eve, "eve").await;
+    assert_eq!((refused.status().as_u16(), refused.forms().len()), (403, 0));
+    // Nor with the owner's form, in a browser of her own.
+    let own = begin(&house).await;
+    let form = eve.open(own.text("verification_uri_complete")).await;
+    for decision in ["allow", "deny"] {
+        let form = form.form().set("user_code", begun.text("user_code"));
+        assert_eq!(form.press("decision", decision).submit().await.status(), 403);
+    }
+    assert_eq!(poll(&house, &begun).await.error(), (400, "authorization_pending"));
+    assert_eq!(consent.form().press("decision", "allow").submit().await.status(), 200);
+    house.advance(5);
+    let claims = house.verify(poll(&house, &begun).await.text("access_token"));
+    let users = house.server.users().list().await.unwrap();
+    assert_eq!(claims.sub, users.iter().find(|user| user.name == USER).unwrap().id);
+}
+
+// Row 30 of never-again, the other half.
+#[tokio::test]
+async fn guesses_are_limited() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let person = Person::new();
+    let login = person.open(house.url("/login?then=/device")).await;
+    login.form().set("username", USER).set("password", PASSWORD).submit().await;
+    let guess =
+        async |code: &str| person.open(house.url(&format!("/device?user_code={code}"))).await.status();
+    for n in 0..5 {
+        assert_eq!(guess("BBBB-BBBB").await, 404, "{n}");
+    }
+    assert_eq!(guess("BBBB-BBBB").await, 429);
+    assert_eq!(guess(begun.text("user_code")).await, 429, "a right one has to wait too");
+    house.advance(60);
+    assert_eq!(guess(begun.text("user_code")).await, 200);
+    assert_eq!(guess("AEIOU").await, 404, "what is no code is not counted");
+}
+
+#[tokio::test]
+async fn the_page_belongs_to_a_login_and_to_its_form() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let stranger = Person::new().open(begun.text("verification_uri_complete")).await;
+    assert!(stranger.text().contains("Password"), "the login comes first");
+    let person = Person::new();
+    let consent = open_as(&begun, &person, USER).await;
+    let forged = consent.form().set("csrf", "x").press("decision", "allow").submit().await;
+    assert_eq!(forged.status(), 403);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "authorization_pending"));
+    assert_eq!(person.open(house.url("/device")).await.forms().len(), 1);
+}
+
+#[tokio::test]
+async fn only_clients_of_the_grant_begin_and_only_with_what_they_may() {
+    let house = house().await;
+    let begin = async |form: &[(&str, &str)]| house.post("/device_authorization", form).await;
+    assert_eq!(begin(&[("client_id", NATIVE)]).await.error(), (400, "unauthorized_client"));
+    assert_eq!(begin(&[("client_id", "nobody")]).await.error(), (401, "invalid_client"));
+    assert_eq!(begin(&[("client_id", TV), ("scope", "x")]).await.error(), (400, "invalid_scope"));
+    let elsewhere = [("client_id", TV), ("resource", "https://evil.example/")];
+    assert_eq!(begin(&elsewhere).await.error(), (400, "invalid_target"));
+}
+
+#[tokio::test]
+async fn a_person_who_was_disabled_meanwhile_connects_nothing() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    consent.form().press("decision", "allow").submit().await;
+    assert!(house.server.users().disable(USER).await.unwrap());
+    assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"));
+}
