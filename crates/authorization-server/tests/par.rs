@@ -43,10 +43,8 @@ async fn a_pushed_request_ends_and_belongs_to_its_client() {
     house.advance(90);
     let late = follow(&house, &Person::new(), NATIVE, pushed.text("request_uri")).await;
     assert_eq!((late.status().as_u16(), late.location()), (400, None));
-    for other in ["https://evil.example/request.jwt", "urn:ietf:params:oauth:request_uri:x"] {
-        let page = follow(&house, &Person::new(), NATIVE, other).await;
-        assert_eq!((page.status().as_u16(), page.location()), (400, None), "{other}");
-    }
+    let unknown = follow(&house, &Person::new(), NATIVE, "urn:ietf:params:oauth:request_uri:x").await;
+    assert_eq!((unknown.status().as_u16(), unknown.location()), (400, None));
 }
 
 #[tokio::test]

@@ -88,9 +88,11 @@ fn said(problem: &Problem) -> OAuthError {
     }
 }
 
-/// The request that `request_uri` names, which is used up by that; none, where there is no such parameter.
+/// The request that `request_uri` names, which is used up by that; none, where nothing that was pushed is named. Any other
+/// `request_uri` is refused by the checks, as a request object that nobody here fetches.
 pub(super) async fn take(server: &Server, parameters: &Parameters) -> Result<Option<Parameters>, Problem> {
-    let Some(name) = parameters.get("request_uri").ok().flatten() else {
+    let named = parameters.get("request_uri").ok().flatten();
+    let Some(name) = named.and_then(|name| name.strip_prefix(PREFIX)) else {
         return Ok(None);
     };
     let lost = || {
@@ -98,7 +100,6 @@ pub(super) async fn take(server: &Server, parameters: &Parameters) -> Result<Opt
             "The pushed request (request_uri) is not known: it was used, is too old, or is another app's.",
         )
     };
-    let name = name.strip_prefix(PREFIX).ok_or_else(lost)?;
     let client_id = parameters.get("client_id").ok().flatten().ok_or_else(lost)?;
     let request = server.store.take_pushed_request(&digest(name), client_id).await?.ok_or_else(lost)?;
     Parameters::parse(&request).map(Some).map_err(|_| lost())
