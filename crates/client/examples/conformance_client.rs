@@ -15,7 +15,7 @@ use hallpass_client::{
     Mode, Preregistered, PrivateKey, SecretSource, WorkloadIdentity, connect,
     interaction::{Browser, LaunchUrl},
 };
-use hallpass_protocol::{issuer::Issuer, jose::Algorithm, secret::Secret};
+use hallpass_protocol::{issuer::Issuer, jose::Algorithm, resource::ResourceIdentifier, secret::Secret};
 use serde_json::{Map, Value, json};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -43,19 +43,23 @@ async fn main() -> Result<()> {
         Ok(text) => serde_json::from_str(&text)?,
         Err(_) => Value::Null,
     };
-    let carried = tokio::spawn(connect::run(client(&server, &context)?, bridge_in, bridge_out));
+    let client = client(&server, &context).await?;
+    let carried = tokio::spawn(connect::run(client, bridge_in, bridge_out));
     let outcome = Mcp::new(local, version).converse(&context).await;
     carried.await??;
     outcome
 }
 
 /// A client as an application would build it.
-fn client(server: &str, context: &Value) -> Result<Client> {
+async fn client(server: &str, context: &Value) -> Result<Client> {
     let mut builder = Client::builder(server)?
         .client_name("hallpass conformance client")
         .metadata_document(METADATA_DOCUMENT)
         .interaction(Browser::new().launcher(follow_redirects).announcer(|_| {}));
     if let Some(mode) = mode(context)? {
+        if let Some(issuer) = issuer(server).await {
+            builder = builder.authorization_server(issuer);
+        }
         return Ok(builder.mode(mode).build()?);
     }
     if let (Some(id), Some(issuer)) = (context["client_id"].as_str(), context["issuer"].as_str()) {
@@ -66,6 +70,20 @@ fn client(server: &str, context: &Value) -> Result<Client> {
         });
     }
     Ok(builder.build()?)
+}
+
+/// The authorization server that credentials are for. Whoever registers a client knows it; the suite's context does not
+/// say, so that this client has to take the server's word.
+async fn issuer(server: &str) -> Option<Issuer> {
+    let server = ResourceIdentifier::parse(server).ok()?;
+    for url in [server.metadata_url(), server.root_metadata_url()] {
+        let text = reqwest::get(url).await.ok()?.text().await.ok()?;
+        let metadata: Value = serde_json::from_str(&text).unwrap_or_default();
+        if let Some(issuer) = metadata["authorization_servers"][0].as_str() {
+            return Issuer::parse(issuer).ok();
+        }
+    }
+    None
 }
 
 /// The mode that the context is for: each scenario without a person hands over its own credentials.

@@ -15,6 +15,7 @@ use crate::{
     discover::AuthorizationServer,
     error::{Error, Rule, Step},
     interaction::{DevicePrompt, Interaction, LaunchUrl},
+    redeem::RedeemError,
     token_endpoint::{Requester, TokenError},
 };
 
@@ -77,6 +78,20 @@ impl DeviceRequest<'_> {
                 None
             }
         }
+    }
+
+    /// The same, where it is the only way.
+    pub(crate) async fn only(&self, interaction: &dyn Interaction) -> Result<TokenResponse, RedeemError> {
+        let endpoint = &self.server.metadata().device_authorization_endpoint;
+        let endpoint = self.server.endpoint("device_authorization_endpoint", endpoint)?;
+        self.run(endpoint, interaction).await.map_err(|error| match &error {
+            Error::Misconfigured { rule: Rule::CodeRefused { error: code, .. }, .. }
+                if code == ErrorCode::InvalidClient.as_str() =>
+            {
+                RedeemError::UnknownClient(error)
+            }
+            _ => RedeemError::Failed(error),
+        })
     }
 
     async fn run(&self, endpoint: &str, interaction: &dyn Interaction) -> Result<TokenResponse, Error> {

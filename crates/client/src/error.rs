@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use hallpass_protocol::scope::ScopeSet;
 
-use crate::store::StoreError;
+use crate::{store::StoreError, unreached};
 
 /// Where in the data path something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The request did not reach the MCP server, or its answer did not arrive.
-    #[error("the MCP server could not be reached: {}", innermost(.0))]
+    #[error("{}", unreached::explain(.0))]
     Http(Arc<reqwest::Error>),
     /// The request's body can be sent only once, so it cannot be repeated with a token.
     #[error(
@@ -137,8 +137,7 @@ pub enum Error {
 
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
-        // A URL may hold what the caller would not like to see in a log.
-        Self::Http(Arc::new(error.without_url()))
+        Self::Http(Arc::new(unreached::safe_url(error)))
     }
 }
 
@@ -181,6 +180,16 @@ pub enum Rule {
     /// MCP 2025-11-25, "Authorization Server Location".
     #[error("its protected resource metadata names no authorization server")]
     NoAuthorizationServer,
+    /// RFC 9728 §7.6: the MCP server's list is what may be chosen from.
+    #[error(
+        "this server does not name the authorization server {wanted}, but {offered}. Check --authorization-server, or leave it out if you trust what is named"
+    )]
+    NotOffered {
+        /// The caller's choice.
+        wanted: String,
+        /// What the server names.
+        offered: String,
+    },
     /// RFC 8414 §2.
     #[error("`{0}` is not an issuer identifier")]
     InvalidIssuer(String),
@@ -227,6 +236,9 @@ pub enum Rule {
         /// The redirect URI to register.
         redirect_uri: String,
     },
+    /// RFC 6749 §4.1.2.1, told before a person is.
+    #[error("the authorization server does not know the client `{0}` any more")]
+    ClientForgotten(String),
     /// MCP "Authorization Server Binding".
     #[error(
         "the configured client belongs to {bound}, and this server now uses {found}. Configure a client for the new authorization server"
@@ -322,6 +334,9 @@ pub enum Rule {
     /// The MCP server refused a token that its own authorization server just issued.
     #[error("the server refused the token that its authorization server has just issued{0}")]
     FreshTokenRefused(String),
+    /// MCP, "Sending Messages to the Server": what is there does not speak MCP, or lets nobody in.
+    #[error("{0}")]
+    NotAnMcpServer(String),
     /// A token goes to the server it was issued for and nowhere else.
     #[error("this client is for {0}; its token is not sent elsewhere")]
     ForeignRequest(String),

@@ -56,9 +56,10 @@ mod refresh;
 mod register;
 mod secret_source;
 mod token_endpoint;
+mod unreached;
 
 pub use accounts::{AccountSummary, accounts};
-pub use client::{AccessToken, BuildError, Builder, Client, LoggedOut, Login, Revocation};
+pub use client::{AccessToken, BuildError, Builder, Client, LoggedOut, Login, Revocation, TokenType};
 pub use dpop::{DpopKey, DpopUse};
 pub use error::{Error, InteractionError, Rule, Step};
 pub use mode::{

@@ -70,9 +70,9 @@ pub enum ClientAuthentication {
 pub struct ClientCredentials {
     /// The client.
     pub client: MachineClient,
-    /// The authorization server that it was registered with; it is used with no other. Without one, whatever
-    /// server the MCP server names receives the credentials: name it, unless the client signs assertions,
-    /// which are of no use anywhere else.
+    /// The authorization server that it was registered with; it is used with no other. A client with a secret has
+    /// to name it, here or by [`authorization_server`](crate::Builder::authorization_server): whatever server the
+    /// MCP server names would receive the secret. Assertions are of no use anywhere else.
     pub issuer: Option<Issuer>,
     /// What to ask for, in place of what the server names.
     pub scope: Option<ScopeSet>,

@@ -9,11 +9,18 @@ use crate::{
 };
 
 /// Why no tokens came.
+#[derive(Debug)]
 pub(crate) enum RedeemError {
     /// The authorization server does not know the client (any more).
     UnknownClient(Error),
     /// Anything else.
     Failed(Error),
+}
+
+impl From<Error> for RedeemError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 pub(crate) async fn redeem(

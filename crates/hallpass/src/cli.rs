@@ -6,14 +6,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_client::store::Protection;
 use url::Url;
 
+mod identity;
 mod key;
 mod policy;
 mod remote;
 mod way;
 
+pub(crate) use identity::{CallbackHost, Mode, Unattended};
 pub(crate) use key::{How, Key};
 pub(crate) use policy::Policy;
-pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Mode, Remote, Token, Transport};
+pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Remote, Token, Transport};
 pub(crate) use way::Way;
 
 use crate::config::{ListenAddress, PublicUrl};
@@ -79,7 +81,7 @@ Examples:
   hallpass connect https://mcp.example.com/mcp
   claude mcp add notes -- hallpass connect https://mcp.example.com/mcp
   hallpass connect https://mcp.example.com/mcp --header 'X-Tenant: ${TENANT}'
-  hallpass connect https://mcp.example.com/mcp --client-id ide --issuer https://login.example.com
+  hallpass connect https://mcp.example.com/mcp --client-id ide --authorization-server https://login.example.com
   hallpass connect https://mcp.example.com/mcp --callback-port 8765 --scope 'notes:read notes:write'
   hallpass connect https://old.example.com/sse --transport sse
   hallpass connect https://mcp.example.com/mcp --allow-tool 'read_*' --ignore-tool read_all
@@ -100,7 +102,10 @@ Exit codes: 0 nothing worse than warnings, 1 a rule is broken (a fault).")]
     #[command(after_help = "\
 Examples:
   hallpass login https://mcp.example.com/mcp
-  hallpass login https://mcp.example.com/mcp --callback-port 8765 --scope 'notes:read notes:write'")]
+  hallpass login https://mcp.example.com/mcp --callback-port 8765 --scope 'notes:read notes:write'
+  hallpass login https://mcp.example.com/mcp --device        on a machine without a browser
+  pass show mcp/ide | hallpass login https://mcp.example.com/mcp \\
+    --authorization-server https://login.example.com --client-id ide --client-secret-stdin")]
     Login(Login),
     /// Revoke the tokens of a server, then forget them
     #[command(after_help = "Example:\n  hallpass logout https://mcp.example.com/mcp")]
@@ -110,7 +115,9 @@ Examples:
 Examples:
   curl -H \"Authorization: Bearer $(hallpass token https://mcp.example.com/mcp)\" …
   hallpass token https://mcp.example.com/mcp --header > header && curl -H @header …
-  hallpass token https://mcp.example.com/mcp --json | jq .expires_at")]
+  hallpass token https://mcp.example.com/mcp --json | jq .expires_at
+  hallpass token https://mcp.example.com/mcp --mode workload-identity --client-id job \\
+    --authorization-server https://login.example.com --assertion-file /var/run/secrets/token")]
     Token(Token),
     /// List the servers that tokens are kept for
     #[command(after_help = "Examples:\n  hallpass accounts\n  hallpass accounts --json")]

@@ -43,7 +43,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Issuer(command) => commands::issuer::run(command, &place).await,
         Command::Keys(command) => commands::keys::run(command, &place).await,
         Command::Connect(connect) => commands::connect::run(connect, &place).await,
-        Command::Doctor(doctor) => commands::doctor::run(doctor).await,
+        Command::Doctor(doctor) => commands::doctor::run(doctor, &place).await,
         Command::Login(remote) => commands::login::run(remote, &place).await,
         Command::Logout(remote) => commands::logout::run(remote, &place).await,
         Command::Token(token) => commands::token::run(token, &place).await,

@@ -94,6 +94,9 @@ pub struct Script {
     pub issued_token_type: &'static str,
     /// Whether tokens are bound to the certificate that was shown when they were asked for (RFC 8705 §3).
     pub certificate_bound: bool,
+    /// What the authorization endpoint answers for a client that was [forgotten](Peer::forget_clients); with `None`
+    /// it notices nothing.
+    pub forgotten: Option<(u16, &'static str)>,
 }
 
 /// What came in.
@@ -101,6 +104,8 @@ pub struct Script {
 pub struct Seen {
     /// Queries of the authorization endpoint.
     pub authorizations: Vec<HashMap<String, String>>,
+    /// Queries of the same for clients that were forgotten.
+    pub refused_authorizations: Vec<HashMap<String, String>>,
     /// Bodies of the registration endpoint.
     pub registrations: Vec<Value>,
     /// Forms of the token endpoint.
@@ -157,6 +162,8 @@ struct Shared {
     slow: Notify,
     /// How many MCP sessions were opened; the last one is good.
     sessions: Mutex<u32>,
+    /// Client ids that are not known any more.
+    forgotten: Mutex<Vec<String>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -248,6 +255,7 @@ impl Peer {
             grant: None,
             issued_token_type: "urn:ietf:params:oauth:token-type:id-jag",
             certificate_bound: false,
+            forgotten: Some((400, r#"{"error":"invalid_client"}"#)),
         };
         let shared = Arc::new(Shared {
             origin: origin.clone(),
@@ -261,6 +269,7 @@ impl Peer {
             codes: Mutex::default(),
             slow: Notify::new(),
             sessions: Mutex::default(),
+            forgotten: Mutex::default(),
         });
         Self { origin, shared }
     }
@@ -310,6 +319,12 @@ impl Peer {
     /// Makes every refresh token invalid.
     pub fn expire_refresh_tokens(&self) {
         lock(&self.shared.refresh).clear();
+    }
+
+    /// Forgets every client that has registered so far, as servers do that clean up.
+    pub fn forget_clients(&self) {
+        let count = self.seen().registrations.len();
+        *lock(&self.shared.forgotten) = (1..=count).map(|number| format!("client-{number}")).collect();
     }
 
     /// Makes the MCP server forget its session, as a restart would.
@@ -398,6 +413,11 @@ async fn authorize(State(shared): S, Query(query): Query<HashMap<String, String>
         query.get("request_uri").and_then(|uri| uri.strip_prefix("urn:pushed:")?.parse::<usize>().ok());
     let pushed = place.and_then(|place| lock(&shared.seen).pushed.get(place).cloned());
     let (seen, query) = (query.clone(), pushed.unwrap_or(query));
+    let refusal = lock(&shared.script).forgotten;
+    if let Some((status, page)) = refusal.filter(|_| is_forgotten(&shared, &query)) {
+        lock(&shared.seen).refused_authorizations.push(seen);
+        return (StatusCode::from_u16(status).unwrap_or_default(), page).into_response();
+    }
     lock(&shared.codes).insert(code.clone(), query.get("scope").cloned().unwrap_or_default());
     let mut answer = HashMap::from([("code", code), ("iss", shared.origin.clone())]);
     answer.extend(query.get("state").map(|state| ("state", state.clone())));
@@ -419,6 +439,9 @@ async fn device(State(shared): S, Form(form): Form<HashMap<String, String>>) -> 
     if lock(&shared.script).device.is_none() {
         return StatusCode::NOT_FOUND.into_response();
     }
+    if is_forgotten(&shared, &form) {
+        return invalid_client();
+    }
     let code = random();
     lock(&shared.codes).insert(code.clone(), form.get("scope").cloned().unwrap_or_default());
     let page = format!("{}/activate", shared.origin);
@@ -431,10 +454,22 @@ async fn device(State(shared): S, Form(form): Form<HashMap<String, String>>) -> 
 
 /// RFC 9126 §2.
 async fn push(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
+    if is_forgotten(&shared, &form) {
+        return invalid_client();
+    }
     let mut seen = lock(&shared.seen);
     let answer = json!({"request_uri": format!("urn:pushed:{}", seen.pushed.len()), "expires_in": 60});
     seen.pushed.push(form);
     (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+fn is_forgotten(shared: &Shared, parameters: &HashMap<String, String>) -> bool {
+    parameters.get("client_id").is_some_and(|id| lock(&shared.forgotten).contains(id))
+}
+
+/// RFC 6749 §5.2.
+fn invalid_client() -> Response {
+    (StatusCode::UNAUTHORIZED, Json(json!({"error": "invalid_client"}))).into_response()
 }
 
 /// RFC 9449 §8, §9: whether the proof lacks the nonce that the script wants.
@@ -474,6 +509,9 @@ async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<St
     let script = lock(&shared.script).clone();
     tokio::time::sleep(script.delay).await;
     let get = |name: &str| form.get(name).cloned().unwrap_or_default();
+    if is_forgotten(&shared, &form) {
+        return invalid_client();
+    }
     if lacks_nonce(&script, &headers) {
         let nonce = [("dpop-nonce", next_nonce(&script))];
         return (StatusCode::BAD_REQUEST, nonce, Json(json!({"error": "use_dpop_nonce"}))).into_response();

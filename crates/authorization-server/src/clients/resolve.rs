@@ -11,7 +11,9 @@ const LONGEST_ID: usize = 2048;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unresolved {
     /// Nobody has that id.
-    #[error("no client with this id is known here; it has to register itself first, or the operator adds it")]
+    #[error(
+        "no client with this id is known here (invalid_client); it has to register itself first, or the operator adds it"
+    )]
     Unknown,
     /// The operator has switched it off.
     #[error("the operator of this server has switched it off")]

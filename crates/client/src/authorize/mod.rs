@@ -1,5 +1,6 @@
 //! The person's part: from an authorization server to a code that belongs to this login.
 
+mod known;
 mod push;
 mod scope;
 
@@ -15,9 +16,9 @@ use hallpass_protocol::{
 
 use crate::{
     discover::AuthorizationServer,
-    dpop::DpopKey,
     error::{Error, Rule, Step, printable},
     interaction::{AuthorizationRequest, LaunchUrl, Login},
+    redeem::RedeemError,
     token_endpoint::Requester,
 };
 
@@ -29,53 +30,92 @@ pub(crate) struct Code {
     pub(crate) redirect_uri: String,
 }
 
-/// Sends the person to the authorization server and checks what comes back.
-pub(crate) async fn authorize(
-    server: &AuthorizationServer,
-    requester: &Requester<'_>,
-    login: Box<dyn Login>,
-    resource: &str,
-    scope: Option<&ScopeSet>,
-) -> Result<Code, Error> {
-    let endpoint = server.endpoint("authorization_endpoint", &server.metadata().authorization_endpoint)?;
-    if !server.supports_s256() {
-        return Err(misconfigured(server.issuer().as_str(), Rule::PkceUnsupported));
-    }
-    let verifier = CodeVerifier::from_entropy(rand::random());
-    let state = Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-    let redirect_uri = login.redirect_uri().to_owned();
-    let challenge = verifier.challenge();
-    let needs_consent = scope.is_some_and(|scope| scope::needs_consent(scope, server.metadata()));
-    let scope = scope.map(ScopeSet::to_string);
-    let mut parameters = vec![
-        ("response_type", "code"),
-        ("client_id", &requester.client.client_id),
-        ("redirect_uri", &redirect_uri),
-        ("code_challenge", challenge.as_str()),
-        ("code_challenge_method", S256),
-        ("state", state.expose()),
-        // RFC 8707 §2, here and at the token endpoint.
-        ("resource", resource),
-    ];
-    parameters.extend(scope.as_deref().map(|scope| ("scope", scope)));
-    parameters.extend(needs_consent.then_some(("prompt", "consent")));
-    requester.drop_unwanted(&mut parameters);
-    for (name, value) in &requester.profile().authorization_parameters {
-        if !parameters.iter().any(|(known, _)| known == name) {
-            parameters.push((name, value));
+/// What is asked of the authorization server, and of the person there.
+pub(crate) struct Ask<'a> {
+    pub(crate) server: &'a AuthorizationServer,
+    pub(crate) requester: &'a Requester<'a>,
+    pub(crate) resource: &'a str,
+    pub(crate) scope: Option<&'a ScopeSet>,
+    /// What the caller adds.
+    pub(crate) added: &'a [(String, String)],
+}
+
+/// What is drawn for one request, and is good for that one alone.
+struct Drawn {
+    verifier: CodeVerifier,
+    state: Secret,
+}
+
+impl Drawn {
+    fn new() -> Self {
+        Self {
+            verifier: CodeVerifier::from_entropy(rand::random()),
+            state: Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())),
         }
     }
-    // RFC 9449 §10: a stolen code is of no use without the key either.
-    let thumbprint = requester.key.map(DpopKey::thumbprint);
-    parameters.extend(thumbprint.as_deref().map(|thumbprint| ("dpop_jkt", thumbprint)));
-    let url = LaunchUrl::check(endpoint).map_err(|rule| misconfigured(endpoint, rule))?;
-    let url = match push::push(server, requester, &parameters).await? {
-        Some(reference) => url.with_query(reference.iter().map(|(name, value)| (*name, value.as_str()))),
-        None => url.with_query(parameters),
-    };
-    let query = login.finish(AuthorizationRequest { url, state: state.clone() }).await?;
-    let code = verified_code(server, &state, &query)?;
-    Ok(Code { code, verifier, redirect_uri })
+}
+
+impl Ask<'_> {
+    /// Sends the person to the authorization server and checks what comes back.
+    pub(crate) async fn authorize(&self, login: Box<dyn Login>) -> Result<Code, RedeemError> {
+        let (drawn, redirect_uri) = (Drawn::new(), login.redirect_uri().to_owned());
+        let url = self.endpoint()?;
+        let parameters = self.parameters(&drawn, &redirect_uri);
+        let pairs: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let url = match push::push(self.server, self.requester, &pairs).await? {
+            Some(reference) => url.with_query(reference.iter().map(|(name, value)| (*name, value.as_str()))),
+            None => url.with_query(pairs),
+        };
+        let Drawn { verifier, state } = drawn;
+        let query = login.finish(AuthorizationRequest { url, state: state.clone() }).await;
+        let query = query.map_err(Error::Interaction)?;
+        let code = verified_code(self.server, &state, &query)?;
+        Ok(Code { code, verifier, redirect_uri })
+    }
+
+    /// The authorization endpoint, where it may be opened.
+    fn endpoint(&self) -> Result<LaunchUrl, Error> {
+        let server = self.server;
+        let endpoint =
+            server.endpoint("authorization_endpoint", &server.metadata().authorization_endpoint)?;
+        if !server.supports_s256() {
+            return Err(misconfigured(server.issuer().as_str(), Rule::PkceUnsupported));
+        }
+        LaunchUrl::check(endpoint).map_err(|rule| misconfigured(endpoint, rule))
+    }
+
+    fn parameters<'a>(&'a self, drawn: &Drawn, redirect_uri: &str) -> Vec<(&'a str, String)> {
+        let requester = self.requester;
+        let challenge = drawn.verifier.challenge();
+        let mut parameters = vec![
+            ("response_type", "code".to_owned()),
+            ("client_id", requester.client.client_id.clone()),
+            ("redirect_uri", redirect_uri.to_owned()),
+            ("code_challenge", challenge.as_str().to_owned()),
+            ("code_challenge_method", S256.to_owned()),
+            ("state", drawn.state.expose().to_owned()),
+        ];
+        if !requester.profile().omit_resource {
+            // RFC 8707 §2, here and at the token endpoint.
+            parameters.push(("resource", self.resource.to_owned()));
+        }
+        parameters.extend(self.scope.map(|scope| ("scope", scope.to_string())));
+        let needs_consent =
+            self.scope.is_some_and(|scope| scope::needs_consent(scope, self.server.metadata()));
+        if needs_consent && !self.added.iter().any(|(name, _)| name == "prompt") {
+            parameters.push(("prompt", "consent".to_owned()));
+        }
+        // The caller's own come before a profile's; neither replaces one of the specification's.
+        let profiled = &requester.profile().authorization_parameters;
+        for (name, value) in self.added.iter().map(|(name, value)| (name, value)).chain(profiled) {
+            if !parameters.iter().any(|(known, _)| known == name) {
+                parameters.push((name, value.clone()));
+            }
+        }
+        // RFC 9449 §10: a stolen code is of no use without the key either.
+        parameters.extend(requester.key.map(|key| ("dpop_jkt", key.thumbprint())));
+        parameters
+    }
 }
 
 /// CVE-2026-42073: state and issuer come first, for an error as for a code. What does not belong to this

@@ -24,7 +24,7 @@ use crate::{
     error::innermost,
     interaction::{Interaction, Never},
     mode::{ClientAuthentication, Mode},
-    profile::{Profile, Profiles},
+    profile::{Endpoints, Profile, Profiles},
     register::{Identity, Preregistered},
     store::{MemoryStore, TokenStore},
     token_endpoint::AssertionSigner,
@@ -57,7 +57,32 @@ pub enum BuildError {
     /// The HTTP client could not be made.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(String),
+    /// A parameter that the login itself has to set.
+    #[error("`{0}` is set by the login itself; it can't be given as an extra parameter")]
+    ReservedParameter(String),
+    /// MCP 2026-07-28, "Authorization Server Binding": a secret belongs to one authorization server.
+    #[error(
+        "the client secret belongs to one authorization server, and none is named: whatever server the MCP server names would get it. Name the issuer that the client is registered with"
+    )]
+    IssuerNeeded,
 }
+
+/// What a login sets itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9126 §4, RFC 9449 §10), and what
+/// would change where the answer comes (RFC 9101 §5, OAuth 2.0 Multiple Response Types §2.1).
+const RESERVED: [&str; 12] = [
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
 
 /// Settings of a [`Client`]. Each has a safe default.
 #[must_use]
@@ -69,6 +94,7 @@ pub struct Builder {
     account_name: String,
     authorization_server: Option<Issuer>,
     profiles: Profiles,
+    authorization_parameters: Vec<(String, String)>,
     http: Option<reqwest::Client>,
     policy: Policy,
     certificate: Option<ClientCertificate>,
@@ -103,6 +129,7 @@ impl Builder {
             account_name: String::new(),
             authorization_server: None,
             profiles: Profiles::default(),
+            authorization_parameters: Vec::new(),
             store: Arc::new(MemoryStore::new()),
             interaction: Arc::new(Never),
             identity: Identity {
@@ -131,8 +158,8 @@ impl Builder {
         self
     }
 
-    /// The authorization server to take: of several that the MCP server names, and where it names none. It is
-    /// never taken in place of those that are named (RFC 9728 §7.6).
+    /// The authorization server to take: of several that the MCP server names, and where it names none. A server
+    /// that names others, and not this one, is refused (RFC 9728 §7.6).
     pub fn authorization_server(mut self, issuer: Issuer) -> Self {
         self.authorization_server = Some(issuer);
         self
@@ -143,6 +170,33 @@ impl Builder {
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profiles.add(profile);
         self
+    }
+
+    /// Where the endpoints of an authorization server are, for one that publishes no metadata. What else its
+    /// [`profile`](Self::profile) says stays so; give that one first.
+    pub fn endpoints(mut self, issuer: &Issuer, endpoints: Endpoints) -> Self {
+        let known = self.profiles.of(issuer.as_str()).clone();
+        let issuers = vec![issuer.to_string()];
+        self.profiles.add(Profile { issuers, endpoints: Some(endpoints), ..known });
+        self
+    }
+
+    /// A parameter to add to authorization requests (RFC 6749 §8.2): `prompt`, `login_hint`, whatever the
+    /// authorization server takes.
+    ///
+    /// # Errors
+    /// Where it is one that the login sets itself.
+    pub fn authorization_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, BuildError> {
+        let name = name.into();
+        if name.is_empty() || RESERVED.contains(&name.as_str()) {
+            return Err(BuildError::ReservedParameter(name));
+        }
+        self.authorization_parameters.push((name, value.into()));
+        Ok(self)
     }
 
     /// How a person logs in; [`Never`] unless set.
@@ -290,8 +344,9 @@ impl Builder {
     /// The client.
     ///
     /// # Errors
-    /// When the HTTP client cannot be made.
+    /// When the HTTP client cannot be made, or a secret is for no authorization server in particular.
     pub fn build(self) -> Result<Client, BuildError> {
+        self.ensure_secrets_are_bound()?;
         self.ensure_certificate()?;
         let policy = Policy {
             identity_origins: self.own_origins(),
@@ -310,6 +365,7 @@ impl Builder {
             account_name: self.account_name,
             authorization_server: self.authorization_server,
             profiles: self.profiles,
+            authorization_parameters: self.authorization_parameters,
             http,
             fetcher: Fetcher::new(policy).map_err(|error| BuildError::Http(error.to_string()))?,
             // See [`Mode`]: nothing of these is worth the risk of a file.
@@ -347,6 +403,19 @@ impl Builder {
         let issuers = [preregistered, machine, self.authorization_server.as_ref()];
         let issuers = issuers.into_iter().flatten().map(|issuer| issuer.url().origin());
         issuers.chain([self.server.url().origin()]).collect()
+    }
+
+    /// MCP 2026-07-28, "Authorization Server Binding". An assertion is for its audience alone, and a public client
+    /// has nothing to lose; a secret that was sent is lost.
+    fn ensure_secrets_are_bound(&self) -> Result<(), BuildError> {
+        match self.mode.machine() {
+            Some((client, None, _))
+                if client.authentication.secret().is_some() && self.authorization_server.is_none() =>
+            {
+                Err(BuildError::IssuerNeeded)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -411,5 +480,15 @@ mod tests {
     fn tokens_do_not_travel_in_plain_text() {
         assert!(matches!(Builder::new("http://mcp.example.com/mcp"), Err(BuildError::PlainHttp(_))));
         assert!(matches!(Builder::new("mcp.example.com"), Err(BuildError::Server { .. })));
+    }
+
+    #[test]
+    fn what_a_login_sets_itself_is_nobodys_to_add() {
+        let builder = || Builder::new("https://mcp.example.com/mcp").unwrap();
+        for name in RESERVED.into_iter().chain([""]) {
+            let refused = builder().authorization_parameter(name, "x");
+            assert!(matches!(refused, Err(BuildError::ReservedParameter(_))), "{name}");
+        }
+        assert!(builder().authorization_parameter("prompt", "login").is_ok());
     }
 }

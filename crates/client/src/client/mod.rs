@@ -9,6 +9,8 @@ mod exchange;
 mod flight;
 mod given;
 mod in_use;
+mod log_in;
+mod probe;
 mod renew;
 mod request;
 mod rest;
@@ -20,7 +22,7 @@ mod unsaved;
 pub use builder::{BuildError, Builder};
 #[cfg(feature = "tower")]
 pub(crate) use exchange::{Credentials, Exchange};
-pub use session::{AccessToken, LoggedOut, Login, Revocation};
+pub use session::{AccessToken, LoggedOut, Login, Revocation, TokenType};
 
 use std::sync::{Arc, RwLock};
 
@@ -61,6 +63,8 @@ pub(crate) struct Inner {
     account_name: String,
     authorization_server: Option<Issuer>,
     profiles: Profiles,
+    /// What the caller adds to authorization requests.
+    authorization_parameters: Vec<(String, String)>,
     http: reqwest::Client,
     fetcher: Fetcher,
     store: Arc<dyn TokenStore>,

@@ -9,15 +9,10 @@ use hallpass_protocol::{challenge::Challenge, issuer::Issuer, scope::ScopeSet, s
 
 use super::{InUse, Inner, Known, Outcome, Want, Wish};
 use crate::{
-    authorize,
-    device::{self, DeviceRequest},
-    discover::{self, Choice},
-    dpop::{self, Binding, DpopKey},
+    discover::Choice,
+    dpop::{Binding, DpopKey},
     error::{Error, Step},
-    issued,
-    redeem::{self, RedeemError},
     refresh::{self, RefreshError},
-    register,
     store::{Account, AccountKey, Document, Registration, StoreError, StoreLock},
     token_endpoint::Requester,
 };
@@ -157,95 +152,6 @@ impl Inner {
         }
         let (server, issuer) = (self.server.to_string(), account.key.issuer.clone());
         Err(Error::RefreshRejected { server, issuer, error: refused })
-    }
-
-    /// Discover, register, authorize, redeem, store.
-    async fn log_in(
-        self: &Arc<Self>,
-        wish: &Wish,
-        challenge: Option<&Challenge>,
-        document: &Document,
-    ) -> Result<(), Error> {
-        if self.mode.machine().is_some() {
-            return self.obtain_unattended(wish, challenge, document).await;
-        }
-        if !(wish.attended && self.interaction.attended()) {
-            return Err(self.nobody_there(wish));
-        }
-        if let Want::Scopes { scopes, operation } = &wish.want {
-            self.step_ups.count(operation, self.server.as_str(), scopes)?;
-        }
-        let bound = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
-        let found = discover::discover(&self.fetcher, &self.server, challenge, &self.choice(bound)).await?;
-        let server = &found.authorization_server;
-        let issuer = server.issuer().to_string();
-        let token_endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
-
-        let stored = document.registration(&issuer);
-        let redirect_uris = stored.map(|known| known.redirect_uris.as_slice()).unwrap_or_default();
-        let login = self.interaction.begin(redirect_uris).await?;
-        let now = self.clock.now();
-        let client =
-            register::register(&self.fetcher, &found, &self.identity, stored, login.redirect_uri(), now)
-                .await?;
-        if client.is_new {
-            let (issuer, registration) = (issuer.clone(), client.registration.clone());
-            self.update(move |document| document.put_registration(&issuer, registration.clone())).await?;
-        }
-        let client = client.registration;
-
-        let key = AccountKey { issuer, resource: found.resource.clone() };
-        let challenged = challenge.and_then(Challenge::scope);
-        let scope = authorize::choose_scope(
-            challenged.as_ref(),
-            found.scopes_supported.as_ref(),
-            &self.asked_before(document, &key).union(&self.scopes),
-            server.metadata(),
-        );
-        let binding = dpop::binding(self.dpop, &found, challenge)?;
-        let dpop_key = binding.key().map_err(|rule| Error::Misconfigured {
-            step: Step::Authorize,
-            url: token_endpoint.clone(),
-            rule,
-        })?;
-        let requester = self.requester(&client, &key.issuer, dpop_key.as_ref(), binding);
-        let by_device = DeviceRequest {
-            server,
-            requester: &requester,
-            token_endpoint: &token_endpoint,
-            resource: &key.resource,
-            scope: scope.as_ref(),
-        };
-        let by_browser = async {
-            let code = authorize::authorize(server, &requester, login, &key.resource, scope.as_ref()).await;
-            let code = code.map_err(RedeemError::Failed)?;
-            redeem::redeem(&requester, &token_endpoint, &code, &key.resource).await
-        };
-        let by_device = async {
-            let tokens = by_device.tokens(&*self.interaction).await;
-            tokens.map(|tokens| tokens.map_err(RedeemError::Failed))
-        };
-        let tokens = match device::first_of(by_browser, by_device).await {
-            Ok(tokens) => tokens,
-            Err(RedeemError::Failed(error)) => return Err(error),
-            Err(RedeemError::UnknownClient(error)) => {
-                // The next login registers anew.
-                let (issuer, id) = (key.issuer, client.client_id);
-                self.update(move |document| document.forget_registration(&issuer, &id)).await?;
-                return Err(error);
-            }
-        };
-        let login = issued::Login {
-            key,
-            server: self.server.to_string(),
-            account: self.account_name.clone(),
-            client,
-            token_endpoint,
-            revocation_endpoint: server.metadata().revocation_endpoint.clone(),
-            requested: scope.unwrap_or_default(),
-            dpop_key,
-        };
-        self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
     }
 
     /// Which authorization server to take, where there is a choice.

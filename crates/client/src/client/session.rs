@@ -1,13 +1,10 @@
 //! Logging in and out on purpose, and the token for scripts.
 
-use hallpass_protocol::{oauth_error::OAuthError, secret::Secret, time::Timestamp};
-use http::{HeaderValue, StatusCode, header};
-use reqwest::Method;
+use hallpass_protocol::{dpop, oauth_error::OAuthError, secret::Secret, time::Timestamp};
 
-use super::{Client, Want, Wish};
+use super::{Client, Want, Wish, probe::Probed};
 use crate::{
     accounts::AccountSummary,
-    discover::Refusal,
     dpop::Binding,
     error::{Error, Step},
     fetched,
@@ -49,12 +46,36 @@ pub enum Revocation {
     Failed(Error),
 }
 
+/// The type of an access token (RFC 6749 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// Whoever has it may use it (RFC 6750).
+    Bearer,
+    /// It is of use only with a proof, made for each request with the key that this client holds (RFC 9449 §7.1):
+    /// see [`Client::headers`].
+    Dpop,
+}
+
+impl TokenType {
+    /// The name of the scheme, as `token_type` and `Authorization` have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => dpop::SCHEME,
+        }
+    }
+}
+
 /// An access token, for a script's `Authorization: Bearer` header. One that is bound to a key (RFC 9449) is of no
 /// use without this client.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     /// The token.
     pub token: Secret,
+    /// Under which scheme it is sent.
+    pub token_type: TokenType,
     /// When it ends, if the server said so.
     pub expires_at: Option<Timestamp>,
 }
@@ -69,9 +90,9 @@ impl Client {
             return Ok(Login::NotNeeded);
         }
         let challenge = match (self.probe().await?, &self.inner.mode) {
-            (Some(Refusal::Unauthorized(challenge)), _) => challenge,
-            (_, Mode::OAuth) => None,
-            _ => return Ok(Login::NotNeeded),
+            (Probed::Refused(challenge), _) => challenge,
+            (Probed::Open, Mode::OAuth) => None,
+            (Probed::Open, _) => return Ok(Login::NotNeeded),
         };
         let sent = self.inner.account().await?.map(|account| account.access_token.clone());
         let wish = Wish { sent, want: Want::Token { login: true }, attended: self.attended };
@@ -88,39 +109,24 @@ impl Client {
         self.login().await.map(drop)
     }
 
-    /// A request without a token that does nothing, for the challenge in its answer. Servers that protect
-    /// everything refuse the first; those that let some messages through are asked for the list of tools.
-    async fn probe(&self) -> Result<Option<Refusal>, Error> {
-        let post = |body: &'static str| {
-            let mut request = reqwest::Request::new(Method::POST, self.inner.server.url().clone());
-            let headers = request.headers_mut();
-            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.into());
-            self.inner.http.execute(request)
-        };
-        for body in [
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#,
-        ] {
-            let answer = post(body).await?;
-            if answer.status() == StatusCode::UNAUTHORIZED {
-                return Ok(Refusal::of(answer.status(), answer.headers()));
-            }
-        }
-        Ok(None)
-    }
-
     /// The access token, refreshed if it is about to end. Never asks a person.
     ///
     /// # Errors
     /// [`Error::LoginNeeded`] where none is stored or it cannot be refreshed.
     pub async fn token(&self) -> Result<AccessToken, Error> {
         if let Mode::Bearer(source) = &self.inner.mode {
-            return self.inner.given(source).await.map(|token| AccessToken { token, expires_at: None });
+            return self.inner.given(source).await.map(|token| AccessToken {
+                token,
+                token_type: TokenType::Bearer,
+                expires_at: None,
+            });
         }
         let account = self.usable_account().await?;
-        Ok(AccessToken { token: account.access_token.clone(), expires_at: account.expires_at })
+        Ok(AccessToken {
+            token: account.access_token.clone(),
+            token_type: if account.dpop_key.is_some() { TokenType::Dpop } else { TokenType::Bearer },
+            expires_at: account.expires_at,
+        })
     }
 
     /// Revokes what is stored for this server and account name, where its authorization server can, and forgets it.

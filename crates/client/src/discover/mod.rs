@@ -43,10 +43,11 @@ pub(crate) struct Discovery {
 }
 
 /// Which authorization server to take, where there is a choice.
+#[derive(Clone, Copy)]
 pub(crate) struct Choice<'a> {
     /// Of several that are offered, this one.
     pub(crate) preferred: Option<&'a str>,
-    /// Where none is offered, this one.
+    /// The caller's own choice: where none is offered, this one; where others are, none.
     pub(crate) assumed: Option<&'a str>,
     /// What authorization servers do differently.
     pub(crate) profiles: &'a Profiles,
@@ -72,7 +73,7 @@ pub(crate) async fn discover(
             dpop_algorithms: None,
         });
     };
-    let issuer = found.issuer(choice.preferred)?;
+    let issuer = found.issuer(choice)?;
     let authorization_server = AuthorizationServer::find(fetcher, &issuer, choice.profiles).await?;
     Ok(Discovery {
         authorization_server: authorization_server.for_certificate(shows_certificate),

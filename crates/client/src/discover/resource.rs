@@ -11,7 +11,10 @@ use hallpass_protocol::{
 };
 use url::Url;
 
-use super::document::{Found, get};
+use super::{
+    Choice,
+    document::{Found, get},
+};
 use crate::error::{Error, Rule, Step, printable};
 
 /// Metadata that is about the server that was asked. Only [`Resource::verified`] makes one.
@@ -104,15 +107,19 @@ impl Resource {
         self.public_client_ids.get(issuer).filter(|id| !id.is_empty()).cloned()
     }
 
-    /// The authorization server to use.
-    pub(super) fn issuer(&self, preferred: Option<&str>) -> Result<String, Error> {
+    /// The authorization server to use (RFC 9728 §7.6).
+    pub(super) fn issuer(&self, choice: &Choice<'_>) -> Result<String, Error> {
         let offered = &self.authorization_servers;
-        let chosen = offered.iter().find(|issuer| Some(issuer.as_str()) == preferred).or(offered.first());
-        chosen.cloned().ok_or_else(|| Error::Misconfigured {
-            step: Step::Discover,
-            url: self.location.to_string(),
-            rule: Rule::NoAuthorizationServer,
-        })
+        let is = |issuer: &str, wanted: &str| choice.profiles.of(wanted).same_issuer(issuer, wanted);
+        let preferred = choice.preferred.and_then(|wanted| offered.iter().find(|issuer| is(issuer, wanted)));
+        let rule = match (preferred.or(offered.first()), choice.assumed) {
+            (None, _) => Rule::NoAuthorizationServer,
+            (Some(issuer), Some(wanted)) if !is(issuer, wanted) => {
+                Rule::NotOffered { wanted: wanted.to_owned(), offered: printable(&offered.join(", ")) }
+            }
+            (Some(issuer), _) => return Ok(issuer.clone()),
+        };
+        Err(Error::Misconfigured { step: Step::Discover, url: self.location.to_string(), rule })
     }
 }
 

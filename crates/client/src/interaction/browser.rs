@@ -147,16 +147,21 @@ impl Browser {
 impl Interaction for Browser {
     fn offers_device(&self) -> bool {
         match self.device {
-            DeviceOffer::Always => true,
+            DeviceOffer::Always | DeviceOffer::Only => true,
             DeviceOffer::WithoutBrowser => !self.at_hand,
             DeviceOffer::Never => false,
         }
     }
 
+    fn device_only(&self) -> bool {
+        self.device == DeviceOffer::Only
+    }
+
     fn show_device(&self, prompt: &DevicePrompt) {
         let code = printable(&prompt.user_code);
+        let begin = if self.device_only() { "To log in, open" } else { "Or open" };
         (self.announce)(&format!(
-            "Or open {} on any device and type the code {code}",
+            "{begin} {} on any device and type the code {code}",
             prompt.verification_uri.as_str()
         ));
         if let Some(complete) = &prompt.verification_uri_complete {

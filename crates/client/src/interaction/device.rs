@@ -26,6 +26,8 @@ pub enum DeviceOffer {
     WithoutBrowser,
     /// Always, beside the browser.
     Always,
+    /// Always, and no browser.
+    Only,
     /// Not at all.
     Never,
 }

@@ -74,6 +74,11 @@ pub trait Interaction: Send + Sync + 'static {
         false
     }
 
+    /// Whether nothing but such a code will do: then [`Login::finish`] is not called.
+    fn device_only(&self) -> bool {
+        false
+    }
+
     /// Shows the person such a code, while [`Login::finish`] is waiting.
     fn show_device(&self, _: &DevicePrompt) {}
 

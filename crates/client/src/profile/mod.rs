@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 const BUILT_IN: &str = include_str!("providers.toml");
 
 static PROVIDERS: LazyLock<Vec<Profile>> = LazyLock::new(|| Profile::from_toml(BUILT_IN).unwrap_or_default());
 
 /// How one provider wants to be spoken to. The default is by the specification.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
     /// What the profile is called.
@@ -38,7 +39,8 @@ pub struct Profile {
 }
 
 /// Endpoints that are known beforehand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Endpoints {
     /// Where a person is sent.

@@ -50,10 +50,21 @@ pub(crate) struct Identity {
     pub(crate) has_certificate: bool,
 }
 
-/// A client id to use, and whether it is new and has to be stored.
+/// A client id to use, and where it is from.
 pub(crate) struct Registered {
     pub(crate) registration: Registration,
-    pub(crate) is_new: bool,
+    pub(crate) source: Source,
+}
+
+/// Where a client id is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The caller, or the MCP server: not ours to replace.
+    Given,
+    /// An earlier dynamic registration, which the authorization server may have forgotten since.
+    Stored,
+    /// Registered just now; it has to be stored.
+    New,
 }
 
 /// Finds or makes a client id for `redirect_uri`.
@@ -76,14 +87,14 @@ pub(crate) async fn register(
         return Ok(known(public(client_id)));
     }
     if let Some(registration) = stored.filter(|r| still_fits(r, redirect_uri, now)) {
-        return Ok(known(registration.clone()));
+        return Ok(Registered { registration: registration.clone(), source: Source::Stored });
     }
     let Some(endpoint) = &server.metadata().registration_endpoint else {
         let rule = Rule::NoClientId { redirect_uri: redirect_uri.to_owned() };
         return Err(misconfigured(server.issuer().as_str(), rule));
     };
     let registration = dynamic::register(fetcher, endpoint, server, identity, redirect_uri).await?;
-    Ok(Registered { registration, is_new: true })
+    Ok(Registered { registration, source: Source::New })
 }
 
 /// What a client that acts for itself shows who it is with.
@@ -143,7 +154,7 @@ fn public(client_id: &str) -> Registration {
 }
 
 fn known(registration: Registration) -> Registered {
-    Registered { registration, is_new: false }
+    Registered { registration, source: Source::Given }
 }
 
 fn misconfigured(url: &str, rule: Rule) -> Error {

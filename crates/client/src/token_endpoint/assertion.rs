@@ -1,5 +1,7 @@
 //! `private_key_jwt`: a client that signs in place of showing a secret (RFC 7523 §2.2).
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use hallpass_protocol::{
     client_assertion::{ClientAssertion, TYP},
@@ -46,6 +48,17 @@ pub trait AssertionSigner: Send + Sync + 'static {
 
     /// Signs the claims, as they are: an audience other than the issuer is a way to be impersonated.
     fn sign<'a>(&'a self, claims: &'a ClientAssertion) -> BoxFuture<'a, Result<Secret, SignerError>>;
+}
+
+/// One signer for several clients.
+impl AssertionSigner for Arc<dyn AssertionSigner> {
+    fn algorithm(&self) -> Algorithm {
+        self.as_ref().algorithm()
+    }
+
+    fn sign<'a>(&'a self, claims: &'a ClientAssertion) -> BoxFuture<'a, Result<Secret, SignerError>> {
+        self.as_ref().sign(claims)
+    }
 }
 
 /// Why nothing was signed.

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hallpass_client::{
-    Client, ClientAuthentication, ClientCredentials, EnterpriseManaged, Error, IdentityProvider,
+    BuildError, Client, ClientAuthentication, ClientCredentials, EnterpriseManaged, Error, IdentityProvider,
     MachineClient, Mode, PrivateKey, Rule, SecretSource, Step, WorkloadIdentity,
     store::{MemoryStore, TokenStore as _},
 };
@@ -97,6 +97,21 @@ async fn credentials_go_to_the_issuer_that_they_are_for() {
     let error = client.send(list(&client)).await.unwrap_err();
     assert!(matches!(misconfigured(&error), Rule::ClientOfAnotherIssuer { .. }), "{error}");
     assert!(peer.seen().token_requests.is_empty());
+}
+
+/// Without a name, whatever server the MCP server names would get the secret.
+#[tokio::test]
+async fn a_secret_is_for_a_named_issuer() {
+    let peer = Peer::start().await;
+    let build = |mode| Client::builder(&peer.url()).unwrap().mode(mode);
+    let refused = build(credentials(secret(), None)).build().unwrap_err();
+    assert!(matches!(refused, BuildError::IssuerNeeded), "{refused}");
+    let issuer = Issuer::parse("https://as.example").unwrap();
+    let client = build(credentials(secret(), None)).authorization_server(issuer).build().unwrap();
+    let error = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(misconfigured(&error), Rule::NotOffered { .. }), "{error}");
+    assert!(peer.seen().token_requests.is_empty());
+    assert!(build(credentials(ClientAuthentication::None, None)).build().is_ok(), "nothing to lose");
 }
 
 /// Never again, row 48.

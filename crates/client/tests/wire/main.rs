@@ -21,6 +21,7 @@ mod over_reqwest;
 mod processes;
 mod profiles;
 mod proxy;
+mod pruned;
 mod push;
 mod refresh;
 mod response;

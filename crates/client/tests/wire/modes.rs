@@ -65,3 +65,36 @@ async fn oauth_logs_in_also_where_strangers_are_let_in() {
     let with_token = seen.mcp.iter().filter(|(_, _, fields)| fields.contains_key("authorization")).count();
     assert_eq!((person.logins(), with_token), (1, 2));
 }
+
+/// Someone who mistypes a path is told so, and not that all is well.
+#[tokio::test]
+async fn what_is_no_mcp_server_asks_for_no_login_and_is_no_success() {
+    let peer = Peer::start().await;
+    let at = |path: &str| Client::builder(&format!("{}{path}", peer.origin)).unwrap().build().unwrap();
+    for (path, says) in [("/nowhere", "404 Not Found"), ("/authorize", "405 Method Not Allowed")] {
+        let error = at(path).login().await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Misconfigured { rule: Rule::NotAnMcpServer(_), .. }),
+            "{path}: {error}"
+        );
+        let said = error.to_string();
+        assert!(said.contains(says) && said.contains(path) && said.contains("Check the path"), "{said}");
+    }
+    peer.script(|script| {
+        script.redirect = Some("https://elsewhere.example/mcp".into());
+    });
+    let error = at("/mcp").login().await.unwrap_err();
+    assert!(error.to_string().contains("sends on to another place"), "{error}");
+    peer.script(|script| {
+        script.redirect = None;
+        script.challenge = Some("Basic realm=\"staff\"".into());
+    });
+    let error = at("/mcp").login().await.unwrap_err();
+    assert!(error.to_string().contains("something else than a token"), "{error}");
+    assert!(at("/mcp").asks_for_login().await.is_err());
+
+    peer.script(|script| script.challenge = None);
+    assert!(at("/mcp").asks_for_login().await.unwrap());
+    peer.script(|script| script.protected = false);
+    assert!(!at("/mcp").asks_for_login().await.unwrap());
+}

@@ -163,7 +163,8 @@ async fn of_several_authorization_servers_the_caller_may_choose() {
     let elsewhere = Peer::start().await;
     peer.script(|script| script.authorization_servers = None);
     let client = chosen(&elsewhere.origin);
-    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    let error = client.send(list(&client)).await.unwrap_err();
+    assert!(matches!(&error, Error::Misconfigured { rule: Rule::NotOffered { .. }, .. }), "{error}");
     assert!(elsewhere.seen().authorizations.is_empty());
 }
 
@@ -217,4 +218,21 @@ async fn a_client_id_that_the_server_publishes_for_this_issuer_is_used() {
         client.login().await.unwrap();
         assert_eq!(peer.seen().authorizations.last().unwrap()["client_id"], expected);
     }
+}
+
+#[tokio::test]
+async fn extra_parameters_go_along_and_replace_nothing() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let profile = Profile {
+        issuers: vec![peer.origin.clone()],
+        authorization_parameters: [("prompt", "consent"), ("hd", "example.com")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        ..Profile::default()
+    };
+    let client = builder(&peer, &person).profile(profile);
+    let client = client.authorization_parameter("prompt", "login").unwrap().build().unwrap();
+    client.login().await.unwrap();
+    let asked = &peer.seen().authorizations[0];
+    assert_eq!((asked["prompt"].as_str(), asked["hd"].as_str()), ("login", "example.com"));
 }

@@ -1,4 +1,4 @@
-//! How a person says which server to reach, and as whom: shared by every command that goes to one.
+//! How a person says which server to reach: shared by every command that goes to one.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,61 +6,35 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hallpass_client::doctor::Revision;
-use hallpass_protocol::{Issuer, ScopeSet};
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
+use super::identity::{AuthorizationServer, Identity, Interaction, Unattended};
+
 #[derive(Debug, Args)]
 pub(crate) struct Remote {
-    /// The MCP endpoint, as one would give it to a client
+    /// The MCP endpoint, as one would give it to a client: https://mcp.example.com/mcp
+    #[arg(value_parser = server)]
     pub(crate) url: Url,
 
     /// The name of the login, for several at one server
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub(crate) account: String,
 
-    /// Receive the browser's answer on this port, where a redirect URI was registered with it [default: a free one]
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
-    pub(crate) callback_port: u16,
+    #[command(flatten)]
+    pub(crate) interaction: Interaction,
 
-    /// The path of the redirect URI
-    #[arg(long, value_name = "PATH", default_value = "/callback")]
-    pub(crate) callback_path: String,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
 
-    /// How tokens are come by
-    #[arg(long, value_enum, default_value_t = Mode::Auto)]
-    pub(crate) mode: Mode,
+    #[command(flatten)]
+    pub(crate) issuer: AuthorizationServer,
 
-    /// With --mode bearer: read the token from this variable of the environment
-    #[arg(long, value_name = "NAME", conflicts_with = "bearer_file")]
-    pub(crate) bearer_env: Option<String>,
-
-    /// With --mode bearer: read the token from this file, anew when it is refused
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bearer_file: Option<PathBuf>,
-
-    /// Use a client that was registered by hand; needs --issuer
-    #[arg(long, value_name = "ID", requires = "issuer")]
-    pub(crate) client_id: Option<String>,
-
-    /// The authorization server that the client is registered with; it is shown to no other
-    #[arg(long, value_name = "URL", requires = "client_id", value_parser = issuer)]
-    pub(crate) issuer: Option<Issuer>,
-
-    /// Read the client secret from this variable of the environment
-    #[arg(long, value_name = "NAME", requires = "client_id")]
-    pub(crate) client_secret_env: Option<String>,
-
-    /// The https URL of this client's own metadata document, where authorization servers support those
-    #[arg(long, value_name = "URL")]
-    pub(crate) client_metadata_url: Option<String>,
-
-    /// Ask for these scopes beside those that the server names
-    #[arg(long, value_name = "SCOPES", value_parser = scopes)]
-    pub(crate) scope: Option<ScopeSet>,
+    #[command(flatten)]
+    pub(crate) mode: Unattended,
 
     /// Give up connecting to the server after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, help_heading = "Network")]
     pub(crate) timeout: Duration,
 
     #[command(flatten)]
@@ -71,11 +45,11 @@ pub(crate) struct Remote {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Fields {
     /// Send this field to the server with every request; `${NAME}` is read from the environment
-    #[arg(long, value_name = "NAME:VALUE")]
+    #[arg(long, value_name = "NAME:VALUE", help_heading = "Network")]
     pub(crate) header: Vec<Header>,
 
     /// Send the fields in this file, one a line; keeps secrets out of the process list
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub(crate) header_file: Vec<PathBuf>,
 }
 
@@ -97,31 +71,16 @@ pub(crate) struct Connect {
     pub(crate) fields: Fields,
 
     /// How the server is spoken to
-    #[arg(long, value_enum, default_value_t = Transport::Auto)]
+    #[arg(long, value_enum, default_value_t = Transport::Auto, help_heading = "Bridge")]
     pub(crate) transport: Transport,
 
     /// Show and allow the tools with this name only; `*` stands for anything
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Bridge")]
     pub(crate) allow_tool: Vec<String>,
 
     /// Hide the tools with this name, and refuse calls of them; wins over --allow-tool
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Bridge")]
     pub(crate) ignore_tool: Vec<String>,
-}
-
-/// How tokens are come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Mode {
-    /// A login, once the server asks for it
-    Auto,
-    /// No token at all
-    None,
-    /// A token that you have: --bearer-env or --bearer-file
-    Bearer,
-    /// A login before the first request, though the server may not insist
-    Oauth,
-    /// No person: --client-id, --issuer and --client-secret-env
-    ClientCredentials,
 }
 
 /// Which transport.
@@ -161,7 +120,7 @@ pub(crate) struct Token {
     #[command(flatten)]
     pub(crate) remote: Remote,
 
-    /// Print a whole `Authorization` field
+    /// Print a whole `Authorization` field; refused for a token that is bound to a key (DPoP)
     #[arg(long, conflicts_with = "json")]
     pub(crate) header: bool,
 
@@ -212,12 +171,22 @@ fn filled(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<St
     Ok(filled)
 }
 
-fn issuer(text: &str) -> Result<Issuer, String> {
-    Issuer::parse(text).map_err(|error| error.to_string())
-}
-
-fn scopes(text: &str) -> Result<ScopeSet, String> {
-    ScopeSet::parse(text).map_err(|error| error.to_string())
+/// The whole URL: what people leave out is named.
+fn server(text: &str) -> Result<Url, String> {
+    let is_local =
+        |host: &str| host.starts_with("localhost") || host.starts_with("127.") || host.starts_with('[');
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(url) if text.contains("://") => {
+            Err(format!("MCP servers are reached over https, not {}", url.scheme()))
+        }
+        _ if text.trim().is_empty() => Err("name a server, as in https://mcp.example.com/mcp".into()),
+        // `localhost:8080` reads as the scheme `localhost`.
+        _ => {
+            let scheme = if is_local(text) { "http" } else { "https" };
+            Err(format!("write the whole URL: {scheme}://{text}"))
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -235,6 +204,22 @@ fn revision(text: &str) -> Result<Revision, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_url_is_named() {
+        for (text, says) in [
+            ("mcp.example.com", "https://mcp.example.com"),
+            ("mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+            ("localhost:8080/mcp", "http://localhost:8080/mcp"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("ftp://mcp.example.com", "https, not ftp"),
+            ("", "https://mcp.example.com/mcp"),
+        ] {
+            let error = server(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        assert!(server("https://mcp.example.com/mcp").is_ok());
+    }
 
     #[test]
     fn variables_are_put_into_headers_and_missing_ones_are_named() {

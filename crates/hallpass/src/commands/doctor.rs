@@ -7,14 +7,14 @@ use clap::builder::styling::{AnsiColor, Style};
 use hallpass_client::doctor::{Finding, Group, Report, Revision, Verdict, examine};
 use hallpass_client::store::MemoryStore;
 
-use super::remote;
+use super::{Place, remote};
 use crate::cli::Doctor;
 use crate::exit::Failure;
 
 /// Examines the server, prints what came out, and fails where a rule is broken.
-pub(crate) async fn run(doctor: Doctor) -> Result<(), Failure> {
+pub(crate) async fn run(doctor: Doctor, place: &Place) -> Result<(), Failure> {
     // A login here is for the examination alone, and ends with it.
-    let client = remote::builder(&doctor.remote, &doctor.fields)?.store(MemoryStore::new());
+    let client = remote::builder(&doctor.remote, &doctor.fields, place)?.store(MemoryStore::new());
     let client = client.build().map_err(Failure::configuration)?;
     let mut report = examine(&client, doctor.login).await;
     if let Some(revision) = doctor.revision {

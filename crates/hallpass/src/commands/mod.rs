@@ -11,6 +11,7 @@ pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
+mod machine;
 mod place;
 pub(crate) mod policy;
 mod prompt;

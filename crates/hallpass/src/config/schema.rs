@@ -29,6 +29,9 @@ pub(crate) struct Config {
     /// The file that this was read from.
     #[serde(skip)]
     pub(crate) source: Source,
+    /// What identity providers do differently, for `connect`, `login`, `token` and `doctor`. The last whose `issuers`
+    /// fit is taken, before those that hallpass knows.
+    pub(crate) provider: Vec<hallpass_client::Profile>,
 }
 
 /// The MCP server to protect.

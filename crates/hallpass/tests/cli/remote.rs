@@ -79,7 +79,17 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
         (&["connect", url, "--header", "X-Key: ${HALLPASS_TEST_NOT_SET}"][..], 2, "HALLPASS_TEST_NOT_SET"),
         (&["connect", url, "--header", "no colon"], 2, "NAME:VALUE"),
         (&["connect", url, "--header-file", "/nowhere/at/all"], 3, "/nowhere/at/all"),
-        (&["connect", url, "--client-id", "ide"], 2, "--issuer"),
+        (&["connect", url, "--client-id", "ide"], 3, "--authorization-server ISSUER"),
+        (&["login", "mcp.example.com"], 2, "https://mcp.example.com"),
+        (&["login", "localhost:8080/mcp"], 2, "http://localhost:8080/mcp"),
+        (&["login", url, "--authorize-param", "state=x"], 3, "`state`"),
+        (&["login", url, "--authorize-param", "prompt"], 2, "NAME=VALUE"),
+        (&["login", url, "--authorization-endpoint", "https://as.example/a"], 2, "--authorization-server"),
+        (&["login", url, "--provider-file", "/dev/null/x"], 3, "/dev/null/x"),
+        (&["connect", url, "--mode", "workload-identity"], 3, "--client-id"),
+        (&["connect", url, "--mode", "enterprise-managed"], 3, "--idp"),
+        (&["token", url], 1, "https://127.0.0.1:1/mcp could not be reached: the connection was refused"),
+        (&["login", url], 1, "https://127.0.0.1:1/mcp could not be reached: the connection was refused"),
         (&["connect", url, "--ca-file", "/dev/null"], 3, "certificate"),
         (&["connect", url, "--client-cert", "/nowhere/at/all"], 2, "--client-key"),
         (
@@ -112,7 +122,7 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
         ),
         (&["token", url, "--header", "--json"], 2, "--json"),
         (&["connect", url, "--mode", "bearer"], 3, "--bearer-env"),
-        (&["connect", url, "--mode", "client-credentials"], 3, "--client-secret-env"),
+        (&["connect", url, "--mode", "client-credentials"], 3, "--client-id"),
     ] {
         let output = run(data.path(), args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
@@ -199,4 +209,56 @@ async fn a_client_certificate_opens_a_server_that_demands_one() {
     let answered = run_with_input(data.path(), &connect, &format!("{call}\n"));
     assert!(said(&answered).contains("serverInfo"));
     assert!(peer.seen().mcp.len() > seen);
+}
+
+/// Never again, row 39: a secret comes by a file, the environment or standard input.
+#[tokio::test]
+async fn a_program_comes_to_its_token_with_a_secret_that_is_no_argument() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|s| s.metadata = json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}));
+    let (secret, jwt) = (data.path().join("secret"), data.path().join("jwt"));
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    std::fs::write(&jwt, format!("e30.{}.c2ln", assertion_for(&peer.origin))).unwrap();
+    let (url, origin) = (peer.url(), peer.origin.clone());
+    let outputs = tokio::task::spawn_blocking(move || {
+        let robot = ["connect", &url, "--client-id", "robot", "--authorization-server", &origin, "--mode"];
+        let ping = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+        let say = |rest: &[&str]| run_with_input(data.path(), &[&robot[..], rest].concat(), ping);
+        [
+            say(&["client-credentials", "--client-secret-file", secret.to_str().unwrap()]),
+            say(&["workload-identity", "--assertion-file", jwt.to_str().unwrap()]),
+            say(&["client-credentials", "--client-secret-stdin"]),
+        ]
+    });
+    let [credentials, workload, refused] = outputs.await.unwrap();
+    assert!(said(&credentials).contains("\"result\"") && said(&workload).contains("\"result\""));
+    assert!(stderr(&refused).contains("standard input carries messages"), "{}", stderr(&refused));
+    let seen = peer.seen();
+    assert_eq!((seen.grants("client_credentials"), seen.registrations.len()), (1, 0));
+    assert_eq!(seen.token_requests[0]["client_secret"], "s3cret");
+    assert!(seen.token_requests[1]["grant_type"].ends_with("jwt-bearer"));
+}
+
+fn assertion_for(audience: &str) -> String {
+    use base64::Engine as _;
+    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(json!({ "aud": audience }).to_string())
+}
+
+/// `login` and `token` have one opinion.
+#[tokio::test]
+async fn a_wrong_path_is_named_and_an_open_server_has_no_token() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|script| script.protected = false);
+    let (open, wrong) = (peer.url(), format!("{}/nowhere", peer.origin));
+    let outputs = tokio::task::spawn_blocking(move || {
+        [["login", &wrong], ["token", &wrong], ["token", &open], ["login", &open]]
+            .map(|args| run(data.path(), &args))
+    });
+    let [login, token, no_token, no_login] = outputs.await.unwrap();
+    for output in [&login, &token] {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(output).contains("404 Not Found") && stderr(output).contains("Check the path"));
+    }
+    assert!(stderr(&no_token).contains("asks for no login, so there is no token"), "{}", stderr(&no_token));
+    assert!(said(&no_login).contains("asks for no login"));
 }

@@ -1,0 +1,147 @@
+//! A person logs in: discover, register, authorize, redeem, store.
+
+use std::sync::Arc;
+
+use hallpass_protocol::{challenge::Challenge, token::TokenResponse};
+
+use super::{Inner, Want, Wish};
+use crate::{
+    authorize::{self, Ask},
+    device::{self, DeviceRequest},
+    discover::{self, Discovery},
+    dpop,
+    error::{Error, Step},
+    interaction::Login,
+    issued,
+    redeem::{self, RedeemError},
+    register::{self, Registered, Source},
+    store::{AccountKey, Document, Registration},
+};
+
+impl Inner {
+    /// One login. A client id that was kept from an earlier time and is not known any more is replaced, once.
+    pub(super) async fn log_in(
+        self: &Arc<Self>,
+        wish: &Wish,
+        challenge: Option<&Challenge>,
+        document: &Document,
+    ) -> Result<(), Error> {
+        if self.mode.machine().is_some() {
+            return self.obtain_unattended(wish, challenge, document).await;
+        }
+        if !(wish.attended && self.interaction.attended()) {
+            return Err(self.nobody_there(wish));
+        }
+        if let Want::Scopes { scopes, operation } = &wish.want {
+            self.step_ups.count(operation, self.server.as_str(), scopes)?;
+        }
+        let bound = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
+        let found = discover::discover(&self.fetcher, &self.server, challenge, &self.choice(bound)).await?;
+        let server = &found.authorization_server;
+        let issuer = server.issuer().to_string();
+        let token_endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
+
+        let key = AccountKey { issuer, resource: found.resource.clone() };
+        let challenged = challenge.and_then(Challenge::scope);
+        let scope = authorize::choose_scope(
+            challenged.as_ref(),
+            found.scopes_supported.as_ref(),
+            &self.asked_before(document, &key).union(&self.scopes),
+            server.metadata(),
+        );
+        let binding = dpop::binding(self.dpop, &found, challenge)?;
+        let dpop_key = binding.key().map_err(|rule| Error::Misconfigured {
+            step: Step::Authorize,
+            url: token_endpoint.clone(),
+            rule,
+        })?;
+
+        let mut stored = document.registration(&key.issuer).cloned();
+        let (client, tokens) = loop {
+            let (login, client) = self.client_for(&found, stored.as_ref()).await?;
+            let requester = self.requester(&client.registration, &key.issuer, dpop_key.as_ref(), binding);
+            let asked = DeviceRequest {
+                server,
+                requester: &requester,
+                token_endpoint: &token_endpoint,
+                resource: &key.resource,
+                scope: scope.as_ref(),
+            };
+            match self.tokens(&asked, login, client.source).await {
+                Ok(tokens) => break (client.registration, tokens),
+                Err(RedeemError::Failed(error)) => return Err(error),
+                Err(RedeemError::UnknownClient(error)) => {
+                    let (issuer, id) = (key.issuer.clone(), client.registration.client_id);
+                    self.update(move |document| document.forget_registration(&issuer, &id)).await?;
+                    if client.source != Source::Stored {
+                        return Err(error);
+                    }
+                    tracing::info!(%error, "this client is registered anew");
+                    stored = None;
+                }
+            }
+        };
+        let login = issued::Login {
+            key,
+            server: self.server.to_string(),
+            account: self.account_name.clone(),
+            client,
+            token_endpoint,
+            revocation_endpoint: server.metadata().revocation_endpoint.clone(),
+            requested: scope.unwrap_or_default(),
+            dpop_key,
+        };
+        self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
+    }
+
+    /// A place for the answer, and a client id that fits it; one that is new is kept.
+    async fn client_for(
+        self: &Arc<Self>,
+        found: &Discovery,
+        stored: Option<&Registration>,
+    ) -> Result<(Box<dyn Login>, Registered), Error> {
+        let known = stored.map(|known| known.redirect_uris.as_slice()).unwrap_or_default();
+        let login = self.interaction.begin(known).await?;
+        let now = self.clock.now();
+        let client =
+            register::register(&self.fetcher, found, &self.identity, stored, login.redirect_uri(), now)
+                .await?;
+        if client.source == Source::New {
+            let issuer = found.authorization_server.issuer().to_string();
+            let registration = client.registration.clone();
+            self.update(move |document| document.put_registration(&issuer, registration.clone())).await?;
+        }
+        Ok((login, client))
+    }
+
+    /// The person's part, and what follows from it.
+    async fn tokens(
+        &self,
+        asked: &DeviceRequest<'_>,
+        login: Box<dyn Login>,
+        source: Source,
+    ) -> Result<TokenResponse, RedeemError> {
+        if self.interaction.device_only() {
+            return asked.only(&*self.interaction).await;
+        }
+        let ask = Ask {
+            server: asked.server,
+            requester: asked.requester,
+            resource: asked.resource,
+            scope: asked.scope,
+            added: &self.authorization_parameters,
+        };
+        if source == Source::Stored {
+            ask.ensure_client_is_known(login.redirect_uri()).await?;
+        }
+        let by_browser = async {
+            let code = ask.authorize(login).await?;
+            redeem::redeem(asked.requester, asked.token_endpoint, &code, asked.resource).await
+        };
+        let by_device = async {
+            let tokens = asked.tokens(&*self.interaction).await;
+            tokens.map(|tokens| tokens.map_err(RedeemError::Failed))
+        };
+        device::first_of(by_browser, by_device).await
+    }
+}

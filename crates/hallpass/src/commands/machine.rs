@@ -1,0 +1,137 @@
+//! `--mode`, and the credentials that come with it. No secret is ever an argument.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use hallpass_client::{
+    ClientAuthentication, ClientCredentials, EnterpriseManaged, IdentityProvider, MachineClient, Mode,
+    PrivateKey, SecretSource, WorkloadIdentity,
+};
+use hallpass_protocol::Secret;
+
+use super::{prompt, remote::text};
+use crate::cli::{self, Remote, Unattended};
+
+/// How the client shows who it is. Standard input is read here, once.
+pub(super) fn credential(remote: &Remote) -> anyhow::Result<ClientAuthentication> {
+    let identity = &remote.identity;
+    if identity.client_secret_stdin {
+        return Ok(ClientAuthentication::Secret(prompt::from_stdin("client secret")?));
+    }
+    if let Some(path) = &identity.client_key_file {
+        let pem = Secret::new(text(path)?);
+        let key = PrivateKey::from_pem(&pem, None, None);
+        let key = key.with_context(|| format!("{} holds no private key that can be used", path.display()))?;
+        return Ok(ClientAuthentication::Assertion(Arc::new(key)));
+    }
+    let secret = secret(
+        ("--client-secret-env", identity.client_secret_env.as_ref()),
+        identity.client_secret_file.as_ref(),
+    );
+    Ok(match secret? {
+        Some(secret) => ClientAuthentication::Secret(secret),
+        None if remote.way.client_cert.is_some() => ClientAuthentication::Certificate,
+        None => ClientAuthentication::None,
+    })
+}
+
+/// A secret as it is now.
+fn secret(
+    (option, variable): (&str, Option<&String>),
+    file: Option<&PathBuf>,
+) -> anyhow::Result<Option<Secret>> {
+    let (read, place) = match (variable, file) {
+        (Some(name), _) => {
+            // Not the error itself: for text that is not Unicode it holds the value.
+            let value = std::env::var(name);
+            (value.map_err(|_| anyhow!("the variable {name} of {option} is not set"))?, name.clone())
+        }
+        (None, Some(path)) => (text(path)?, path.display().to_string()),
+        (None, None) => return Ok(None),
+    };
+    let read = Secret::new(read);
+    match read.expose().trim() {
+        "" => bail!("{place} is empty; it should hold a secret"),
+        secret => Ok(Some(Secret::new(secret))),
+    }
+}
+
+/// Something that is read anew each time it is needed.
+fn source(variable: Option<&String>, file: Option<&PathBuf>, missing: &str) -> anyhow::Result<SecretSource> {
+    match (variable, file) {
+        (Some(name), _) => Ok(SecretSource::Environment(name.clone())),
+        (None, Some(path)) => Ok(SecretSource::File(path.clone())),
+        (None, None) => bail!("{missing}"),
+    }
+}
+
+/// What `--mode` names, with what it needs.
+pub(super) fn mode(remote: &Remote, credential: &ClientAuthentication) -> anyhow::Result<Mode> {
+    let given = &remote.mode;
+    let issuer = remote.issuer.authorization_server.clone();
+    let scope = remote.interaction.scope.clone();
+    let client = |mode: &str| {
+        let client_id = remote.identity.client_id.clone().with_context(|| {
+            format!("--mode {mode} needs --client-id ID and --authorization-server ISSUER")
+        })?;
+        anyhow::Ok(MachineClient { client_id, authentication: credential.clone() })
+    };
+    Ok(match given.mode {
+        cli::Mode::Auto => Mode::Auto,
+        cli::Mode::None => Mode::None,
+        cli::Mode::Oauth => Mode::OAuth,
+        cli::Mode::Bearer => Mode::Bearer(source(
+            given.bearer_env.as_ref(),
+            given.bearer_file.as_ref(),
+            "--mode bearer needs --bearer-env NAME or --bearer-file FILE",
+        )?),
+        cli::Mode::ClientCredentials => {
+            let client = client("client-credentials")?;
+            if matches!(client.authentication, ClientAuthentication::None) {
+                bail!(
+                    "--mode client-credentials needs --client-secret-env NAME, --client-secret-file FILE, \
+                     --client-secret-stdin, --client-key-file FILE, or --client-cert with --client-key"
+                );
+            }
+            Mode::ClientCredentials(ClientCredentials { client, issuer, scope })
+        }
+        cli::Mode::WorkloadIdentity => Mode::WorkloadIdentity(WorkloadIdentity {
+            client: client("workload-identity")?,
+            assertion: source(
+                given.assertion_env.as_ref(),
+                given.assertion_file.as_ref(),
+                "--mode workload-identity needs --assertion-env NAME or --assertion-file FILE",
+            )?,
+            issuer,
+            scope,
+        }),
+        cli::Mode::EnterpriseManaged => Mode::EnterpriseManaged(EnterpriseManaged {
+            identity_provider: identity_provider(given)?,
+            id_token: source(
+                given.id_token_env.as_ref(),
+                given.id_token_file.as_ref(),
+                "--mode enterprise-managed needs --id-token-env NAME or --id-token-file FILE",
+            )?,
+            client: client("enterprise-managed")?,
+            issuer,
+            scope,
+        }),
+    })
+}
+
+fn identity_provider(given: &Unattended) -> anyhow::Result<IdentityProvider> {
+    let (Some(issuer), Some(client_id)) = (given.idp.clone(), given.idp_client_id.clone()) else {
+        bail!("--mode enterprise-managed needs --idp ISSUER and --idp-client-id ID");
+    };
+    let secret = secret(
+        ("--idp-client-secret-env", given.idp_client_secret_env.as_ref()),
+        given.idp_client_secret_file.as_ref(),
+    )?;
+    let authentication = secret.map_or(ClientAuthentication::None, ClientAuthentication::Secret);
+    Ok(IdentityProvider {
+        issuer,
+        token_endpoint: given.idp_token_endpoint.as_ref().map(ToString::to_string),
+        client: MachineClient { client_id, authentication },
+    })
+}
