@@ -16,6 +16,12 @@ pub(crate) enum DataError {
     /// Nothing says where the home folder is.
     #[error("no folder to keep data in: neither --data nor HOME is set; name one with --data DIR")]
     NoHome,
+    /// There is none, and who looks for something does not want a new one.
+    #[error("there is no data folder {}: `hallpass serve` makes it, or name another with --data DIR", path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It can't be made, read or written.
     #[error("can't use {} as the data folder: {source}; make it readable and writable for this user, or name another with --data DIR", path.display())]
     Unusable {
@@ -34,6 +40,14 @@ pub(crate) enum DataError {
     },
 }
 
+/// The folder that was named, or the usual one.
+fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
+    match named {
+        Some(path) => Ok(path.to_owned()),
+        None => usual().ok_or(DataError::NoHome),
+    }
+}
+
 /// An open data folder; nobody but its owner may look into it.
 #[derive(Clone, Debug)]
 pub(crate) struct DataFolder(PathBuf);
@@ -41,10 +55,7 @@ pub(crate) struct DataFolder(PathBuf);
 impl DataFolder {
     /// Opens the folder that was named, or the usual one, and makes it where it is missing.
     pub(crate) fn open(named: Option<&Path>) -> Result<Self, DataError> {
-        let path = match named {
-            Some(path) => path.to_owned(),
-            None => usual().ok_or(DataError::NoHome)?,
-        };
+        let path = place(named)?;
         let unusable = |source| DataError::Unusable { path: path.clone(), source };
         prepare(&path).map_err(unusable)?;
         #[cfg(unix)]
@@ -56,6 +67,15 @@ impl DataFolder {
             }
         }
         Ok(Self(path))
+    }
+
+    /// The same for who only looks: nothing is made.
+    pub(crate) fn existing(named: Option<&Path>) -> Result<Self, DataError> {
+        let path = place(named)?;
+        if !path.try_exists().unwrap_or(true) {
+            return Err(DataError::Missing { path });
+        }
+        Self::open(named)
     }
 
     /// Opens the authorization server's database with the key that encrypts what is in it; makes

@@ -8,12 +8,22 @@ use axum::routing::get;
 use hallpass_protocol::jose::Algorithm;
 use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use serde_json::Value;
 
 use crate::cors;
 use crate::server::ResourceServer;
+use crate::settings::TrustedIssuer;
 
 /// Short, so that a changed setting is seen soon; long enough for a login.
 const MAX_AGE: &str = "public, max-age=300";
+
+/// From issuer to client id.
+const PUBLIC_CLIENT_ID: &str = "public_client_id";
+
+fn public_client(trusted: &TrustedIssuer) -> Option<(String, Value)> {
+    let client_id = trusted.public_client_id.clone()?;
+    Some((trusted.issuer.to_string(), client_id.into()))
+}
 
 impl ResourceServer {
     /// The metadata of this resource.
@@ -38,6 +48,11 @@ impl ResourceServer {
         metadata.tls_client_certificate_bound_access_tokens =
             settings.certificates.bound_tokens.then_some(true);
         metadata.other.extend(settings.metadata.clone());
+        // RFC 9728 §2 lets further members be used; who does not know one ignores it.
+        let shared: serde_json::Map<_, _> = settings.issuers.iter().filter_map(public_client).collect();
+        if !shared.is_empty() {
+            metadata.other.insert(PUBLIC_CLIENT_ID.to_owned(), shared.into());
+        }
         metadata
     }
 

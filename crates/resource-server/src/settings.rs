@@ -109,6 +109,9 @@ pub struct TrustedIssuer {
     pub id_required: bool,
     /// Further audiences that mean this resource, for issuers that know no resource indicators (RFC 8707).
     pub audiences: Vec<String>,
+    /// A public client there that native applications may share, for those that cannot register: published as
+    /// `public_client_id` in the metadata (an extension, see `docs/public-client-id.md`).
+    pub public_client_id: Option<String>,
 }
 
 impl TrustedIssuer {
@@ -116,7 +119,15 @@ impl TrustedIssuer {
     #[must_use]
     pub fn new(issuer: Issuer, keys: Keys) -> Self {
         let types = vec![AccessTokenClaims::TYP.to_owned()];
-        Self { issuer, keys, claims: ClaimNames::default(), types, id_required: true, audiences: Vec::new() }
+        Self {
+            issuer,
+            keys,
+            claims: ClaimNames::default(),
+            types,
+            id_required: true,
+            audiences: Vec::new(),
+            public_client_id: None,
+        }
     }
 }
 

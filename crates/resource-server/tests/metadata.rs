@@ -51,6 +51,23 @@ async fn head_and_preflight() {
     }
 }
 
+/// An extension: `docs/public-client-id.md`.
+#[tokio::test]
+async fn a_shared_client_is_published_for_its_issuer_and_nothing_is_said_without_one() {
+    let path = PATHS[0];
+    for (client_id, expected) in [
+        (Some("native"), serde_json::json!({"https://login.example.com": "native"})),
+        (None, serde_json::Value::Null),
+    ] {
+        let server = protect_with(|settings| {
+            settings.issuers[0].public_client_id = client_id.map(str::to_owned);
+        });
+        let response = server.send(request("GET", path).body(Body::empty()).unwrap()).await;
+        let metadata: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(metadata["public_client_id"], expected);
+    }
+}
+
 /// A slash more or less sends some clients into a loop.
 #[tokio::test]
 async fn a_server_at_the_root() {

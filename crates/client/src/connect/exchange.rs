@@ -1,6 +1,6 @@
 //! One message to the server, and everything that comes back for it.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::Response;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -18,6 +18,9 @@ use super::{
 const NOT_DELIVERED: i32 = -32000;
 const NOT_AUTHORIZED: i32 = -32001;
 
+/// MCP 2026-07-28, "Server Validation".
+const HEADER_MISMATCH: i64 = -32020;
+
 /// JSON-RPC 2.0 §5.1: invalid params, which is what MCP servers answer for an unknown tool.
 const HIDDEN_TOOL: i32 = -32602;
 
@@ -33,7 +36,11 @@ pub(super) async fn run(bridge: &Bridge, message: Message) {
     if bridge.transport() == Transport::Sse {
         return bridge.legacy.run(&message).await;
     }
+    let sent = bridge.session.mirrored(&message);
     match post(bridge, &message).await {
+        Ok(response) if response.status() == StatusCode::BAD_REQUEST && !sent.is_empty() => {
+            awaited.mismatched(bridge, &message, &sent, response).await;
+        }
         Ok(response) if response.status().is_success() => {
             if message.is_initialize() && bridge.transport() == Transport::Auto {
                 bridge.settle(Transport::Http);
@@ -48,10 +55,7 @@ pub(super) async fn run(bridge: &Bridge, message: Message) {
             }
         }
         Ok(response) => awaited.refused(bridge, response).await,
-        Err(error) => {
-            let code = if is_about_login(&error) { NOT_AUTHORIZED } else { NOT_DELIVERED };
-            awaited.fail(bridge, code, &error.to_string()).await;
-        }
+        Err(error) => awaited.failed(bridge, &error).await,
     }
 }
 
@@ -174,11 +178,34 @@ impl Awaited {
         }
     }
 
-    /// An HTTP error: the server's own JSON-RPC error if it sent one, else one that says what happened.
+    /// MCP 2026-07-28, "Client Behavior" of "Custom Headers from Tool Parameters": a tool that has changed wants other
+    /// fields. Sent once more with those, if there are any.
+    async fn mismatched(&mut self, bridge: &Bridge, call: &Message, sent: &HeaderMap, response: Response) {
+        let status = response.status();
+        let body = body_of(response).await;
+        let is_mismatch = body.pointer("/error/code").and_then(Value::as_i64) == Some(HEADER_MISMATCH);
+        if !is_mismatch || !bridge.session.relist(call, sent).await {
+            return self.tell(bridge, status, &body).await;
+        }
+        match bridge.session.post(call).await {
+            Ok(response) if response.status().is_success() => self.receive(bridge, response).await,
+            Ok(response) => self.refused(bridge, response).await,
+            Err(error) => self.failed(bridge, &error).await,
+        }
+    }
+
+    async fn failed(&mut self, bridge: &Bridge, error: &crate::Error) {
+        let code = if is_about_login(error) { NOT_AUTHORIZED } else { NOT_DELIVERED };
+        self.fail(bridge, code, &error.to_string()).await;
+    }
+
     async fn refused(&mut self, bridge: &Bridge, response: Response) {
         let status = response.status();
-        let body = limit::body(response).await.unwrap_or_default();
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        self.tell(bridge, status, &body_of(response).await).await;
+    }
+
+    /// An HTTP error: the server's own JSON-RPC error if it sent one, else one that says what happened.
+    async fn tell(&mut self, bridge: &Bridge, status: StatusCode, body: &Value) {
         let error = body.get("error").filter(|error| error.get("code").is_some_and(Value::is_i64));
         match (error, self.ids.as_slice()) {
             (Some(error), [id]) => {
@@ -197,6 +224,11 @@ impl Awaited {
             bridge.deliver(error_line(&id, code, why)).await;
         }
     }
+}
+
+async fn body_of(response: Response) -> Value {
+    let body = limit::body(response).await.unwrap_or_default();
+    serde_json::from_slice(&body).unwrap_or_default()
 }
 
 fn explain(status: StatusCode) -> String {

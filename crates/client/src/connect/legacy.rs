@@ -12,7 +12,7 @@ use reqwest::{Request, Response};
 use serde_json::Value;
 use sse_stream::{Sse, SseStream};
 use tokio::{
-    sync::{Mutex, mpsc},
+    sync::{Mutex, mpsc, oneshot},
     task::JoinHandle,
 };
 use url::Url;
@@ -37,6 +37,8 @@ pub(super) struct Legacy {
     tools: Tools,
     /// Ids that the stream is to answer.
     awaited: StdMutex<Vec<Value>>,
+    /// Told when the answer to an `initialize` of our own comes, and whether it is a result.
+    reopening: StdMutex<Option<(Value, oneshot::Sender<bool>)>>,
     /// The local client's own `initialize`, to begin anew with.
     opening: StdMutex<Option<Vec<u8>>>,
     stream: Mutex<Option<Open>>,
@@ -63,6 +65,7 @@ impl Legacy {
             lines,
             tools,
             awaited: StdMutex::default(),
+            reopening: StdMutex::default(),
             opening: StdMutex::default(),
             stream: Mutex::default(),
         })
@@ -130,12 +133,18 @@ impl Legacy {
         Ok(endpoint)
     }
 
-    /// The answer to this `initialize` is nobody's: its id is not awaited.
+    /// MCP 2024-11-05, "Lifecycle": `initialized` comes after the answer to `initialize`, which here is for nobody else. If
+    /// any of this fails, so will the message that it is for, and that one is answered.
     async fn begin_anew(&self, endpoint: &Url, initialize: &Message) {
+        let Some(id) = initialize.ids.first().cloned() else { return };
+        let (told, answer) = oneshot::channel();
+        *lock(&self.reopening) = Some((id, told));
+        let taken = self.post(endpoint, initialize).await.is_ok_and(|answer| answer.status().is_success());
+        let is_open = taken && matches!(tokio::time::timeout(PATIENCE, answer).await, Ok(Ok(true)));
+        lock(&self.reopening).take();
         let initialized = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_vec();
-        for message in [Ok(initialize), Message::parse(initialized).as_ref()].into_iter().flatten() {
-            // If this fails, so will the message that it is for, and that one is answered.
-            drop(self.post(endpoint, message).await);
+        if let (true, Ok(initialized)) = (is_open, Message::parse(initialized)) {
+            drop(self.post(endpoint, &initialized).await);
         }
     }
 
@@ -182,6 +191,7 @@ impl Legacy {
                 self.deliver(message).await;
             }
         }
+        lock(&self.reopening).take();
         let lost = std::mem::take(&mut *lock(&self.awaited));
         self.fail(&lost, NOT_DELIVERED, "the connection to the server was lost before it answered").await;
     }
@@ -191,6 +201,12 @@ impl Legacy {
         let value: Value = serde_json::from_slice(&message).ok()?;
         let is_answer = value.get("method").is_none();
         if let Some(id) = value.get("id").filter(|_| is_answer) {
+            let mut reopening = lock(&self.reopening);
+            if let Some((_, told)) = reopening.take_if(|(awaited, _)| awaited == id) {
+                let _ = told.send(value.get("result").is_some());
+                return None;
+            }
+            drop(reopening);
             let mut awaited = lock(&self.awaited);
             let at = awaited.iter().position(|awaited| awaited == id)?;
             awaited.swap_remove(at);

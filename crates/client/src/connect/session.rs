@@ -4,7 +4,7 @@ use std::sync::{PoisonError, RwLock};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::{Request, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, Notify};
 
 use super::{
@@ -24,6 +24,8 @@ pub(super) struct Session {
     /// Held while a lost session is opened anew, so that one of many requests does it.
     reopening: Mutex<()>,
     reopened: Notify,
+    /// Held while tools are listed again, so that one of many calls does it.
+    relisting: Mutex<()>,
     /// What listed tools want to see in headers; stateless revisions only.
     pub(super) tools: ToolHeaders,
 }
@@ -34,6 +36,23 @@ struct Learned {
     version: Option<HeaderValue>,
 }
 
+/// How many pages of tools are looked through for the one that has changed.
+const MOST_PAGES: usize = 50;
+
+/// A request for the list of tools, in the name of whoever made `call`.
+fn list_tools(call: &Message, cursor: Option<&Value>) -> Option<Message> {
+    let call: Value = serde_json::from_slice(&call.body).ok()?;
+    let mut meta = call.pointer("/params/_meta")?.clone();
+    // What a progress token is for is the call.
+    meta.as_object_mut()?.retain(|name, _| name.starts_with("io.modelcontextprotocol/"));
+    let mut params = json!({ "_meta": meta });
+    if let Some(cursor) = cursor {
+        params["cursor"] = cursor.clone();
+    }
+    let list = json!({"jsonrpc": "2.0", "id": "hallpass-tools", "method": "tools/list", "params": params});
+    Message::parse(list.to_string().into_bytes()).ok()
+}
+
 impl Session {
     pub(super) fn new(client: Client) -> Self {
         Self {
@@ -42,6 +61,7 @@ impl Session {
             opening: RwLock::default(),
             reopening: Mutex::default(),
             reopened: Notify::default(),
+            relisting: Mutex::default(),
             tools: ToolHeaders::default(),
         }
     }
@@ -139,6 +159,37 @@ impl Session {
         let version = version.and_then(|version| HeaderValue::from_str(version).ok());
         *self.learned.write().unwrap_or_else(PoisonError::into_inner) = Learned { id, version };
         true
+    }
+
+    /// The fields that a message is sent with, where it says so itself.
+    pub(super) fn mirrored(&self, message: &Message) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        self.mirror(message, &mut headers);
+        headers
+    }
+
+    /// Lists the tools again, since the fields that `call` was sent with did not fit. Whether it now has others
+    /// (MCP 2026-07-28, "Client Behavior" of "Custom Headers from Tool Parameters").
+    pub(super) async fn relist(&self, call: &Message, sent: &HeaderMap) -> bool {
+        if call.method.as_deref() != Some("tools/call") {
+            return false;
+        }
+        let _one = self.relisting.lock().await;
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            if self.mirrored(call) != *sent {
+                return true;
+            }
+            let Some(list) = list_tools(call, cursor.as_ref()) else { return false };
+            let Ok(response) = self.post(&list).await else { return false };
+            let Some(answer) = events::first_answer(response).await else { return false };
+            self.tools.learn(answer.to_string().into_bytes());
+            cursor = answer.pointer("/result/nextCursor").filter(|next| next.is_string()).cloned();
+            if cursor.is_none() {
+                break;
+            }
+        }
+        self.mirrored(call) != *sent
     }
 
     fn request(&self, method: Method, accept: &'static str) -> Request {

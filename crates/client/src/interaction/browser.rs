@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 
 use super::{
     AuthorizationRequest, CallbackHost, DeviceOffer, DevicePrompt, Interaction, LaunchUrl, Lines, Login,
-    callback, listen::Callback, open_in_browser, paste, surroundings,
+    callback, listen::Callback, open_in_browser, paste, start::Start, surroundings,
 };
 use crate::error::{InteractionError, printable};
 
@@ -27,6 +27,8 @@ pub struct Browser {
     callback: Callback,
     patience: Duration,
     launch: Launch,
+    /// Whether the launcher is a program of its own, whose arguments others can read.
+    is_program: bool,
     announce: Announce,
     typed: Option<Typed>,
     device: DeviceOffer,
@@ -39,6 +41,7 @@ impl Default for Browser {
             callback: Callback::default(),
             patience: Duration::from_secs(300),
             launch: Arc::new(open_in_browser),
+            is_program: true,
             announce: Arc::new(|line| {
                 // Without a terminal there is nobody to tell.
                 let _ = writeln!(io::stderr(), "{line}");
@@ -94,10 +97,13 @@ impl Browser {
         self
     }
 
-    /// Something else than [`open_in_browser`] to open a URL with.
+    /// Something else than [`open_in_browser`] to open a URL with. It gets the whole authorization URL, which holds the
+    /// login's `state`; `open_in_browser` gets an address on this machine that leads there, since everyone here can read
+    /// the arguments of a program.
     #[must_use]
     pub fn launcher(mut self, launch: impl Fn(&LaunchUrl) -> io::Result<()> + Send + Sync + 'static) -> Self {
         self.launch = Arc::new(launch);
+        self.is_program = false;
         self.at_hand = true;
         self
     }
@@ -130,8 +136,8 @@ impl Browser {
         self
     }
 
-    fn send(&self, request: &AuthorizationRequest) {
-        let how = match (self.launch)(&request.url) {
+    fn send(&self, request: &AuthorizationRequest, handed: &LaunchUrl) {
+        let how = match (self.launch)(handed) {
             Ok(()) => "Log in in the browser window that was opened, or open this address".to_owned(),
             Err(error) => format!("No browser was opened ({error}). To log in, open this address"),
         };
@@ -199,12 +205,14 @@ impl Login for Listening {
         request: AuthorizationRequest,
     ) -> BoxFuture<'static, Result<String, InteractionError>> {
         Box::pin(async move {
-            let Self { browser, listeners, .. } = *self;
-            browser.send(&request);
+            let Self { browser, listeners, redirect_uri } = *self;
+            let start = browser.is_program.then(|| Start::new(request.url.clone()));
+            let handed = start.as_ref().and_then(|start| start.url(&redirect_uri));
+            browser.send(&request, handed.as_ref().unwrap_or(&request.url));
             // A channel that nobody writes to: without paste, only the browser answers.
             let lines = browser.typed.as_ref().map_or_else(|| mpsc::unbounded_channel().1, |typed| typed());
             tokio::select! {
-                answer = callback::receive(listeners, &browser.callback.path, &request.state) => Ok(answer),
+                answer = callback::receive(listeners, &browser.callback.path, &request.state, start) => Ok(answer),
                 query = paste::receive(lines, &request.state, &*browser.announce) => Ok(query),
                 () = tokio::time::sleep(browser.patience) => Err(InteractionError::TimedOut(browser.patience)),
             }

@@ -16,13 +16,27 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use hallpass_protocol::secret::Secret;
 
+use super::start::Start;
+
 /// How long to wait where no connection can be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What is awaited, and from where a browser is sent on its way.
+struct Wanted {
+    path: String,
+    state: Secret,
+    start: Option<Start>,
+}
+
 /// Waits for a request to `path` that carries `state`, and returns its query. Everything else that knocks
 /// (favicons, old tabs, other programs) gets an error page and changes nothing.
-pub(super) async fn receive(listeners: Vec<TcpListener>, path: &str, state: &Secret) -> String {
-    let wanted = Arc::new((path.to_owned(), state.clone()));
+pub(super) async fn receive(
+    listeners: Vec<TcpListener>,
+    path: &str,
+    state: &Secret,
+    start: Option<Start>,
+) -> String {
+    let wanted = Arc::new(Wanted { path: path.to_owned(), state: state.clone(), start });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -40,16 +54,19 @@ pub(super) async fn receive(listeners: Vec<TcpListener>, path: &str, state: &Sec
 }
 
 /// Answers one request; the query if it is the awaited one.
-async fn serve(stream: tokio::net::TcpStream, wanted: Arc<(String, Secret)>) -> Option<String> {
+async fn serve(stream: tokio::net::TcpStream, wanted: Arc<Wanted>) -> Option<String> {
     let answer = Arc::new(OnceLock::new());
     let service = service_fn(|request: Request<Incoming>| {
-        let verdict = judge(&request, &wanted.0, &wanted.1);
-        let page = match verdict {
+        let begun = wanted.start.as_ref().and_then(|start| start.answer(&request));
+        let page = match begun
+            .map_or_else(|| judge(&request, &wanted.path, &wanted.state).map_err(Err), |page| Err(Ok(page)))
+        {
             Ok(query) => {
                 let _ = answer.set(query);
                 page(StatusCode::OK, "Done", "The answer has arrived. You can close this tab.")
             }
-            Err((status, why)) => page(status, "Not the awaited answer", why),
+            Err(Ok(page)) => page,
+            Err(Err((status, why))) => page(status, "Not the awaited answer", why),
         };
         async move { Ok::<_, Infallible>(page) }
     });
@@ -86,7 +103,8 @@ pub(super) fn carries_state(query: &str, state: &Secret) -> bool {
     first.as_ref() == Some(state) && states.next().is_none()
 }
 
-fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<bytes::Bytes>> {
+/// A small page, with nothing of anyone's but its words.
+pub(super) fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<bytes::Bytes>> {
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
@@ -133,7 +151,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let login =
-            tokio::spawn(async move { receive(vec![listener], "/callback", &Secret::new("s")).await });
+            tokio::spawn(async move { receive(vec![listener], "/callback", &Secret::new("s"), None).await });
         let early = TcpStream::connect(address).await.unwrap();
         let icon = ask(TcpStream::connect(address).await.unwrap(), "/favicon.ico").await;
         assert!(icon.starts_with("HTTP/1.1 404"), "{icon}");

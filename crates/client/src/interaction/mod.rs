@@ -6,6 +6,7 @@ mod device;
 mod launch;
 mod listen;
 mod paste;
+mod start;
 mod surroundings;
 
 pub use browser::Browser;

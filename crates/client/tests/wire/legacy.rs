@@ -109,12 +109,40 @@ async fn a_lost_stream_is_opened_anew_and_what_was_awaited_is_answered() {
     // A new stream, `initialize`, `initialized`, then the request.
     let events = stream(&upstream, "/messages?session=2", 3);
     local.say(&request(3, "tools/list")).await;
-    upstream.until_received(7).await;
+    upstream.until_received(5).await;
     events.release(answer(1));
+    upstream.until_received(7).await;
     events.release(answer(3));
     assert_eq!(local.hear().await["id"], 3, "the second answer to `initialize` is nobody's");
     local.close().await;
     assert!(upstream.received()[4..].iter().all(|r| r.target.query() == Some("session=2")));
+}
+
+/// MCP 2024-11-05, "Lifecycle".
+#[tokio::test]
+async fn a_session_that_is_not_granted_again_is_not_confirmed() {
+    let upstream = Upstream::start().await;
+    let events = stream(&upstream, "/messages?session=1", 2);
+    let mut local = start(&upstream, Transport::Sse);
+    local.say(&request(1, "initialize")).await;
+    upstream.until_received(2).await;
+    events.release(answer(1));
+    local.hear().await;
+    local.say(&request(2, "tools/list")).await;
+    upstream.until_received(3).await;
+    drop(events);
+    local.hear().await;
+    let events = stream(&upstream, "/messages?session=2", 2);
+    local.say(&request(3, "tools/list")).await;
+    upstream.until_received(5).await;
+    events.release(event(&json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -1, "message": "no"}})));
+    upstream.until_received(6).await;
+    events.release(answer(3));
+    assert_eq!(local.hear().await["id"], 3);
+    local.close().await;
+    let bodies: Vec<_> =
+        upstream.received().iter().map(|r| String::from_utf8_lossy(&r.body).into_owned()).collect();
+    assert!(!bodies.iter().any(|body| body.contains("notifications/initialized")), "{bodies:?}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod interaction;
 mod layer;
 mod legacy;
 mod login;
+mod mismatch;
 mod modes;
 mod over_reqwest;
 mod processes;

@@ -10,7 +10,10 @@ use crate::exit::Failure;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
-    let data = place.data()?;
+    let data = match &command {
+        cli::Client::Add { .. } => place.data()?,
+        _ => place.existing_data()?,
+    };
     match command {
         cli::Client::Add { id, secret_stdin, redirect_uri, grant, scope, resource, jwks, jwks_uri, dpop } => {
             let secret = match secret_stdin {

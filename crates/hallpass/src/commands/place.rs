@@ -38,12 +38,20 @@ impl Place {
         Ok(FileStore::protected(self.data()?.tokens(), self.token_store, passphrase))
     }
 
-    /// Opens the data folder.
+    /// Opens the data folder, and makes it where it is missing.
     pub(crate) fn data(&self) -> Result<DataFolder, Failure> {
-        let set = match &self.data {
-            Some(path) => Some(path.clone()),
-            None => self.config()?.data,
-        };
-        DataFolder::open(set.as_deref()).map_err(Failure::configuration)
+        DataFolder::open(self.named()?.as_deref()).map_err(Failure::configuration)
+    }
+
+    /// Opens the data folder that is there.
+    pub(crate) fn existing_data(&self) -> Result<DataFolder, Failure> {
+        DataFolder::existing(self.named()?.as_deref()).map_err(Failure::configuration)
+    }
+
+    fn named(&self) -> Result<Option<PathBuf>, Failure> {
+        match &self.data {
+            Some(path) => Ok(Some(path.clone())),
+            None => Ok(self.config()?.data),
+        }
     }
 }

@@ -12,7 +12,10 @@ use crate::exit::Failure;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure> {
-    let data = place.data()?;
+    let data = match &command {
+        cli::User::Add { .. } => place.data()?,
+        _ => place.existing_data()?,
+    };
     match command {
         cli::User::Add { name, password_stdin, link, admin } => {
             let password = if link { None } else { Some(password(password_stdin)?) };

@@ -50,6 +50,9 @@ pub(crate) struct Server {
     pub(crate) environment: BTreeMap<String, String>,
     /// The folder that the command runs in.
     pub(crate) directory: Option<PathBuf>,
+    /// A public client that native applications may share where they cannot register themselves: its id is published in
+    /// the server's metadata. Added by `hallpass client add --id ID --redirect-uri http://127.0.0.1/callback`.
+    pub(crate) public_client_id: Option<String>,
     /// Origins of web pages that may call the server, beside its own.
     pub(crate) allowed_origins: Vec<Url>,
     /// How callers may show who they are, beside Bearer tokens.

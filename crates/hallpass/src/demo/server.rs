@@ -10,7 +10,7 @@ use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, ContentBlock};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use rmcp::{ErrorData, tool, tool_router};
+use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ struct NewNote {
     text: String,
 }
 
-#[tool_router(server_handler)]
+#[tool_router]
 impl Notebook {
     #[tool(description = "Say who is calling, through which client and with which scopes")]
     fn whoami(&self, Extension(parts): Extension<Parts>) -> Result<CallToolResult, ErrorData> {
@@ -79,6 +79,9 @@ impl Notebook {
         })
     }
 }
+
+#[tool_handler(name = "hallpass demo")]
+impl ServerHandler for Notebook {}
 
 /// What the gateway says of the caller.
 fn told<'a>(parts: &'a Parts, header: &str) -> Result<&'a str, ErrorData> {

@@ -10,6 +10,8 @@ use super::program;
 pub(crate) struct Banner<'a> {
     /// The protected endpoint.
     pub(crate) endpoint: &'a str,
+    /// What the operator calls it.
+    pub(crate) name: Option<&'a str>,
     /// What stands behind it.
     pub(crate) upstream: &'a str,
     /// The user that the demo made.
@@ -26,7 +28,15 @@ impl Banner<'_> {
         let bold = Style::new().bold();
         let dim = Style::new().dimmed();
         let row = |name: &str, value: &str| anstream::println!("  {name:<14}{bold}{value}{bold:#}");
-        anstream::println!("{bold}hallpass{bold:#} protects {}\n", self.upstream);
+        match self.name {
+            Some(name) => {
+                anstream::println!(
+                    "{bold}hallpass{bold:#} protects {bold}{name}{bold:#} ({})\n",
+                    self.upstream
+                )
+            }
+            None => anstream::println!("{bold}hallpass{bold:#} protects {}\n", self.upstream),
+        }
         row("MCP endpoint", self.endpoint);
         if let Some((user, password)) = self.demo_user {
             row("User", user);
@@ -44,11 +54,21 @@ impl Banner<'_> {
             anstream::println!("  with {bold}--public-url https://…{bold:#}");
         }
         anstream::println!("\n  Add it to a client, which opens the browser to log in:\n");
-        let name = if self.demo_user.is_some() { "hallpass-demo" } else { "hallpass" };
-        for (client, line) in lines(name, self.endpoint) {
+        let name = if self.demo_user.is_some() { "hallpass-demo".to_owned() } else { key(self.name) };
+        for (client, line) in lines(&name, self.endpoint) {
             anstream::println!("  {client:<14}{line}");
         }
         anstream::println!("\n  {dim}Ctrl-C stops it.{dim:#}");
+    }
+}
+
+/// The server's name as clients' configurations can have it: small letters and digits, with hyphens between.
+fn key(name: Option<&str>) -> String {
+    let name = name.unwrap_or_default().to_lowercase();
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    match words.collect::<Vec<_>>().join("-") {
+        key if key.is_empty() => "hallpass".to_owned(),
+        key => key,
     }
 }
 
@@ -73,5 +93,22 @@ fn own_program() -> String {
     match (own, found) {
         (Some(own), found) if found.as_ref() != Some(&own) => own.display().to_string(),
         _ => "hallpass".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_a_key_that_no_shell_minds() {
+        for (name, expected) in [
+            (Some("Team Notes"), "team-notes"),
+            (Some("a'; rm -rf \"$x\""), "a-rm-rf-x"),
+            (Some("日本"), "hallpass"),
+            (None, "hallpass"),
+        ] {
+            assert_eq!(key(name), expected);
+        }
     }
 }

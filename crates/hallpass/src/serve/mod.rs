@@ -4,9 +4,11 @@ mod authorization_server;
 mod banner;
 pub(crate) mod credentials;
 mod delegation;
+mod front_page;
 mod listeners;
 pub(crate) mod plan;
 mod program;
+mod public_client;
 pub(crate) mod scopes;
 mod wiring;
 
@@ -41,6 +43,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let store = data.store().await?;
     // Before the authorization server starts, which would offer to make a first user.
     let password = if demo { Some(add_demo_user(&store).await?) } else { None };
+    public_client::check(&store, plan.public_client_id.as_deref()).await?;
     let wired = wiring::wire(&plan, store, AccountFile::new(data.accounts()), &listeners, &stop).await?;
 
     stop_on_signal(stop.clone())?;
@@ -48,6 +51,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let setup = wired.setup_link();
     Banner {
         endpoint: &wired.endpoint,
+        name: plan.name.as_deref(),
         upstream: &upstream,
         demo_user: password.as_ref().map(|password| (DEMO_USER, password)),
         setup: setup.as_ref(),

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) path: EndpointPath,
     /// The server's name on the page of consent; the public host where nobody gave one.
     pub(crate) name: Option<String>,
+    /// The client that native applications may share.
+    pub(crate) public_client_id: Option<String>,
     /// What stands behind.
     pub(crate) upstream: Upstream,
     /// Origins of web pages that may call.
@@ -108,6 +110,7 @@ impl Plan {
             public_url,
             path: server.path,
             name,
+            public_client_id: server.public_client_id,
             upstream,
             allowed_origins: server.allowed_origins,
             scopes,
@@ -133,10 +136,36 @@ impl std::fmt::Display for Upstream {
             Self::Demo => f.write_str("the sample server"),
             // Path and query may hold keys: where it is, is enough.
             Self::Http(url) => f.write_str(&url.origin().ascii_serialization()),
-            // Arguments may hold secrets: the program's name is enough.
-            Self::Stdio { program, .. } => f.write_str(program),
+            Self::Stdio { program, arguments, .. } => {
+                f.write_str(program)?;
+                shown(arguments).iter().try_for_each(|argument| write!(f, " {argument}"))
+            }
         }
     }
+}
+
+/// Arguments, for the eyes of whoever has typed them; but this may end in a log, so what looks like a secret is left out.
+fn shown(arguments: &[String]) -> Vec<String> {
+    const SECRET: [&str; 5] = ["key", "token", "secret", "passw", "auth"];
+    let names_secret = |text: &str| {
+        let text = text.to_lowercase();
+        SECRET.iter().any(|word| text.contains(word))
+    };
+    let mut shown = Vec::new();
+    let mut follows = false;
+    for argument in arguments {
+        let is_option = argument.starts_with('-');
+        let text = match argument.split_once('=') {
+            _ if follows && !is_option => "…".to_owned(),
+            Some((name, _)) if names_secret(name) => format!("{name}=…"),
+            // A credential in a URL.
+            _ if argument.contains("://") && argument.contains(['@', '?']) => "…".to_owned(),
+            _ => argument.clone(),
+        };
+        follows = is_option && !argument.contains('=') && names_secret(argument);
+        shown.push(hallpass_protocol::for_terminal(&text));
+    }
+    shown
 }
 
 /// Over plain http, tokens and passwords could be read on the way. Where TLS ends in front, what people
@@ -193,5 +222,25 @@ impl std::fmt::Display for Plan {
         writeln!(f, "  upstream   {}", self.upstream)?;
         write!(f, "{}", self.scopes)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_shown_without_what_looks_like_a_secret() {
+        for (given, expected) in [
+            ("-y @scope/server /srv/notes", "-y @scope/server /srv/notes"),
+            ("--api-key s3cret --port 1", "--api-key … --port 1"),
+            ("--token=s3cret x", "--token=… x"),
+            ("API_KEY=s3cret run", "API_KEY=… run"),
+            ("postgres://me:s3cret@db/x", "…"),
+            ("--verbose --auth --port 1", "--verbose --auth --port 1"),
+        ] {
+            let given: Vec<_> = given.split(' ').map(str::to_owned).collect();
+            assert_eq!(shown(&given).join(" "), expected);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::Context;
+use axum::Router;
 use hallpass_authorization_server::{AuthorizationServer, Store};
 use hallpass_gateway::listen::{self, Connections};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::plan::{Plan, Upstream};
-use super::program;
+use super::{front_page, program};
 use crate::accounts::AccountFile;
 use crate::config::PublicUrl;
 use crate::data::system_clock;
@@ -30,6 +31,7 @@ pub(crate) struct Wired {
     /// The embedded authorization server.
     authorization_server: AuthorizationServer,
     gateway: Gateway,
+    front_page: Router,
 }
 
 /// Builds everything that the plan asks for.
@@ -48,6 +50,7 @@ pub(crate) async fn wire(
     let endpoint = format!("{public_url}{}", plan.path.as_str());
     let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
 
+    let front_page = front_page::router(&name(plan, &resource), &endpoint);
     let authorization_server = super::authorization_server::start(plan, store, &issuer, &resource).await?;
     let resource_server =
         ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource, accounts));
@@ -55,7 +58,7 @@ pub(crate) async fn wire(
     let upstream = upstream(&plan.upstream, stop)?;
     let gateway =
         Gateway::new(resource_server, upstream, gateway::Settings { front_door, listing: plan.listing });
-    Ok(Wired { endpoint, authorization_server, gateway })
+    Ok(Wired { endpoint, authorization_server, gateway, front_page })
 }
 
 /// What people read on the page of consent. Never upstream's address, which is the operator's business.
@@ -81,7 +84,10 @@ fn resource_settings(
     let revocations = authorization_server.revocations();
     let mut settings = resource_server::Settings::new(resource, system_clock());
     settings.name = Some(name(plan, &settings.resource));
-    settings.issuers.push(TrustedIssuer::new(issuer, Keys::live(move || keys.current())));
+    settings.issuers.push(TrustedIssuer {
+        public_client_id: plan.public_client_id.clone(),
+        ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
+    });
     settings.policy = plan.scopes.policy.clone();
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
     plan.credentials.apply(&mut settings, accounts);
@@ -117,7 +123,7 @@ impl Wired {
         listeners: Vec<TcpListener>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let router = self.gateway.router_with(self.authorization_server.router());
+        let router = self.gateway.router_with(self.authorization_server.router().merge(self.front_page));
         let mut serving = tokio::task::JoinSet::new();
         for listener in listeners {
             let shutdown = stop.clone().cancelled_owned();

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test that can't be set up has failed.
 
 mod admin;
+#[cfg(unix)]
+mod browser;
 mod credentials;
 mod policy;
 mod program;
+mod public_client;
 mod refusals;
 mod remote;
 mod serve;

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Longer than any start; only a hang takes it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn command(data: &Path, args: &[&str]) -> Command {
+pub(crate) fn command(data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
     command.args(["--data".as_ref(), data.as_os_str()]).args(args);
     command.env_remove("HALLPASS_CONFIG").env_remove("HALLPASS_DATA").env_remove("RUST_LOG");

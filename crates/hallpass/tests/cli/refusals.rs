@@ -51,12 +51,25 @@ fn a_data_folder_that_is_no_folder() {
     }
 }
 
+/// Who only looks makes nothing.
+#[test]
+fn a_data_folder_that_is_not_there() {
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("nosuch");
+    for args in [&["user", "list"][..], &["user", "disable", "x"], &["client", "list"]] {
+        let output = run(&missing, args);
+        assert_refusal(&output, CONFIGURATION, &[missing.to_str().unwrap(), "hallpass serve", "--data DIR"]);
+        assert!(!missing.exists(), "{args:?}");
+    }
+}
+
 /// The folder that this user may not enter. Whoever runs as root may enter any, so it is a folder
 /// in the kernel's own tree there, which nobody may write to.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_data_folder_that_may_not_be_written() {
-    let output = run(Path::new("/proc/sys/hallpass"), &["user", "list"]);
+    let add = ["client", "add", "--id", "ide", "--redirect-uri", "http://127.0.0.1/callback"];
+    let output = run(Path::new("/proc/sys/hallpass"), &add);
     assert_refusal(&output, CONFIGURATION, &["/proc/sys/hallpass", "--data DIR"]);
 }
 
