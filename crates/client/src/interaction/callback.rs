@@ -58,16 +58,13 @@ async fn serve(stream: tokio::net::TcpStream, wanted: Arc<Wanted>) -> Option<Str
     let answer = Arc::new(OnceLock::new());
     let service = service_fn(|request: Request<Incoming>| {
         let begun = wanted.start.as_ref().and_then(|start| start.answer(&request));
-        let page = match begun
-            .map_or_else(|| judge(&request, &wanted.path, &wanted.state).map_err(Err), |page| Err(Ok(page)))
-        {
+        let page = begun.unwrap_or_else(|| match judge(&request, &wanted.path, &wanted.state) {
             Ok(query) => {
                 let _ = answer.set(query);
                 page(StatusCode::OK, "Done", "The answer has arrived. You can close this tab.")
             }
-            Err(Ok(page)) => page,
-            Err(Err((status, why))) => page(status, "Not the awaited answer", why),
-        };
+            Err((status, why)) => page(status, "Not the awaited answer", why),
+        });
         async move { Ok::<_, Infallible>(page) }
     });
     // A broken connection after the answer was read does not undo the answer.
