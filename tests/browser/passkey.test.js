@@ -49,9 +49,9 @@ test('a passkey signs in without name and password', { timeout: 120_000 }, async
   });
 
   await t.test('who is not verified stays outside', async () => {
-    await browser.driver.manage().deleteAllCookies();
-    await browser.driver.setUserVerified(false);
     await person.open(`${hallpass.issuer}/account`);
+    await person.press(/^sign out$/i);
+    await browser.driver.setUserVerified(false);
     await person.press(/with a passkey/i);
     await person.reads(/no passkey was used/i);
     await browser.driver.setUserVerified(true);
