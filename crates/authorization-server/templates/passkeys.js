@@ -1,5 +1,5 @@
-// Passkeys: the page carries the challenge, the form carries the answer. Without this script the button stays hidden,
-// and passwords work all the same.
+// Passkeys: the page carries the challenge, the form carries the answer. Without this script the button stays unseen,
+// with its place kept, so that nothing moves; passwords work all the same.
 'use strict';
 
 const bytes = (text) =>
@@ -53,7 +53,7 @@ async function register(form) {
 
 for (const form of document.querySelectorAll('form[data-passkey]')) {
   if (!window.PublicKeyCredential) break;
-  form.hidden = false;
+  form.classList.add('ready');
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const failed = form.querySelector('[role="alert"]');

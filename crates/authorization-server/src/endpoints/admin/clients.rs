@@ -33,7 +33,7 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
     let now = server.store.now();
     let clients = server.store.clients().list().await?.into_iter().take(MOST).map(|client| ClientLine {
         name: client.name.unwrap_or_else(|| shown(&client.id)),
-        origin: if client.dynamic { "registered itself" } else { "added by hand" },
+        origin: if client.dynamic { "Registered itself" } else { "Added by hand" },
         confidential: client.confidential,
         redirect_uris: client.redirect_uris,
         since: ago(client.created_at, now),
