@@ -42,6 +42,30 @@ fn a_user_that_is_not_there_and_one_that_is() {
 }
 
 #[test]
+fn a_user_is_looked_after() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let alice = || json(&said(&run(data, &["user", "list", "--json"])))[0].clone();
+    said(&run_with_input(data, &["user", "add", "alice", "--password-stdin", "--admin"], PASSWORD));
+    assert_eq!(alice()["admin"], true);
+    said(&run(data, &["user", "admin", "alice", "--revoke"]));
+    assert_eq!(alice()["admin"], false);
+    said(&run_with_input(data, &["user", "passwd", "alice", "--password-stdin"], "another password\n"));
+    said(&run(data, &["user", "disable", "alice"]));
+    said(&run(data, &["user", "enable", "alice"]));
+    assert_eq!(alice()["disabled_at"], Value::Null);
+    for (arguments, why) in [
+        (&["user", "link", "alice"][..], "hallpass serve"),
+        (&["user", "totp", "reset", "alice"], "no user alice with one-time codes"),
+        (&["user", "enable", "mallory"], "hallpass user list"),
+    ] {
+        let refused = run(data, arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(why), "{arguments:?}");
+    }
+}
+
+#[test]
 fn clients_come_and_go() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();
