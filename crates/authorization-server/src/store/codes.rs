@@ -114,7 +114,8 @@ impl Store {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
-        let row: Option<(String, String, String, String, String, i64, Option<String>)> = sqlx::query_as(
+        type Row = (String, String, String, String, String, i64, Option<String>);
+        let row: Option<Row> = sqlx::query_as(
             "UPDATE codes SET used_at = $2
              WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
                AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
