@@ -77,6 +77,7 @@ async fn upstream_hears_nothing_that_a_client_says_about_itself() {
         .header("X-Hallpass_Client", "admin")
         .header("x-hallpass-groups", "admin")
         .header("cookie", "session=1")
+        .header("dpop", "proof")
         .header("connection", "close, X-Hallpass-Scope, x-secret-hop")
         .header("x-secret-hop", "admin");
     gateway.send(request.body(CALL.into()).unwrap()).await;
@@ -84,6 +85,7 @@ async fn upstream_hears_nothing_that_a_client_says_about_itself() {
     let dump = format!("{:?}", received.headers);
     assert!(!dump.contains("admin") && !dump.contains("session"), "{dump}");
     assert!(!received.headers.contains_key("authorization"), "{dump}");
+    assert!(!received.headers.contains_key("dpop"), "{dump}");
     assert_eq!(received.headers["x-hallpass-scope"], "notes:read");
 }
 

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::binding::Binding;
 use crate::caller::Caller;
-use crate::credential::Unverified;
+use crate::credential::{API_KEY, Unverified};
 use crate::json_rpc::{self, Message};
 use crate::permitted::Permitted;
 use crate::policy::{Asked, Compiled, Item, List};
@@ -100,9 +100,13 @@ impl ResourceServer {
     /// # Errors
     /// The first rule that the request broke.
     pub async fn admit(&self, request: Request<Body>) -> Result<Permitted<Request<Body>>, Refusal> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let Inner { settings, verifier, schemes, .. } = &*self.0;
         let verified = schemes.authenticate(&parts, verifier, settings).await?;
+        if settings.accounts.as_ref().is_some_and(|accounts| accounts.keys) {
+            // A credential of this server, whose name another behind it may take for its own.
+            parts.headers.remove(API_KEY);
+        }
         let request = Request::from_parts(parts, body);
         let (mut request, lists) = self.authorize(request, &verified).await?;
         let caller = verified.caller().clone();

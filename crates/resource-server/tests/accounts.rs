@@ -77,7 +77,10 @@ async fn a_key_opens_as_bearer_and_in_its_own_field() {
     assert_eq!(server.post(key.expose(), write).await.status(), StatusCode::FORBIDDEN);
     // Revoked means now, for streams as well; and so does expired.
     let request = Request::post("/mcp").header("x-api-key", key.expose()).body(Body::empty()).unwrap();
-    let caller = server.server.admit(request).await.unwrap().caller().clone();
+    let permitted = server.server.admit(request).await.unwrap();
+    // Whoever stands behind never sees it.
+    assert!(!permitted.get().headers().contains_key("x-api-key"));
+    let caller = permitted.caller().clone();
     server.server.recheck(&caller).unwrap();
     let before = list.write().unwrap().replace(Vec::new());
     assert!(matches!(server.server.recheck(&caller), Err(Refusal::Revoked)));

@@ -28,7 +28,8 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// Credentials: upstream never gets the caller's own (MCP "Access Token Privilege Restriction").
-const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+const CREDENTIALS: [HeaderName; 4] =
+    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")];
 
 /// Takes away credentials, identity and what is for one hop only.
 pub fn strip(headers: &mut HeaderMap) {
