@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Browser,
     /// fastmcp of PyPI, in an environment of its own.
     FastMcp,
+    /// PostgreSQL's programs, from Debian's packages.
+    Postgres,
     /// Node.js 22 and the peers of `tests/package-lock.json`.
     Npm,
     /// The test runner.
@@ -30,7 +32,7 @@ pub(crate) enum Need {
 /// `cargo xtask setup`: everything.
 pub(crate) fn everything() -> Result<()> {
     let start = Instant::now();
-    need(&[Need::Nextest, Need::CargoDeny, Need::Npm, Need::FastMcp, Need::Browser])?;
+    need(&[Need::Nextest, Need::CargoDeny, Need::Postgres, Need::Npm, Need::FastMcp, Need::Browser])?;
     anstream::println!("All that the tests need is here ({:.1} s).", start.elapsed().as_secs_f64());
     Ok(())
 }
@@ -41,6 +43,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
         match need {
             Need::Browser => debian::browser()?,
             Need::FastMcp => python::install_fastmcp()?,
+            Need::Postgres => debian::postgres()?,
             Need::Npm => npm::packages()?,
             Need::Nextest => cargo_tools::nextest()?,
             Need::CargoDeny => cargo_tools::install_cargo_deny()?,

@@ -1,5 +1,7 @@
 //! The parts of `cargo xtask test`, as a table.
 
+use std::process::Command;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
@@ -43,11 +45,12 @@ struct Part {
 
 /// Cheap ones first, so that a slip shows early.
 #[rustfmt::skip]
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
-    Part { name: Name::Unit, title: "unit", built: true, run: unit, needs: &[Need::Nextest], what: "unit, property and integration tests" },
+    Part { name: Name::Unit, title: "unit", built: true, run: unit, needs: &[Need::Nextest, Need::Postgres], what: "unit, property and integration tests" },
+    Part { name: Name::Unit, title: "unit on PostgreSQL", built: true, run: unit_on_postgres, needs: &[Need::Nextest, Need::Postgres], what: "the authorization server's tests once more, on the other database" },
     Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
@@ -111,17 +114,21 @@ fn build(tally: &mut Tally) -> Result<()> {
 }
 
 fn unit(tally: &mut Tally) -> Result<()> {
+    nextest(&["--workspace"], process::cargo(), tally)
+}
+
+fn unit_on_postgres(tally: &mut Tally) -> Result<()> {
+    let mut cargo = process::cargo();
+    cargo.env("HALLPASS_TEST_DATABASE", "postgres");
+    // What is built is the whole workspace, as it is: one package alone would be built anew, with fewer features.
+    nextest(&["--workspace", "--filterset", "package(hallpass-authorization-server)"], cargo, tally)
+}
+
+fn nextest(which: &[&str], mut cargo: Command, tally: &mut Tally) -> Result<()> {
     let report = place::target()?.join("nextest/default/junit.xml");
     junit::clear(&report)?;
-    let outcome = process::run(process::cargo().args([
-        "nextest",
-        "run",
-        "--cargo-quiet",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--no-fail-fast",
-    ]));
+    cargo.args(["nextest", "run", "--cargo-quiet", "--locked", "--all-targets", "--no-fail-fast"]);
+    let outcome = process::run(cargo.args(which));
     // The count is worth having whether the run passed or not; the run's own failure says more.
     let counted = junit::count(&report);
     if let Ok(counted) = &counted {

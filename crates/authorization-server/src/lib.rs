@@ -66,4 +66,4 @@ pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users,
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
-pub use store::{DatabaseUrl, DatabaseUrlError, Store, StoreError, User};
+pub use store::{BackupError, DatabaseUrl, DatabaseUrlError, Store, StoreError, User};

@@ -61,7 +61,11 @@ impl Revocations {
         if fresh { Ok(false) } else { Err(OutOfDate) }
     }
 
-    /// What this process has revoked.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What this process has revoked, or has heard of.
     pub(crate) fn insert(&self, revoked: impl IntoIterator<Item = (String, Timestamp)>) {
         self.write().until.extend(revoked);
     }

@@ -48,13 +48,7 @@ async fn the_key_survives_a_restart_and_is_another_in_every_house() {
 async fn another_master_key_does_not_open_the_store() {
     let house = House::furnished().await;
     let stranger = hallpass_authorization_server::MasterKey::from_bytes([7; 32]);
-    let store = harness::open_with(&house.database, &house.clock, stranger).await;
-    let refused = AuthorizationServer::start(
-        harness::settings(&house.issuer),
-        store,
-        Fetcher::new(Policy::default()).unwrap(),
-    )
-    .await;
+    let refused = harness::open_with(&house.database, &house.clock, stranger).await;
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("another master key"), "{error}");
 }

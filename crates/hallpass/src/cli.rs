@@ -75,6 +75,27 @@ pub(crate) enum Command {
     /// Keys that sign access tokens
     #[command(subcommand, after_help = "Examples:\n  hallpass keys list\n  hallpass keys rotate")]
     Keys(Keys),
+    /// Copy the database into a file, while servers run (SQLite)
+    #[command(after_help = "Example:\n  hallpass backup /backups/hallpass-$(date +%F).db")]
+    Backup {
+        /// The file to write; it must not be there yet
+        file: PathBuf,
+    },
+    /// Put a copy of the database back (SQLite)
+    #[command(after_help = "\
+Examples:
+  hallpass restore /backups/hallpass-2026-11-22.db
+  hallpass restore /backups/hallpass-2026-11-22.db --replace
+
+The servers have to be stopped. Everybody has to log in again, since nobody knows what was revoked after the
+copy was made. The copy is of use only with its master key (master.key in the data folder).")]
+    Restore(Restore),
+    /// The key under which secrets in the database are encrypted
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  hallpass master-key rotate\n  hallpass master-key forget-former"
+    )]
+    MasterKey(MasterKey),
     /// Speak stdio MCP here and streamable HTTP there, logging in where needed
     #[command(after_help = "\
 Examples:
@@ -334,6 +355,31 @@ Examples:
         /// The client_id
         id: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The copy that `hallpass backup` made
+    pub(crate) file: PathBuf,
+    /// Replace the database that is there
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Let sessions and grants of the copy live, those that were revoked after it was made too
+    #[arg(long)]
+    pub(crate) keep_grants: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MasterKey {
+    /// Make a new key and seal everything anew; servers may run. The former key is kept, for backups and for
+    /// servers on other machines
+    #[command(after_help = "\
+Example:
+  hallpass master-key rotate          run it again if it was interrupted: it goes on where it was")]
+    Rotate,
+    /// Drop the former keys; refused while something is sealed under them
+    #[command(after_help = "Example:\n  hallpass master-key forget-former")]
+    ForgetFormer,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use hallpass_authorization_server::{MasterKey, Store};
+use hallpass_authorization_server::{BackupError, MasterKey, Store};
 use hallpass_protocol::Clock;
 
+use crate::config::Database;
 use crate::exit::Failure;
 
 /// Why the data folder can't be used.
@@ -50,11 +51,15 @@ fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
 
 /// An open data folder; nobody but its owner may look into it.
 #[derive(Clone, Debug)]
-pub(crate) struct DataFolder(PathBuf);
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    /// Where users, clients and grants are, if not in the folder.
+    database: Database,
+}
 
 impl DataFolder {
     /// Opens the folder that was named, or the usual one, and makes it where it is missing.
-    pub(crate) fn open(named: Option<&Path>) -> Result<Self, DataError> {
+    pub(crate) fn open(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
         let path = place(named)?;
         let unusable = |source| DataError::Unusable { path: path.clone(), source };
         prepare(&path).map_err(unusable)?;
@@ -66,34 +71,58 @@ impl DataFolder {
                 return Err(DataError::OpenToOthers { path, mode });
             }
         }
-        Ok(Self(path))
+        Ok(Self { path, database })
     }
 
     /// The same for who only looks: nothing is made.
-    pub(crate) fn existing(named: Option<&Path>) -> Result<Self, DataError> {
+    pub(crate) fn existing(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
         let path = place(named)?;
         if !path.try_exists().unwrap_or(true) {
             return Err(DataError::Missing { path });
         }
-        Self::open(named)
+        Self::open(named, database)
     }
 
     /// Opens the authorization server's database with the key that encrypts what is in it; makes
     /// both where they are missing.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
-        let key = MasterKey::load_or_create(&self.0.join("master.key")).map_err(Failure::configuration)?;
-        let database = self.0.join("hallpass.db");
-        Store::open(&database, key, system_clock()).await.map_err(Failure::configuration)
+        let url = self.database.url().map_err(Failure::configuration)?;
+        let key = MasterKey::load_or_create(&self.master_key()).map_err(Failure::configuration)?;
+        let opened = match url {
+            Some(url) => {
+                let connections = self.database.connections.unwrap_or(Store::CONNECTIONS);
+                Store::connect(&url, connections, key, system_clock()).await
+            }
+            None => Store::open(&self.file(), key, system_clock()).await,
+        };
+        opened.map_err(Failure::configuration)
+    }
+
+    /// The SQLite file, if that is what the database is.
+    pub(crate) fn database_file(&self) -> Result<PathBuf, Failure> {
+        match self.database.url().map_err(Failure::configuration)? {
+            None => Ok(self.file()),
+            Some(_) => Err(BackupError::Postgres.into()),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join("hallpass.db")
+    }
+
+    /// The key that encrypts what is in the database.
+    pub(crate) fn master_key(&self) -> PathBuf {
+        self.path.join("master.key")
     }
 
     /// API keys and passwords, hashed.
     pub(crate) fn accounts(&self) -> PathBuf {
-        self.0.join("accounts.json")
+        self.path.join("accounts.json")
     }
 
     /// The client's tokens.
     pub(crate) fn tokens(&self) -> PathBuf {
-        self.0.join("tokens.json")
+        self.path.join("tokens.json")
     }
 }
 
@@ -141,7 +170,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
-        DataFolder::open(Some(&path)).unwrap();
+        DataFolder::open(Some(&path), Database::default()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
@@ -152,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (mode, fits) in [(0o700, true), (0o755, true), (0o775, false), (0o702, false), (0o777, false)] {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
-            let opened = DataFolder::open(Some(folder.path()));
+            let opened = DataFolder::open(Some(folder.path()), Database::default());
             assert_eq!(opened.is_ok(), fits, "{mode:o}");
             if let Err(error) = opened {
                 assert!(matches!(error, DataError::OpenToOthers { mode: told, .. } if told == mode));
@@ -171,7 +200,7 @@ mod tests {
     #[test]
     fn a_file_in_its_place_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = DataFolder::open(Some(file.path())).unwrap_err();
+        let error = DataFolder::open(Some(file.path()), Database::default()).unwrap_err();
         assert!(error.to_string().contains("--data DIR"), "{error}");
     }
 }

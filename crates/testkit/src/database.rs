@@ -51,7 +51,13 @@ impl TestDatabase {
     /// PostgreSQL, whatever this run is for: a schema in the cluster of this run.
     #[must_use]
     pub fn postgres() -> Self {
-        let url = Cluster::of_this_run().new_schema();
+        Self::within(&Cluster::of_this_run())
+    }
+
+    /// A schema in this cluster.
+    #[must_use]
+    pub fn within(cluster: &Cluster) -> Self {
+        let url = cluster.new_schema();
         Self { folder: tempfile::tempdir().expect("a temporary folder can be made"), url: Some(url) }
     }
 

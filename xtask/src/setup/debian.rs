@@ -1,4 +1,4 @@
-//! The browser and its driver, from Debian's packages.
+//! The browser and its driver, and PostgreSQL, from Debian's packages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,29 +7,42 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
-
 /// Where the tests look for them (`tests/peers/browser.js`).
-const PROGRAMS: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
+const BROWSER: [&str; 2] = ["/usr/bin/chromium", "/usr/bin/chromedriver"];
 
 /// Installs the browser where it is missing and this user may.
 pub(crate) fn browser() -> Result<()> {
-    let missing: Vec<_> = PROGRAMS.into_iter().filter(|program| !Path::new(program).exists()).collect();
-    if missing.is_empty() {
-        return Ok(());
+    let missing: Vec<_> = BROWSER.into_iter().filter(|program| !Path::new(program).exists()).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => install("the browser tests", &missing.join(" and "), &["chromium", "chromium-driver"]),
     }
-    let by_hand = format!("apt-get update && apt-get install {}", PACKAGES.join(" "));
-    let missing = missing.join(" and ");
+}
+
+/// Installs PostgreSQL where `initdb` is neither in the search path nor where Debian keeps it.
+pub(crate) fn postgres() -> Result<()> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders = std::env::split_paths(&search).chain(debian.map(|version| version.path().join("bin")));
+    match folders.any(|folder| folder.join("initdb").exists()) {
+        true => Ok(()),
+        // Its own cluster is not needed and not started by the tests; they make theirs in a temporary folder.
+        false => install("the tests on PostgreSQL", "initdb", &["postgresql"]),
+    }
+}
+
+fn install(who: &str, missing: &str, packages: &[&str]) -> Result<()> {
+    let by_hand = format!("apt-get update && apt-get install {}", packages.join(" "));
     if process::ask("apt-get", &["--version"]).is_none() {
-        bail!("the browser tests need {missing}; on Debian: {by_hand}");
+        bail!("{who} need {missing}; on Debian: {by_hand}");
     }
     let Some(asking) = privilege() else {
-        bail!("the browser tests need {missing}; installing them needs root: sudo sh -c '{by_hand}'");
+        bail!("{who} need {missing}; installing needs root: sudo sh -c '{by_hand}'");
     };
     process::with_patience(|| {
         process::run(apt_get(asking).args(["--quiet=2", "update"]))?;
         let mut install = apt_get(asking);
-        install.args(["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(PACKAGES);
+        install.args(["--quiet=2", "--yes", "--no-install-recommends", "install"]).args(packages);
         // What goes wrong is on standard error; the rest is a line for each step of each package.
         process::run(install.stdout(Stdio::null()))
     })

@@ -1,5 +1,7 @@
 //! Answers of the endpoints that clients call: JSON that nobody keeps.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::Parameters;
@@ -11,6 +13,10 @@ use serde::Serialize;
 use super::Server;
 use crate::clients::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
 use crate::grants::storage;
+use crate::pages::retry_after;
+
+/// When a client may try again that was not served: a database that was restarted is back by then.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// RFC 6749 §5.1: no token is cached.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -25,7 +31,11 @@ pub(super) fn error(error: &OAuthError) -> Response {
         description = error.error_description,
         "a client was refused"
     );
-    json(error.status(), error)
+    let answer = json(error.status(), error);
+    match error.status() {
+        StatusCode::SERVICE_UNAVAILABLE => retry_after(answer, AGAIN_AFTER),
+        _ => answer,
+    }
 }
 
 /// RFC 6749 §3.2: a form, and no parameter twice.

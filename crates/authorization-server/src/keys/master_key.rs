@@ -1,18 +1,37 @@
-//! The one key that is not in the database: 32 bytes in a file that only its owner can read.
+//! The key that is not in the database: 32 bytes in a file that only its owner can read. Where it has been changed, the
+//! former keys stand behind it, 32 bytes each: what they sealed can be opened until it is sealed anew.
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::SystemTime;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::sealing::SealingKey;
 
 const LENGTH: usize = 32;
+/// One in use, and more than anyone will have left behind.
+const MOST_KEYS: usize = 16;
 
-/// The key under which secrets in the database are encrypted.
-pub struct MasterKey([u8; LENGTH]);
+type Key = [u8; LENGTH];
+
+/// The key under which secrets in the database are encrypted. One that was read from a file follows the file: a server
+/// that runs while the key is changed goes on.
+pub struct MasterKey {
+    file: Option<PathBuf>,
+    keys: RwLock<Keys>,
+    /// Under which client secrets are hashed; the oldest key until the store says otherwise.
+    client_secrets: RwLock<Key>,
+}
+
+struct Keys {
+    /// The newest first; never empty.
+    keys: Vec<Key>,
+    changed: Option<SystemTime>,
+}
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,8 +53,10 @@ pub enum MasterKeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The file does not hold exactly 32 bytes.
-    #[error("the master key {path} is not 32 bytes long: restore it from a backup")]
+    /// The file does not hold exactly 32 bytes a key.
+    #[error(
+        "the master key {path} is not 32 bytes long, nor 32 for each of some keys: restore it from a backup"
+    )]
     WrongLength {
         /// The key file.
         path: PathBuf,
@@ -53,81 +74,173 @@ pub enum MasterKeyError {
 impl MasterKey {
     /// A key from bytes that the caller keeps safe.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; LENGTH]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: Key) -> Self {
+        Self::of(None, vec![bytes], None)
+    }
+
+    fn of(file: Option<PathBuf>, keys: Vec<Key>, changed: Option<SystemTime>) -> Self {
+        let oldest = keys.last().copied().unwrap_or_default();
+        Self { file, keys: RwLock::new(Keys { keys, changed }), client_secrets: RwLock::new(oldest) }
     }
 
     /// Reads the key file, and makes it (mode 0600) where there is none.
     ///
     /// # Errors
-    /// Where others than the owner have any right to the file, where it does not hold 32 bytes, and
+    /// Where others than the owner have any right to the file, where it does not hold 32 bytes a key, and
     /// where the operating system refuses.
     pub fn load_or_create(path: &Path) -> Result<Self, MasterKeyError> {
-        let io = |source| MasterKeyError::Io { path: path.to_owned(), source };
-        match std::fs::File::open(path) {
-            Ok(file) => Self::read(path, file),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                match Self::create(path) {
+        let (keys, changed) = match read(path) {
+            Err(MasterKeyError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                match create(path) {
                     // Another process made it in the meantime; its key counts.
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                        Self::read(path, std::fs::File::open(path).map_err(io)?)
-                    }
-                    made => made.map_err(io),
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                    made => made.map_err(|source| MasterKeyError::Io { path: path.to_owned(), source })?,
                 }
+                read(path)?
             }
-            Err(error) => Err(io(error)),
-        }
+            read => read?,
+        };
+        Ok(Self::of(Some(path.to_owned()), keys, changed))
     }
 
-    fn read(path: &Path, mut file: std::fs::File) -> Result<Self, MasterKeyError> {
-        let io = |source| MasterKeyError::Io { path: path.to_owned(), source };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
-                let path = path.to_owned();
-                return Err(MasterKeyError::OpenToOthers { path, mode });
-            }
-        }
-        let mut bytes = Vec::with_capacity(LENGTH);
-        (&mut file).take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-        let bytes = bytes.try_into().map_err(|_| MasterKeyError::WrongLength { path: path.to_owned() })?;
-        Ok(Self(bytes))
+    /// Puts a new key before those in the file. From now on it seals; what the former ones sealed can be opened still.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written; then it is as it was.
+    pub fn add(path: &Path) -> Result<(), MasterKeyError> {
+        let (mut keys, _) = read(path)?;
+        keys.insert(0, rand::random());
+        keys.truncate(MOST_KEYS);
+        replace(path, &keys).map_err(|source| MasterKeyError::Io { path: path.to_owned(), source })
     }
 
-    /// Written beside its place and linked into it, so that no other process ever reads half a key.
-    fn create(path: &Path) -> std::io::Result<Self> {
-        let key = Self(rand::random());
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let beside = path.with_extension(format!("{}.new", crate::random::id()));
-        let written = options.open(&beside).and_then(|mut file| {
-            file.write_all(&key.0)?;
-            file.sync_all()?;
-            std::fs::hard_link(&beside, path)
-        });
-        // The link carries the key on; a name that stays behind is only litter.
-        drop(std::fs::remove_file(&beside));
-        written.map(|()| key)
+    /// Leaves the newest key alone in the file, and says how many are gone. Whoever calls this knows that nothing is
+    /// sealed under them any more.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written; then it is as it was.
+    pub fn forget_former(path: &Path) -> Result<usize, MasterKeyError> {
+        let (mut keys, _) = read(path)?;
+        let former = keys.len() - 1;
+        keys.truncate(1);
+        replace(path, &keys).map_err(|source| MasterKeyError::Io { path: path.to_owned(), source })?;
+        Ok(former)
     }
 
     /// The key that encrypts rows of this kind.
     pub(crate) fn sealing(&self, kind: &'static str) -> SealingKey {
-        SealingKey::derive(&self.0, kind)
+        self.follow_file();
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        SealingKey::derive_each(keys.keys.iter().map(|key| (id(key), key.as_slice())), kind)
+    }
+
+    /// What stands before everything that the newest key seals, and how many keys there are.
+    pub(crate) fn newest(&self) -> (String, usize) {
+        self.follow_file();
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        (keys.keys.first().map(id).unwrap_or_default(), keys.keys.len())
+    }
+
+    /// A file that has become unreadable changes nothing: what was read from it counts.
+    fn follow_file(&self) {
+        let Some(file) = &self.file else { return };
+        let changed = modified(file);
+        let known = self.keys.read().unwrap_or_else(PoisonError::into_inner).changed;
+        if changed != known
+            && let Ok((keys, changed)) = read(file)
+        {
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys { keys, changed };
+        }
+    }
+
+    /// The key that keeps client secrets, from the database. It outlives the master key: a hash cannot be made anew.
+    pub(crate) fn keep_client_secrets_under(&self, key: Key) {
+        *self.client_secrets.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// Under which client secrets are hashed where the database does not say: the oldest key.
+    pub(crate) fn client_secrets_key(&self) -> Key {
+        *self.client_secrets.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The keyed hash that is stored of a client secret: operators choose short ones, and the
     /// database alone must not be enough to guess them.
     pub(crate) fn client_secret_hash(&self, secret: &str) -> String {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.client_secrets_key());
         let mut context = hmac::Context::with_key(&key);
         context.update(b"hallpass client secret\0");
         context.update(secret.as_bytes());
         URL_SAFE_NO_PAD.encode(context.sign())
     }
+}
+
+/// Eight characters that tell keys from each other and nothing about them.
+fn id(key: &Key) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"hallpass master key\0");
+    context.update(key);
+    let mut id = URL_SAFE_NO_PAD.encode(context.finish());
+    id.truncate(8);
+    id
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|data| data.modified()).ok()
+}
+
+fn read(path: &Path) -> Result<(Vec<Key>, Option<SystemTime>), MasterKeyError> {
+    let io = |source| MasterKeyError::Io { path: path.to_owned(), source };
+    // Asked before it is read: a change in between is noticed the next time.
+    let changed = modified(path);
+    let mut file = std::fs::File::open(path).map_err(io)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = path.to_owned();
+            return Err(MasterKeyError::OpenToOthers { path, mode });
+        }
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take((MOST_KEYS * LENGTH) as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+    let (keys, rest) = bytes.as_chunks::<LENGTH>();
+    match (keys.is_empty(), rest.is_empty()) {
+        (false, true) => Ok((keys.to_vec(), changed)),
+        _ => Err(MasterKeyError::WrongLength { path: path.to_owned() }),
+    }
+}
+
+/// Linked into its place, so that no other process ever reads half a key and the first of two makers wins.
+fn create(path: &Path) -> std::io::Result<()> {
+    beside(path, &[rand::random()], |beside| std::fs::hard_link(beside, path))
+}
+
+/// Renamed over its place: a crash leaves the old file or the new one.
+fn replace(path: &Path, keys: &[Key]) -> std::io::Result<()> {
+    beside(path, keys, |beside| std::fs::rename(beside, path))?;
+    // The name has to be on disk before anything is sealed under the new key.
+    match path.parent() {
+        Some(folder) if cfg!(unix) => std::fs::File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the file beside its place (mode 0600), and puts it there.
+fn beside(path: &Path, keys: &[Key], put: impl FnOnce(&Path) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let beside = path.with_extension(format!("{}.new", crate::random::id()));
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(keys.as_flattened())?;
+        file.sync_all()?;
+        put(&beside)
+    });
+    // A link carries the file on; a name that stays behind is only litter.
+    drop(std::fs::remove_file(&beside));
+    written
 }
 
 #[cfg(test)]
@@ -140,7 +253,7 @@ mod tests {
         let path = folder.path().join("master.key");
         let made = MasterKey::load_or_create(&path).unwrap();
         let read = MasterKey::load_or_create(&path).unwrap();
-        assert_eq!(made.0, read.0);
+        assert_eq!(made.newest(), read.newest());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -174,7 +287,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let one = MasterKey::load_or_create(&folder.path().join("one")).unwrap();
         let two = MasterKey::load_or_create(&folder.path().join("two")).unwrap();
-        assert_ne!(one.0, two.0);
+        assert_ne!(one.newest(), two.newest());
         assert_ne!(one.client_secret_hash("s"), two.client_secret_hash("s"));
+    }
+
+    #[test]
+    fn a_new_key_seals_and_the_former_one_opens_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let running = MasterKey::load_or_create(&path).unwrap();
+        let by_old = running.sealing("test").seal("", b"x").unwrap();
+        MasterKey::add(&path).unwrap();
+        // Files are dated by a clock that may be coarse.
+        let later = SystemTime::now() + std::time::Duration::from_secs(5);
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
+        let started = MasterKey::load_or_create(&path).unwrap();
+        let by_new = started.sealing("test").seal("", b"y").unwrap();
+        assert_eq!(started.sealing("test").open("", &by_old).unwrap(), b"x");
+        assert_eq!(running.sealing("test").open("", &by_new).unwrap(), b"y", "it follows the file");
+        assert_eq!(running.newest(), started.newest());
+        assert_eq!(started.newest().1, 2);
+        assert_eq!(MasterKey::forget_former(&path).unwrap(), 1);
+        let left = MasterKey::load_or_create(&path).unwrap();
+        assert_eq!(left.newest(), (started.newest().0, 1));
+        assert!(left.sealing("test").open("", &by_old).is_err());
+        assert_eq!(left.sealing("test").open("", &by_new).unwrap(), b"y");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

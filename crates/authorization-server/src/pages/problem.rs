@@ -1,11 +1,16 @@
 //! The error page: what happened, whose fault it likely is, what to do, and a reference into the log.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
-use super::{FormTarget, answer};
+use super::{FormTarget, answer, retry_after};
 use crate::store::StoreError;
+
+/// When to try again what could not be done.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Something that a person has to be told, since it cannot be told to the client.
 #[derive(Debug)]
@@ -173,6 +178,10 @@ impl IntoResponse for Problem {
             remedy: self.remedy,
             reference: &reference,
         };
-        answer(self.status, &page, &FormTarget::None)
+        let answer = answer(self.status, &page, &FormTarget::None);
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => retry_after(answer, AGAIN_AFTER),
+            _ => answer,
+        }
     }
 }

@@ -10,8 +10,10 @@ use url::{Host, Url};
 
 use super::database::{Database, Engine};
 use super::migrate::migrations;
+use super::notices::Ears;
 use super::{Result, Store, StoreError};
 use crate::keys::MasterKey;
+use crate::revocations::Revocations;
 
 /// How long a request waits for a connection: a database that is restarted quickly is not noticed, one that stays away
 /// is told about soon.
@@ -53,6 +55,12 @@ impl DatabaseUrl {
             url.query_pairs_mut().append_pair("sslmode", "verify-full");
         }
         Ok(Self(url))
+    }
+
+    /// Whether there is a password in it already.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.0.password().is_some() || self.0.query_pairs().any(|(name, _)| name == "password")
     }
 
     /// The same with this password, which comes from a file or the environment.
@@ -128,7 +136,11 @@ impl Store {
         let mut migrating = AnyConnection::connect(url.0.as_str()).await.map_err(refused)?;
         migrations().run(&mut migrating).await?;
         migrating.close().await.map_err(refused)?;
-        Self::on(Database { engine: Engine::Postgres, read: pool.clone(), write: pool }, key, clock).await
+        let revocations = Revocations::new(clock.clone());
+        // Before the table is read: what is revoked meanwhile is heard.
+        let _ears = Some(Ears::open(url.0.as_str(), revocations.clone()).await.map_err(refused)?);
+        let database = Database { engine: Engine::Postgres, read: pool.clone(), write: pool, _ears };
+        Self::on(database, key, clock, revocations).await
     }
 }
 

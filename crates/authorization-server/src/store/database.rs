@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hallpass_protocol::time::Clock;
 use sqlx::{Any, AnyPool};
 
+use super::notices::Ears;
 use super::{Inner, Result, Store};
 use crate::keys::MasterKey;
 use crate::revocations::Revocations;
@@ -29,13 +30,20 @@ pub(super) struct Database {
     pub(super) engine: Engine,
     pub(super) read: AnyPool,
     pub(super) write: AnyPool,
+    /// Where there are replicas to be heard.
+    pub(super) _ears: Option<Ears>,
 }
 
 impl Store {
     /// The store on a database whose tables are up to date.
-    pub(super) async fn on(database: Database, key: MasterKey, clock: Clock) -> Result<Self> {
-        let revocations = Revocations::new(clock.clone());
+    pub(super) async fn on(
+        database: Database,
+        key: MasterKey,
+        clock: Clock,
+        revocations: Revocations,
+    ) -> Result<Self> {
         let store = Self(Arc::new(Inner { database, key, clock, revocations }));
+        store.load_house_secrets().await?;
         store.read_all_revocations().await?;
         Ok(store)
     }

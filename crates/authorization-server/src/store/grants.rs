@@ -52,6 +52,12 @@ impl Store {
         .await
     }
 
+    pub(super) async fn revoke_all_grants(&self, tx: &mut Transaction) -> Result<Vec<String>> {
+        // No grant has an empty name.
+        let all = "UPDATE grants SET revoked_at = $2 WHERE id <> $1 AND revoked_at IS NULL RETURNING id";
+        self.revoke_in(tx, all, "").await
+    }
+
     async fn revoke_where(&self, update: &'static str, value: &str) -> Result<()> {
         let mut tx = self.begin().await?;
         let revoked = self.revoke_in(&mut tx, update, value).await?;
@@ -97,7 +103,7 @@ impl Store {
         .bind(revocation_ends(self.now()).unix())
         .execute(&mut **tx)
         .await?;
-        Ok(())
+        self.tell_revoked(tx, id).await
     }
 
     /// Only after the commit: what memory says must be true after a restart.

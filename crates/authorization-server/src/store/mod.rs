@@ -7,6 +7,7 @@
 //!   is held until then ([`locks`]).
 //! - What may happen once only happens in one statement (`UPDATE … WHERE used_at IS NULL RETURNING`).
 
+mod backup;
 mod clients;
 mod codes;
 mod connect;
@@ -15,16 +16,19 @@ mod database;
 mod device_codes;
 mod grants;
 mod grants_in_use;
+mod house_secrets;
 mod interactions;
 mod issuers;
 mod known_browsers;
 mod locks;
 mod login_failures;
 mod migrate;
+mod notices;
 mod open;
 mod passkeys;
 mod pushed_requests;
 mod refresh_tokens;
+mod reseal;
 mod revocations;
 mod seen_ids;
 mod sessions;
@@ -46,6 +50,7 @@ use hallpass_protocol::time::{Clock, Timestamp};
 use crate::keys::{MasterKey, Unsealable};
 use crate::revocations::Revocations;
 
+pub use backup::BackupError;
 pub(crate) use clients::{ClientOrigin, ClientRow, RegistrationQuota};
 pub(crate) use codes::CodeRow;
 pub use connect::{DatabaseUrl, DatabaseUrlError};

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use hallpass_protocol::time::Clock;
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Connection};
 use url::Url;
 
 use super::database::{Database, Engine};
 use super::migrate::migrations;
 use super::{Result, Store, StoreError};
 use crate::keys::MasterKey;
+use crate::revocations::Revocations;
 
 /// How long a request waits for its turn before it gives up. SQLite's own wait for another process is as long.
 const BUSY: Duration = Duration::from_secs(5);
@@ -35,7 +36,8 @@ impl Store {
         let write = pool(1, WRITER).connect(&url).await?;
         migrate(path, &write).await?;
         let read = pool(READERS, READER).connect(&url).await?;
-        Self::on(Database { engine: Engine::Sqlite, read, write }, key, clock).await
+        let database = Database { engine: Engine::Sqlite, read, write, _ears: None };
+        Self::on(database, key, clock.clone(), Revocations::new(clock)).await
     }
 }
 
@@ -46,13 +48,21 @@ fn pool(connections: u32, pragmas: &'static str) -> AnyPoolOptions {
         .acquire_timeout(BUSY)
         // A file does not go away: nothing to ask before each statement.
         .test_before_acquire(false)
+        // A full disk makes SQLite roll back by itself, which the driver does not notice: it takes the transaction for
+        // open, and begins no other. Such a connection is closed. (The ping lets a rollback that is on its way arrive.)
+        .after_release(|connection, _| {
+            Box::pin(async {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(pragmas).execute(connection).await.map(drop) })
         })
 }
 
 /// The file exists by now, so its path can be made absolute.
-fn url_of(path: &Path) -> std::io::Result<String> {
+pub(super) fn url_of(path: &Path) -> std::io::Result<String> {
     let unusable = || std::io::Error::other("the path cannot be written as a URL");
     let url = Url::from_file_path(path.canonicalize()?).map_err(|()| unusable())?;
     let path = if cfg!(windows) { url.path().trim_start_matches('/') } else { url.path() };
@@ -85,7 +95,7 @@ fn check_private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]

@@ -96,7 +96,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CodeRow;
+    use super::super::{CodeRow, StoreError};
     use super::*;
     use crate::store::testing::open;
     use hallpass_testkit::clock::FakeClock;
@@ -126,5 +126,34 @@ mod tests {
             won += usize::from(caller.await.unwrap());
         }
         assert_eq!(won, 1);
+    }
+
+    /// `max_page_count` is SQLite's own way to have no more room: statements fail as on a full disk (SQLITE_FULL).
+    #[tokio::test]
+    async fn a_full_disk_consumes_nothing() {
+        let database = TestDatabase::sqlite();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000)).clock();
+        let store = open(&database, clock).await;
+        let ends = Timestamp::from_unix(9_000);
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        for id in ["c", "d"] {
+            let code = CodeRow { grant_id: id.to_owned(), ..CodeRow::sample("u", 1_060) };
+            store.insert_code(id, &code).await.unwrap();
+        }
+        assert!(store.redeem_code("c", ends, Some(("first", ends)), None).await.unwrap());
+        let long = "s".repeat(100_000);
+        let no_room = async || {
+            // No fewer pages than there are: the next one is too many. It holds for the connection that is told so.
+            let pragma = sqlx::raw_sql("PRAGMA max_page_count = 1");
+            pragma.execute(store.writer()).await.unwrap();
+        };
+        no_room().await;
+        let rotated = store.rotate_refresh_token("first", "second", &long, ends).await;
+        assert!(matches!(rotated, Err(StoreError::Database(_))), "{rotated:?}");
+        no_room().await;
+        let redeemed = store.redeem_code("d", ends, Some((&long, ends)), None).await;
+        assert!(matches!(redeemed, Err(StoreError::Database(_))), "{redeemed:?}");
+        assert!(store.rotate_refresh_token("first", "second", "s", ends).await.unwrap());
+        assert!(store.redeem_code("d", ends, None, None).await.unwrap());
     }
 }

@@ -13,14 +13,9 @@ const OVERLAP: Duration = Duration::from_secs(60);
 impl Store {
     /// Revokes one access token, by its id.
     pub(crate) async fn revoke_access_token(&self, token_id: &str) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO revocations (revoked, expires_at) VALUES ($1, $2)
-             ON CONFLICT (revoked) DO NOTHING",
-        )
-        .bind(token_id)
-        .bind(revocation_ends(self.now()).unix())
-        .execute(self.writer())
-        .await?;
+        let mut tx = self.begin().await?;
+        self.write_revocation(&mut tx, token_id).await?;
+        tx.commit().await?;
         self.remember_revoked(vec![token_id.to_owned()]);
         Ok(())
     }

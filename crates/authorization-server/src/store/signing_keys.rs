@@ -4,7 +4,7 @@ use hallpass_protocol::time::Timestamp;
 
 use super::{Result, Store, StoreError};
 
-const KIND: &str = "signing key";
+pub(super) const KIND: &str = "signing key";
 
 /// A stored key, opened.
 pub(crate) struct SigningKeyRow {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hallpass_authorization_server::{
-    AuthorizationServer, DatabaseUrl, MasterKey, NewClient, Resource, Settings, Store,
+    AuthorizationServer, DatabaseUrl, MasterKey, NewClient, Resource, Settings, Store, StoreError,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::issuer::Issuer;
@@ -62,7 +62,12 @@ impl House {
     }
 
     pub async fn furnished_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let house = Self::empty_with("", change).await;
+        Self::furnished_on(TestDatabase::new(), change).await
+    }
+
+    /// On this very database.
+    pub async fn furnished_on(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
+        let house = Self::on(database, "", change).await;
         house.server.users().add(USER, Secret::new(PASSWORD)).await.unwrap();
         for (id, secret, redirect_uri) in [
             (NATIVE, None, "http://127.0.0.1/callback"),
@@ -82,21 +87,32 @@ impl House {
 
     /// As at the first start. The issuer may have a path.
     pub async fn empty_with(path: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(TestDatabase::new(), path, change).await
+    }
+
+    async fn on(database: TestDatabase, path: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
-        let database = TestDatabase::new();
         let clock = FakeClock::at(Timestamp::from_unix(1_800_000_000));
         let mut settings = settings(&issuer);
         change(&mut settings);
         let store = open(&database, &clock).await;
         let fetcher = Fetcher::new(Policy { allow_loopback: true, ..Policy::default() }).unwrap();
         let server = AuthorizationServer::start(settings, store, fetcher).await.unwrap();
-        let router = server.router().into_make_service_with_connect_info::<SocketAddr>();
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, router).await.unwrap();
-        });
+        let serving = serve(&server, listener);
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { issuer, clock, server, http, database, serving }
+    }
+
+    /// Another replica: the same issuer on the same database, at an address of its own.
+    pub async fn replica(&self) -> Replica {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let fetcher = Fetcher::new(Policy { allow_loopback: true, ..Policy::default() }).unwrap();
+        let server =
+            AuthorizationServer::start(settings(&self.issuer), self.store().await, fetcher).await.unwrap();
+        let serving = serve(&server, listener);
+        Replica { address, server, serving }
     }
 
     /// The same database, as another process opens it.
@@ -244,6 +260,24 @@ impl House {
     }
 }
 
+/// Another server of the same house.
+pub struct Replica {
+    pub address: String,
+    pub server: AuthorizationServer,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn serve(server: &AuthorizationServer, listener: TcpListener) -> JoinHandle<()> {
+    let router = server.router().into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
+}
+
 /// What an endpoint answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -304,16 +338,20 @@ pub fn settings(issuer: &str) -> Settings {
 /// As this process or another one opens it.
 async fn open(database: &TestDatabase, clock: &FakeClock) -> Store {
     let key = MasterKey::load_or_create(&database.folder().join("master.key")).unwrap();
-    open_with(database, clock, key).await
+    open_with(database, clock, key).await.unwrap()
 }
 
 /// With another master key than its own, perhaps.
-pub async fn open_with(database: &TestDatabase, clock: &FakeClock, key: MasterKey) -> Store {
+pub async fn open_with(
+    database: &TestDatabase,
+    clock: &FakeClock,
+    key: MasterKey,
+) -> Result<Store, StoreError> {
     match database.place() {
-        DatabasePlace::File(path) => Store::open(&path, key, clock.clock()).await.unwrap(),
+        DatabasePlace::File(path) => Store::open(&path, key, clock.clock()).await,
         DatabasePlace::Url(url) => {
             let url = DatabaseUrl::parse(url).unwrap();
-            Store::connect(&url, Store::CONNECTIONS, key, clock.clock()).await.unwrap()
+            Store::connect(&url, Store::CONNECTIONS, key, clock.clock()).await
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The commands other than `serve`, one file each.
 
 pub(crate) mod accounts;
+pub(crate) mod backup;
 pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -12,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod machine;
+pub(crate) mod master_key;
 mod place;
 pub(crate) mod policy;
 mod prompt;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hallpass_client::store::{FileStore, Protection};
 use hallpass_protocol::Secret;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Database};
 use crate::data::DataFolder;
 use crate::exit::Failure;
 
@@ -40,18 +40,18 @@ impl Place {
 
     /// Opens the data folder, and makes it where it is missing.
     pub(crate) fn data(&self) -> Result<DataFolder, Failure> {
-        DataFolder::open(self.named()?.as_deref()).map_err(Failure::configuration)
+        let (named, database) = self.named()?;
+        DataFolder::open(named.as_deref(), database).map_err(Failure::configuration)
     }
 
     /// Opens the data folder that is there.
     pub(crate) fn existing_data(&self) -> Result<DataFolder, Failure> {
-        DataFolder::existing(self.named()?.as_deref()).map_err(Failure::configuration)
+        let (named, database) = self.named()?;
+        DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)
     }
 
-    fn named(&self) -> Result<Option<PathBuf>, Failure> {
-        match &self.data {
-            Some(path) => Ok(Some(path.clone())),
-            None => Ok(self.config()?.data),
-        }
+    fn named(&self) -> Result<(Option<PathBuf>, Database), Failure> {
+        let config = self.config()?;
+        Ok((self.data.clone().or(config.data), config.database))
     }
 }

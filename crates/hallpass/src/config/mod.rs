@@ -4,6 +4,7 @@
 
 mod authorization_server;
 mod credentials;
+mod database;
 mod delegation;
 mod duration;
 mod file;
@@ -15,6 +16,7 @@ mod source;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
+pub(crate) use database::Database;
 pub(crate) use delegation::{AssertionKind, Exchange, TrustedIssuer};
 pub(crate) use duration::Span;
 pub(crate) use file::read;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{AuthorizationServer, Credentials, Issuer, ListenAddress, PublicUrl, Rules, Source};
+use super::{AuthorizationServer, Credentials, Database, Issuer, ListenAddress, PublicUrl, Rules, Source};
 
 /// The configuration of `hallpass serve`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) tls_in_front: bool,
     /// The folder for keys, database and tokens.
     pub(crate) data: Option<PathBuf>,
+    /// Where users, clients and grants are kept.
+    pub(crate) database: Database,
     /// The MCP server to protect.
     pub(crate) server: Server,
     /// The embedded authorization server.

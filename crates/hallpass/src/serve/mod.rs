@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::AccountFile;
 use crate::cli;
 use crate::commands::Place;
+use crate::config::Database;
 use crate::data::DataFolder;
 use crate::exit::Failure;
 use banner::Banner;
@@ -35,7 +36,10 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     // Kept until the end: dropping it removes the folder.
     let temporary = if demo { Some(crate::data::temporary()?) } else { None };
     let data = match &temporary {
-        Some(folder) => DataFolder::open(Some(folder.path())).map_err(Failure::configuration)?,
+        Some(folder) => {
+            // A demo leaves nothing behind, wherever the configuration keeps its data.
+            DataFolder::open(Some(folder.path()), Database::default()).map_err(Failure::configuration)?
+        }
         None => place.data()?,
     };
     let listeners = listeners::bind(&plan.listen).await?;

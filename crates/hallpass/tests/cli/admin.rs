@@ -108,7 +108,8 @@ fn the_schema_describes_every_setting() {
     let data = tempfile::tempdir().unwrap();
     let schema = json(&said(&run(data.path(), &["config", "schema"])));
     let settings = schema["properties"].as_object().unwrap();
-    for name in ["listen", "public_url", "tls_in_front", "data", "server", "authorization_server"] {
+    for name in ["listen", "public_url", "tls_in_front", "data", "database", "server", "authorization_server"]
+    {
         assert!(settings[name]["description"].is_string() || settings[name]["$ref"].is_string(), "{name}");
     }
 }
@@ -135,6 +136,11 @@ fn every_command_shows_an_example() {
         "accounts",
         "config check",
         "config schema",
+        "backup",
+        "restore",
+        "master-key",
+        "master-key rotate",
+        "master-key forget-former",
         "completions",
     ] {
         let args: Vec<_> = command.split(' ').chain(["--help"]).collect();

@@ -6,6 +6,7 @@ mod admin;
 #[cfg(unix)]
 mod browser;
 mod credentials;
+mod database;
 mod policy;
 mod program;
 mod public_client;

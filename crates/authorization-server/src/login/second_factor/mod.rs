@@ -6,4 +6,4 @@ mod totp;
 
 pub(crate) use attempt::{HalfLogin, SecondFactorRefused, begin_half_login};
 pub(crate) use recovery::{code_hash, new_codes};
-pub(crate) use totp::Enrolment;
+pub(crate) use totp::{Enrolment, SEALED};

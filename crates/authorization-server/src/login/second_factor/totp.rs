@@ -7,7 +7,7 @@ use crate::keys::MasterKey;
 use crate::store::StoreError;
 
 /// What the secret is sealed for; the context is its user.
-const SEALED: &str = "totp";
+pub(crate) const SEALED: &str = "totp";
 /// What a secret that is not in use yet is sealed for, on the page that shows it.
 const OFFERED: &str = "totp offer";
 

@@ -1,0 +1,253 @@
+//! Copies of a SQLite database, made while servers run on it, and put back.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{AnyConnection, Connection};
+
+use super::database::Engine;
+use super::locks::Turn;
+use super::open::{private_file, url_of};
+use super::{Store, StoreError};
+
+/// Why there is no copy, or why it was not put back.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// PostgreSQL has its own tools.
+    #[error("the database is PostgreSQL: copy it with pg_dump, and put it back with pg_restore")]
+    Postgres,
+    /// Something is there that would be lost.
+    #[error("{path} is there already: name another file, or move it away")]
+    Taken {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Not a copy of this kind of database, or damaged.
+    #[error("{path} is not a whole copy of a hallpass database: {why}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Someone works on the database that would be replaced.
+    #[error("a server or a command is at work on {path}: stop it first")]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("{path} cannot be read or written: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Copies the database into a new file, for its owner alone. Servers go on meanwhile; the copy is of one moment. The
+    /// master key is not in it.
+    ///
+    /// # Errors
+    /// One variant of [`BackupError`] for each reason; then there is no file.
+    pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        if self.engine() == Engine::Postgres {
+            return Err(BackupError::Postgres);
+        }
+        let io = |source| BackupError::Io { path: to.to_owned(), source };
+        if to.exists() {
+            return Err(BackupError::Taken { path: to.to_owned() });
+        }
+        // Written beside its place, so that whoever finds the file finds a whole one.
+        let beside = beside(to);
+        private_file(&beside).map_err(io)?;
+        let copied = sqlx::query("VACUUM INTO $1")
+            .bind(beside.to_string_lossy().into_owned())
+            .execute(self.writer())
+            .await
+            .map_err(StoreError::from);
+        let placed = copied.map_err(BackupError::from).and_then(|_| {
+            std::fs::File::open(&beside).and_then(|file| file.sync_all()).map_err(io)?;
+            // A link, unlike a rename, replaces nothing.
+            std::fs::hard_link(&beside, to).map_err(io)
+        });
+        drop(std::fs::remove_file(&beside));
+        placed
+    }
+
+    /// Puts a copy in the place of a database that nobody works on. What is there is replaced only where the caller says
+    /// so.
+    ///
+    /// # Errors
+    /// One variant of [`BackupError`] for each reason; then what was there is there.
+    pub async fn restore(from: &Path, to: &Path, replace: bool) -> Result<(), BackupError> {
+        let io = |source| BackupError::Io { path: to.to_owned(), source };
+        check_whole(from).await?;
+        if to.exists() {
+            if !replace {
+                return Err(BackupError::Taken { path: to.to_owned() });
+            }
+            check_unused(to).await?;
+        }
+        let beside = beside(to);
+        let copied = std::fs::File::open(from).and_then(|mut from| {
+            let mut file = private_file(&beside)?;
+            std::io::copy(&mut from, &mut file)?;
+            file.sync_all()
+        });
+        let placed = copied.and_then(|()| {
+            // What the old database has not yet taken in is not for the new one.
+            for side in ["db-wal", "db-shm"] {
+                match std::fs::remove_file(to.with_extension(side)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            std::fs::rename(&beside, to)
+        });
+        if placed.is_err() {
+            drop(std::fs::remove_file(&beside));
+        }
+        placed.map_err(io)
+    }
+
+    /// Ends every session and every grant, and says how many grants that were: after a copy was put back nobody knows
+    /// what has been revoked or used up since it was made.
+    ///
+    /// # Errors
+    /// Where the store fails; then nothing has ended.
+    pub async fn end_all_grants(&self) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::EndingGrants).await?;
+        for delete in ["DELETE FROM sessions", "DELETE FROM codes", "DELETE FROM interactions"] {
+            sqlx::query(delete).execute(&mut *tx).await?;
+        }
+        let ended = self.revoke_all_grants(&mut tx).await?;
+        tx.commit().await?;
+        let count = ended.len() as u64;
+        self.remember_revoked(ended);
+        Ok(count)
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.new", crate::random::id()))
+}
+
+/// A copy has no log beside it, so it is read as it is.
+async fn check_whole(path: &Path) -> Result<(), BackupError> {
+    sqlx::any::install_default_drivers();
+    let unusable = |why: String| BackupError::Unusable { path: path.to_owned(), why };
+    let url = url_of(path).map_err(|source| BackupError::Io { path: path.to_owned(), source })?;
+    let url = url.replace("?mode=rwc", "?mode=ro");
+    let mut connection = AnyConnection::connect(&url).await.map_err(|error| unusable(error.to_string()))?;
+    let said: Result<String, _> =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await;
+    match said {
+        Ok(ok) if ok == "ok" => {}
+        Ok(why) => return Err(unusable(why)),
+        Err(error) => return Err(unusable(error.to_string())),
+    }
+    let steps: Result<i64, _> =
+        sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations").fetch_one(&mut connection).await;
+    steps.map_err(|_| unusable("it holds other tables".to_owned()))?;
+    drop(connection.close().await);
+    Ok(())
+}
+
+/// Nobody else may have it open. When the last one closes it, SQLite takes its log in.
+async fn check_unused(path: &Path) -> Result<(), BackupError> {
+    let in_use = |_| BackupError::InUse { path: path.to_owned() };
+    let url = url_of(path).map_err(|source| BackupError::Io { path: path.to_owned(), source })?;
+    let mut connection = AnyConnection::connect(&url).await.map_err(in_use)?;
+    let alone = "PRAGMA busy_timeout = 200; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT";
+    sqlx::raw_sql(alone).execute(&mut connection).await.map_err(in_use)?;
+    drop(connection.close().await);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_protocol::time::{Clock, Timestamp};
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::keys::MasterKey;
+    use crate::store::CodeRow;
+    use crate::store::testing::open;
+
+    fn clock() -> Clock {
+        Clock::new(|| Timestamp::from_unix(1_000))
+    }
+
+    async fn reopen(path: &Path) -> Store {
+        Store::open(path, MasterKey::from_bytes([1; 32]), clock()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_made_while_a_server_runs_and_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hallpass.db");
+        let copy = folder.path().join("a copy's name.db");
+        let running = reopen(&path).await;
+        assert!(running.insert_user("u", "before", "before", "h").await.unwrap());
+        let code = CodeRow { grant_id: "g".to_owned(), ..CodeRow::sample("u", 1_060) };
+        running.insert_code("c", &code).await.unwrap();
+        let ends = Timestamp::from_unix(9_000_000);
+        assert!(running.redeem_code("c", ends, Some(("token", ends)), None).await.unwrap());
+        running.backup(&copy).await.unwrap();
+        assert!(matches!(running.backup(&copy).await, Err(BackupError::Taken { .. })));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(running.insert_user("v", "after", "after", "h").await.unwrap());
+
+        assert!(matches!(Store::restore(&copy, &path, false).await, Err(BackupError::Taken { .. })));
+        let refused = Store::restore(&copy, &path, true).await;
+        assert!(matches!(refused, Err(BackupError::InUse { .. })), "{refused:?}");
+        running.0.database.read.close().await;
+        running.0.database.write.close().await;
+        drop(running);
+        Store::restore(&copy, &path, true).await.unwrap();
+        let restored = reopen(&path).await;
+        assert!(restored.find_user("before").await.unwrap().is_some());
+        assert!(restored.find_user("after").await.unwrap().is_none());
+
+        assert_eq!(restored.end_all_grants().await.unwrap(), 1);
+        assert_eq!(restored.revoked().is_revoked("g.token"), Ok(true));
+        assert!(!restored.rotate_refresh_token("token", "next", "s", ends).await.unwrap());
+        assert_eq!(restored.end_all_grants().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_whole_copy_is_not_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hallpass.db");
+        drop(reopen(&path).await);
+        let other = folder.path().join("other");
+        std::fs::write(&other, "not a database at all, and long enough to be read as one".repeat(100))
+            .unwrap();
+        let refused = Store::restore(&other, &path, true).await;
+        assert!(matches!(refused, Err(BackupError::Unusable { .. })), "{refused:?}");
+        std::fs::write(&other, "").unwrap();
+        let refused = Store::restore(&other, &path, true).await;
+        assert!(matches!(refused, Err(BackupError::Unusable { .. })), "{refused:?}");
+        assert!(matches!(
+            Store::restore(&folder.path().join("nowhere"), &path, true).await,
+            Err(BackupError::Io { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn postgresql_has_its_own_tools() {
+        let store = open(&TestDatabase::postgres(), clock()).await;
+        let refused = store.backup(Path::new("/nowhere")).await;
+        assert!(matches!(refused, Err(BackupError::Postgres)));
+    }
+}

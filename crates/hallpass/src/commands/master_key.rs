@@ -1,0 +1,50 @@
+//! `hallpass master-key`.
+
+use anyhow::anyhow;
+use hallpass_authorization_server::MasterKey;
+
+use super::Place;
+use crate::cli;
+use crate::data::DataFolder;
+use crate::exit::Failure;
+
+/// Runs the command.
+pub(crate) async fn run(command: cli::MasterKey, place: &Place) -> Result<(), Failure> {
+    let data = place.data()?;
+    match command {
+        cli::MasterKey::Rotate => rotate(&data).await,
+        cli::MasterKey::ForgetFormer => forget_former(&data).await,
+    }
+}
+
+/// A rotation that was interrupted is finished first; only then would another key be of use.
+async fn rotate(data: &DataFolder) -> Result<(), Failure> {
+    let mut store = data.store().await?;
+    if store.sealed_under_former_keys().await? == 0 {
+        MasterKey::add(&data.master_key()).map_err(Failure::configuration)?;
+        store = data.store().await?;
+    }
+    let resealed = store.reseal().await?;
+    anstream::println!("A new master key is in use; {resealed} values are sealed under it anew.");
+    anstream::println!(
+        "The former key stands behind it in {}: copy the file to every machine that runs hallpass on this database. When no backup needs the former key any more, `hallpass master-key forget-former` drops it.",
+        data.master_key().display()
+    );
+    Ok(())
+}
+
+async fn forget_former(data: &DataFolder) -> Result<(), Failure> {
+    let left = data.store().await?.sealed_under_former_keys().await?;
+    if left > 0 {
+        return Err(anyhow!(
+            "{left} values in the database are sealed under a former key: run `hallpass master-key rotate` first"
+        )
+        .into());
+    }
+    match MasterKey::forget_former(&data.master_key()).map_err(Failure::configuration)? {
+        0 => anstream::println!("There was one master key only."),
+        1 => anstream::println!("The former master key is gone."),
+        more => anstream::println!("{more} former master keys are gone."),
+    }
+    Ok(())
+}
