@@ -158,6 +158,63 @@ async fn guesses_are_limited() {
 }
 
 #[tokio::test]
+async fn a_device_of_ones_own_buys_no_more_guesses() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let person = Person::new();
+    open_as(&begun, &person, USER).await;
+    let open = async |code: &str| person.open(house.url(&format!("/device?user_code={code}"))).await.status();
+    for n in 0..5 {
+        assert_eq!(open("BBBB-BBBB").await, 404, "{n}");
+        if n < 4 {
+            assert_eq!(open(begun.text("user_code")).await, 200, "{n}");
+        }
+    }
+    assert_eq!(open("BBBB-BBBB").await, 429);
+}
+
+#[tokio::test]
+async fn a_device_that_the_page_was_not_opened_for_is_not_decided_on() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    // As if the form were there and nobody had opened it: whoever has the cookies can make one.
+    house.sql("UPDATE device_codes SET user_id = NULL").await;
+    assert_eq!(consent.form().press("decision", "allow").submit().await.status(), 400);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "authorization_pending"));
+}
+
+#[tokio::test]
+async fn what_was_allowed_ends_with_its_person_and_its_client() {
+    for end in ["person", "client", "client for ever"] {
+        let house = house().await;
+        let begun = begin(&house).await;
+        let consent = open_as(&begun, &Person::new(), USER).await;
+        consent.form().press("decision", "allow").submit().await;
+        match end {
+            "person" => {
+                assert!(house.server.users().disable(USER).await.unwrap());
+                assert!(house.server.users().enable(USER).await.unwrap());
+            }
+            "client" => {
+                assert!(house.server.clients().disable(TV).await.unwrap());
+                assert!(house.server.clients().enable(TV).await.unwrap());
+            }
+            _ => {
+                assert!(house.server.clients().remove(TV).await.unwrap());
+                let client = NewClient {
+                    id: TV.to_owned(),
+                    grant_types: vec![GRANT.to_owned()],
+                    ..NewClient::default()
+                };
+                house.server.clients().add(client).await.unwrap();
+            }
+        }
+        assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"), "{end}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_belongs_to_a_login_and_to_its_form() {
     let house = house().await;
     let begun = begin(&house).await;

@@ -3,8 +3,12 @@
 
 mod harness;
 
+use hallpass_authorization_server::NewClient;
+use hallpass_protocol::client_assertion::ASSERTION_TYPE;
+use hallpass_protocol::jose::{JwkSet, SigningKey};
 use hallpass_testkit::person::{Page, Person};
-use harness::{Answer, House, NATIVE, OTHER, PASSWORD, USER, WEB, WEB_SECRET, set};
+use harness::{Answer, CALLBACK, House, NATIVE, OTHER, PASSWORD, USER, WEB, WEB_SECRET, set};
+use tokio::net::TcpListener;
 use url::Url;
 
 async fn push(house: &House, request: &[(&'static str, String)]) -> Answer {
@@ -113,4 +117,61 @@ async fn what_was_pushed_is_in_no_cookie_and_no_url() {
     for cookie in person.cookies() {
         assert!(!cookie.value.contains("canary") && !cookie.value.contains(&challenge));
     }
+}
+
+#[tokio::test]
+async fn what_was_pushed_ends_with_its_client() {
+    let house = House::furnished().await;
+    let pushed = push(&house, &house.request()).await;
+    assert!(house.server.clients().disable(NATIVE).await.unwrap());
+    assert!(house.server.clients().enable(NATIVE).await.unwrap());
+    let page = follow(&house, &Person::new(), NATIVE, pushed.text("request_uri")).await;
+    assert_eq!((page.status().as_u16(), page.location()), (400, None));
+}
+
+#[tokio::test]
+async fn a_document_that_names_a_key_pushes_nothing_without_it() {
+    let key = SigningKey::generate_es256().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let id = format!("http://{}/app.json", listener.local_addr().unwrap());
+    let document = serde_json::json!({
+        "client_id": id,
+        "client_name": "App",
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": JwkSet { keys: vec![key.public_jwk()] },
+    });
+    let app = axum::Router::new()
+        .route("/app.json", axum::routing::get(async move || axum::Json(document.clone())));
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let house = House::furnished().await;
+    let mut request = house.request();
+    set(&mut request, "client_id", &id);
+    assert_eq!(push(&house, &request).await.error(), (401, "invalid_client"));
+    let now = house.clock.now().unix();
+    let claims = serde_json::json!({
+        "iss": id, "sub": id, "aud": house.issuer, "jti": "1", "iat": now, "exp": now + 60,
+    });
+    let assertion = key.sign("JWT", &claims).unwrap();
+    set(&mut request, "client_assertion", &assertion);
+    set(&mut request, "client_assertion_type", ASSERTION_TYPE);
+    let pushed = push(&house, &request).await;
+    assert_eq!(pushed.status, 201, "{:?}", pushed.json);
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_registered_for_codes_asks_for_none() {
+    let house = House::furnished().await;
+    let client = NewClient {
+        id: "device".to_owned(),
+        redirect_uris: vec![CALLBACK.to_owned()],
+        grant_types: vec!["urn:ietf:params:oauth:grant-type:device_code".to_owned()],
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    let mut request = house.request();
+    set(&mut request, "client_id", "device");
+    assert_eq!(push(&house, &request).await.error(), (400, "unauthorized_client"));
+    let direct = Person::new().open(house.authorize_url(&request)).await;
+    assert_eq!(direct.location_param("error").as_deref(), Some("unauthorized_client"));
 }

@@ -167,3 +167,21 @@ async fn only_access_tokens_by_those_who_may() {
     let web = post(&[("client_id", harness::WEB), ("client_secret", harness::WEB_SECRET)]).await;
     assert_eq!(web.error(), (400, "unauthorized_client"));
 }
+
+#[tokio::test]
+async fn a_client_with_scopes_of_its_own_gets_no_other_ones() {
+    let house = house().await;
+    house.server.clients().remove("backend").await.unwrap();
+    let client = NewClient {
+        id: "backend".to_owned(),
+        secret: Some(Secret::new("s")),
+        grant_types: vec![GRANT.to_owned()],
+        scopes: Some(ScopeSet::parse("notes:write").unwrap()),
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    let shown = house.tokens().await;
+    let second = format!("{}/second", house.issuer);
+    let listed = ask(&house, "backend", shown.text("access_token"), &second, "notes:read").await;
+    assert_eq!(listed.error(), (400, "invalid_scope"));
+}

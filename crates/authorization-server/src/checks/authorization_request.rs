@@ -42,6 +42,7 @@ pub(crate) fn check(
     state::check_length(parameters)?;
     response::check_type(parameters)?;
     response::check_mode(parameters)?;
+    response::check_grant(client)?;
     response::check_no_request_object(parameters)?;
     let challenge = pkce::challenge(parameters)?;
     let resource = resource::requested(parameters, settings, client)?;

@@ -3,6 +3,8 @@
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 
+use crate::clients::{AUTHORIZATION_CODE, Client};
+
 /// OAuth 2.1 §4.1.1: `code`, and nothing else (RFC 9700 §2.1.2 ends the implicit flow).
 pub(super) fn check_type(parameters: &Parameters) -> Result<(), OAuthError> {
     match parameters.get("response_type") {
@@ -11,6 +13,18 @@ pub(super) fn check_type(parameters: &Parameters) -> Result<(), OAuthError> {
             Err(OAuthError::new(ErrorCode::UnsupportedResponseType, "the only response_type is 'code'"))
         }
         _ => Err(OAuthError::new(ErrorCode::InvalidRequest, "response_type is missing; it is 'code'")),
+    }
+}
+
+/// OAuth 2.1 §4.1.2.1, RFC 7591 §2: a client that is not registered for codes gets none. One that says nothing is
+/// registered for them.
+pub(super) fn check_grant(client: &Client) -> Result<(), OAuthError> {
+    match client.grant_types.is_empty() || client.may_use(AUTHORIZATION_CODE) {
+        true => Ok(()),
+        false => Err(OAuthError::new(
+            ErrorCode::UnauthorizedClient,
+            format!("this client is not registered for the grant '{AUTHORIZATION_CODE}'"),
+        )),
     }
 }
 

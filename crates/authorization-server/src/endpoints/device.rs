@@ -81,7 +81,8 @@ async fn open(
     let Some(row) = claim(server, session, code).await? else {
         return Ok(ask(server, Some(WRONG), StatusCode::NOT_FOUND));
     };
-    server.store.forget_failures(&guesses).await?;
+    // Not forgotten: whoever has a device of their own could guess at others' for ever.
+    server.store.take_back_attempt(&guesses).await?;
     consent(server, headers, session, code, &row).await
 }
 
@@ -105,19 +106,13 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     if !fits || !came_from_here(headers, server.settings.issuer.url()) {
         return Err(Problem::foreign_form());
     }
-    let row = claim(server, &session, &code).await?.ok_or_else(Problem::lost_interaction)?;
     // Whatever is not a clear yes is a no.
     let allowed = field("decision") == Some("allow");
     let decision = if allowed { Decision::Allowed } else { Decision::Denied };
-    if !server.store.decide_device(&digest(code.as_str()), &session.user_id, decision).await? {
-        return Err(Problem::lost_interaction());
-    }
-    tracing::info!(
-        user = session.user_id,
-        client = row.client_id,
-        allowed,
-        "a person has decided on a device"
-    );
+    // Nothing is claimed here, or codes could be guessed past the count: the page has done that.
+    let decided = server.store.decide_device(&digest(code.as_str()), &session.user_id, decision).await?;
+    let client = decided.ok_or_else(Problem::lost_interaction)?;
+    tracing::info!(user = session.user_id, client, allowed, "a person has decided on a device");
     Ok(answer(StatusCode::OK, &DeviceDonePage { allowed }, &FormTarget::None))
 }
 

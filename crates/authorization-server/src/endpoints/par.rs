@@ -13,7 +13,8 @@ use url::form_urlencoded;
 
 use super::oauth_answer::{client, error, form, json};
 use super::{Server, dpop};
-use crate::checks::{check, prove};
+use crate::checks::{Proven, check, prove};
+use crate::clients::AuthenticatedClient;
 use crate::grants::storage;
 use crate::pages::Problem;
 use crate::random::{digest, token};
@@ -43,6 +44,7 @@ async fn push(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respo
     let request = request(&form, client.id(), key);
     let parameters = Parameters::parse(&request).map_err(|_| error(&ErrorCode::InvalidRequest.into()))?;
     let proven = prove(server, &parameters).await.map_err(|problem| error(&said(&problem)))?;
+    check_shown(&proven, &client).map_err(|refused| error(&refused))?;
     check(&parameters, &proven, &server.settings).map_err(|refused| error(&refused))?;
     let name = token();
     let ends = server.store.now().after(LIFETIME);
@@ -55,6 +57,15 @@ async fn push(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respo
             tracing::error!(error = %failed, "the store failed");
             Err(error(&storage()))
         }
+    }
+}
+
+/// RFC 9126 §2.1: whoever authenticates at the token endpoint does so here. A metadata document is looked at only now, so
+/// its client may have come with its id alone.
+fn check_shown(proven: &Proven, client: &AuthenticatedClient) -> Result<(), OAuthError> {
+    match proven.client().is_public() || client.is_proven() {
+        true => Ok(()),
+        false => Err(OAuthError::new(ErrorCode::InvalidClient, "this client has to show its key")),
     }
 }
 

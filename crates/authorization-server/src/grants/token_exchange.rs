@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
-use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, respond};
@@ -30,7 +30,7 @@ pub(crate) async fn exchange_token(
     let shown = subject_token(server, form).await?;
     let target = target(server, client, form)?;
     let rules = rules(server, client, &shown, &target)?;
-    let scopes = scopes(form, &rules)?;
+    let scopes = scopes(form, client, &rules)?;
     let subject = Subject {
         grant_id: &format!("{}.{}", shown.jti, client.own_grant),
         subject: &shown.sub,
@@ -119,9 +119,11 @@ fn rules<'a>(
     if rules.is_empty() { Err(Refusal::NotListed) } else { Ok(rules) }
 }
 
-/// What is asked for, all of it listed; where nothing is asked, all that is listed.
-fn scopes(form: &Parameters, rules: &[&ExchangeRule]) -> Result<ScopeSet, Refusal> {
-    let listed: ScopeSet = rules.iter().flat_map(|rule| rule.scopes.iter().cloned()).collect();
+/// What is asked for, all of it listed; where nothing is asked, all that is listed. A client with scopes of its own gets
+/// no other ones, whatever the rules list.
+fn scopes(form: &Parameters, client: &Client, rules: &[&ExchangeRule]) -> Result<ScopeSet, Refusal> {
+    let own = |scope: &&Scope| client.scopes.as_ref().is_none_or(|own| own.contains(scope));
+    let listed: ScopeSet = rules.iter().flat_map(|rule| rule.scopes.iter().filter(own).cloned()).collect();
     let Some(asked) = form.get("scope").ok().flatten() else {
         return Ok(listed);
     };

@@ -11,7 +11,7 @@ use super::{Authenticated, Busy, UserName, Verdict};
 use crate::browser::Browser;
 use crate::random::digest;
 use crate::server::Inner;
-use crate::store::{Attempt, StoreError, UserRow};
+use crate::store::{Attempt, Shown, StoreError, UserRow};
 
 /// Wrong passwords for one account before waits begin.
 const FREE_FOR_ACCOUNT: i64 = 5;
@@ -74,7 +74,7 @@ pub(crate) async fn log_in(
     }
     begin(server, &account, FREE_FOR_ACCOUNT).await?;
     let user = server.store.find_user(&key).await?;
-    let Some(user) = check(server, user.as_ref(), password).await? else {
+    let Some((user, hash)) = check(server, user.as_ref(), password).await? else {
         // What was typed into the name field may be a password, so only the name of an account is told.
         let account = user.as_ref().map_or("none of that name", |user| &user.name);
         tracing::warn!(account, address = address.map(tracing::field::display), "a login was refused");
@@ -86,18 +86,18 @@ pub(crate) async fn log_in(
         server.store.take_back_attempt(counted).await?;
     }
     Ok(match user.second_factor {
-        true => PasswordLogin::HalfWay(HalfAuthenticated::new(user.id.clone())),
-        false => PasswordLogin::Through(Authenticated::new(user.id.clone(), known)),
+        true => PasswordLogin::HalfWay(HalfAuthenticated::new(user.id.clone(), hash)),
+        false => PasswordLogin::Through(Authenticated::new(user.id.clone(), Shown::Password(hash), known)),
     })
 }
 
-/// The user, if the password fits and the account is not disabled. A hash that is weaker than today's is made anew: now
+/// The user and the hash that counts, if the password fits and the account is not disabled. A hash that is weaker than today's is made anew: now
 /// the password is there.
 async fn check<'a>(
     server: &Inner,
     user: Option<&'a UserRow>,
     password: Secret,
-) -> Result<Option<&'a UserRow>, LoginRefused> {
+) -> Result<Option<(&'a UserRow, String)>, LoginRefused> {
     let hash = user.map(|user| user.password_hash.as_str());
     let verdict = server.passwords.verify(password.clone(), hash).await?;
     let Some(user) = user.filter(|user| verdict != Verdict::Wrong && !user.disabled) else {
@@ -105,10 +105,11 @@ async fn check<'a>(
     };
     if verdict == Verdict::RightButWeak
         && let Ok(better) = server.passwords.hash(password).await
+        && server.store.replace_password_hash(&user.id, &user.password_hash, &better).await?
     {
-        server.store.replace_password_hash(&user.id, &user.password_hash, &better).await?;
+        return Ok(Some((user, better)));
     }
-    Ok(Some(user))
+    Ok(Some((user, user.password_hash.clone())))
 }
 
 async fn begin(server: &Inner, subject: &str, free: i64) -> Result<(), LoginRefused> {

@@ -2,20 +2,27 @@
 
 use crate::browser::Browser;
 use crate::random::digest;
+use crate::store::Shown;
 
 /// A person whose every factor was checked. Only this room makes one, and only one makes a session.
 pub(crate) struct Authenticated {
     user_id: String,
+    shown: Shown,
     known_browser: String,
 }
 
 impl Authenticated {
-    pub(super) fn new(user_id: String, known_browser: String) -> Self {
-        Self { user_id, known_browser }
+    pub(super) fn new(user_id: String, shown: Shown, known_browser: String) -> Self {
+        Self { user_id, shown, known_browser }
     }
 
     pub(crate) fn user_id(&self) -> &str {
         &self.user_id
+    }
+
+    /// What the login rests on.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     /// The mark of this person in this browser.
@@ -27,15 +34,21 @@ impl Authenticated {
 /// A person whose password was right, and whose second factor is missing. No session comes of it.
 pub(crate) struct HalfAuthenticated {
     user_id: String,
+    password_hash: String,
 }
 
 impl HalfAuthenticated {
-    pub(super) fn new(user_id: String) -> Self {
-        Self { user_id }
+    pub(super) fn new(user_id: String, password_hash: String) -> Self {
+        Self { user_id, password_hash }
     }
 
     pub(super) fn user_id(&self) -> &str {
         &self.user_id
+    }
+
+    /// The hash of the password that was right.
+    pub(super) fn password_hash(&self) -> &str {
+        &self.password_hash
     }
 }
 

@@ -16,19 +16,22 @@ pub(crate) async fn current_session(server: &Inner, headers: &HeaderMap) -> Resu
 }
 
 /// Begins a session, and gives its token for the cookie. It is new at each login; the old session, if there is one,
-/// ends.
+/// ends. None where what the person showed has ceased to count in the meantime.
 pub(crate) async fn begin_session(
     server: &Inner,
     headers: &HeaderMap,
     person: &Authenticated,
-) -> Result<String> {
+) -> Result<Option<String>> {
     let session = token();
     let ends = server.store.now().after(server.settings.lifetimes.session);
     let device = device(headers);
-    server.store.insert_session(&digest(&session), person.user_id(), device.as_deref(), ends).await?;
+    let (user_id, shown) = (person.user_id(), person.shown());
+    if !server.store.insert_session(&digest(&session), user_id, shown, device.as_deref(), ends).await? {
+        return Ok(None);
+    }
     if let Some(old) = server.cookies.session(headers) {
         server.store.delete_session(&digest(&old)).await?;
     }
     server.store.remember_browser(person.known_browser()).await?;
-    Ok(session)
+    Ok(Some(session))
 }

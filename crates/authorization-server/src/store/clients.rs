@@ -192,6 +192,8 @@ impl Store {
         for delete in [
             "DELETE FROM clients WHERE id = $1",
             "DELETE FROM codes WHERE client_id = $1",
+            "DELETE FROM device_codes WHERE client_id = $1",
+            "DELETE FROM pushed_requests WHERE client_id = $1",
             "DELETE FROM consents WHERE client_id = $1",
         ] {
             ended |= sqlx::query(delete).bind(id).execute(&mut *tx).await?.rows_affected() > 0;
@@ -218,7 +220,13 @@ impl Store {
             return Ok(false);
         }
         // Codes before grants, as above.
-        sqlx::query("DELETE FROM codes WHERE client_id = $1").bind(id).execute(&mut *tx).await?;
+        for delete in [
+            "DELETE FROM codes WHERE client_id = $1",
+            "DELETE FROM device_codes WHERE client_id = $1",
+            "DELETE FROM pushed_requests WHERE client_id = $1",
+        ] {
+            sqlx::query(delete).bind(id).execute(&mut *tx).await?;
+        }
         let revoked = self.revoke_grants_where_client(&mut tx, id).await?;
         let own = self.revoke_own_grant(&mut tx, id).await?;
         tx.commit().await?;

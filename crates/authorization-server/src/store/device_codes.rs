@@ -133,24 +133,24 @@ impl Store {
         Ok(row.map(read))
     }
 
-    /// Notes what its person has decided. True once.
+    /// Notes what the person who has opened it has decided, and says whose it is: once.
     pub(crate) async fn decide_device(
         &self,
         user_code_hash: &str,
         user_id: &str,
         decision: Decision,
-    ) -> Result<bool> {
-        let decided = sqlx::query(
+    ) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(
             "UPDATE device_codes SET decision = $3
-             WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $4",
+             WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $4
+             RETURNING client_id",
         )
         .bind(user_code_hash)
         .bind(user_id)
         .bind(decision.as_str())
         .bind(self.now().unix())
-        .execute(self.writer())
-        .await?;
-        Ok(decided.rows_affected() == 1)
+        .fetch_optional(self.writer())
+        .await?)
     }
 
     /// Notes that the device has asked. One that asks too soon has to wait longer from then on (RFC 8628 §3.5).

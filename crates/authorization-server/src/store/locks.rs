@@ -66,6 +66,11 @@ impl Store {
         self.hold(tx, select, device_hash).await
     }
 
+    /// Until the transaction ends, nobody disables or removes this person, or sets another password.
+    pub(crate) async fn hold_user(&self, tx: &mut Transaction, user_id: &str) -> Result<()> {
+        self.hold(tx, "SELECT 1 FROM users WHERE id = $1 FOR SHARE", user_id).await
+    }
+
     /// Until the transaction ends, nothing is granted in the name of this person, and what is being granted has been.
     pub(crate) async fn hold_user_alone(&self, tx: &mut Transaction, user_id: &str) -> Result<()> {
         self.hold(tx, "SELECT 1 FROM users WHERE id = $1 FOR UPDATE", user_id).await

@@ -64,7 +64,7 @@ pub(crate) use login_failures::Attempt;
 pub(crate) use passkeys::NewPasskey;
 pub(crate) use refresh_tokens::RefreshTokenRow;
 pub(crate) use seen_ids::SeenBy;
-pub(crate) use sessions::SessionRow;
+pub(crate) use sessions::{SessionRow, Shown};
 pub(crate) use signing_keys::{NewSigningKey, SigningKeyRow};
 pub(crate) use totp::HalfLoginRow;
 pub use users::User;

@@ -15,6 +15,15 @@ pub(crate) struct SessionRow {
     pub(crate) authenticated_at: Timestamp,
 }
 
+/// What a person has shown to log in. A session begins only while it still counts.
+#[derive(Clone)]
+pub(crate) enum Shown {
+    /// The password with this hash.
+    Password(String),
+    /// The passkey with this credential id.
+    Passkey(String),
+}
+
 /// A browser session, as its person sees it.
 pub(crate) struct OpenSession {
     /// The hash that the row goes by; it opens nothing.
@@ -24,25 +33,44 @@ pub(crate) struct OpenSession {
 }
 
 impl Store {
+    /// False where the person was disabled, or what was shown was replaced or taken away, since it was looked at: whoever
+    /// changes a password ends the sessions that there are, and this one would come after.
     pub(crate) async fn insert_session(
         &self,
         token_hash: &str,
         user_id: &str,
+        shown: &Shown,
         device: Option<&str>,
         expires_at: Timestamp,
-    ) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(token_hash)
-        .bind(user_id)
-        .bind(self.now().unix())
-        .bind(expires_at.unix())
-        .bind(device)
-        .execute(self.writer())
-        .await?;
-        Ok(())
+    ) -> Result<bool> {
+        let (insert, shown) = match shown {
+            Shown::Password(hash) => (
+                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
+                 SELECT $1, id, $3, $4, $5 FROM users
+                 WHERE id = $2 AND disabled_at IS NULL AND password_hash = $6",
+                hash,
+            ),
+            Shown::Passkey(id) => (
+                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
+                 SELECT $1, id, $3, $4, $5 FROM users
+                 WHERE id = $2 AND disabled_at IS NULL
+                   AND id IN (SELECT user_id FROM passkeys WHERE credential_id = $6)",
+                id,
+            ),
+        };
+        let mut tx = self.begin().await?;
+        self.hold_user(&mut tx, user_id).await?;
+        let made = sqlx::query(insert)
+            .bind(token_hash)
+            .bind(user_id)
+            .bind(self.now().unix())
+            .bind(expires_at.unix())
+            .bind(device)
+            .bind(shown)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(made.rows_affected() == 1)
     }
 
     pub(crate) async fn find_session(&self, token_hash: &str) -> Result<Option<SessionRow>> {
@@ -110,5 +138,61 @@ impl Store {
             .execute(self.writer())
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::store::NewPasskey;
+    use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn a_login_in_flight_ends_with_what_it_was_made_of() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        let ends = Timestamp::from_unix(9_000);
+        assert!(store.insert_user("u", "Ada", "ada", "first").await.unwrap());
+        let passkey =
+            NewPasskey { credential_id: "c", name: "key", algorithm: -7, public_key: "k", sign_count: 0 };
+        assert!(store.insert_passkey("u", &passkey).await.unwrap());
+        let begins = async |token: &str, shown: Shown| {
+            store.insert_session(token, "u", &shown, None, ends).await.unwrap()
+        };
+        let (first, second) = (Shown::Password("first".to_owned()), Shown::Password("second".to_owned()));
+        let passkey = Shown::Passkey("c".to_owned());
+        assert!(begins("1", first.clone()).await);
+        assert!(store.insert_half_login("h1", "u", "first", ends).await.unwrap());
+        // The password was right a moment ago.
+        assert!(store.set_password("ada", "second").await.unwrap());
+        assert!(!begins("2", first).await);
+        assert!(!store.insert_half_login("h2", "u", "first", ends).await.unwrap());
+        assert!(begins("3", second.clone()).await);
+        assert!(begins("4", passkey.clone()).await);
+        assert!(store.delete_passkey("u", "c").await.unwrap());
+        assert!(!begins("5", passkey).await);
+        store.disable_user("ada").await.unwrap();
+        assert!(!begins("6", second).await);
+        assert!(!store.insert_half_login("h3", "u", "second", ends).await.unwrap());
+        store.enable_user("ada").await.unwrap();
+        for token in ["1", "2", "3", "4", "5", "6"] {
+            assert!(store.find_session(token).await.unwrap().is_none(), "{token}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_factor_carries_the_password_that_it_followed() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        let ends = Timestamp::from_unix(9_000);
+        store.insert_user("u", "Ada", "ada", "first").await.unwrap();
+        assert!(store.insert_half_login("h", "u", "first", ends).await.unwrap());
+        let half = store.find_half_login("h").await.unwrap().unwrap();
+        store.set_password("ada", "second").await.unwrap();
+        let shown = Shown::Password(half.password_hash);
+        assert!(!store.insert_session("s", "u", &shown, None, ends).await.unwrap());
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct HalfLoginRow {
     pub(crate) user_id: String,
     pub(crate) user_name: String,
     pub(crate) name_key: String,
+    /// Of the password that was given: where another is set, the waiting ends.
+    pub(crate) password_hash: String,
 }
 
 impl Store {
@@ -88,24 +90,33 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
+    /// False where the password is another one by now, or the person was disabled.
     pub(crate) async fn insert_half_login(
         &self,
         token_hash: &str,
         user_id: &str,
+        password_hash: &str,
         expires_at: Timestamp,
-    ) -> Result<()> {
-        sqlx::query("INSERT INTO half_logins (token_hash, user_id, expires_at) VALUES ($1, $2, $3)")
-            .bind(token_hash)
-            .bind(user_id)
-            .bind(expires_at.unix())
-            .execute(self.writer())
-            .await?;
-        Ok(())
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        self.hold_user(&mut tx, user_id).await?;
+        let made = sqlx::query(
+            "INSERT INTO half_logins (token_hash, user_id, expires_at)
+             SELECT $1, id, $3 FROM users WHERE id = $2 AND disabled_at IS NULL AND password_hash = $4",
+        )
+        .bind(token_hash)
+        .bind(user_id)
+        .bind(expires_at.unix())
+        .bind(password_hash)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(made.rows_affected() == 1)
     }
 
     pub(crate) async fn find_half_login(&self, token_hash: &str) -> Result<Option<HalfLoginRow>> {
-        let row: Option<(String, String, String)> = sqlx::query_as(
-            "SELECT users.id, users.name, users.name_key
+        let row: Option<(String, String, String, String)> = sqlx::query_as(
+            "SELECT users.id, users.name, users.name_key, users.password_hash
              FROM half_logins JOIN users ON users.id = half_logins.user_id
              WHERE half_logins.token_hash = $1 AND half_logins.expires_at > $2
                AND users.disabled_at IS NULL",
@@ -114,7 +125,12 @@ impl Store {
         .bind(self.now().unix())
         .fetch_optional(self.reader())
         .await?;
-        Ok(row.map(|(user_id, user_name, name_key)| HalfLoginRow { user_id, user_name, name_key }))
+        Ok(row.map(|(user_id, user_name, name_key, password_hash)| HalfLoginRow {
+            user_id,
+            user_name,
+            name_key,
+            password_hash,
+        }))
     }
 
     /// Ends the waiting. True for exactly one of several callers.

@@ -104,15 +104,15 @@ impl Store {
         }))
     }
 
-    /// The same password under a better hash. Nothing happens where the password has been changed in the meantime.
-    pub(crate) async fn replace_password_hash(&self, id: &str, before: &str, after: &str) -> Result<()> {
-        sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+    /// The same password under a better hash. False where the password has been changed in the meantime.
+    pub(crate) async fn replace_password_hash(&self, id: &str, before: &str, after: &str) -> Result<bool> {
+        let done = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
             .bind(id)
             .bind(before)
             .bind(after)
             .execute(self.writer())
             .await?;
-        Ok(())
+        Ok(done.rows_affected() == 1)
     }
 
     /// Sets another password and ends the person's sessions and links, all or nothing. False where nobody has the name.
@@ -208,9 +208,14 @@ impl Store {
             .await?;
         let Some(id) = id else { return Ok(false) };
         self.hold_user_alone(&mut tx, &id).await?;
-        for half in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM half_logins WHERE user_id = $1"]
-        {
-            sqlx::query(half).bind(&id).execute(&mut *tx).await?;
+        // Codes and devices too: they would be good again as soon as the account is.
+        for delete in [
+            "DELETE FROM sessions WHERE user_id = $1",
+            "DELETE FROM half_logins WHERE user_id = $1",
+            "DELETE FROM codes WHERE user_id = $1",
+            "DELETE FROM device_codes WHERE user_id = $1",
+        ] {
+            sqlx::query(delete).bind(&id).execute(&mut *tx).await?;
         }
         let revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
         sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;

@@ -64,7 +64,9 @@ async fn attempt(
     match log_in(server, destination.browser(), &username, Secret::new(field("password")), address).await {
         Ok(PasswordLogin::Through(person)) => enter(server, headers, &mut destination, &person).await,
         Ok(PasswordLogin::HalfWay(person)) => {
-            let (half, waits) = begin_half_login(server, headers, &person).await?;
+            let Some((half, waits)) = begin_half_login(server, headers, &person).await? else {
+                return Ok(see_other(&destination.page(server, "/login")));
+            };
             let mut response = see_other(&destination.page(server, "/login/code"));
             server.cookies.keep_session(response.headers_mut(), &half, waits);
             Ok(response)
@@ -90,14 +92,17 @@ fn try_again_in(wait: Duration) -> String {
     format!("Try again in {seconds} second{}.", if seconds == 1 { "" } else { "s" })
 }
 
-/// Gives the session to whoever has passed every factor, and goes on.
+/// Gives the session to whoever has passed every factor, and goes on. Where the password or the passkey was taken away
+/// meanwhile, the login begins again.
 async fn enter(
     server: &Server,
     headers: &HeaderMap,
     destination: &mut Destination,
     person: &Authenticated,
 ) -> Result<Response, Problem> {
-    let session = begin_session(server, headers, person).await?;
+    let Some(session) = begin_session(server, headers, person).await? else {
+        return Ok(see_other(&destination.page(server, "/login")));
+    };
     let mut response = see_other(&destination.enter(server).await?);
     server.cookies.keep_session(response.headers_mut(), &session, server.settings.lifetimes.session);
     Ok(response)

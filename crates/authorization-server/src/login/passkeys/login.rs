@@ -12,7 +12,7 @@ use crate::browser::Browser;
 use crate::login::Authenticated;
 use crate::login::authenticated::mark;
 use crate::server::Inner;
-use crate::store::StoreError;
+use crate::store::{Shown, StoreError};
 
 /// What the browser brought from the authenticator, in base64url.
 pub(crate) struct Assertion<'a> {
@@ -81,5 +81,9 @@ pub(crate) async fn log_in_with_passkey(
     if !server.store.use_passkey(assertion.credential_id, i64::from(sign_count), &answered, ends).await? {
         return Err(PasskeyRefused::Replayed);
     }
-    Ok(Authenticated::new(passkey.user_id, mark(browser, &passkey.name_key)))
+    Ok(Authenticated::new(
+        passkey.user_id,
+        Shown::Passkey(assertion.credential_id.to_owned()),
+        mark(browser, &passkey.name_key),
+    ))
 }

@@ -11,7 +11,7 @@ use crate::login::Authenticated;
 use crate::login::authenticated::{HalfAuthenticated, mark};
 use crate::random::{digest, token};
 use crate::server::Inner;
-use crate::store::{Attempt, HalfLoginRow, Result, StoreError};
+use crate::store::{Attempt, HalfLoginRow, Result, Shown, StoreError};
 
 /// How long a right password waits for its second factor.
 const WAITS: Duration = Duration::from_secs(10 * 60);
@@ -43,19 +43,25 @@ impl From<StoreError> for SecondFactorRefused {
 }
 
 /// Begins to wait for the second factor, and gives the token for the cookie. It takes the place of a session's, so the
-/// browser is logged out in the meantime.
+/// browser is logged out in the meantime. None where the password was changed a moment ago.
 pub(crate) async fn begin_half_login(
     server: &Inner,
     headers: &HeaderMap,
     person: &HalfAuthenticated,
-) -> Result<(String, Duration)> {
+) -> Result<Option<(String, Duration)>> {
     let half = token();
     let ends = server.store.now().after(WAITS);
-    server.store.insert_half_login(&digest(&half), person.user_id(), ends).await?;
+    let began = server
+        .store
+        .insert_half_login(&digest(&half), person.user_id(), person.password_hash(), ends)
+        .await?;
+    if !began {
+        return Ok(None);
+    }
     if let Some(old) = server.cookies.session(headers) {
         server.store.delete_session(&digest(&old)).await?;
     }
-    Ok((half, WAITS))
+    Ok(Some((half, WAITS)))
 }
 
 impl HalfLogin {
@@ -80,7 +86,10 @@ impl HalfLogin {
         code: &str,
     ) -> std::result::Result<Authenticated, (Self, SecondFactorRefused)> {
         match self.check(server, browser, code).await {
-            Ok(known) => Ok(Authenticated::new(self.row.user_id, known)),
+            Ok(known) => {
+                let shown = Shown::Password(self.row.password_hash);
+                Ok(Authenticated::new(self.row.user_id, shown, known))
+            }
             Err(refused) => Err((self, refused)),
         }
     }
