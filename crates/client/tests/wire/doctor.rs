@@ -162,8 +162,11 @@ async fn a_server_that_takes_any_token_is_a_fault() {
 /// {"aud":"https://other.example"}: for another server, and of no use at this one.
 const FOREIGN: &str = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJodHRwczovL290aGVyLmV4YW1wbGUifQ.AA";
 
+/// What is wrong with a server.
+type Change = fn(&mut Script);
+
 /// One thing that is amiss with the login alone, and the check that names it.
-const AMISS: &[(&str, Verdict, fn(&mut Script))] = &[
+const AMISS: &[(&str, Verdict, Change)] = &[
     ("login.audience", Verdict::Warning, |s| s.token = json!({"access_token": FOREIGN})),
     ("login.call", Verdict::Fault, |s| s.token = json!({"access_token": FOREIGN})),
     ("login.lifetime", Verdict::Warning, |s| s.token = json!({"expires_in": null})),
