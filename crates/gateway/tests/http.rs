@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use support::{Protected, protect, soon, text};
+use support::{OTHER, Protected, protect, soon, text};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_notes"}}"#;
 
@@ -43,6 +43,24 @@ async fn a_permitted_request_arrives_as_it_was() {
     assert_eq!(received.headers["x-hallpass-subject"], "alice");
     assert_eq!(received.headers["x-hallpass-client"], "test-client");
     assert_eq!(received.headers["x-hallpass-scope"], "notes:read");
+}
+
+/// Two issuers may know two people by one name.
+#[tokio::test]
+async fn people_of_two_issuers_are_never_the_same_upstream() {
+    let (gateway, upstream) = before_an_upstream(false).await;
+    let tokens = [gateway.token("notes:read"), gateway.token_of_the_other("alice")];
+    let issuers = [gateway.issuer.issuer.as_str(), OTHER];
+    for ((token, issuer), subject) in
+        tokens.iter().zip(issuers).zip(["alice", "https://login.example.com#alice"])
+    {
+        let request = gateway.request_as(token, "POST").header("x_hallpass_issuer", "https://evil.example");
+        gateway.send(request.body(CALL.into()).unwrap()).await;
+        let headers = upstream.received().pop().unwrap().headers;
+        assert_eq!(headers["x-hallpass-subject"], subject);
+        assert_eq!(headers["x-hallpass-issuer"], issuer);
+        assert!(!headers.contains_key("x_hallpass_issuer"));
+    }
 }
 
 /// A parameter of the operator's cannot be said again by a client.

@@ -50,7 +50,10 @@ impl<'g> Client<'g> {
     }
 
     async fn begin_as(gateway: &'g Protected, subject: &str) -> Self {
-        let token = gateway.token_for(subject, "notes:read");
+        Self::begin_with(gateway, gateway.token_for(subject, "notes:read")).await
+    }
+
+    async fn begin_with(gateway: &'g Protected, token: String) -> Self {
         let request = gateway.request_as(&token, "POST").body(INITIALIZE.into()).unwrap();
         let response = gateway.send(request).await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -422,7 +425,15 @@ async fn the_environment_is_what_was_set_and_whose_session_it_is() {
         ("API_BASE", json!("x")),
         ("HALLPASS_SUBJECT", json!("alice")),
         ("HALLPASS_CLIENT", json!("test-client")),
+        ("HALLPASS_ISSUER", json!("http://localhost:8080")),
     ]) {
+        assert_eq!(client.result(id, "environment", json!({"name":name})).await, value, "{name}");
+    }
+    // Another issuer's alice is somebody else.
+    let client = Client::begin_with(&gateway, gateway.token_of_the_other("alice")).await;
+    for (id, (name, value)) in (0..)
+        .zip([("HALLPASS_SUBJECT", "https://login.example.com#alice"), ("HALLPASS_ISSUER", support::OTHER)])
+    {
         assert_eq!(client.result(id, "environment", json!({"name":name})).await, value, "{name}");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
+use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
 use http::StatusCode;
@@ -19,6 +20,7 @@ pub struct Caller(Arc<Said>);
 pub(crate) struct Said {
     pub(crate) issuer: String,
     pub(crate) subject: String,
+    pub(crate) principal: String,
     pub(crate) client_id: String,
     pub(crate) granted: Granted,
     pub(crate) token_id: String,
@@ -56,6 +58,11 @@ pub(crate) fn find_claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Opti
     find_claim(claims.get(first)?.as_object()?, rest)
 }
 
+/// The [`Caller::principal`] of a token. An issuer has no `#` (RFC 8414 §2), so the first one ends it.
+pub(crate) fn principal_of(issuer: &Issuer, subject: &str, own: Option<&Issuer>) -> String {
+    if own == Some(issuer) { subject.to_owned() } else { format!("{issuer}#{subject}") }
+}
+
 impl Caller {
     pub(crate) fn new(said: Said) -> Self {
         Self(Arc::new(said))
@@ -71,6 +78,15 @@ impl Caller {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    /// The user under a name that nobody else has, whoever vouches for them: what is kept for a user is kept
+    /// under this. The subject alone for users of [`Settings::own_issuer`](crate::Settings::own_issuer),
+    /// `issuer#subject` for those of other issuers, and `key#name`, `basic#name`, `digest#name` or
+    /// `certificate#name` for accounts of this server's own.
+    #[must_use]
+    pub fn principal(&self) -> &str {
+        &self.0.principal
     }
 
     /// The client that the token was issued to (`client_id`, RFC 8693 §4.3).

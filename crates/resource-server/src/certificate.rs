@@ -110,6 +110,7 @@ impl Certificates {
             Granted { scopes: account.scopes.clone(), tenant: None, login: None, claims: Map::new() };
         Ok(Verified::new(Caller::new(Said {
             issuer: settings.resource.to_string(),
+            principal: format!("certificate#{name}"),
             subject: name.clone(),
             client_id: name,
             granted,

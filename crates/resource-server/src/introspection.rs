@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::caller::{Caller, Said};
+use crate::caller::{Caller, Said, principal_of};
 use crate::claims::ClaimNames;
 use crate::refusal::Refusal;
 use crate::remote_keys::metadata;
@@ -253,6 +253,7 @@ impl Introspector {
         let token_id = claims.get("jti").and_then(Value::as_str).unwrap_or_default().to_owned();
         Some(Caller::new(Said {
             issuer: self.settings.issuer.to_string(),
+            principal: principal_of(&self.settings.issuer, &subject, settings.own_issuer.as_ref()),
             subject,
             client_id,
             token_id,

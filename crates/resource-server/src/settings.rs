@@ -33,6 +33,9 @@ pub struct Settings {
     pub metadata: Map<String, Value>,
     /// Whose tokens are taken.
     pub issuers: Vec<TrustedIssuer>,
+    /// Which of them has its users told by their subject alone ([`Caller::principal`](crate::Caller::principal)); those
+    /// of all others are told as `issuer#subject`. None by default.
+    pub own_issuer: Option<Issuer>,
     /// Which scopes an operation needs.
     pub policy: Policy,
     /// Who is asked about tokens that are no JWTs (RFC 7662).
@@ -65,6 +68,7 @@ impl Settings {
             name: None,
             metadata: Map::new(),
             issuers: Vec::new(),
+            own_issuer: None,
             policy: Policy::default(),
             introspection: None,
             dpop: None,

@@ -7,7 +7,7 @@ use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifyingKeys}
 use hallpass_protocol::time::Timestamp;
 use quick_cache::sync::Cache;
 
-use crate::caller::{Caller, Said};
+use crate::caller::{Caller, Said, principal_of};
 use crate::credential::Unverified;
 use crate::refusal::Refusal;
 use crate::settings::{Settings, TrustedIssuer};
@@ -137,9 +137,11 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
     };
     let verified = jwt.verify(&keys, &expected)?;
     let names = &trusted.claims;
+    let subject = names.subject(verified.all())?.to_owned();
     let caller = Caller::new(Said {
         issuer: trusted.issuer.to_string(),
-        subject: names.subject(verified.all())?.to_owned(),
+        principal: principal_of(&trusted.issuer, &subject, settings.own_issuer.as_ref()),
+        subject,
         client_id: names.client(verified.all())?.to_owned(),
         // RFC 9068 §2.2: without a name of its own a token cannot be revoked.
         token_id: match &verified.claims().id {

@@ -81,6 +81,8 @@ async fn a_key_opens_as_bearer_and_in_its_own_field() {
     // Whoever stands behind never sees it.
     assert!(!permitted.get().headers().contains_key("x-api-key"));
     let caller = permitted.caller().clone();
+    // No user of an issuer has that name.
+    assert_eq!((caller.subject(), caller.principal()), ("ci", "key#ci"));
     server.server.recheck(&caller).unwrap();
     let before = list.write().unwrap().replace(Vec::new());
     assert!(matches!(server.server.recheck(&caller), Err(Refusal::Revoked)));

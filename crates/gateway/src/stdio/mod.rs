@@ -30,7 +30,7 @@ pub(crate) use server::StdioServer;
 /// The program that speaks MCP over stdio.
 ///
 /// It gets hallpass's own environment without the variables that begin with `HALLPASS_`, then
-/// `HALLPASS_SUBJECT` and `HALLPASS_CLIENT`, which say whose session it is, then what is set here.
+/// `HALLPASS_SUBJECT`, `HALLPASS_ISSUER` and `HALLPASS_CLIENT`, which say whose session it is, then what is set here.
 #[derive(Clone)]
 pub struct StdioCommand {
     /// The program, found by `PATH` where it is only a name.

@@ -38,7 +38,8 @@ pub(super) fn start(command: &StdioCommand, caller: &Caller) -> std::io::Result<
     }
     program
         .args(&command.arguments)
-        .env("HALLPASS_SUBJECT", printable(caller.subject()))
+        .env("HALLPASS_SUBJECT", printable(caller.principal()))
+        .env("HALLPASS_ISSUER", printable(caller.issuer()))
         .env("HALLPASS_CLIENT", printable(caller.client_id()))
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())

@@ -8,8 +8,10 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
-/// Who is calling: the token's `sub`.
+/// Who is calling, under a name that nobody else has ([`Caller::principal`]).
 pub const SUBJECT: HeaderName = HeaderName::from_static("x-hallpass-subject");
+/// Who says so: the token's `iss`; this server's own resource identifier for its own accounts.
+pub const ISSUER: HeaderName = HeaderName::from_static("x-hallpass-issuer");
 /// Through which client: the token's `client_id`.
 pub const CLIENT: HeaderName = HeaderName::from_static("x-hallpass-client");
 /// What was granted: the token's `scope`.
@@ -107,7 +109,8 @@ fn is_identity(name: &HeaderName) -> bool {
 
 /// Says who is calling. Call it after [`strip`], so that these fields are said by nobody else.
 pub fn tell(headers: &mut HeaderMap, caller: &Caller) {
-    headers.insert(SUBJECT, field_value(caller.subject()));
+    headers.insert(SUBJECT, field_value(caller.principal()));
+    headers.insert(ISSUER, field_value(caller.issuer()));
     headers.insert(CLIENT, field_value(caller.client_id()));
     headers.insert(SCOPE, field_value(&caller.scopes().to_string()));
 }
@@ -151,6 +154,8 @@ mod tests {
             "X_HALLPASS_SUBJECT",
             "x_hallpass-client",
             "x-hallpass_scope",
+            "X-Hallpass-Issuer",
+            "x_hallpass_issuer",
             "X-Hallpass",
             "x-hallpass-anything-new",
             "x-hallpassage",

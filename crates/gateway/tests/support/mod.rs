@@ -21,12 +21,15 @@ use http::Request;
 use tower::ServiceExt;
 
 pub(crate) const RESOURCE: &str = "http://localhost:8080/mcp";
+pub(crate) const OTHER: &str = "https://login.example.com";
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 pub(crate) struct Protected {
     pub(crate) gateway: Gateway,
     pub(crate) router: Router,
     pub(crate) issuer: TestIssuer,
+    /// Another that is trusted, [`OTHER`].
+    pub(crate) other: TestIssuer,
     pub(crate) clock: FakeClock,
     /// Whether every token is revoked.
     pub(crate) revoked: Arc<AtomicBool>,
@@ -53,13 +56,16 @@ pub(crate) fn protect_with(upstream: Upstream, policy: Policy, listing: Listing)
     let resource = ResourceIdentifier::parse(RESOURCE).unwrap();
     let mut settings = hallpass_resource_server::Settings::new(resource.clone(), clock.clock());
     settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
+    settings.own_issuer = Some(issuer.issuer.clone());
+    let other = TestIssuer::new(OTHER);
+    settings.issuers.push(TrustedIssuer::new(other.issuer.clone(), Keys::fixed(other.keys())));
     settings.policy = policy;
     let revoked = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&revoked);
     settings.revocations = Revocations::new(move |_| asked.load(Ordering::SeqCst));
     let front_door = FrontDoor::new(resource.url(), &[]);
     let gateway = Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door, listing });
-    Protected { router: gateway.router(), gateway, issuer, clock, revoked }
+    Protected { router: gateway.router(), gateway, issuer, other, clock, revoked }
 }
 
 impl Protected {
@@ -68,6 +74,13 @@ impl Protected {
         let mut claims = self.issuer.claims(RESOURCE, scope, NOW);
         claims["sub"] = subject.into();
         self.issuer.sign(&claims)
+    }
+
+    /// A good token of somebody of that name whom the other issuer knows.
+    pub(crate) fn token_of_the_other(&self, subject: &str) -> String {
+        let mut claims = self.other.claims(RESOURCE, "notes:read", NOW);
+        claims["sub"] = subject.into();
+        self.other.sign(&claims)
     }
 
     /// A good token of alice's.

@@ -84,6 +84,7 @@ fn resource_settings(
     let revocations = authorization_server.revocations();
     let mut settings = resource_server::Settings::new(resource, system_clock());
     settings.name = Some(name(plan, &settings.resource));
+    settings.own_issuer = Some(issuer.clone());
     settings.issuers.push(TrustedIssuer {
         public_client_id: plan.public_client_id.clone(),
         ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))

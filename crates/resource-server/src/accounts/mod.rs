@@ -82,6 +82,14 @@ impl Shows {
         });
         Self::Digest { realm: realm.to_owned(), ha1: each.collect() }
     }
+
+    fn scheme(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "key",
+            Self::Password(_) => "basic",
+            Self::Digest { .. } => "digest",
+        }
+    }
 }
 
 /// Hashes are worth guessing at.
@@ -149,6 +157,7 @@ impl Account {
         Verified::new(Caller::new(Said {
             // It is this server that says who this is.
             issuer: settings.resource.to_string(),
+            principal: format!("{}#{}", self.shows.scheme(), self.name),
             subject: self.name,
             client_id: self.id.clone(),
             granted,
