@@ -28,6 +28,10 @@ const DISTINCT: usize = 200_000;
 const REMEMBERED: usize = 10_000;
 
 fn main() {
+    // A test runner that asks for tests is told that there are none.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let issuer = TestIssuer::new("https://login.example.com");
     let tokens: Vec<String> = (0..COLD).map(|n| token(&issuer, n)).collect();
     let server = server(&issuer, COLD * 2);
