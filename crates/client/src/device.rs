@@ -31,6 +31,10 @@ const SLOWER: Duration = Duration::from_secs(5);
 /// A server that names no pause at all is not asked in a loop without one.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+/// The longest that a code or a pause is believed to be. A server that says a year has made a mistake.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
 /// RFC 8628 §3.2.
 #[derive(Deserialize)]
 struct DeviceAuthorization {
@@ -40,6 +44,16 @@ struct DeviceAuthorization {
     verification_uri_complete: Option<String>,
     expires_in: u64,
     interval: Option<u64>,
+}
+
+impl DeviceAuthorization {
+    fn life(&self) -> Duration {
+        Duration::from_secs(self.expires_in).min(LONGEST_LIFE)
+    }
+
+    fn pause(&self) -> Duration {
+        self.interval.map_or(INTERVAL, Duration::from_secs).clamp(SHORTEST, LONGEST_PAUSE)
+    }
 }
 
 /// What is asked for.
@@ -113,8 +127,8 @@ impl DeviceRequest<'_> {
 
     /// RFC 8628 §3.4 and §3.5.
     async fn poll(&self, started: &DeviceAuthorization) -> Result<TokenResponse, Error> {
-        let end = Instant::now() + Duration::from_secs(started.expires_in);
-        let mut interval = started.interval.map_or(INTERVAL, Duration::from_secs).max(SHORTEST);
+        let end = Instant::now() + started.life();
+        let mut interval = started.pause();
         let grant = [
             ("grant_type", GRANT_TYPE),
             ("device_code", started.device_code.expose()),
@@ -170,7 +184,7 @@ fn prompt(endpoint: &str, started: &DeviceAuthorization) -> Result<DevicePrompt,
             .as_deref()
             .and_then(|uri| check(uri).ok()),
         user_code: started.user_code.clone(),
-        expires_in: Duration::from_secs(started.expires_in),
+        expires_in: started.life(),
     })
 }
 
@@ -215,6 +229,25 @@ mod tests {
         assert!(prompt("e", &started("javascript:alert(1)", "https://a.example/")).is_err());
         let shown = prompt("e", &started("https://a.example/device", "file:///etc/passwd")).unwrap();
         assert!(shown.verification_uri_complete.is_none());
+    }
+
+    #[test]
+    fn no_time_is_too_long_to_reckon_with() {
+        let started = |expires_in, interval| DeviceAuthorization {
+            device_code: Secret::new("d"),
+            user_code: "ABCD".into(),
+            verification_uri: "https://a.example/".into(),
+            verification_uri_complete: None,
+            expires_in,
+            interval,
+        };
+        let endless = started(u64::MAX, Some(u64::MAX));
+        assert!(Instant::now().checked_add(endless.life()).is_some());
+        assert_eq!((endless.life(), endless.pause()), (LONGEST_LIFE, LONGEST_PAUSE));
+        assert_eq!(prompt("e", &endless).unwrap().expires_in, LONGEST_LIFE);
+        let usual = started(600, None);
+        assert_eq!((usual.life(), usual.pause()), (Duration::from_secs(600), INTERVAL));
+        assert_eq!(started(600, Some(0)).pause(), SHORTEST);
     }
 
     #[tokio::test]

@@ -155,6 +155,11 @@ pub enum InteractionError {
         /// The operating system's answer.
         detail: String,
     },
+    /// The address that a browser was started with was opened by two.
+    #[error(
+        "the login's address was opened a second time, by someone else than the browser that opened it first, so the login was ended. Start it again; if it happens again, another program on this machine is listening in"
+    )]
+    OpenedBySomeoneElse,
     /// Nobody came back.
     #[error("no answer from the browser within {0:?}. Start the login again")]
     TimedOut(Duration),

@@ -2,10 +2,12 @@
 
 use std::{error::Error as StdError, io};
 
-/// The server and the cause. Of the URL only what is no secret: [`safe_url`].
+use crate::error::printable;
+
+/// The server and the cause. Of the URL the origin: its path may hold a key. What a peer said is a stranger's words.
 pub(crate) fn explain(error: &reqwest::Error) -> String {
-    let url = error.url().map_or("the MCP server", |url| url.as_str());
-    format!("{url} could not be reached: {}", cause(error))
+    let server = error.url().map_or("the MCP server".to_owned(), |url| url.origin().ascii_serialization());
+    format!("{server} could not be reached: {}", cause(error))
 }
 
 /// A query or a user name may hold what the caller would not like to see in a log.
@@ -29,7 +31,7 @@ fn cause(error: &reqwest::Error) -> String {
         text.push_str(&next.to_string().to_lowercase());
         innermost = next;
     }
-    let detail = innermost.to_string();
+    let detail = printable(&innermost.to_string());
     if error.is_timeout() {
         return "it did not answer in time. Check the address, a firewall or a proxy".into();
     }
@@ -85,11 +87,11 @@ mod tests {
             (format!("https://{plain_at}/mcp"), patience, ["TLS", &plain_at]),
             ("http://nowhere.invalid/mcp".into(), patience, ["DNS", "nowhere.invalid"]),
         ] {
-            let said = failure(&format!("{url}?key=s3cret"), limit).await;
+            let said = failure(&format!("{url}/s3cret?key=s3cret"), limit).await;
             for word in words {
                 assert!(said.contains(word), "{word}: {said}");
             }
-            assert!(said.contains("/mcp could not be reached") && !said.contains("s3cret"), "{said}");
+            assert!(said.contains(" could not be reached") && !said.contains("s3cret"), "{said}");
         }
     }
 }

@@ -36,7 +36,11 @@ impl Inner {
             self.step_ups.count(operation, self.server.as_str(), scopes)?;
         }
         let bound = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
-        let found = discover::discover(&self.fetcher, &self.server, challenge, &self.choice(bound)).await?;
+        let mut found =
+            discover::discover(&self.fetcher, &self.server, challenge, &self.choice(bound)).await?;
+        if self.interaction.device_only() {
+            found.public_client_id = None;
+        }
         let server = &found.authorization_server;
         let issuer = server.issuer().to_string();
         let token_endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
@@ -131,6 +135,8 @@ impl Inner {
             scope: asked.scope,
             added: &self.authorization_parameters,
         };
+        // Nothing ties a device to the one who asked: with a stranger's id, the page would ask in that client's name.
+        let may_use_device = source != Source::Published;
         if source == Source::Stored {
             ask.ensure_client_is_known(login.redirect_uri()).await?;
         }
@@ -139,7 +145,7 @@ impl Inner {
             redeem::redeem(asked.requester, asked.token_endpoint, &code, asked.resource).await
         };
         let by_device = async {
-            let tokens = asked.tokens(&*self.interaction).await;
+            let tokens = if may_use_device { asked.tokens(&*self.interaction).await } else { None };
             tokens.map(|tokens| tokens.map_err(RedeemError::Failed))
         };
         device::first_of(by_browser, by_device).await

@@ -12,6 +12,7 @@ use crate::{
     discover::Choice,
     dpop::{Binding, DpopKey},
     error::{Error, Step},
+    mode::ClientAuthentication,
     refresh::{self, RefreshError},
     store::{Account, AccountKey, Document, Registration, StoreError, StoreLock},
     token_endpoint::Requester,
@@ -135,8 +136,9 @@ impl Inner {
                 self.unsaved.forget();
                 if let Some(dead) = account.refresh_token.clone() {
                     let of = account.clone();
-                    self.update(move |document| document.forget_refresh_token(&of, &dead)).await?;
+                    // First, since the store may fail: a dead token is not sent again.
                     self.learn(Some(Account { refresh_token: None, ..account.clone() }));
+                    self.update(move |document| document.forget_refresh_token(&of, &dead)).await?;
                 }
                 why
             }
@@ -157,7 +159,11 @@ impl Inner {
     /// Which authorization server to take, where there is a choice.
     pub(super) fn choice<'a>(&'a self, bound: Option<&'a str>) -> Choice<'a> {
         let named = self.authorization_server.as_ref().map(Issuer::as_str);
-        Choice { preferred: bound.or(named), assumed: named, profiles: &self.profiles }
+        let by_certificate = match self.mode.machine() {
+            Some((client, ..)) => matches!(client.authentication, ClientAuthentication::Certificate),
+            None => self.identity.authenticates_by_certificate(),
+        };
+        Choice { preferred: bound.or(named), assumed: named, by_certificate, profiles: &self.profiles }
     }
 
     /// Who asks an authorization server for a client.
@@ -237,7 +243,9 @@ impl Inner {
 
     /// As [`keep`](Self::keep), for a login that someone may have ended in the meantime.
     async fn keep_renewed(self: &Arc<Self>, renewed: Account, old: &Account) -> Result<(), Error> {
-        if self.store_login(renewed, Some(old.access_token.clone()), Document::renew).await? {
+        let (own, before) = (Arc::clone(self), old.access_token.clone());
+        let renew = move |document: &mut Document, renewed| own.renew_stored(document, &before, renewed);
+        if self.store_login(renewed, Some(old.access_token.clone()), renew).await? {
             return Ok(());
         }
         Err(Error::LoginNeeded { server: self.server.to_string(), reason: "the login was ended meanwhile" })

@@ -6,7 +6,7 @@ use super::{Client, Want, Wish, probe::Probed};
 use crate::{
     accounts::AccountSummary,
     dpop::Binding,
-    error::{Error, Step},
+    error::{Error, Rule, Step},
     fetched,
     mode::Mode,
     store::Account,
@@ -89,7 +89,16 @@ impl Client {
         if matches!(self.inner.mode, Mode::None | Mode::Bearer(_)) {
             return Ok(Login::NotNeeded);
         }
-        let challenge = match (self.probe().await?, &self.inner.mode) {
+        let probed = match self.probe().await {
+            // Strangers may be kept out in any way: who asks for a login knows that there is one.
+            Err(Error::Misconfigured { rule: Rule::NotAnMcpServer(_), .. })
+                if matches!(self.inner.mode, Mode::OAuth) =>
+            {
+                Probed::Open
+            }
+            probed => probed?,
+        };
+        let challenge = match (probed, &self.inner.mode) {
             (Probed::Refused(challenge), _) => challenge,
             (Probed::Open, Mode::OAuth) => None,
             (Probed::Open, _) => return Ok(Login::NotNeeded),

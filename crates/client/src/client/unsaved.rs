@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -26,7 +26,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// At most one login.
 #[derive(Default)]
-pub(super) struct Unsaved(Mutex<Option<Pending>>);
+pub(super) struct Unsaved {
+    pending: Mutex<Option<Pending>>,
+    /// Held while the store is tried again, so that one of many requests does it.
+    trying: tokio::sync::Mutex<()>,
+}
 
 #[derive(Clone)]
 struct Pending {
@@ -36,13 +40,48 @@ struct Pending {
     tried_at: Timestamp,
 }
 
+impl Pending {
+    fn is(&self, other: &Self) -> bool {
+        self.account.access_token == other.account.access_token
+    }
+}
+
 impl Unsaved {
     fn get(&self) -> Option<Pending> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     fn set(&self, pending: Option<Pending>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pending;
+        *self.lock() = pending;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether that login still waits here: it may have been renewed or ended since it was read.
+    fn holds(&self, tried: &Pending) -> bool {
+        self.lock().as_ref().is_some_and(|pending| pending.is(tried))
+    }
+
+    /// It could not be stored at `now` either.
+    fn put_off(&self, tried: &Pending, now: Timestamp) {
+        if let Some(pending) = self.lock().as_mut().filter(|pending| pending.is(tried)) {
+            pending.tried_at = now;
+        }
+    }
+
+    /// The store was reached. A newer login that was to replace the same as this one now replaces this one, if it
+    /// `was_put` there.
+    fn settle(&self, tried: &Pending, was_put: bool) {
+        let mut waiting = self.lock();
+        match waiting.as_mut() {
+            Some(pending) if pending.is(tried) => *waiting = None,
+            Some(newer) if was_put && newer.replaces == tried.replaces => {
+                newer.replaces = Some(tried.account.access_token.clone());
+            }
+            _ => {}
+        }
     }
 
     /// They are of no use any more.
@@ -59,7 +98,7 @@ impl Inner {
         self: &Arc<Self>,
         account: Account,
         replaces: Option<Secret>,
-        change: fn(&mut Document, Account) -> bool,
+        change: impl Fn(&mut Document, Account) -> bool + Send + 'static,
     ) -> Result<bool, Error> {
         let (kept, is_kept) = (account.clone(), Arc::new(AtomicBool::new(false)));
         let told = Arc::clone(&is_kept);
@@ -85,31 +124,39 @@ impl Inner {
 
     /// Tries again to store what could not be stored. What is still only here, if anything.
     pub(super) async fn save_again(self: &Arc<Self>) -> Option<Account> {
+        let _one = self.unsaved.trying.lock().await;
+        self.try_again().await
+    }
+
+    async fn try_again(self: &Arc<Self>) -> Option<Account> {
         let pending = self.unsaved.get()?;
         let (own, ours) = (Arc::clone(self), pending.clone());
-        let is_superseded = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&is_superseded);
+        let was_put = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&was_put);
         let outcome = self
             .update(move |document| {
                 let stored = own.current(document).map(|account| &account.access_token);
-                if stored == ours.replaces.as_ref() {
+                // Both under the store's own lock, as is what ends a login.
+                let is_wanted = stored == ours.replaces.as_ref() && own.unsaved.holds(&ours);
+                if is_wanted {
                     document.put(ours.account.clone());
-                } else {
-                    told.store(true, Ordering::Relaxed);
                 }
+                told.store(is_wanted, Ordering::Relaxed);
             })
             .await;
         if let Err(error) = outcome {
             tracing::debug!(%error, "new tokens could still not be stored");
-            self.unsaved.set(Some(Pending { tried_at: self.clock.now(), ..pending.clone() }));
-            return Some(pending.account);
+            self.unsaved.put_off(&pending, self.clock.now());
+            return self.unsaved.get().map(|pending| pending.account);
         }
-        self.unsaved.forget();
-        if is_superseded.load(Ordering::Relaxed) {
+        let was_put = was_put.load(Ordering::Relaxed);
+        let is_superseded = !was_put && self.unsaved.holds(&pending);
+        self.unsaved.settle(&pending, was_put);
+        if is_superseded {
             // Someone has logged in or out meanwhile, and that counts.
             *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::Unread;
         }
-        None
+        self.unsaved.get().map(|newer| newer.account)
     }
 
     /// The same on the way of a request, now and then.
@@ -119,8 +166,22 @@ impl Inner {
             now >= pending.tried_at.after(PAUSE) || now < pending.tried_at
         };
         if self.unsaved.get().is_some_and(|pending| is_due(&pending)) {
-            drop(self.save_again().await);
+            // Someone else is at it: a request does not wait for that.
+            let Ok(_one) = self.unsaved.trying.try_lock() else { return };
+            drop(self.try_again().await);
         }
+    }
+
+    /// Puts a renewed login in the place of the one that it was before; also where that one never got into the store,
+    /// which still has what it was to replace. Whether anything was there: who logged out stays logged out.
+    pub(super) fn renew_stored(&self, document: &mut Document, before: &Secret, renewed: Account) -> bool {
+        let pending = self.unsaved.get().filter(|pending| pending.account.access_token == *before);
+        let stored = self.current(document).map(|account| &account.access_token);
+        if pending.is_some_and(|pending| stored == pending.replaces.as_ref()) {
+            document.put(renewed);
+            return true;
+        }
+        document.renew(renewed)
     }
 
     fn current<'a>(&self, document: &'a Document) -> Option<&'a Account> {

@@ -76,7 +76,9 @@ pub(super) async fn first_answer(response: Response) -> Option<Value> {
     while let Some(Ok(event)) = events.next().await {
         pending.clear();
         let message: Option<Value> = event.data.and_then(|data| serde_json::from_str(&data).ok());
-        if let Some(answer) = message.filter(|message| message.get("result").is_some()) {
+        if let Some(answer) =
+            message.filter(|message| message.get("result").or(message.get("error")).is_some())
+        {
             return Some(answer);
         }
     }
@@ -90,7 +92,19 @@ pub(super) fn is_event_stream(response: &Response) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_refusal_is_an_answer_too() {
+        let refusal = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"no\"}}\n\n";
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>(refusal)]);
+        let endless = reqwest::Body::wrap_stream(first.chain(futures_util::stream::pending()));
+        let response = http::Response::builder().header(CONTENT_TYPE, "text/event-stream").body(endless);
+        let heard = first_answer(response.unwrap().into()).now_or_never();
+        assert_eq!(heard.expect("nothing more is awaited").unwrap()["error"]["code"], -1);
+    }
 
     #[test]
     fn a_server_asks_for_a_wait_within_limits() {

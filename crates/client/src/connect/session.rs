@@ -1,6 +1,9 @@
 //! What earlier answers decided about later requests.
 
-use std::sync::{PoisonError, RwLock};
+use std::{
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::{Request, Response};
@@ -38,6 +41,9 @@ struct Learned {
 
 /// How many pages of tools are looked through for the one that has changed.
 const MOST_PAGES: usize = 50;
+
+/// How long all of them may take.
+const LONGEST_LISTING: Duration = Duration::from_secs(30);
 
 /// A request for the list of tools, in the name of whoever made `call`.
 fn list_tools(call: &Message, cursor: Option<&Value>) -> Option<Message> {
@@ -82,6 +88,10 @@ impl Session {
 
     /// Carries a message to the server. May ask the person to log in.
     pub(super) async fn post(&self, message: &Message) -> Result<Response, Error> {
+        self.post_by(&self.client, message).await
+    }
+
+    async fn post_by(&self, client: &Client, message: &Message) -> Result<Response, Error> {
         let mut request = self.request(Method::POST, "application/json, text/event-stream");
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -92,7 +102,7 @@ impl Session {
         }
         self.mirror(message, headers);
         *request.body_mut() = Some(message.body.clone().into());
-        let response = self.client.send_operation(&message.operation(), request).await?;
+        let response = client.send_operation(&message.operation(), request).await?;
         if message.is_initialize() && response.status().is_success() {
             *self.opening.write().unwrap_or_else(PoisonError::into_inner) = Some(message.body.clone());
         }
@@ -115,7 +125,7 @@ impl Session {
             let request = self.request(Method::DELETE, "application/json");
             let client = self.client.in_background();
             let told = client.send_operation("the end of the session", request);
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), told).await;
+            let _ = tokio::time::timeout(Duration::from_secs(5), told).await;
         }
     }
 
@@ -169,19 +179,25 @@ impl Session {
     }
 
     /// Lists the tools again, since the fields that `call` was sent with did not fit. Whether it now has others
-    /// (MCP 2026-07-28, "Client Behavior" of "Custom Headers from Tool Parameters").
+    /// (MCP 2026-07-28, "Client Behavior" of "Custom Headers from Tool Parameters"). In the background, and not for ever:
+    /// other calls wait for it.
     pub(super) async fn relist(&self, call: &Message, sent: &HeaderMap) -> bool {
+        tokio::time::timeout(LONGEST_LISTING, self.listed_anew(call, sent)).await.unwrap_or(false)
+    }
+
+    async fn listed_anew(&self, call: &Message, sent: &HeaderMap) -> bool {
         if call.method.as_deref() != Some("tools/call") {
             return false;
         }
         let _one = self.relisting.lock().await;
+        let client = self.client.in_background();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
             if self.mirrored(call) != *sent {
                 return true;
             }
             let Some(list) = list_tools(call, cursor.as_ref()) else { return false };
-            let Ok(response) = self.post(&list).await else { return false };
+            let Ok(response) = self.post_by(&client, &list).await else { return false };
             let Some(answer) = events::first_answer(response).await else { return false };
             self.tools.learn(answer.to_string().into_bytes());
             cursor = answer.pointer("/result/nextCursor").filter(|next| next.is_string()).cloned();
@@ -221,8 +237,6 @@ pub(super) fn offered(response: &Response) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;
@@ -241,6 +255,41 @@ mod tests {
         assert!(session.negotiated(&json!({"result": {"protocolVersion": "2025-11-25"}}), Some(id("old"))));
         assert!(!session.negotiated(&json!({"error": {"code": -32603, "message": "not now"}}), None));
         assert_eq!((session.id(), session.is_negotiated()), (Some(id("old")), true));
+    }
+
+    fn call() -> Message {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a", "_meta": meta}});
+        Message::parse(call.to_string().into_bytes()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_never_comes_is_not_awaited_for_ever() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", silent.local_addr().unwrap());
+        let session = Session::new(Client::builder(&url).unwrap().build().unwrap());
+        let call = call();
+        let sent = session.mirrored(&call);
+        let listed = tokio::time::timeout(Duration::from_secs(3600), session.relist(&call, &sent)).await;
+        assert!(!listed.expect("the wait ends"));
+    }
+
+    /// Nobody has asked for the list of tools.
+    #[tokio::test]
+    async fn a_list_of_tools_asks_nobody_to_log_in() {
+        let peer = hallpass_testkit::authorization_server::Peer::start().await;
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let told = std::sync::Arc::clone(&asked);
+        let browser = crate::interaction::Browser::new().announcer(|_| {}).launcher(move |url| {
+            told.store(true, std::sync::atomic::Ordering::SeqCst);
+            tokio::spawn(reqwest::get(url.as_str().to_owned()));
+            Ok(())
+        });
+        let client = Client::builder(&peer.url()).unwrap().interaction(browser).build().unwrap();
+        let (session, call) = (Session::new(client), call());
+        let sent = session.mirrored(&call);
+        assert!(!session.relist(&call, &sent).await);
+        assert!(!peer.seen().mcp.is_empty() && !asked.load(std::sync::atomic::Ordering::SeqCst));
     }
 
     #[tokio::test]

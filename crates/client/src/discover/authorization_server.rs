@@ -9,6 +9,7 @@ use super::document::{Found, get};
 use crate::{
     error::{Error, Rule, Step, printable},
     profile::{Endpoints, Profile, Profiles},
+    token_endpoint::{Means, choose_auth},
 };
 
 /// An authorization server whose metadata names the issuer that was asked for (RFC 8414 §3.3). There is no
@@ -93,6 +94,13 @@ impl AuthorizationServer {
             self.metadata.use_mtls_endpoint_aliases();
         }
         self
+    }
+
+    /// Whether a client with a certificate has a use for it here: to authenticate, where that is what it does, or to have
+    /// tokens bound to it (RFC 8705 §2, §3). A certificate may be for the MCP server alone.
+    pub(crate) fn sees_certificates(&self, by_certificate: bool) -> bool {
+        self.metadata.tls_client_certificate_bound_access_tokens
+            || by_certificate && choose_auth(&self.metadata, Means::Certificate).is_ok()
     }
 
     /// The metadata.

@@ -34,7 +34,7 @@ pub(crate) struct Discovery {
     pub(crate) authorization_server: AuthorizationServer,
     /// The scopes that the MCP server names for basic use.
     pub(crate) scopes_supported: Option<ScopeSet>,
-    /// A client id that the MCP server publishes for clients of this authorization server.
+    /// A client id that the MCP server publishes for clients of this authorization server, where it may be used.
     pub(crate) public_client_id: Option<String>,
     /// Whether it takes only tokens that are bound to a key (RFC 9728 §2, `dpop_bound_access_tokens_required`).
     pub(crate) dpop_required: bool,
@@ -49,6 +49,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) preferred: Option<&'a str>,
     /// The caller's own choice: where none is offered, this one; where others are, none.
     pub(crate) assumed: Option<&'a str>,
+    /// Whether the client authenticates by its certificate where the server lets it (RFC 8705 §2).
+    pub(crate) by_certificate: bool,
     /// What authorization servers do differently.
     pub(crate) profiles: &'a Profiles,
 }
@@ -61,12 +63,15 @@ pub(crate) async fn discover(
     challenge: Option<&Challenge>,
     choice: &Choice<'_>,
 ) -> Result<Discovery, Error> {
-    let shows_certificate = fetcher.policy().identity.is_some();
+    let for_certificate = |server: AuthorizationServer| {
+        let is_shown = fetcher.policy().identity.is_some() && server.sees_certificates(choice.by_certificate);
+        server.for_certificate(is_shown)
+    };
     let Some(found) = resource::find(fetcher, server, challenge).await? else {
         let unnamed = unnamed(fetcher, server, challenge, choice).await?;
         return Ok(Discovery {
             resource: server.as_str().to_owned(),
-            authorization_server: unnamed.for_certificate(shows_certificate),
+            authorization_server: for_certificate(unnamed),
             scopes_supported: None,
             public_client_id: None,
             dpop_required: false,
@@ -76,8 +81,10 @@ pub(crate) async fn discover(
     let issuer = found.issuer(choice)?;
     let authorization_server = AuthorizationServer::find(fetcher, &issuer, choice.profiles).await?;
     Ok(Discovery {
-        authorization_server: authorization_server.for_certificate(shows_certificate),
-        public_client_id: found.public_client_id(&issuer),
+        authorization_server: for_certificate(authorization_server),
+        public_client_id: found
+            .public_client_id(&issuer)
+            .filter(|_| choice.profiles.of(&issuer).takes_published_id()),
         resource: found.resource,
         scopes_supported: found.scopes_supported,
         dpop_required: found.dpop_required,

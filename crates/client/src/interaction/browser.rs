@@ -212,7 +212,7 @@ impl Login for Listening {
             // A channel that nobody writes to: without paste, only the browser answers.
             let lines = browser.typed.as_ref().map_or_else(|| mpsc::unbounded_channel().1, |typed| typed());
             tokio::select! {
-                answer = callback::receive(listeners, &browser.callback.path, &request.state, start) => Ok(answer),
+                answer = callback::receive(listeners, &browser.callback.path, &request.state, start) => answer,
                 query = paste::receive(lines, &request.state, &*browser.announce) => Ok(query),
                 () = tokio::time::sleep(browser.patience) => Err(InteractionError::TimedOut(browser.patience)),
             }

@@ -17,6 +17,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use hallpass_protocol::secret::Secret;
 
 use super::start::Start;
+use crate::error::InteractionError;
 
 /// How long to wait where no connection can be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -35,7 +36,7 @@ pub(super) async fn receive(
     path: &str,
     state: &Secret,
     start: Option<Start>,
-) -> String {
+) -> Result<String, InteractionError> {
     let wanted = Arc::new(Wanted { path: path.to_owned(), state: state.clone(), start });
     let mut connections = JoinSet::new();
     loop {
@@ -46,15 +47,18 @@ pub(super) async fn receive(
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
             // A connection ends once its page has been sent, so the person sees it even if the program ends now.
-            Some(ended) = connections.join_next() => if let Ok(Some(query)) = ended {
-                return query;
+            Some(ended) = connections.join_next() => if let Ok(Some(answer)) = ended {
+                return answer;
             },
         }
     }
 }
 
-/// Answers one request; the query if it is the awaited one.
-async fn serve(stream: tokio::net::TcpStream, wanted: Arc<Wanted>) -> Option<String> {
+/// Answers one request; the query if it is the awaited one, an error if the login is not to go on.
+async fn serve(
+    stream: tokio::net::TcpStream,
+    wanted: Arc<Wanted>,
+) -> Option<Result<String, InteractionError>> {
     let answer = Arc::new(OnceLock::new());
     let service = service_fn(|request: Request<Incoming>| {
         let begun = wanted.start.as_ref().and_then(|start| start.answer(&request));
@@ -69,7 +73,10 @@ async fn serve(stream: tokio::net::TcpStream, wanted: Arc<Wanted>) -> Option<Str
     });
     // A broken connection after the answer was read does not undo the answer.
     let _ = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await;
-    answer.get().cloned()
+    if wanted.start.as_ref().is_some_and(Start::is_contested) {
+        return Some(Err(InteractionError::OpenedBySomeoneElse));
+    }
+    answer.get().cloned().map(Ok)
 }
 
 fn judge(
@@ -134,6 +141,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::interaction::LaunchUrl;
 
     async fn ask(mut connection: TcpStream, target: &str) -> String {
         connection.write_all(format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
@@ -155,6 +163,30 @@ mod tests {
         let page = ask(early, "/callback?state=s&code=c").await;
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         let heard = tokio::time::timeout(Duration::from_secs(20), login).await;
-        assert_eq!(heard.expect("the login goes on").unwrap(), "state=s&code=c");
+        assert_eq!(heard.expect("the login goes on").unwrap().unwrap(), "state=s&code=c");
+    }
+
+    /// One of the two is not the person's, and nobody knows which.
+    #[tokio::test]
+    async fn a_second_opener_ends_the_login_and_a_reload_does_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let start = Start::new(LaunchUrl::check("https://as.example/authorize").unwrap());
+        let path = start.url(&format!("http://{address}/callback")).unwrap().url().path().to_owned();
+        let login = tokio::spawn(async move {
+            receive(vec![listener], "/callback", &Secret::new("s"), Some(start)).await
+        });
+        let first = ask(TcpStream::connect(address).await.unwrap(), &path).await;
+        let cookie = first.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+        let reload = format!("{path} HTTP/1.1\r\ncookie: {cookie}\r\nx-rest:");
+        let again = ask(TcpStream::connect(address).await.unwrap(), &reload).await;
+        assert!(again.starts_with("HTTP/1.1 302"), "{again}");
+        let icon = ask(TcpStream::connect(address).await.unwrap(), "/favicon.ico").await;
+        assert!(icon.starts_with("HTTP/1.1 404") && !login.is_finished(), "{icon}");
+        let other = ask(TcpStream::connect(address).await.unwrap(), &path).await;
+        assert!(other.starts_with("HTTP/1.1 410"), "{other}");
+        let ended = tokio::time::timeout(Duration::from_secs(20), login).await;
+        let ended = ended.expect("the login ends").unwrap();
+        assert_eq!(ended, Err(InteractionError::OpenedBySomeoneElse));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everyone on the machine can read the arguments of a program, and the authorization URL holds `state`. So a browser
 //! is started with an address of this login's own listener, which sends it on: the first browser that comes, and that one
-//! again, known by a cookie, for as long as the login waits. To any other it is of no use.
+//! again, known by a cookie, for as long as the login waits. Any other ends the login: one of the two is not the person's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,13 +24,19 @@ pub(super) struct Start {
     pass: Secret,
     target: LaunchUrl,
     opened: AtomicBool,
+    contested: AtomicBool,
 }
 
 impl Start {
     pub(super) fn new(target: LaunchUrl) -> Self {
         let random = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
         let (path, pass) = (format!("/login/{}", random()), Secret::new(random()));
-        Self { path, pass, target, opened: AtomicBool::new(false) }
+        Self { path, pass, target, opened: AtomicBool::new(false), contested: AtomicBool::new(false) }
+    }
+
+    /// Whether someone else than the first opener has opened it.
+    pub(super) fn is_contested(&self) -> bool {
+        self.contested.load(Ordering::Relaxed)
     }
 
     /// The address to start a browser with, at the listener of this redirect URI.
@@ -52,10 +58,11 @@ impl Start {
             return Some(page(StatusCode::SERVICE_UNAVAILABLE, "Log in", "Open this address."));
         }
         if !self.is_known(request) && self.opened.swap(true, Ordering::Relaxed) {
+            self.contested.store(true, Ordering::Relaxed);
             return Some(page(
                 StatusCode::GONE,
                 "This address was opened already",
-                "Go back to where you started the login: the whole address to open is shown there. If it was not you who opened it, end that login.",
+                "The login was ended, since someone else has opened its address. Go back to where you started it, and start it again.",
             ));
         }
         let mut response = page(StatusCode::FOUND, "Log in", "You are sent on.");
@@ -125,7 +132,7 @@ mod tests {
             assert_eq!(ask(&start, "GET", Some(("cookie", &cookie))).status(), StatusCode::FOUND);
             for other in [None, Some(("cookie", "hallpass_login=")), Some(("cookie", "hallpass_login=x"))] {
                 let answer = ask(&start, "GET", other);
-                assert_eq!(answer.status(), StatusCode::GONE);
+                assert_eq!((answer.status(), start.is_contested()), (StatusCode::GONE, true));
                 assert!(
                     answer.headers().get("location").is_none()
                         && answer.headers().get("set-cookie").is_none()

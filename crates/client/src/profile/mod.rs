@@ -80,6 +80,13 @@ impl Profile {
         self.issuers.iter().any(|pattern| matches(pattern, issuer))
     }
 
+    /// Whether a client id that an MCP server publishes may be used: only where tokens are for the `resource` that was
+    /// asked for. A provider that knows no `resource` would issue a token for whatever that client may do, and the
+    /// MCP server would receive it. One without metadata is no newer.
+    pub(crate) fn takes_published_id(&self) -> bool {
+        !self.omit_resource && self.endpoints.is_none()
+    }
+
     /// Whether two issuers are the same to this provider.
     pub(crate) fn same_issuer(&self, one: &str, other: &str) -> bool {
         one == other

@@ -50,6 +50,16 @@ pub(crate) struct Identity {
     pub(crate) has_certificate: bool,
 }
 
+impl Identity {
+    /// Whether the client was registered by hand, and has nothing but a certificate to show who it is.
+    pub(crate) fn authenticates_by_certificate(&self) -> bool {
+        let has_secret = |client: &Preregistered| client.client_secret.is_some();
+        self.has_certificate
+            && self.signer.is_none()
+            && self.preregistered.as_ref().is_some_and(|client| !has_secret(client))
+    }
+}
+
 /// A client id to use, and where it is from.
 pub(crate) struct Registered {
     pub(crate) registration: Registration,
@@ -59,8 +69,10 @@ pub(crate) struct Registered {
 /// Where a client id is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The caller, or the MCP server: not ours to replace.
+    /// The caller: not ours to replace.
     Given,
+    /// The MCP server, which may publish whose id it likes.
+    Published,
     /// An earlier dynamic registration, which the authorization server may have forgotten since.
     Stored,
     /// Registered just now; it has to be stored.
@@ -84,7 +96,7 @@ pub(crate) async fn register(
         return Ok(known(public(document)));
     }
     if let Some(client_id) = &found.public_client_id {
-        return Ok(known(public(client_id)));
+        return Ok(Registered { registration: public(client_id), source: Source::Published });
     }
     if let Some(registration) = stored.filter(|r| still_fits(r, redirect_uri, now)) {
         return Ok(Registered { registration: registration.clone(), source: Source::Stored });

@@ -146,6 +146,21 @@ async fn a_certificate_is_shown_to_nobody_else() {
     assert_eq!(registered["token_endpoint_auth_method"], "none");
 }
 
+/// A certificate for the MCP server alone: the client is public, and its tokens are bound to nothing.
+#[tokio::test]
+async fn a_public_client_with_a_certificate_uses_the_plain_endpoints() {
+    let place = place().await;
+    place.peer.script(|script| {
+        script.certificate_bound = false;
+        script.metadata["tls_client_certificate_bound_access_tokens"] = false.into();
+        script.metadata["pushed_authorization_request_endpoint"] = json!(null);
+    });
+    let client = place.shown_builder().build().unwrap();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert!(place.shown_at(&place.aliases, true).is_empty());
+    assert_eq!(place.peer.seen().grants("authorization_code"), 1);
+}
+
 /// The identity provider of another mode is another server, with another client.
 #[tokio::test]
 async fn an_identity_provider_sees_the_certificate_only_where_it_is_for_it() {

@@ -66,6 +66,24 @@ async fn oauth_logs_in_also_where_strangers_are_let_in() {
     assert_eq!((person.logins(), with_token), (1, 2));
 }
 
+/// The way strangers are refused is the server's own affair where the caller knows that there is a login.
+#[tokio::test]
+async fn oauth_logs_in_however_strangers_are_refused() {
+    for (challenge, redirect) in
+        [(Some("Basic realm=\"staff\""), None), (None, Some("https://elsewhere.example/login"))]
+    {
+        let (peer, person) = (Peer::start().await, Person::default());
+        peer.script(|script| {
+            script.challenge = challenge.map(str::to_owned);
+            script.redirect = redirect.map(str::to_owned);
+        });
+        let client = builder(&peer, &person).mode(Mode::OAuth).build().unwrap();
+        assert!(matches!(client.login().await.unwrap(), Login::Done(_)), "{challenge:?}");
+        let usual = builder(&peer, &person).build().unwrap();
+        assert!(redirect.is_none() || usual.login().await.is_err());
+    }
+}
+
 /// Someone who mistypes a path is told so, and not that all is well.
 #[tokio::test]
 async fn what_is_no_mcp_server_asks_for_no_login_and_is_no_success() {

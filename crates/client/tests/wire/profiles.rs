@@ -1,6 +1,6 @@
 //! Providers that differ, as data; and the choice of an authorization server.
 
-use hallpass_client::{Client, Endpoints, Error, Login, Profile, Rule};
+use hallpass_client::{Client, Endpoints, Error, Login, Profile, Rule, interaction::DeviceOffer};
 use hallpass_protocol::issuer::Issuer;
 use hallpass_testkit::authorization_server::Peer;
 use serde_json::json;
@@ -217,6 +217,40 @@ async fn a_client_id_that_the_server_publishes_for_this_issuer_is_used() {
         let client = builder(&peer, &person).build().unwrap();
         client.login().await.unwrap();
         assert_eq!(peer.seen().authorizations.last().unwrap()["client_id"], expected);
+    }
+}
+
+/// Where tokens are not for the `resource` that was asked for, the id of someone else's client would bring the MCP
+/// server a token for whatever that client may do.
+#[tokio::test]
+async fn a_published_client_id_is_not_used_where_tokens_are_not_for_the_server() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let ids = json!({peer.origin.clone(): "first-party"});
+    peer.script(|script| script.resource_metadata = json!({"public_client_id": ids}));
+    let issuers = vec![peer.origin.clone()];
+    let profile = Profile { issuers, omit_resource: true, ..Profile::default() };
+    let client = builder(&peer, &person).profile(profile).build().unwrap();
+    client.login().await.unwrap();
+    assert_eq!(peer.seen().authorizations[0]["client_id"], "client-1");
+}
+
+/// A page for devices asks in the name of the client, whoever started it.
+#[tokio::test]
+async fn a_published_client_id_is_not_used_for_devices() {
+    const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+    for (offer, client_id, asked) in
+        [(DeviceOffer::Always, "first-party", 0), (DeviceOffer::Only, "client-1", 1)]
+    {
+        let (peer, person) = (Peer::start().await, Person::default());
+        let ids = json!({peer.origin.clone(): "first-party"});
+        peer.script(|script| {
+            script.resource_metadata = json!({"public_client_id": ids});
+            script.device = Some(vec![]);
+        });
+        let client = builder(&peer, &person).interaction(person.browser().device(offer)).build().unwrap();
+        client.login().await.unwrap();
+        let seen = peer.seen();
+        assert_eq!((seen.token_requests[0]["client_id"].as_str(), seen.grants(DEVICE)), (client_id, asked));
     }
 }
 
