@@ -7,13 +7,45 @@ use hallpass_authorization_server::{ClientDetails, NewClient};
 use hallpass_protocol::secret::Secret;
 use harness::{Answer, House, NATIVE, WEB, WEB_SECRET};
 
+/// The client of the resource server that the harness's tokens are for.
+const RS: &str = "rs";
+
+async fn furnished() -> House {
+    let house = House::furnished().await;
+    let details = ClientDetails { resources: Some(vec![house.resource()]), ..ClientDetails::default() };
+    let client = NewClient {
+        id: RS.to_owned(),
+        secret: Some(Secret::new("s")),
+        grant_types: vec!["client_credentials".to_owned()],
+        details,
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    house
+}
+
 async fn ask(house: &House, token: &str) -> Answer {
+    house.post("/introspect", &[("client_id", RS), ("client_secret", "s"), ("token", token)]).await
+}
+
+/// The same as [`WEB`].
+async fn ask_as_web(house: &House, token: &str) -> Answer {
     house.post("/introspect", &[("client_id", WEB), ("client_secret", WEB_SECRET), ("token", token)]).await
 }
 
 #[tokio::test]
-async fn a_good_token_is_told_with_its_claims() {
+async fn a_client_without_resources_learns_of_its_own_tokens_alone() {
     let house = House::furnished().await;
+    let tokens = house.tokens().await;
+    assert_eq!(
+        ask_as_web(&house, tokens.text("access_token")).await.json,
+        serde_json::json!({"active": false})
+    );
+}
+
+#[tokio::test]
+async fn a_good_token_is_told_with_its_claims() {
+    let house = furnished().await;
     let tokens = house.tokens().await;
     let answer = ask(&house, tokens.text("access_token")).await;
     let claims = house.verify(tokens.text("access_token"));
@@ -77,8 +109,9 @@ async fn a_refresh_token_is_told_to_its_client_while_it_is_unused() {
         ("code_verifier", harness::VERIFIER),
     ];
     let tokens = house.post("/token", &form).await;
+    assert_eq!(ask_as_web(&house, tokens.text("access_token")).await.json["active"], true);
     let token = tokens.text("refresh_token");
-    assert_eq!(ask(&house, token).await.json["active"], true);
+    assert_eq!(ask_as_web(&house, token).await.json["active"], true);
     let refresh = [
         ("grant_type", "refresh_token"),
         ("client_id", WEB),
@@ -86,7 +119,7 @@ async fn a_refresh_token_is_told_to_its_client_while_it_is_unused() {
         ("refresh_token", token),
     ];
     assert_eq!(house.post("/token", &refresh).await.status, 200);
-    assert_eq!(ask(&house, token).await.json["active"], false);
+    assert_eq!(ask_as_web(&house, token).await.json["active"], false);
 }
 
 /// What can happen to a token, each of it alone.
@@ -120,7 +153,7 @@ async fn introspection_and_the_resource_server_agree() {
         OneBitFlips,
         IsCut,
     ] {
-        let house = House::furnished().await;
+        let house = furnished().await;
         let tokens = house.tokens().await;
         let mut token = tokens.text("access_token").to_owned();
         // As the command line does it, past the memory of the server.

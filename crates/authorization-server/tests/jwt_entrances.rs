@@ -77,6 +77,10 @@ async fn doors() -> Doors {
         id: "backend".to_owned(),
         secret: Some(Secret::new("s")),
         grant_types: grants.clone(),
+        details: ClientDetails {
+            resources: Some(vec![house.resource(), house.url("/second")]),
+            ..ClientDetails::default()
+        },
         ..NewClient::default()
     };
     let details = ClientDetails { jwks: Some(jwks), ..ClientDetails::default() };

@@ -63,6 +63,7 @@ async fn what_authorize_refuses_is_refused_when_it_is_pushed() {
         ("resource", "https://evil.example/", "invalid_target"),
         ("request_uri", "urn:x", "request_uri_not_supported"),
         ("request", "a.b.c", "request_not_supported"),
+        ("login_hint", &"x".repeat(16 * 1024), "invalid_request"),
     ] {
         let mut request = house.request();
         set(&mut request, name, value);

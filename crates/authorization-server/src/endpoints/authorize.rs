@@ -19,7 +19,7 @@ use crate::pages::{FormTarget, Problem, RefusedPage, answer};
 use crate::store::SessionRow;
 
 /// What fits into a request line everywhere.
-const LONGEST_QUERY: usize = 16 * 1024;
+pub(super) const LONGEST_QUERY: usize = 16 * 1024;
 
 pub(super) async fn get(
     State(server): State<Server>,

@@ -20,6 +20,8 @@ pub(super) const PATH: &str = "/device_authorization";
 
 /// RFC 8628 §3.2: seconds between two questions.
 const PAUSE: i64 = 5;
+/// So many wait for a person at once; beyond that the oldest make room.
+const MOST: i64 = 5_000;
 /// Two codes alike are rare; three times in a row they are a fault.
 const TRIES: usize = 3;
 
@@ -102,6 +104,7 @@ async fn stored(server: &Server, row: &DeviceRow) -> Result<(String, UserCode), 
         let (device_code, user_code) = (token(), UserCode::new());
         let (device_hash, user_hash) = (digest(&device_code), digest(user_code.as_str()));
         if server.store.insert_device(&device_hash, &user_hash, row, PAUSE).await? {
+            server.store.bound_unopened_devices(MOST, &device_hash).await?;
             return Ok((device_code, user_code));
         }
     }

@@ -99,14 +99,12 @@ async fn refresh_token(
 }
 
 /// A client may ask about its own tokens; one that the operator has configured also about those that are for a resource
-/// of its own.
+/// of its own. One for which no resource was named has none (RFC 7662 §4: the fewest learn the least).
 fn may_see(asks: &AuthenticatedClient, client_id: &str, audience: &[&str]) -> bool {
     let Some(client) = asks.client().filter(|client| client.kind == ClientKind::Configured) else {
         return asks.id() == client_id;
     };
-    let Some(resources) = &client.details.resources else {
-        return true;
-    };
+    let resources = client.details.resources.as_deref().unwrap_or_default();
     let own = |audience: &&str| {
         let audience = hallpass_protocol::ResourceIdentifier::parse(audience);
         audience.is_ok_and(|audience| resources.iter().any(|text| same_resource(text, &audience)))

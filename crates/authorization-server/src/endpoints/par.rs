@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json as value;
 use url::form_urlencoded;
 
+use super::authorize::LONGEST_QUERY;
 use super::oauth_answer::{client, error, form, json};
 use super::{Server, dpop};
 use crate::checks::{Proven, check, prove};
@@ -25,6 +26,8 @@ pub(super) const PATH: &str = "/par";
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// RFC 9126 §2.2: short. The person's browser comes right after.
 const LIFETIME: Duration = Duration::from_secs(90);
+/// So many wait at once; beyond that the oldest make room. Anyone can push in the name of a public client.
+const MOST: i64 = 5_000;
 /// What shows who the client is; no part of its request.
 const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
@@ -42,13 +45,19 @@ async fn push(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respo
     let key = proof.as_ref().map(|proof| proof.thumbprint());
     check_key(&form, key).map_err(|refused| error(&refused))?;
     let request = request(&form, client.id(), key);
+    check_length(&request).map_err(|refused| error(&refused))?;
     let parameters = Parameters::parse(&request).map_err(|_| error(&ErrorCode::InvalidRequest.into()))?;
     let proven = prove(server, &parameters).await.map_err(|problem| error(&said(&problem)))?;
     check_shown(&proven, &client).map_err(|refused| error(&refused))?;
     check(&parameters, &proven, &server.settings).map_err(|refused| error(&refused))?;
     let name = token();
     let ends = server.store.now().after(LIFETIME);
-    match server.store.insert_pushed_request(&digest(&name), client.id(), &request, ends).await {
+    let hash = digest(&name);
+    let kept = match server.store.insert_pushed_request(&hash, client.id(), &request, ends).await {
+        Ok(()) => server.store.bound_pushed_requests(MOST, &hash).await,
+        failed => failed,
+    };
+    match kept {
         Ok(()) => Ok(json(
             StatusCode::CREATED,
             &value!({"request_uri": format!("{PREFIX}{name}"), "expires_in": LIFETIME.as_secs()}),
@@ -66,6 +75,14 @@ fn check_shown(proven: &Proven, client: &AuthenticatedClient) -> Result<(), OAut
     match proven.client().is_public() || client.is_proven() {
         true => Ok(()),
         false => Err(OAuthError::new(ErrorCode::InvalidClient, "this client has to show its key")),
+    }
+}
+
+/// What would be refused at `/authorize` is not stored here.
+fn check_length(request: &str) -> Result<(), OAuthError> {
+    match request.len() <= LONGEST_QUERY {
+        true => Ok(()),
+        false => Err(OAuthError::new(ErrorCode::InvalidRequest, "the request is too long")),
     }
 }
 

@@ -200,6 +200,23 @@ impl Users {
         }
     }
 
+    /// Disables a user at the wish of an administrator, whose id this is. Nobody does it to themselves, and only who runs
+    /// the server still.
+    pub(crate) async fn disable_as(&self, admin_id: &str, name: &str) -> Result<bool, StoreError> {
+        match UserName::parse(name) {
+            Ok(name) => self.0.disable_user_as(admin_id, &name.key).await,
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Makes a user no longer one who runs the server, under the same rule.
+    pub(crate) async fn dismiss_admin_as(&self, admin_id: &str, name: &str) -> Result<bool, StoreError> {
+        match UserName::parse(name) {
+            Ok(name) => self.0.dismiss_admin_as(admin_id, &name.key).await,
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Removes a user with all that hangs on it. False where nobody has the name.
     ///
     /// # Errors

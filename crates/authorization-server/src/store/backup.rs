@@ -115,7 +115,7 @@ impl Store {
         placed.map_err(io)
     }
 
-    /// Ends every session and every grant, and says how many grants that were: after a copy was put back nobody knows
+    /// Ends every session, every grant and all that waits to become one, and says how many grants that were: after a copy was put back nobody knows
     /// what has been revoked or used up since it was made.
     ///
     /// # Errors
@@ -123,13 +123,22 @@ impl Store {
     pub async fn end_all_grants(&self) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         self.take_turn(&mut tx, Turn::EndingGrants).await?;
-        for delete in ["DELETE FROM sessions", "DELETE FROM codes", "DELETE FROM interactions"] {
+        for delete in [
+            "DELETE FROM sessions",
+            "DELETE FROM half_logins",
+            "DELETE FROM user_links",
+            "DELETE FROM codes",
+            "DELETE FROM device_codes",
+            "DELETE FROM pushed_requests",
+            "DELETE FROM interactions",
+        ] {
             sqlx::query(delete).execute(&mut *tx).await?;
         }
         let ended = self.revoke_all_grants(&mut tx).await?;
+        let own = self.revoke_all_own_grants(&mut tx).await?;
         tx.commit().await?;
         let count = ended.len() as u64;
-        self.remember_revoked(ended);
+        self.remember_revoked(ended.into_iter().chain(own).collect());
         Ok(count)
     }
 }
@@ -223,6 +232,46 @@ mod tests {
         assert_eq!(restored.revoked().is_revoked("g.token"), Ok(true));
         assert!(!restored.rotate_refresh_token("token", "next", "s", ends).await.unwrap());
         assert_eq!(restored.end_all_grants().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn nothing_that_was_spent_lives_again() {
+        let database = TestDatabase::new();
+        let store = open(&database, clock()).await;
+        let ends = Timestamp::from_unix(9_000);
+        store.insert_user("u", "Ada", "ada", "h").await.unwrap();
+        assert!(store.insert_half_login("half", "u", "h", ends).await.unwrap());
+        assert!(store.replace_user_link("ada", "link", ends).await.unwrap());
+        store.insert_pushed_request("pushed", "c", "x", ends).await.unwrap();
+        let device = crate::store::DeviceRow {
+            grant_id: "d".to_owned(),
+            client_id: "c".to_owned(),
+            resource: "r".to_owned(),
+            scopes: String::new(),
+            refreshable: false,
+            confidential: false,
+            user_id: None,
+            decision: None,
+            expires_at: ends,
+        };
+        assert!(store.insert_device("device", "code", &device, 5).await.unwrap());
+        let client = crate::clients::NewClient {
+            id: "c".to_owned(),
+            secret: Some(hallpass_protocol::secret::Secret::new("s")),
+            grant_types: vec!["client_credentials".to_owned()],
+            ..Default::default()
+        };
+        store.clients().add(client).await.unwrap();
+        let own = store.find_client("c").await.unwrap().unwrap().own_grant;
+        store.end_all_grants().await.unwrap();
+        assert!(store.find_half_login("half").await.unwrap().is_none());
+        assert!(store.find_device("device").await.unwrap().is_none());
+        assert!(store.take_pushed_request("pushed", "c").await.unwrap().is_none());
+        let links: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM user_links").fetch_one(store.reader()).await.unwrap();
+        assert_eq!(links, 0);
+        assert_eq!(store.revoked().is_revoked(&format!("{own}.token")), Ok(true));
+        assert_ne!(store.find_client("c").await.unwrap().unwrap().own_grant, own);
     }
 
     #[tokio::test]

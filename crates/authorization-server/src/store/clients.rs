@@ -243,6 +243,16 @@ impl Store {
         Ok(enabled.rows_affected() > 0)
     }
 
+    /// Ends the tokens that were issued to any client itself.
+    pub(super) async fn revoke_all_own_grants(&self, tx: &mut Transaction) -> Result<Vec<String>> {
+        let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM clients").fetch_all(&mut **tx).await?;
+        let mut ended = Vec::new();
+        for id in ids {
+            ended.extend(self.revoke_own_grant(tx, &id).await?);
+        }
+        Ok(ended)
+    }
+
     /// Ends the tokens that were issued to the client itself; what it gets later is under another name.
     async fn revoke_own_grant(&self, tx: &mut Transaction, id: &str) -> Result<Option<String>> {
         let row: Option<Columns> = sqlx::query_as(

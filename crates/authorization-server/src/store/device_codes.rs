@@ -100,6 +100,26 @@ impl Store {
         Ok(made.rows_affected() == 1)
     }
 
+    /// Leaves as many devices that nobody has opened yet: anyone can begin them. The oldest go, and never the one that has
+    /// just begun.
+    pub(crate) async fn bound_unopened_devices(&self, most: i64, just_begun: &str) -> Result<()> {
+        let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM device_codes WHERE user_id IS NULL")
+            .fetch_one(self.reader())
+            .await?;
+        if there > most {
+            sqlx::query(
+                "DELETE FROM device_codes WHERE user_id IS NULL AND device_hash IN
+                   (SELECT device_hash FROM device_codes WHERE user_id IS NULL AND device_hash <> $1
+                    ORDER BY expires_at LIMIT $2)",
+            )
+            .bind(just_begun)
+            .bind(there - most)
+            .execute(self.writer())
+            .await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn find_device(&self, device_hash: &str) -> Result<Option<DeviceRow>> {
         let row: Option<Columns> = sqlx::query_as(
             "SELECT grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
@@ -226,5 +246,44 @@ impl Store {
         }
         tx.commit().await?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn the_oldest_that_nobody_has_opened_make_room() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        store.insert_user("u", "Ada", "ada", "h").await.unwrap();
+        for n in 0..6 {
+            let row = DeviceRow {
+                grant_id: n.to_string(),
+                client_id: "c".to_owned(),
+                resource: "r".to_owned(),
+                scopes: String::new(),
+                refreshable: false,
+                confidential: false,
+                user_id: None,
+                decision: None,
+                expires_at: Timestamp::from_unix(2_000 + n),
+            };
+            let hash = n.to_string();
+            store.insert_device(&hash, &hash, &row, 5).await.unwrap();
+            if n == 0 {
+                store.claim_device(&hash, "u").await.unwrap().unwrap();
+            }
+            store.bound_unopened_devices(2, &hash).await.unwrap();
+        }
+        for n in 0..6 {
+            let there = store.find_device(&n.to_string()).await.unwrap().is_some();
+            assert_eq!(there, [0, 4, 5].contains(&n), "{n}");
+        }
     }
 }

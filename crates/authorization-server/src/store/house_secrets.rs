@@ -11,10 +11,13 @@ impl Store {
     pub(super) async fn load_house_secrets(&self) -> Result<()> {
         let mut sealed = self.house_secret(CLIENT_SECRETS).await?;
         if sealed.is_none() {
-            let hashed: i64 =
-                sqlx::query_scalar("SELECT COUNT(*) FROM clients WHERE secret_hash IS NOT NULL")
-                    .fetch_one(self.reader())
-                    .await?;
+            // Recovery codes are hashed under the same key.
+            let hashed: i64 = sqlx::query_scalar(
+                "SELECT (SELECT COUNT(*) FROM clients WHERE secret_hash IS NOT NULL)
+                      + (SELECT COUNT(*) FROM recovery_codes)",
+            )
+            .fetch_one(self.reader())
+            .await?;
             let key = if hashed > 0 { self.key().client_secrets_key() } else { rand::random() };
             // Where another process was faster, its key counts.
             sqlx::query(
@@ -37,5 +40,30 @@ impl Store {
             .bind(name)
             .fetch_optional(self.reader())
             .await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_protocol::time::Timestamp;
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn recovery_codes_of_an_older_house_go_on() {
+        let database = TestDatabase::new();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000)).clock();
+        let store = open(&database, clock.clone()).await;
+        store.insert_user("u", "Ada", "ada", "h").await.unwrap();
+        store.save_totp("u", "sealed", 1, &["code".to_owned()]).await.unwrap();
+        // As it was before there were secrets of the house.
+        sqlx::query("DELETE FROM house_secrets").execute(store.writer()).await.unwrap();
+        let own = store.key().client_secrets_key();
+        let again = open(&database, clock).await;
+        let sealed = again.house_secret(super::CLIENT_SECRETS).await.unwrap().unwrap();
+        let kept = again.key().sealing(super::KIND).open(super::CLIENT_SECRETS, &sealed).unwrap();
+        assert_eq!(kept, own);
     }
 }

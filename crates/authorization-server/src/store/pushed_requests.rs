@@ -25,6 +25,24 @@ impl Store {
         Ok(())
     }
 
+    /// Leaves as many requests. The oldest go, and never the one that was just pushed.
+    pub(crate) async fn bound_pushed_requests(&self, most: i64, just_pushed: &str) -> Result<()> {
+        let there: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM pushed_requests").fetch_one(self.reader()).await?;
+        if there > most {
+            sqlx::query(
+                "DELETE FROM pushed_requests WHERE request_hash IN
+                   (SELECT request_hash FROM pushed_requests WHERE request_hash <> $1
+                    ORDER BY expires_at LIMIT $2)",
+            )
+            .bind(just_pushed)
+            .bind(there - most)
+            .execute(self.writer())
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Takes the request out. One statement decides: it is there for exactly one caller, and for its client alone.
     pub(crate) async fn take_pushed_request(
         &self,
@@ -40,5 +58,29 @@ impl Store {
         .bind(self.now().unix())
         .fetch_optional(self.writer())
         .await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn the_oldest_make_room() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        for n in 0..5 {
+            let hash = n.to_string();
+            store.insert_pushed_request(&hash, "c", "x", Timestamp::from_unix(2_000 + n)).await.unwrap();
+            store.bound_pushed_requests(2, &hash).await.unwrap();
+        }
+        for n in 0..5 {
+            let there = store.take_pushed_request(&n.to_string(), "c").await.unwrap().is_some();
+            assert_eq!(there, n >= 3, "{n}");
+        }
     }
 }

@@ -189,17 +189,42 @@ impl Store {
     pub(crate) async fn disable_user(&self, name_key: &str) -> Result<bool> {
         self.end_user(
             name_key,
+            None,
             "UPDATE users SET disabled_at = $2 WHERE name_key = $1 AND disabled_at IS NULL",
         )
         .await
     }
 
-    /// Removes the account with all that hangs on it, all or nothing. False where nobody has the name.
-    pub(crate) async fn remove_user(&self, name_key: &str) -> Result<bool> {
-        self.end_user(name_key, "DELETE FROM users WHERE name_key = $1 AND created_at <= $2").await
+    /// The same at the wish of an administrator, who has to be another person and still one: so somebody is always left who
+    /// runs the server. False where that is not so, too.
+    pub(crate) async fn disable_user_as(&self, admin_id: &str, name_key: &str) -> Result<bool> {
+        let end = "UPDATE users SET disabled_at = $2 WHERE name_key = $1 AND disabled_at IS NULL";
+        self.end_user(name_key, Some(admin_id), end).await
     }
 
-    async fn end_user(&self, name_key: &str, end: &'static str) -> Result<bool> {
+    /// Makes somebody no longer one who runs the server, at the wish of an administrator, under the same rule.
+    pub(crate) async fn dismiss_admin_as(&self, admin_id: &str, name_key: &str) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::EndingGrants).await?;
+        let done = sqlx::query(
+            "UPDATE users SET is_admin = 0 WHERE name_key = $1 AND id <> $2
+               AND EXISTS (SELECT 1 FROM users AS other
+                           WHERE other.id = $2 AND other.is_admin = 1 AND other.disabled_at IS NULL)",
+        )
+        .bind(name_key)
+        .bind(admin_id)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Removes the account with all that hangs on it, all or nothing. False where nobody has the name.
+    pub(crate) async fn remove_user(&self, name_key: &str) -> Result<bool> {
+        self.end_user(name_key, None, "DELETE FROM users WHERE name_key = $1 AND created_at <= $2").await
+    }
+
+    async fn end_user(&self, name_key: &str, admin_id: Option<&str>, end: &'static str) -> Result<bool> {
         let mut tx = self.begin().await?;
         self.take_turn(&mut tx, Turn::EndingGrants).await?;
         let id: Option<String> = sqlx::query_scalar("SELECT id FROM users WHERE name_key = $1")
@@ -207,6 +232,19 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
         let Some(id) = id else { return Ok(false) };
+        if let Some(admin_id) = admin_id {
+            let others: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM users
+                 WHERE id = $1 AND id <> $2 AND is_admin = 1 AND disabled_at IS NULL",
+            )
+            .bind(admin_id)
+            .bind(&id)
+            .fetch_one(&mut *tx)
+            .await?;
+            if others == 0 {
+                return Ok(false);
+            }
+        }
         self.hold_user_alone(&mut tx, &id).await?;
         // Codes and devices too: they would be good again as soon as the account is.
         for delete in [
@@ -222,5 +260,35 @@ impl Store {
         tx.commit().await?;
         self.remember_revoked(revoked);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn somebody_is_left_who_runs_the_server() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        for name in ["a", "b"] {
+            store.insert_user(name, name, name, "h").await.unwrap();
+            store.set_admin(name, true).await.unwrap();
+        }
+        assert!(!store.disable_user_as("a", "a").await.unwrap());
+        assert!(!store.dismiss_admin_as("a", "a").await.unwrap());
+        assert!(store.dismiss_admin_as("a", "b").await.unwrap());
+        // The other one wished the same at the same time, and comes second.
+        assert!(!store.dismiss_admin_as("b", "a").await.unwrap());
+        assert!(!store.disable_user_as("b", "a").await.unwrap());
+        store.set_admin("b", true).await.unwrap();
+        assert!(store.disable_user_as("a", "b").await.unwrap());
+        assert!(!store.dismiss_admin_as("b", "a").await.unwrap());
+        let users = store.list_users().await.unwrap();
+        assert!(users[0].admin && users[0].disabled_at.is_none());
     }
 }

@@ -37,7 +37,7 @@ async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
     let (action, name) = (field("action"), field("user"));
     let users = server.store.users();
     tracing::info!(admin = admin.session.user_name, action, user = shown(name), "an administrator acts");
-    let is_self = admin.session.user_name == name;
+    let own = &admin.session.user_id;
     match action {
         "add" => {
             if let Err(refused) = users.add_without_password(name).await {
@@ -49,10 +49,10 @@ async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
         "link" => return link(server, &admin, name).await,
         "enable" => drop(users.enable(name).await?),
         "reset" => drop(users.reset_second_factor(name).await?),
-        // Whoever did these to themselves would be outside, with nobody left to let them in.
-        "disable" if !is_self => drop(users.disable(name).await?),
+        // Not to themselves: they would be outside, with nobody left to let them in.
+        "disable" => drop(users.disable_as(own, name).await?),
         "admin" => drop(users.set_admin(name, true).await?),
-        "no-admin" if !is_self => drop(users.set_admin(name, false).await?),
+        "no-admin" => drop(users.dismiss_admin_as(own, name).await?),
         _ => {}
     }
     Ok(see_other(&server.path(PATH)))
