@@ -7,6 +7,7 @@ mod admin;
 mod browser;
 mod credentials;
 mod database;
+mod kills;
 mod policy;
 mod program;
 mod public_client;

@@ -62,6 +62,12 @@ impl Serving {
         Self { child, lines, seen: Vec::new() }
     }
 
+    /// Ends it with no time to do anything about it (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// The first line, printed already or to come, that contains `word`.
     pub(crate) fn line_with(&mut self, word: &str) -> String {
         if let Some(line) = self.seen.iter().find(|line| line.contains(word)) {
