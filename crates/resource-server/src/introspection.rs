@@ -130,6 +130,17 @@ enum NoAnswer {
     Endpoint(String),
 }
 
+impl NoAnswer {
+    /// A server that answers is there, whatever it says: what one caller's token makes it say keeps nobody else out.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Fetch(_) | Self::Endpoint(_) => true,
+            Self::Status(status) => status.is_server_error(),
+            Self::Shape | Self::Client => false,
+        }
+    }
+}
+
 impl Introspector {
     pub(crate) fn new(settings: Introspection, remembered: usize) -> Self {
         let endpoint = OnceCell::new_with(settings.endpoint.clone());
@@ -150,7 +161,7 @@ impl Introspector {
             None => {
                 self.may_ask(now)?;
                 let said = self.ask(token, settings).await;
-                self.note(said.is_ok(), now);
+                self.note(!said.as_ref().is_err_and(NoAnswer::is_outage), now);
                 let claims = said.map_err(|error| {
                     tracing::warn!(issuer = %self.settings.issuer, %error, "a token cannot be introspected");
                     Refusal::IntrospectionUnavailable

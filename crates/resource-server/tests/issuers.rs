@@ -238,6 +238,20 @@ async fn an_issuer_that_fails_is_left_alone() {
     assert_eq!(protected.post("opaque", "{}").await.status(), StatusCode::OK);
 }
 
+/// One caller's odd tokens keep nobody else out.
+#[tokio::test]
+async fn an_issuer_that_answers_is_not_left_alone() {
+    let (server, issuer) = issuer().await;
+    let protected = asking(&issuer.issuer, |_| {});
+    (0..20).for_each(|_| server.answer(plain(StatusCode::BAD_REQUEST, "")));
+    for n in 0..20 {
+        let response = protected.post(&format!("odd{n}"), "{}").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    server.answer(active(json!({})));
+    assert_eq!(protected.post("opaque", "{}").await.status(), StatusCode::OK);
+}
+
 /// RFC 7523 §2.2, and where the endpoint comes from the issuer's metadata. Row 48: the audience is the issuer.
 #[tokio::test]
 async fn who_asks_may_show_itself_by_a_key() {

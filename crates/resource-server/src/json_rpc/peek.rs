@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::policy::List;
+
 use super::scalar::{Name, Scalar};
 use super::seen::Seen;
 use super::{INVALID_REQUEST, PARSE_ERROR};
@@ -35,6 +37,16 @@ pub enum Id {
     Number(i64),
     /// A string.
     Text(String),
+}
+
+impl Id {
+    /// Servers whose numbers are 64-bit floats answer larger ones with a neighbour (RFC 8259 §6).
+    fn comes_back_as_it_is(&self) -> bool {
+        match self {
+            Self::Number(number) => number.unsigned_abs() < 1 << 53,
+            Self::Text(_) => true,
+        }
+    }
 }
 
 /// Why a body cannot be judged.
@@ -120,9 +132,13 @@ impl<'de> Visitor<'de> for OneMessage {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut seen = Seen::among(["id", "method", "params"]);
         let mut message = Message::default();
+        let mut id_is_plain = true;
         while let Some(member) = members.next_key_seed(Name)? {
             match seen.note::<A::Error>(&member)? {
-                Some("id") => message.id = members.next_value_seed(Scalar)?.into_id(),
+                Some("id") => {
+                    message.id = members.next_value_seed(Scalar)?.into_id();
+                    id_is_plain = message.id.as_ref().is_some_and(Id::comes_back_as_it_is);
+                }
                 Some("method") => {
                     let method = members.next_value_seed(Scalar)?.into_text();
                     message.method = Some(method.ok_or_else(|| A::Error::custom("method is no string"))?);
@@ -130,6 +146,10 @@ impl<'de> Visitor<'de> for OneMessage {
                 Some("params") => members.next_value_seed(Params(&mut message))?,
                 _ => drop(members.next_value_seed(Scalar)?),
             }
+        }
+        // What is left out of a list is left out of the answer with that id.
+        if !id_is_plain && message.method.as_deref().is_some_and(|method| List::of(method).is_some()) {
+            return Err(A::Error::custom("the id of a request for a list is no string and no integer"));
         }
         Ok(message)
     }
@@ -192,6 +212,22 @@ mod tests {
         assert_eq!(message.id, Some(Id::Number(7)));
         assert_eq!(message.method.as_deref(), Some("tools/call"));
         assert_eq!(message.name.as_deref(), Some("purge"));
+    }
+
+    /// Its answer could not be told from others, so nothing could be left out of it.
+    #[test]
+    fn a_request_for_a_list_has_an_id_that_comes_back() {
+        for id in ["1.5", "1e2", "-0", "null", "[]", "{}", "true", "9223372036854775808", "9007199254740992"]
+        {
+            for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+                let body = format!(r#"{{"method":"{method}","id":{id}}}"#);
+                assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
+            }
+            peek(format!(r#"{{"id":{id},"method":"ping"}}"#).as_bytes()).unwrap();
+        }
+        for id in ["1", "-7", "9007199254740991", r#""1.5""#] {
+            peek(format!(r#"{{"id":{id},"method":"tools/list"}}"#).as_bytes()).unwrap();
+        }
     }
 
     /// An escaped name is the name.

@@ -88,7 +88,7 @@ impl Compiled {
         Ok(())
     }
 
-    /// What a message is about, if its kind has rules.
+    /// What a message is about, if its kind has rules or is closed without any.
     ///
     /// # Errors
     /// [`Refusal::Nameless`]: no rule can be found for it.
@@ -101,7 +101,7 @@ impl Compiled {
             }
             _ => return Ok(None),
         };
-        if rules.is_empty() {
+        if rules.is_empty() && self.policy.without_rule == WithoutRule::Login {
             return Ok(None);
         }
         let name = name.ok_or_else(|| Refusal::Nameless { kind, member, id: message.id.clone() })?;
@@ -253,6 +253,27 @@ mod tests {
         let closed = Policy { without_rule: WithoutRule::Deny, ..policy() };
         let refusal = judge(&closed, &call("list"), &with("mcp notes:read")).unwrap_err();
         assert!(matches!(refusal, Refusal::Denied { .. }), "{refusal}");
+    }
+
+    /// Deny is deny, for a kind of which nothing is said as well.
+    #[test]
+    fn what_no_rule_names_is_denied_though_its_kind_has_no_rules() {
+        let closed = Policy { without_rule: WithoutRule::Deny, ..Policy::default() };
+        assert!(closed.reads_bodies());
+        for body in [
+            call("list"),
+            json!({"method": "prompts/get", "params": {"name": "x"}}).to_string(),
+            json!({"method": "resources/read", "params": {"uri": "note://1"}}).to_string(),
+        ] {
+            let refusal = judge(&closed, &body, &with("mcp")).unwrap_err();
+            assert!(matches!(refusal, Refusal::Denied { .. }), "{body}: {refusal}");
+            judge(&Policy::default(), &body, &with("")).unwrap();
+        }
+        let compiled = Compiled::new(closed);
+        let list = peek(br#"{"id":1,"method":"prompts/list"}"#).unwrap();
+        let asked = compiled.lists(&list);
+        assert_eq!(asked.len(), 1);
+        assert!(!compiled.item(asked[0].list, "x", &with("mcp")).within_reach);
     }
 
     #[test]

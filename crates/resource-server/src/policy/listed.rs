@@ -39,7 +39,7 @@ pub struct Item {
 }
 
 impl List {
-    fn of(method: &str) -> Option<Self> {
+    pub(crate) fn of(method: &str) -> Option<Self> {
         match method {
             "tools/list" => Some(Self::Tools),
             "prompts/list" => Some(Self::Prompts),
@@ -72,13 +72,14 @@ impl List {
 }
 
 impl Compiled {
-    /// The lists that these messages ask for, as far as policy has rules for what is on them.
+    /// The lists that these messages ask for, as far as policy says something of what is on them.
     pub(crate) fn lists(&self, messages: &[Message<'_>]) -> Vec<Asked> {
         let asked = messages.iter().filter_map(|message| {
             let list = List::of(message.method.as_deref()?)?;
             Some(Asked { id: message.id.clone()?, list })
         });
-        asked.filter(|asked| !self.rules_of(asked.list).is_empty()).collect()
+        let closed = self.policy.without_rule == WithoutRule::Deny;
+        asked.filter(|asked| closed || !self.rules_of(asked.list).is_empty()).collect()
     }
 
     fn rules_of(&self, list: List) -> &Rules {

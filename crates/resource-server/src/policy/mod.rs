@@ -54,7 +54,8 @@ pub struct Policy {
     pub prompts: Vec<Rule>,
     /// By the URI of a resource (`resources/read`, `resources/subscribe`).
     pub resources: Vec<Rule>,
-    /// What holds for a tool, prompt or resource that no rule names, where its kind has rules.
+    /// What holds for a tool, prompt or resource that no rule names: `Login` where its kind has rules, `Deny` in any
+    /// case.
     pub without_rule: WithoutRule,
 }
 
@@ -72,7 +73,10 @@ impl Policy {
     /// Whether bodies must be read to judge a request.
     #[must_use]
     pub fn reads_bodies(&self) -> bool {
-        [&self.methods, &self.tools, &self.prompts, &self.resources].iter().any(|rules| !rules.is_empty())
+        self.without_rule == WithoutRule::Deny
+            || [&self.methods, &self.tools, &self.prompts, &self.resources]
+                .iter()
+                .any(|rules| !rules.is_empty())
     }
 }
 
