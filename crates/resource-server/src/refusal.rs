@@ -95,6 +95,12 @@ pub enum Refusal {
     /// User name or password, and no word about which.
     #[error("the user name or the password is wrong")]
     WrongPassword,
+    /// Right or wrong, the password was not looked at.
+    #[error("too many wrong passwords for that user name or from that address; try again in {} seconds", wait.as_secs())]
+    TooManyGuesses {
+        /// Until the next attempt.
+        wait: Duration,
+    },
     /// RFC 7617 §4: the password itself is sent.
     #[error("passwords are not taken over plain http; use https")]
     PlainPassword,

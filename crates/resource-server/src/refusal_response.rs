@@ -43,12 +43,14 @@ enum Kind<'a> {
     Insufficient { ask: &'a ScopeSet, missing: &'a ScopeSet },
     /// Refused before any credential was looked at, or for the body's sake: JSON-RPC 2.0 §5.1.
     JsonRpc(StatusCode, i64, Option<&'a Id>),
+    /// RFC 6585 §4. No challenge: a password that is asked for anew would not be looked at either.
+    Later(Duration),
     /// This server's own trouble.
     Unavailable,
 }
 
 fn kind(refusal: &Refusal) -> Kind<'_> {
-    use Kind::{Dpop, Insufficient, JsonRpc, OAuth, Stale, Unauthenticated, Unavailable};
+    use Kind::{Dpop, Insufficient, JsonRpc, Later, OAuth, Stale, Unauthenticated, Unavailable};
     match refusal {
         Refusal::NoCredential
         | Refusal::OtherScheme
@@ -81,6 +83,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::FORBIDDEN, id.as_ref())
         }
+        Refusal::TooManyGuesses { wait } => Later(*wait),
         Refusal::KeysUnavailable
         | Refusal::RevocationsUnavailable
         | Refusal::IntrospectionUnavailable
@@ -142,6 +145,11 @@ pub(crate) fn respond(refusal: &Refusal, challenger: Challenger<'_>) -> Response
             Said { error, missing_scope: None }.respond(bearer, challenger)
         }
         Kind::JsonRpc(status, code, id) => json_rpc::error_response(status, code, refusal, id),
+        Kind::Later(wait) => {
+            let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, refusal.to_string());
+            let retry = [(http::header::RETRY_AFTER, wait.as_secs().to_string())];
+            (StatusCode::TOO_MANY_REQUESTS, retry, Json(error)).into_response()
+        }
         Kind::Unavailable => {
             let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, refusal.to_string());
             let retry = [(http::header::RETRY_AFTER, "1")];

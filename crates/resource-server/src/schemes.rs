@@ -1,5 +1,7 @@
 //! Every way of showing who calls, each in its own room; here they meet.
 
+use std::net::IpAddr;
+
 use hallpass_protocol::challenge::Challenge;
 use hallpass_protocol::is_loopback;
 use hallpass_protocol::jose::{JoseError, MAX_JWT_LEN, UnverifiedJwt};
@@ -8,9 +10,10 @@ use http::request::Parts;
 
 use crate::accounts::basic::Basic;
 use crate::accounts::digest::Digest;
+use crate::accounts::guesses::Guesses;
 use crate::accounts::{Accounts, is_key};
 use crate::binding::Binding;
-use crate::certificate::Shown;
+use crate::certificate::{Shown, peer_of};
 use crate::credential::{self, Credential, Unverified};
 use crate::dpop::Gate;
 use crate::introspection::Introspector;
@@ -24,6 +27,7 @@ pub(crate) struct Schemes {
     dpop: Option<Gate>,
     basic: Option<Basic>,
     digest: Option<Digest>,
+    guesses: Guesses,
 }
 
 impl Schemes {
@@ -36,6 +40,7 @@ impl Schemes {
             dpop: settings.dpop.clone().map(Gate::new),
             basic: accounts.filter(|accounts| accounts.basic).map(|_| Basic::new()),
             digest: accounts.and_then(|accounts| accounts.digest.clone()).map(Digest::new),
+            guesses: Guesses::default(),
         }
     }
 
@@ -79,11 +84,13 @@ impl Schemes {
             Some(Credential::Basic(credentials)) => {
                 let (basic, list) = on(self.basic.as_ref(), accounts)?;
                 passwords_are_safe(settings)?;
-                basic.verify(credentials.0, list, settings).await
+                let from = counted_address(parts, settings);
+                basic.verify(credentials.0, from, &self.guesses, list, settings).await
             }
             Some(Credential::Digest(credentials)) => {
                 let (digest, list) = on(self.digest.as_ref(), accounts)?;
-                digest.verify(credentials.0, &parts.method, &parts.uri, list, settings)
+                let from = counted_address(parts, settings);
+                digest.verify(credentials.0, &parts.method, &parts.uri, (from, &self.guesses), list, settings)
             }
         }
     }
@@ -160,6 +167,13 @@ fn certificate_alone(certificate: Option<&Shown>, settings: &Settings) -> Result
         }
         _ => Err(Refusal::NoCredential),
     }
+}
+
+/// Whose wrong passwords are counted together. Behind a proxy is everybody, and before this machine's own
+/// often enough one is.
+fn counted_address(parts: &Parts, settings: &Settings) -> Option<IpAddr> {
+    let peer = peer_of(&parts.extensions)?;
+    (!peer.is_loopback() && !settings.certificates.proxies.contains(&peer)).then_some(peer)
 }
 
 /// RFC 8705 §3.

@@ -172,6 +172,52 @@ async fn a_password_is_taken_over_tls_and_remembered_until_it_changes() {
     assert_eq!(status(&server, "authorization", &basic("ci:correct: horse")).await, StatusCode::UNAUTHORIZED);
 }
 
+/// Ten are free; then each waits longer, the right one too, and who was in stays in.
+#[tokio::test]
+async fn guesses_at_a_password_wait() {
+    let shows = hash_password(&Secret::new("correct horse")).unwrap();
+    let (server, _) = protect(vec![account("ci", shows), digest_account(&DigestAlgorithm::ALL)], |_| {});
+    for n in 0..10 {
+        let guess = basic(&format!("ci:{n}"));
+        assert_eq!(status(&server, "authorization", &guess).await, StatusCode::UNAUTHORIZED);
+    }
+    let response = ask(&server, "authorization", &basic("ci:correct horse")).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(!response.headers().contains_key("www-authenticate"));
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(status(&server, "authorization", &basic("ci:correct horse")).await, StatusCode::OK);
+    // The same for Digest, where a guess is cheap.
+    let challenge = digest_challenges(&server).await.remove(0);
+    for _ in 0..10 {
+        let guess = Client { password: "x", ..Client::default() }.answer(&challenge);
+        assert_eq!(status(&server, "authorization", &guess).await, StatusCode::UNAUTHORIZED);
+    }
+    let right = Client::default().answer(&challenge);
+    assert_eq!(status(&server, "authorization", &right).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(status(&server, "authorization", &basic("ci:correct horse")).await, StatusCode::OK);
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(status(&server, "authorization", &right).await, StatusCode::OK);
+}
+
+/// Names that somebody makes up keep nobody out.
+#[tokio::test]
+async fn strangers_do_not_use_up_the_room_for_passwords() {
+    let shows = hash_password(&Secret::new("correct horse")).unwrap();
+    let (server, _) = protect(vec![account("ci", shows)], |_| {});
+    let server = Arc::new(server);
+    let send = |pair: String| {
+        let server = Arc::clone(&server);
+        async move { status(&server, "authorization", &basic(&pair)).await }
+    };
+    let mut flood = tokio::task::JoinSet::new();
+    (0..200).for_each(|n| drop(flood.spawn(send(format!("nobody{n}:x")))));
+    let known = tokio::spawn(send("ci:correct horse".to_owned()));
+    assert_eq!(known.await.unwrap(), StatusCode::OK);
+    let answers = flood.join_all().await;
+    assert!(answers.contains(&StatusCode::SERVICE_UNAVAILABLE));
+}
+
 /// RFC 7617 §4.
 #[tokio::test]
 async fn no_password_over_plain_http() {

@@ -1,6 +1,7 @@
 //! Basic (RFC 7617): over TLS or loopback only, since the password itself is sent. argon2id is slow on purpose, so
 //! what was verified is remembered, under a hash that only this process can make.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
@@ -9,8 +10,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hallpass_protocol::secret::Secret;
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::guesses::Guesses;
 use super::{Account, Accounts, Shows};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -19,7 +21,9 @@ use crate::verify::Verified;
 /// Each check takes 19 MiB and a core for some 20 ms.
 const AT_ONCE: usize = 2;
 /// More than this waiting, and the next is turned away.
-const WAITING: usize = 32;
+const WAITING: usize = 128;
+/// The same for names that nobody has: whoever makes up names keeps nobody out but others who do.
+const STRANGERS: usize = 8;
 /// How many verified passwords are remembered.
 const REMEMBERED: usize = 1_000;
 /// Hashing is made to be slow; a book is not a password.
@@ -44,6 +48,7 @@ pub(crate) struct Basic {
     nobody: Arc<str>,
     working: Arc<Semaphore>,
     admitted: Semaphore,
+    strangers: Semaphore,
 }
 
 impl Basic {
@@ -59,6 +64,7 @@ impl Basic {
             nobody,
             working: Arc::new(Semaphore::new(AT_ONCE)),
             admitted: Semaphore::new(AT_ONCE + WAITING),
+            strangers: Semaphore::new(STRANGERS),
         }
     }
 
@@ -66,32 +72,52 @@ impl Basic {
     pub(crate) async fn verify(
         &self,
         credentials: &str,
+        from: Option<IpAddr>,
+        guesses: &Guesses,
         accounts: &Accounts,
         settings: &Settings,
     ) -> Result<Verified, Refusal> {
         let (name, password) = decode(credentials).ok_or(Refusal::MalformedCredential)?;
         let of_that_name =
             |account: &Account| account.name == name && matches!(account.shows, Shows::Password(_));
-        let account = accounts.find(settings.clock.now(), of_that_name)?;
+        let now = settings.clock.now();
+        let account = accounts.find(now, of_that_name)?;
         let hash: Arc<str> = match account.as_ref().map(|account| &account.shows) {
             Some(Shows::Password(hash)) => hash.as_str().into(),
             _ => Arc::clone(&self.nobody),
         };
-        let fits = self.fits(credentials, password, Arc::clone(&hash)).await?;
-        match account {
-            Some(account) if fits => Ok(account.verified(settings)),
-            _ => Err(Refusal::WrongPassword),
+        let mut seen = [0; 32];
+        seen.copy_from_slice(hmac::sign(&self.key, credentials.as_bytes()).as_ref());
+        // With another password in the list, it must be verified again. No guess is among these, so whoever guesses
+        // at an account keeps out nobody who was in.
+        let known = self.verified.get(&seen).is_some_and(|known| known == hash);
+        if known && let Some(account) = account.clone() {
+            return Ok(account.verified(settings));
+        }
+        let attempt = guesses.begin(&name, from, now)?;
+        let fits = match self.admit(account.is_some()) {
+            Ok(_admitted) => self.fits(seen, password, hash).await,
+            Err(refusal) => Err(refusal),
+        };
+        match (account, fits) {
+            (Some(account), Ok(true)) => {
+                guesses.succeeded(&attempt);
+                Ok(account.verified(settings))
+            }
+            (_, Ok(_)) => Err(Refusal::WrongPassword),
+            (_, Err(refusal)) => {
+                guesses.not_made(&attempt);
+                Err(refusal)
+            }
         }
     }
 
-    async fn fits(&self, credentials: &str, password: Secret, hash: Arc<str>) -> Result<bool, Refusal> {
-        let mut seen = [0; 32];
-        seen.copy_from_slice(hmac::sign(&self.key, credentials.as_bytes()).as_ref());
-        // With another password in the list, it must be verified again.
-        if self.verified.get(&seen).is_some_and(|known| known == hash) {
-            return Ok(true);
-        }
-        let _admitted = self.admitted.try_acquire().map_err(|_| Refusal::Busy)?;
+    fn admit(&self, known: bool) -> Result<SemaphorePermit<'_>, Refusal> {
+        let among = if known { &self.admitted } else { &self.strangers };
+        among.try_acquire().map_err(|_| Refusal::Busy)
+    }
+
+    async fn fits(&self, seen: [u8; 32], password: Secret, hash: Arc<str>) -> Result<bool, Refusal> {
         let permit = Arc::clone(&self.working).acquire_owned().await.map_err(|_| Refusal::Busy)?;
         let against = Arc::clone(&hash);
         let checked = tokio::task::spawn_blocking(move || {

@@ -1,6 +1,7 @@
 //! Digest (RFC 7616): `auth`, nonces that end, counts that rise.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use http::{Method, Uri};
 
+use super::guesses::Guesses;
 use super::{Account, Accounts, Shows};
 use crate::nonce::{Nonces, Worth};
 use crate::refusal::Refusal;
@@ -68,6 +70,7 @@ impl Digest {
         credentials: &str,
         method: &Method,
         uri: &Uri,
+        (from, guesses): (Option<IpAddr>, &Guesses),
         accounts: &Accounts,
         settings: &Settings,
     ) -> Result<Verified, Refusal> {
@@ -88,12 +91,14 @@ impl Digest {
         let of_that_name = |account: &Account| {
             account.name == said.username && matches!(account.shows, Shows::Digest { .. })
         };
+        let attempt = guesses.begin(&said.username, from, now)?;
         let account = accounts.find(now, of_that_name)?.ok_or(Refusal::WrongPassword)?;
         let Shows::Digest { realm, ha1 } = &account.shows else { return Err(Refusal::WrongPassword) };
         let ha1 = ha1.get(said.algorithm.name()).filter(|_| *realm == settings.realm && said.realm == *realm);
         if !ha1.is_some_and(|ha1| said.fits(&Secret::new(ha1.as_str()), method)) {
             return Err(Refusal::WrongPassword);
         }
+        guesses.succeeded(&attempt);
         // Only who knows the password learns what became of the nonce, and only such use it up.
         if worth == Worth::Stale || !self.count(&said, now) {
             return Err(Refusal::StaleNonce);

@@ -6,10 +6,12 @@
 //! | [`Accounts`] | the list |
 //! | `key` | random keys, sent as Bearer or `X-API-Key` |
 //! | `basic` | user name and password (RFC 7617), argon2id |
+//! | `guesses` | wrong passwords, counted |
 //! | `digest` | a proof of the password (RFC 7616) |
 
 pub(crate) mod basic;
 pub(crate) mod digest;
+pub(crate) mod guesses;
 mod key;
 
 use std::collections::BTreeMap;
