@@ -88,8 +88,8 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
         (&["login", url, "--provider-file", "/dev/null/x"], 3, "/dev/null/x"),
         (&["connect", url, "--mode", "workload-identity"], 3, "--client-id"),
         (&["connect", url, "--mode", "enterprise-managed"], 3, "--idp"),
-        (&["token", url], 1, "https://127.0.0.1:1/mcp could not be reached: the connection was refused"),
-        (&["login", url], 1, "https://127.0.0.1:1/mcp could not be reached: the connection was refused"),
+        (&["token", url], 1, "https://127.0.0.1:1 could not be reached: the connection was refused"),
+        (&["login", url], 1, "https://127.0.0.1:1 could not be reached: the connection was refused"),
         (&["connect", url, "--ca-file", "/dev/null"], 3, "certificate"),
         (&["connect", url, "--client-cert", "/nowhere/at/all"], 2, "--client-key"),
         (
