@@ -103,6 +103,10 @@ impl Client {
     async fn send(&self, path: &str, form: &[(&str, &str)]) -> Outcome {
         let answer = self.http.post(format!("{}{path}", self.base)).form(form).send().await.ok()?;
         let status = answer.status().as_u16();
+        // Too many at once for this machine: nothing was done, as when no answer came.
+        if status == 503 {
+            return None;
+        }
         Some((status, answer.json().await.ok()?))
     }
 
