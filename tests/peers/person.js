@@ -123,7 +123,7 @@ export class Person {
       try {
         return await look();
       } catch (error) {
-        if (/stale element|no such element|detached/i.test(`${error.name} ${error.message}`)) return undefined;
+        if (/stale element|no such element|detached|does not belong to the document/i.test(`${error.name} ${error.message}`)) return undefined;
         throw error;
       }
     };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hallpass_protocol::time::Timestamp;
 
 use crate::browser::Browser;
@@ -22,7 +24,8 @@ pub(crate) enum Ceremony {
 }
 
 /// A challenge for this browser. Nothing is stored before it is answered: it is its own end, sealed, so nobody else can
-/// make one, and random, since the seal's nonce is.
+/// make one, and random, since the seal's nonce is. Browsers take a challenge as bytes and give it back in base64url
+/// (WebAuthn §5.8.1), which what is sealed need not be: it names its key.
 pub(crate) fn issue(
     key: &MasterKey,
     browser: &Browser,
@@ -30,7 +33,7 @@ pub(crate) fn issue(
     now: Timestamp,
 ) -> Result<String, StoreError> {
     let ends = now.after(LIFETIME).unix().to_be_bytes();
-    Ok(key.sealing(SEALED).seal(&context(browser, ceremony), &ends)?)
+    Ok(URL_SAFE_NO_PAD.encode(key.sealing(SEALED).seal(&context(browser, ceremony), &ends)?))
 }
 
 /// When the challenge ends, if it was issued for this browser and this ceremony and has not ended yet. Whether it was
@@ -42,7 +45,8 @@ pub(super) fn check(
     challenge: &str,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let ends = key.sealing(SEALED).open(&context(browser, ceremony), challenge).ok()?;
+    let sealed = String::from_utf8(URL_SAFE_NO_PAD.decode(challenge).ok()?).ok()?;
+    let ends = key.sealing(SEALED).open(&context(browser, ceremony), &sealed).ok()?;
     let ends = Timestamp::from_unix(i64::from_be_bytes(ends.try_into().ok()?));
     (ends > now).then_some(ends)
 }
@@ -61,6 +65,7 @@ mod tests {
         let browser = |token: &str| Browser { token: token.to_owned(), is_new: false };
         let now = Timestamp::from_unix(1_000);
         let challenge = issue(&key, &browser("a"), Ceremony::Login, now).unwrap();
+        assert!(URL_SAFE_NO_PAD.decode(&challenge).is_ok(), "{challenge} is not what a browser takes");
         assert_ne!(challenge, issue(&key, &browser("a"), Ceremony::Login, now).unwrap());
         let fits = |key: &MasterKey, token: &str, ceremony, at: i64| {
             check(key, &browser(token), ceremony, &challenge, Timestamp::from_unix(at)).is_some()
