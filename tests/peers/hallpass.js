@@ -1,5 +1,6 @@
 // The hallpass that is tested: the program itself, as people run it.
 
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { Program, run, temporaryFolder } from './process.js';
@@ -15,10 +16,11 @@ export class Hallpass {
   /**
    * @param {{after: (end: () => Promise<void>) => void}} owner a test, or a `Script`
    * @param {string[]} args what follows `serve`
-   * @param {{user?: {name: string, password: string} | null, clients?: string[][], port?: number}} options
-   *   the user to make beforehand (null: none), `client add` lines, and a port
+   * @param {{user?: {name: string, password: string} | null, clients?: (string[] | {add: string[], secret: string})[],
+   *   port?: number, config?: string}} options
+   *   the user to make beforehand (null: none), `client add` lines, a port, and a configuration file
    */
-  static async serve(owner, args, { user = ALICE, clients = [], port = 0 } = {}) {
+  static async serve(owner, args, { user = ALICE, clients = [], port = 0, config } = {}) {
     const data = await temporaryFolder();
     const self = new Hallpass();
     owner.after(async () => {
@@ -26,15 +28,22 @@ export class Hallpass {
       await data.remove();
     });
     self.data = data;
+    self.options = ['--data', data.folder];
+    if (config) {
+      const file = path.join(data.folder, 'hallpass.toml');
+      await writeFile(file, config);
+      self.options.push('--config', file);
+    }
     if (user) {
-      await self.#administer(['user', 'add', user.name, '--password-stdin'], `${user.password}\n`);
+      await self.administer(['user', 'add', user.name, '--password-stdin'], `${user.password}\n`);
     }
     for (const client of clients) {
-      await self.#administer(['client', 'add', ...client]);
+      if (client.secret) await self.administer(['client', 'add', ...client.add, '--secret-stdin'], `${client.secret}\n`);
+      else await self.administer(['client', 'add', ...client]);
     }
     self.program = new Program(
       HALLPASS,
-      ['--data', data.folder, 'serve', '--listen', `localhost:${port}`, ...args],
+      [...self.options, 'serve', '--listen', `localhost:${port}`, ...args],
       { env: { NO_COLOR: '1' } },
     );
     const [, endpoint] = await self.program.prints(/MCP endpoint\s+(https?:\S+)/);
@@ -43,8 +52,9 @@ export class Hallpass {
     return self;
   }
 
-  async #administer(args, input) {
-    await run(HALLPASS, ['--data', this.data.folder, ...args], { input });
+  /** Runs a command on its data. */
+  async administer(args, input) {
+    return run(HALLPASS, [...this.options, ...args], { input });
   }
 
   /** What `serve` printed after a label, such as `Password`. */

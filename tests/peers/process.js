@@ -22,11 +22,13 @@ export class Program {
   stdout = '';
   stderr = '';
 
-  constructor(command, args, { env = {}, cwd, input } = {}) {
+  constructor(command, args, { env = {}, cwd, input, uid, gid } = {}) {
     this.name = path.basename(command);
     this.#child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
+      uid,
+      gid,
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });

@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::setup::{self, Need};
 use crate::step::Tally;
-use crate::{junit, place, process};
+use crate::{node_tests, place, process};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -35,42 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Runs the test files against the hallpass that is built.
 pub(crate) fn test(names: &[String], tally: &mut Tally) -> Result<()> {
-    let report = place::target()?.join("browser-tests.xml");
-    let chosen = test_files(names)?;
-    junit::clear(&report)?;
-    let outcome = process::run(
-        process::node()?
-            .env("HALLPASS", place::artefacts(false)?.join("hallpass"))
-            .env("FASTMCP_PYTHON", setup::fastmcp()?)
-            .args([
-                "--test",
-                "--test-concurrency=2",
-                "--test-reporter=spec",
-                "--test-reporter-destination=stdout",
-            ])
-            .args(["--test-reporter=junit", &format!("--test-reporter-destination={}", report.display())])
-            .args(chosen),
-    );
-    // The count is worth having whether the run passed or not; the run's own failure says more.
-    let counted = junit::count(&report);
-    if let Ok(counted) = &counted {
-        *tally = *counted;
-    }
-    outcome?;
-    counted.map(|_| ())
-}
-
-fn test_files(names: &[String]) -> Result<Vec<String>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(place::tests().join("browser"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".test.js") && (names.is_empty() || names.iter().any(|word| name.contains(word))) {
-            files.push(format!("browser/{name}"));
-        }
-    }
-    files.sort();
-    anyhow::ensure!(!files.is_empty(), "no file in tests/browser matches {names:?}");
-    Ok(files)
+    node_tests::run("browser", names, tally)
 }
 
 fn screenshots() -> Result<()> {

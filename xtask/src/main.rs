@@ -6,6 +6,7 @@
 //! | [`setup`] | what has to be on the machine, and how it gets there |
 //! | [`conformance`] | the official MCP conformance suite, held to a baseline |
 //! | [`browser`] | the tests in a real browser, and the pictures for the documentation |
+//! | [`node_tests`] | test files for Node.js, counted |
 //! | [`bench`] | how fast things are |
 //! | [`deny`] | licences, sources, banned crates, advisories |
 //! | [`step`] | one step of a run: its header, its time, its line in the closing table |
@@ -17,6 +18,7 @@ mod browser;
 mod conformance;
 mod deny;
 mod junit;
+mod node_tests;
 mod place;
 mod process;
 mod setup;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::setup::{self, Need};
 use crate::step::{Report, Tally};
-use crate::{browser, conformance, deny, junit, place, process};
+use crate::{browser, conformance, deny, junit, node_tests, place, process};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,6 +29,7 @@ enum Name {
     Unit,
     Doc,
     Conformance,
+    Clients,
     Browser,
 }
 
@@ -45,7 +46,7 @@ struct Part {
 
 /// Cheap ones first, so that a slip shows early.
 #[rustfmt::skip]
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
@@ -54,6 +55,7 @@ const PARTS: [Part; 9] = [
     Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
+    Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
 ];
 
@@ -156,6 +158,10 @@ fn add_doc_tests(line: &str, tally: &mut Tally) {
     };
     tally.passed += count("passed");
     tally.failed += count("failed");
+}
+
+fn clients_step(tally: &mut Tally) -> Result<()> {
+    node_tests::run("clients", &[], tally)
 }
 
 fn browser_step(tally: &mut Tally) -> Result<()> {
