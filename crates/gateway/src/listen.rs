@@ -2,6 +2,8 @@
 //! shutdown takes, so hallpass has its own.
 
 mod requests;
+mod rest;
+mod tls;
 mod written;
 
 use std::io;
@@ -14,10 +16,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
+use hallpass_protocol::certificate::PeerCertificate;
+use http::Version;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval_at, sleep, timeout};
@@ -27,6 +32,8 @@ use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
 
 use self::requests::{Noted, Requests};
+use self::rest::ReadToItsEnd;
+pub use self::tls::{ClientCertificates, Tls, TlsError};
 use self::written::{Counted, Written};
 
 /// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
@@ -50,6 +57,8 @@ pub struct Connections {
     pub connections: usize,
     /// How long requests may go on after shutdown was asked for: 10 seconds. Streams are ended then.
     pub drain: Duration,
+    /// TLS, where it ends here: none.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Connections {
@@ -61,12 +70,14 @@ impl Default for Connections {
             body: Duration::from_secs(30),
             connections: 10_000,
             drain: Duration::from_secs(10),
+            tls: None,
         }
     }
 }
 
 /// Serves until `shutdown` is done, then waits for requests under way, for no longer than
-/// [`Connections::drain`]. Handlers find the peer's address as [`ConnectInfo`].
+/// [`Connections::drain`]. Handlers find the peer's address as [`ConnectInfo`], and the certificate that it showed as
+/// [`PeerCertificate`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -91,6 +102,7 @@ pub async fn serve(
                     router: router.clone(),
                     head: connections.head,
                     body: connections.body,
+                    tls: connections.tls.clone(),
                     draining: draining.clone(),
                     cut: cut.clone(),
                 };
@@ -159,6 +171,7 @@ struct Connection {
     router: Router,
     head: Duration,
     body: Duration,
+    tls: Option<Tls>,
     draining: CancellationToken,
     cut: CancellationToken,
 }
@@ -169,24 +182,51 @@ impl Connection {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let written = Written::default();
+        let stream = Counted { stream, written: written.clone() };
+        let Some(tls) = self.tls.clone() else { return self.speak(stream, written, peer, None).await };
+        let shaken = tokio::select! {
+            shaken = timeout(self.head, tls.accept(stream)) => shaken,
+            () = self.draining.cancelled() => return,
+        };
+        match shaken {
+            Ok(Ok((stream, certificate))) => self.speak(stream, written, peer, certificate).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
+            Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        }
+    }
+
+    /// HTTP, over whatever carries it.
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: S,
+        written: Written,
+        peer: SocketAddr,
+        certificate: Option<PeerCertificate>,
+    ) {
         let requests = Requests::default();
         let noting = requests.clone();
         let (router, draining, body) = (self.router, Draining(self.draining.clone()), self.body);
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
-            let mut request = request.map(|incoming| Body::new(TimeoutBody::new(body, incoming)));
+            let is_stream = request.version() == Version::HTTP_2;
+            let mut request = request.map(|incoming| match (TimeoutBody::new(body, incoming), is_stream) {
+                (body, true) => Body::new(ReadToItsEnd::new(body)),
+                (body, false) => Body::new(body),
+            });
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(draining.clone());
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
             let answer = router.clone().oneshot(request);
             async move { answer.await.map(|response| response.map(|body| Noted { body, _under_way: under_way })) }
         });
-        let written = Written::default();
-        let stream = Counted { stream, written: written.clone() };
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends
         // nothing never lets it know; and over HTTP/2 it has none.
         let mut look = interval_at(Instant::now() + self.head, self.head);
-        let (mut seen, mut taken) = (0, 0);
+        let (mut seen, mut taken) = (0, written.so_far());
         let mut leaving = false;
         let result = loop {
             tokio::select! {

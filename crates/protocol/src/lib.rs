@@ -14,8 +14,10 @@
 //! | [`jose`] | signed JWTs, strictly |
 //! | [`digest`] | HTTP Digest, from the server's side |
 //! | [`dpop`], [`client_assertion`] | what a client signs: possession of a key, and who it is |
+//! | [`certificate`] | what a client shows in TLS |
 
 pub mod authorization;
+pub mod certificate;
 pub mod challenge;
 pub mod client_assertion;
 pub mod digest;

@@ -4,12 +4,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use hallpass_protocol::certificate::{client_cert, thumbprint};
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{Extensions, HeaderMap};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use serde_json::Map;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
@@ -20,15 +18,7 @@ use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::verify::Verified;
 
-/// RFC 9440 §2.2.
-const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-/// The longest certificate that is looked at, in bytes of DER.
-const LONGEST: usize = 16 * 1024;
-
-/// The certificate that the peer showed in the TLS handshake of this connection. Whoever ends TLS puts it into the
-/// extensions of each request; the peer has proven that it holds the key, and nothing else is known.
-#[derive(Clone, Debug)]
-pub struct PeerCertificate(pub CertificateDer<'static>);
+pub use hallpass_protocol::certificate::{PeerCertificate, from_pem};
 
 /// How certificates come here, and what they stand for.
 #[derive(Clone, Debug, Default)]
@@ -58,13 +48,6 @@ pub struct CertificateAccount {
 /// A certificate that came with a request.
 pub(crate) struct Shown(CertificateDer<'static>);
 
-/// The first certificate of a PEM text.
-#[must_use]
-pub fn from_pem(text: &str) -> Option<CertificateDer<'static>> {
-    use rustls_pki_types::pem::PemObject;
-    CertificateDer::from_pem_slice(text.as_bytes()).ok()
-}
-
 /// Where requests come from, as the listener says.
 pub(crate) fn peer_of(extensions: &Extensions) -> Option<IpAddr> {
     use axum::extract::ConnectInfo;
@@ -87,15 +70,8 @@ impl Certificates {
         if !proxied {
             return Ok(extensions.get::<PeerCertificate>().map(|PeerCertificate(der)| Shown(der.clone())));
         }
-        let mut fields = headers.get_all(CLIENT_CERT).iter();
-        match (fields.next(), fields.next()) {
-            (None, _) => Ok(None),
-            (Some(field), None) => {
-                let der = byte_sequence(field.as_bytes()).ok_or(Refusal::MalformedCertificate)?;
-                Ok(Some(Shown(der.into())))
-            }
-            (Some(_), Some(_)) => Err(Refusal::MalformedCertificate),
-        }
+        let said = client_cert(headers).map_err(|_| Refusal::MalformedCertificate)?;
+        Ok(said.map(Shown))
     }
 
     /// The certificate as a credential.
@@ -125,7 +101,7 @@ impl Certificates {
 impl Shown {
     /// `x5t#S256` (RFC 8705 §3.1).
     pub(crate) fn thumbprint(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &self.0))
+        thumbprint(&self.0)
     }
 
     /// The name that fits, if the authority issued the certificate for client authentication, and for now.
@@ -146,26 +122,5 @@ impl Shown {
             .ok()?;
         let mut names = certificate.valid_uri_names().chain(certificate.valid_dns_names());
         names.find(|name| pattern_matches(&account.name, name)).map(str::to_owned)
-    }
-}
-
-/// A Byte Sequence of structured fields (RFC 8941 §3.3.5): `:base64:`.
-fn byte_sequence(field: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(field).ok()?.trim_matches([' ', '\t']);
-    let encoded = text.strip_prefix(':')?.strip_suffix(':')?;
-    let bytes = BASE64_STANDARD.decode(encoded).ok()?;
-    (!bytes.is_empty() && bytes.len() <= LONGEST).then_some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_byte_sequence_stands_between_colons() {
-        assert_eq!(byte_sequence(b":AQI=:").unwrap(), [1, 2]);
-        for field in ["", ":", "::", "AQI=", ":AQI=", ":AQI=:;x", ":A:", ":AQI=:, :AQI=:", "\"AQI=\""] {
-            assert!(byte_sequence(field.as_bytes()).is_none(), "{field}");
-        }
     }
 }

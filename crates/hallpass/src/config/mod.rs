@@ -13,6 +13,7 @@ mod public_url;
 mod rules;
 mod schema;
 mod source;
+mod tls;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
@@ -25,3 +26,4 @@ pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};
 pub(crate) use schema::{Config, EndpointPath, Listing, Server, WithoutRule};
 pub(crate) use source::Source;
+pub(crate) use tls::{Tls, TlsFault};

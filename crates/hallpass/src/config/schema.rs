@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{AuthorizationServer, Credentials, Database, Issuer, ListenAddress, PublicUrl, Rules, Source};
+use super::{
+    AuthorizationServer, Credentials, Database, Issuer, ListenAddress, PublicUrl, Rules, Source, Tls,
+};
 
 /// The configuration of `hallpass serve`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -20,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<PublicUrl>,
     /// TLS ends in front of hallpass: take a public URL that is plain http for its https form.
     pub(crate) tls_in_front: bool,
+    /// TLS that ends at hallpass itself. Without it, a proxy in front ends TLS, or nobody does.
+    pub(crate) tls: Option<Tls>,
     /// The folder for keys, database and tokens.
     pub(crate) data: Option<PathBuf>,
     /// Where users, clients and grants are kept.

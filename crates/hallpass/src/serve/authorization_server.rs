@@ -55,7 +55,7 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
     if !plan.open_registration() {
         settings.registration = RegistrationPolicy::Off;
     }
-    // hallpass ends no TLS itself. Behind an https URL every peer is the proxy that does, and all people share its address.
-    settings.count_addresses = issuer.url().scheme() == "http";
+    // Behind a proxy that ends TLS every peer is that proxy, and all people share its address.
+    settings.count_addresses = plan.sees_addresses;
     settings
 }

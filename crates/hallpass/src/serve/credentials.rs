@@ -62,6 +62,8 @@ pub(crate) struct CredentialPlan {
     said: Credentials,
     certificates: Vec<CertificateAccount>,
     issuers: Vec<Trusted>,
+    /// Whether this server's own TLS asks for certificates.
+    own_tls: bool,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,12 @@ impl CredentialPlan {
                 "only one issuer can be asked about opaque tokens: nothing says whose one is".to_owned();
             return Err(CredentialFault::Value { place, what });
         }
-        Ok(Self { said, certificates, issuers })
+        Ok(Self { said, certificates, issuers, own_tls: false })
+    }
+
+    /// Tells whether clients can show certificates to this server itself.
+    pub(crate) fn with_own_tls(self, asks: bool) -> Self {
+        Self { own_tls: asks, ..self }
     }
 
     /// Tells the resource server.
@@ -118,7 +125,7 @@ impl CredentialPlan {
             ..Dpop::default()
         });
         settings.certificates.proxies.clone_from(&said.proxies);
-        settings.certificates.bound_tokens = !said.proxies.is_empty();
+        settings.certificates.bound_tokens = self.own_tls || !said.proxies.is_empty();
         settings.certificates.accounts.clone_from(&self.certificates);
         for trusted in &self.issuers {
             trusted.apply(settings);

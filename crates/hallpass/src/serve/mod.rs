@@ -63,7 +63,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     }
     .print();
 
-    wired.serve(listeners, stop).await?;
+    wired.serve(listeners, plan.tls, stop).await?;
     Ok(())
 }
 

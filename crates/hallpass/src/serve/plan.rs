@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use hallpass_gateway::Listing;
+use hallpass_gateway::listen::Tls;
 use url::Url;
 
 use crate::cli;
-use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, Registration};
+use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, Registration, TlsFault};
 use crate::serve::credentials::{CredentialFault, CredentialPlan};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
 
@@ -15,7 +16,11 @@ use crate::serve::scopes::{ScopeFault, ScopePlan};
 pub(crate) struct Plan {
     /// Where to listen.
     pub(crate) listen: ListenAddress,
-    /// What clients call this server; `None` is `http://localhost` with the port that is bound.
+    /// TLS, where it ends here.
+    pub(crate) tls: Option<Tls>,
+    /// Whether the addresses of peers are those of people: they are not behind a proxy that ends TLS.
+    pub(crate) sees_addresses: bool,
+    /// What clients call this server; `None` is `localhost` with the port that is bound.
     pub(crate) public_url: Option<PublicUrl>,
     /// The endpoint's path.
     pub(crate) path: EndpointPath,
@@ -82,6 +87,9 @@ pub(crate) enum PlanError {
          use https, or say --tls-in-front (tls_in_front = true) if TLS ends at a proxy in front"
     )]
     PlainHttp(PublicUrl),
+    /// A certificate or key that can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     /// A credential or issuer that can't be.
     #[error(transparent)]
     Credential(#[from] CredentialFault),
@@ -95,9 +103,16 @@ impl Plan {
     pub(crate) fn new(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
         let tls_in_front = args.tls_in_front || config.tls_in_front;
         let public_url = args.public_url.or(config.public_url);
-        let public_url = public_url.map(|url| reachable_safely(url, tls_in_front)).transpose()?;
+        let asks = config.tls.as_ref().is_some_and(config::Tls::asks);
+        let tls = config.tls.as_ref().map(config::Tls::load).transpose()?;
+        let public_url = match tls {
+            Some(_) => public_url.map(|url| url.over_tls()),
+            None => public_url.map(|url| reachable_safely(url, tls_in_front)).transpose()?,
+        };
+        let behind_tls = public_url.as_ref().is_some_and(PublicUrl::is_https);
+        let sees_addresses = if tls.is_some() { !tls_in_front } else { !behind_tls };
         let server = config.server;
-        let credentials = CredentialPlan::of(&server, &config.source)?;
+        let credentials = CredentialPlan::of(&server, &config.source)?.with_own_tls(asks);
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
         } else {
@@ -107,6 +122,8 @@ impl Plan {
         };
         Ok(Self {
             listen: args.listen.or(config.listen).unwrap_or_default(),
+            tls,
+            sees_addresses,
             public_url,
             path: server.path,
             name,
@@ -192,7 +209,9 @@ impl std::fmt::Display for Plan {
         match &self.public_url {
             Some(url) => writeln!(f, "  endpoint   {url}{}", self.path.as_str())?,
             None => {
-                writeln!(f, "  endpoint   http://localhost:{}{}", self.listen.port(), self.path.as_str())?
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                let (port, path) = (self.listen.port(), self.path.as_str());
+                writeln!(f, "  endpoint   {scheme}://localhost:{port}{path}")?
             }
         }
         writeln!(f, "  listen     {}", self.listen)?;

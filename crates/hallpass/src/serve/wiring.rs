@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::Context;
 use axum::Router;
 use hallpass_authorization_server::{AuthorizationServer, Store};
-use hallpass_gateway::listen::{self, Connections};
+use hallpass_gateway::listen::{self, Connections, Tls};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
 use hallpass_gateway::{self as gateway, Gateway};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
@@ -44,7 +44,7 @@ pub(crate) async fn wire(
 ) -> Result<Wired, Failure> {
     let public_url = match &plan.public_url {
         Some(url) => url.clone(),
-        None => own_url(listeners)?,
+        None => own_url(listeners, plan.tls.is_some())?,
     };
     let issuer = Issuer::parse(public_url.as_str()).map_err(Failure::configuration)?;
     let endpoint = format!("{public_url}{}", plan.path.as_str());
@@ -66,11 +66,12 @@ pub(super) fn name(plan: &Plan, resource: &ResourceIdentifier) -> String {
     plan.name.clone().unwrap_or_else(|| resource.url().authority().to_owned())
 }
 
-/// `http://localhost` with the port that was bound.
-fn own_url(listeners: &[TcpListener]) -> Result<PublicUrl, Failure> {
+/// `localhost` with the port that was bound.
+fn own_url(listeners: &[TcpListener], tls: bool) -> Result<PublicUrl, Failure> {
     let listener = listeners.first().context("nothing to listen on")?;
     let port = listener.local_addr()?.port();
-    Ok(PublicUrl::loopback(port).map_err(anyhow::Error::msg)?)
+    let url = PublicUrl::loopback(port).map_err(anyhow::Error::msg)?;
+    Ok(if tls { url.over_tls() } else { url })
 }
 
 fn resource_settings(
@@ -122,13 +123,15 @@ impl Wired {
     pub(crate) async fn serve(
         self,
         listeners: Vec<TcpListener>,
+        tls: Option<Tls>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let router = self.gateway.router_with(self.authorization_server.router().merge(self.front_page));
         let mut serving = tokio::task::JoinSet::new();
         for listener in listeners {
             let shutdown = stop.clone().cancelled_owned();
-            serving.spawn(listen::serve(listener, router.clone(), Connections::default(), shutdown));
+            let connections = Connections { tls: tls.clone(), ..Connections::default() };
+            serving.spawn(listen::serve(listener, router.clone(), connections, shutdown));
         }
         while let Some(ended) = serving.join_next().await {
             ended?;

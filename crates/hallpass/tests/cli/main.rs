@@ -14,3 +14,4 @@ mod public_client;
 mod refusals;
 mod remote;
 mod serve;
+mod tls;

@@ -1,0 +1,124 @@
+//! `[tls]`: TLS that ends at hallpass itself.
+
+use std::path::{Path, PathBuf};
+
+use hallpass_gateway::listen::{ClientCertificates, TlsError};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// TLS that ends at hallpass itself, and not at a proxy in front.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// A file with the server's certificate in PEM, and after it those that lead to its authority. Read at the start.
+    pub(crate) certificate: PathBuf,
+    /// A file with the certificate's private key in PEM.
+    pub(crate) key: PathBuf,
+    /// What clients are asked for: `none`, `any` certificate, or files with the certificates of the authorities that
+    /// issue them, in PEM. Who shows none is let in. Default: `none`.
+    #[serde(default)]
+    pub(crate) client_certificates: AskedFor,
+}
+
+/// What clients are asked for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum AskedFor {
+    /// `none` or `any`.
+    Word(AskedWord),
+    /// Those that these authorities have issued.
+    IssuedBy(Vec<PathBuf>),
+}
+
+/// `none` or `any`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AskedWord {
+    /// No certificate is asked for.
+    None,
+    /// Whatever certificate the client has.
+    Any,
+}
+
+impl Default for AskedFor {
+    fn default() -> Self {
+        Self::Word(AskedWord::None)
+    }
+}
+
+/// Why TLS can't be spoken as the file says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsFault {
+    /// A file that can't be read.
+    #[error("tls.{setting}: can't read {}: {source}; check that it is there and that you may read it", path.display())]
+    Unreadable {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file for authorities that holds none.
+    #[error("tls.client_certificates: {} holds no certificate in PEM", .0.display())]
+    NoAuthority(PathBuf),
+    /// Certificate or key.
+    #[error("tls: {} and {}: {source}", certificate.display(), key.display())]
+    Tls {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What is wrong.
+        source: TlsError,
+    },
+}
+
+impl Tls {
+    /// Whether clients are asked for certificates.
+    pub(crate) fn asks(&self) -> bool {
+        !matches!(self.client_certificates, AskedFor::Word(AskedWord::None))
+    }
+
+    /// Reads the files.
+    pub(crate) fn load(&self) -> Result<hallpass_gateway::listen::Tls, TlsFault> {
+        let clients = match &self.client_certificates {
+            AskedFor::Word(AskedWord::None) => ClientCertificates::None,
+            AskedFor::Word(AskedWord::Any) => ClientCertificates::Any,
+            AskedFor::IssuedBy(files) => ClientCertificates::IssuedBy(authorities(files)?),
+        };
+        let chain = read("certificate", &self.certificate)?;
+        let key = read("key", &self.key)?;
+        hallpass_gateway::listen::Tls::from_pem(&chain, &key, &clients).map_err(|source| TlsFault::Tls {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            source,
+        })
+    }
+}
+
+/// Every certificate of these files.
+pub(crate) fn authorities(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+    let mut all = Vec::new();
+    for path in files {
+        let text = read("client_certificates", path)?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|_| TlsFault::NoAuthority(path.clone()))?;
+        if found.is_empty() {
+            return Err(TlsFault::NoAuthority(path.clone()));
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+fn read(setting: &'static str, path: &Path) -> Result<String, TlsFault> {
+    std::fs::read_to_string(path).map_err(|source| TlsFault::Unreadable {
+        setting,
+        path: path.to_owned(),
+        source,
+    })
+}

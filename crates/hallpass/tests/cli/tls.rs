@@ -1,0 +1,86 @@
+//! TLS that ends at hallpass itself, with curl as the client.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::program::{Serving, run};
+use hallpass_testkit::tls::{Authority, Issued};
+
+/// Files with a certificate and its key.
+fn keep(folder: &Path, name: &str, issued: &Issued) {
+    std::fs::write(folder.join(format!("{name}.pem")), &issued.chain).unwrap();
+    std::fs::write(folder.join(format!("{name}.key")), &issued.key).unwrap();
+}
+
+fn configuration(folder: &Path, tls: &str) -> String {
+    let here = folder.display();
+    let text = format!(
+        "listen = \"localhost:0\"\n[tls]\ncertificate = \"{here}/server.pem\"\nkey = \"{here}/server.key\"\n{tls}\n\
+         [server]\nupstream = \"http://127.0.0.1:1/mcp\"\n[server.credentials]\ncertificates = [\
+         {{ authority = \"{here}/ca.pem\", name = \"agent.example\", scopes = [\"mcp\"] }}]\n"
+    );
+    let path = folder.join("hallpass.toml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Past the door is a 502: nothing listens behind it.
+#[test]
+fn curl_shows_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+    for (name, issued) in [
+        ("server", authority.issue(&["localhost"])),
+        ("agent", authority.issue(&["agent.example"])),
+        ("other", authority.issue(&["other.example"])),
+        ("foreign", stranger.issue(&["agent.example"])),
+    ] {
+        keep(folder.path(), name, &issued);
+    }
+    let of_authority = format!("client_certificates = [\"{}/ca.pem\"]", folder.path().display());
+    for (asks, agent, foreign) in
+        [("", "401", "401"), ("client_certificates = \"any\"", "502", "401"), (&*of_authority, "502", "000")]
+    {
+        let data = tempfile::tempdir().unwrap();
+        let config = configuration(folder.path(), asks);
+        let mut serving = Serving::start(data.path(), &["--config", &config]);
+        let endpoint = serving.value_of("MCP endpoint");
+        assert!(endpoint.starts_with("https://localhost:"), "{endpoint}");
+        let curl = |who: &[&str]| {
+            let usual = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--data", "{}"];
+            let output = Command::new("curl")
+                .current_dir(folder.path())
+                .args(usual)
+                .args(["--cacert", "ca.pem", &endpoint])
+                .args(who)
+                .output();
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        assert_eq!(curl(&[]), "401", "{asks}");
+        assert_eq!(curl(&["--cert", "agent.pem", "--key", "agent.key"]), agent, "{asks}");
+        assert_eq!(curl(&["--cert", "other.pem", "--key", "other.key"]), "401", "{asks}");
+        assert_eq!(curl(&["--cert", "foreign.pem", "--key", "foreign.key"]), foreign, "{asks}");
+    }
+}
+
+#[test]
+fn what_cannot_serve_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+    keep(folder.path(), "server", &authority.issue(&["localhost"]));
+    let refused = |asks: &str, word: &str| {
+        let config = configuration(folder.path(), asks);
+        let output = run(folder.path(), &["config", "check", &config]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(word), "{text}");
+    };
+    refused("client_certificates = \"some\"", "line 5");
+    refused("client_certificates = [\"/nowhere.pem\"]", "/nowhere.pem");
+    let key = format!("client_certificates = [\"{}/server.key\"]", folder.path().display());
+    refused(&key, "holds no certificate");
+    std::fs::copy(folder.path().join("ca.pem"), folder.path().join("server.pem")).unwrap();
+    refused("", "cannot be used together");
+}
