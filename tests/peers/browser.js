@@ -10,7 +10,8 @@ const CHROMEDRIVER = process.env.CHROMEDRIVER ?? '/usr/bin/chromedriver';
 
 /** One browser with an empty profile. The owner ends it. */
 export class Browser {
-  static async open(owner) {
+  /** `hosts`: names of this machine, beside `localhost`. */
+  static async open(owner, { hosts = [] } = {}) {
     const profile = await temporaryFolder();
     const self = new Browser();
     owner.after(async () => {
@@ -31,7 +32,7 @@ export class Browser {
       '--disable-component-update',
       '--disable-sync',
       '--disable-quic',
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+      `--host-resolver-rules=${[...hosts.map((host) => `MAP ${host} 127.0.0.1`), 'MAP * ~NOTFOUND', 'EXCLUDE localhost', 'EXCLUDE 127.0.0.1'].join(', ')}`,
     );
     // Chromium's sandbox does not work for root, which is who runs tests in many containers.
     if (process.getuid?.() === 0) options.addArguments('--no-sandbox');

@@ -59,6 +59,28 @@ export class Person {
     await button.click();
   }
 
+  /** Turns on the switch with this label. */
+  async turnOn(label) {
+    const found = await this.#patiently(
+      async () => {
+        for (const one of await this.driver.findElements(By.css('[role="switch"]'))) {
+          if (label.test(await one.getAttribute('aria-label'))) return one;
+        }
+      },
+      `there is no switch ${label}`,
+    );
+    // What is seen and pressed is drawn beside it.
+    await this.driver.executeScript('arguments[0].click()', found);
+  }
+
+  /** Chooses what has this label. A page that draws itself anew all the time is looked at and pressed in one step. */
+  async choose(words) {
+    const press = `const found = [...document.querySelectorAll('label, button')].find((one) => ${words}.test(one.innerText.trim()));
+      found?.click();
+      return Boolean(found);`;
+    await this.#patiently(() => this.driver.executeScript(press), `there is no choice ${words}`);
+  }
+
   /** Follows the link with these words on it. */
   async follow(words) {
     const link = await this.#patiently(

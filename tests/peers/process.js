@@ -137,12 +137,18 @@ export async function waitFor(look, { patience = 10_000, soon, why = () => 'noth
   let timers = [];
   try {
     return await new Promise((resolve, reject) => {
+      let looking = false;
       const attempt = async () => {
+        // Looks that overtake each other pile up before a browser that is slow.
+        if (looking) return;
+        looking = true;
         try {
           const found = await look();
           if (found) resolve(found);
         } catch (error) {
           reject(error);
+        } finally {
+          looking = false;
         }
       };
       timers = [

@@ -16,16 +16,17 @@ export class Application {
   #tokens;
   #verifier;
 
-  constructor(redirectUrl, name = 'Stranger') {
+  constructor(redirectUrl, name = 'Stranger', grants = ['authorization_code', 'refresh_token']) {
     this.redirectUrl = redirectUrl;
     this.name = name;
+    this.grants = grants;
   }
 
   get clientMetadata() {
     return {
       client_name: this.name,
       redirect_uris: [this.redirectUrl],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: this.grants,
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
     };
