@@ -53,10 +53,10 @@ impl Position {
             let Some(data) = event.data.filter(|data| is_message && !data.trim().is_empty()) else {
                 continue;
             };
-            let (message, last) = pass(data.into_bytes());
-            bridge.deliver(message).await;
-            if last {
-                return true;
+            match bridge.deliver_with(|| pass(data.into_bytes())).await {
+                Some(false) => {}
+                // Nothing more is awaited, or the local client is gone.
+                Some(true) | None => return true,
             }
         }
         false

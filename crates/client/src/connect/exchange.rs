@@ -11,7 +11,9 @@ use super::{
     legacy::Legacy,
     limit,
     message::{Message, error_line},
+    refusal::Refusal,
     session,
+    underway::Expected,
 };
 
 /// JSON-RPC reserves -32000 to -32099 for the implementation.
@@ -29,17 +31,26 @@ const ATTEMPTS: u32 = 5;
 
 /// Carries a message, and delivers the answers; each awaited id is answered in the end, if only by an error.
 pub(super) async fn run(bridge: &Bridge, message: Message) {
-    let mut awaited = Awaited::new(&message);
-    if let Some(tool) = bridge.tools.refused(&message) {
+    let expected = bridge.underway.expect(&message.ids);
+    tokio::select! {
+        () = carry(bridge, &message, &expected) => {}
+        // The answer may have come on another stream than its own.
+        () = expected.over() => {}
+    }
+}
+
+async fn carry(bridge: &Bridge, message: &Message, expected: &Expected<'_>) {
+    let mut awaited = Awaited::new(message, expected);
+    if let Some(tool) = bridge.tools.refused(message) {
         return awaited.fail(bridge, HIDDEN_TOOL, &format!("the tool {tool} is not offered here")).await;
     }
     if bridge.transport() == Transport::Sse {
-        return bridge.legacy.run(&message).await;
+        return bridge.legacy.run(message).await;
     }
-    let sent = bridge.session.mirrored(&message);
-    match post(bridge, &message).await {
+    let sent = bridge.session.mirrored(message);
+    match post(bridge, message).await {
         Ok(response) if response.status() == StatusCode::BAD_REQUEST && !sent.is_empty() => {
-            awaited.mismatched(bridge, &message, &sent, response).await;
+            awaited.mismatched(bridge, message, &sent, response).await;
         }
         Ok(response) if response.status().is_success() => {
             if message.is_initialize() && bridge.transport() == Transport::Auto {
@@ -47,9 +58,9 @@ pub(super) async fn run(bridge: &Bridge, message: Message) {
             }
             awaited.receive(bridge, response).await;
         }
-        Ok(response) if is_older(bridge, &message, &response) => {
+        Ok(response) if is_older(bridge, message, &response) => {
             // Only a stream that names its endpoint shows that the server is of that time.
-            match bridge.legacy.send(&message).await {
+            match bridge.legacy.send(message).await {
                 Ok(()) => bridge.settle(Transport::Sse),
                 Err(_) => awaited.refused(bridge, response).await,
             }
@@ -82,8 +93,8 @@ fn is_about_login(error: &crate::Error) -> bool {
 }
 
 /// The answers that are still missing.
-struct Awaited {
-    ids: Vec<Value>,
+struct Awaited<'a> {
+    expected: &'a Expected<'a>,
     is_initialize: bool,
     /// The session that the answer to `initialize` opens.
     offered: Option<HeaderValue>,
@@ -94,10 +105,10 @@ struct Awaited {
     may_list_tools: bool,
 }
 
-impl Awaited {
-    fn new(message: &Message) -> Self {
+impl<'a> Awaited<'a> {
+    fn new(message: &Message, expected: &'a Expected<'a>) -> Self {
         Self {
-            ids: message.ids.clone(),
+            expected,
             is_initialize: message.is_initialize(),
             offered: None,
             is_stateless: message.is_stateless(),
@@ -117,8 +128,7 @@ impl Awaited {
                 "the server took the request and answered nothing".into()
             }
             Ok(body) if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => {
-                let (message, _) = self.pass(bridge, body);
-                bridge.deliver(message).await;
+                bridge.deliver_with(|| self.pass(bridge, body)).await;
                 "the server answered something else".into()
             }
             Ok(_) => "the server's answer is neither JSON nor an event stream".into(),
@@ -142,7 +152,7 @@ impl Awaited {
                     return;
                 }
             }
-            if self.ids.is_empty() || self.is_stateless || position.last_id.is_none() {
+            if self.expected.is_over() || self.is_stateless || position.last_id.is_none() {
                 break;
             }
             tokio::time::sleep(position.wait()).await;
@@ -152,40 +162,27 @@ impl Awaited {
         self.fail(bridge, NOT_DELIVERED, "the connection to the server was lost before it answered").await;
     }
 
-    /// Looks at a message on its way to the local client. Also: whether nothing is missing any more.
+    /// Looks at a message on its way to the local client, and strikes what it answers. Also: whether nothing is missing
+    /// any more.
     fn pass(&mut self, bridge: &Bridge, message: Vec<u8>) -> (Vec<u8>, bool) {
-        self.note(bridge, &message);
-        let message = if self.is_list_of_tools { bridge.session.tools.learn(message) } else { message };
-        let message = if self.may_list_tools { bridge.tools.shown(message) } else { message };
-        (message, self.ids.is_empty())
-    }
-
-    /// Strikes what `message` answers.
-    fn note(&mut self, bridge: &Bridge, message: &[u8]) {
-        if self.ids.is_empty() {
-            return;
-        }
-        let value: Value = serde_json::from_slice(message).unwrap_or_default();
-        let single = std::slice::from_ref(&value);
-        for item in value.as_array().map_or(single, Vec::as_slice) {
-            let is_answer = item.get("method").is_none();
-            if let Some(at) = self.ids.iter().position(|id| is_answer && item.get("id") == Some(id)) {
-                self.ids.swap_remove(at);
-                if self.is_initialize {
-                    bridge.session.negotiated(item, self.offered.clone());
-                }
+        for answer in bridge.underway.strike(&message) {
+            if self.is_initialize && self.expected.is_over() {
+                bridge.session.negotiated(&answer, self.offered.clone());
             }
         }
+        let message = if self.is_list_of_tools { bridge.session.tools.learn(message) } else { message };
+        let message = if self.may_list_tools { bridge.tools.shown(message) } else { message };
+        (message, self.expected.is_over())
     }
 
     /// MCP 2026-07-28, "Client Behavior" of "Custom Headers from Tool Parameters": a tool that has changed wants other
     /// fields. Sent once more with those, if there are any.
     async fn mismatched(&mut self, bridge: &Bridge, call: &Message, sent: &HeaderMap, response: Response) {
-        let status = response.status();
-        let body = body_of(response).await;
-        let is_mismatch = body.pointer("/error/code").and_then(Value::as_i64) == Some(HEADER_MISMATCH);
+        let refusal = Refusal::read(response).await;
+        let is_mismatch =
+            refusal.json.pointer("/error/code").and_then(Value::as_i64) == Some(HEADER_MISMATCH);
         if !is_mismatch || !bridge.session.relist(call, sent).await {
-            return self.tell(bridge, status, &body).await;
+            return self.tell(bridge, &refusal).await;
         }
         match bridge.session.post(call).await {
             Ok(response) if response.status().is_success() => self.receive(bridge, response).await,
@@ -200,42 +197,26 @@ impl Awaited {
     }
 
     async fn refused(&mut self, bridge: &Bridge, response: Response) {
-        let status = response.status();
-        self.tell(bridge, status, &body_of(response).await).await;
+        self.tell(bridge, &Refusal::read(response).await).await;
     }
 
     /// An HTTP error: the server's own JSON-RPC error if it sent one, else one that says what happened.
-    async fn tell(&mut self, bridge: &Bridge, status: StatusCode, body: &Value) {
-        let error = body.get("error").filter(|error| error.get("code").is_some_and(Value::is_i64));
-        match (error, self.ids.as_slice()) {
-            (Some(error), [id]) => {
-                let answer = serde_json::json!({"jsonrpc": "2.0", "id": id, "error": error});
-                bridge.deliver(answer.to_string().into_bytes()).await;
-            }
-            _ => self.fail(bridge, NOT_DELIVERED, &explain(status)).await,
+    async fn tell(&mut self, bridge: &Bridge, refusal: &Refusal) {
+        let Some(error) = refusal.error() else {
+            return self.fail(bridge, NOT_DELIVERED, &refusal.explain()).await;
+        };
+        for id in self.expected.give_up() {
+            let answer = serde_json::json!({"jsonrpc": "2.0", "id": id, "error": error});
+            bridge.deliver(answer.to_string().into_bytes()).await;
         }
     }
 
     async fn fail(&mut self, bridge: &Bridge, code: i32, why: &str) {
-        if self.ids.is_empty() {
+        if self.expected.is_over() {
             tracing::debug!(why, "a notification or response was not delivered");
         }
-        for id in self.ids.drain(..) {
+        for id in self.expected.give_up() {
             bridge.deliver(error_line(&id, code, why)).await;
         }
-    }
-}
-
-async fn body_of(response: Response) -> Value {
-    let body = limit::body(response).await.unwrap_or_default();
-    serde_json::from_slice(&body).unwrap_or_default()
-}
-
-fn explain(status: StatusCode) -> String {
-    match status {
-        StatusCode::NOT_FOUND => {
-            "the server answered 404: its URL is wrong, or the session has ended there; connect again".into()
-        }
-        status => format!("the server answered {status}"),
     }
 }

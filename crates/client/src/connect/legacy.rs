@@ -12,7 +12,7 @@ use reqwest::{Request, Response};
 use serde_json::Value;
 use sse_stream::{Sse, SseStream};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, Notify, mpsc, oneshot},
     task::JoinHandle,
 };
 use url::Url;
@@ -37,6 +37,8 @@ pub(super) struct Legacy {
     tools: Tools,
     /// Ids that the stream is to answer.
     awaited: StdMutex<Vec<Value>>,
+    /// Told when one of them is struck.
+    struck: Notify,
     /// Told when the answer to an `initialize` of our own comes, and whether it is a result.
     reopening: StdMutex<Option<(Value, oneshot::Sender<bool>)>>,
     /// The local client's own `initialize`, to begin anew with.
@@ -65,6 +67,7 @@ impl Legacy {
             lines,
             tools,
             awaited: StdMutex::default(),
+            struck: Notify::new(),
             reopening: StdMutex::default(),
             opening: StdMutex::default(),
             stream: Mutex::default(),
@@ -105,6 +108,7 @@ impl Legacy {
             Err(error) => Refused::Failed(error),
         };
         lock(&self.awaited).retain(|id| !message.ids.contains(id));
+        self.struck.notify_waiters();
         Err(refused)
     }
 
@@ -193,6 +197,7 @@ impl Legacy {
         }
         lock(&self.reopening).take();
         let lost = std::mem::take(&mut *lock(&self.awaited));
+        self.struck.notify_waiters();
         self.fail(&lost, NOT_DELIVERED, "the connection to the server was lost before it answered").await;
     }
 
@@ -210,6 +215,8 @@ impl Legacy {
             let mut awaited = lock(&self.awaited);
             let at = awaited.iter().position(|awaited| awaited == id)?;
             awaited.swap_remove(at);
+            drop(awaited);
+            self.struck.notify_waiters();
         }
         Some(if is_answer { self.tools.shown(message) } else { message })
     }
@@ -225,9 +232,25 @@ impl Legacy {
         }
     }
 
-    /// Whether answers are still to come.
-    pub(super) fn is_awaiting(&self) -> bool {
-        !lock(&self.awaited).is_empty()
+    /// Waits until none of these is awaited any more.
+    pub(super) async fn answered(&self, ids: &[Value]) {
+        self.until(|awaited| !awaited.iter().any(|id| ids.contains(id))).await;
+    }
+
+    /// Waits until nothing is awaited any more.
+    pub(super) async fn answered_all(&self) {
+        self.until(<[Value]>::is_empty).await;
+    }
+
+    async fn until(&self, met: impl Fn(&[Value]) -> bool) {
+        loop {
+            let mut struck = std::pin::pin!(self.struck.notified());
+            struck.as_mut().enable();
+            if met(&lock(&self.awaited)) {
+                return;
+            }
+            struck.await;
+        }
     }
 
     /// Stops listening.

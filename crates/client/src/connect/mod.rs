@@ -18,9 +18,11 @@ mod limit;
 mod listen;
 mod message;
 mod options;
+mod refusal;
 mod session;
 mod tool_headers;
 mod tools;
+mod underway;
 
 pub use options::{Options, Transport};
 pub use tools::Tools;
@@ -29,7 +31,7 @@ use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
-    sync::{RwLock, mpsc},
+    sync::{mpsc, watch},
     task::{AbortHandle, JoinSet},
 };
 
@@ -37,6 +39,7 @@ use self::{
     legacy::Legacy,
     message::{Message, error_line},
     session::Session,
+    underway::Underway,
 };
 use crate::Client;
 
@@ -73,7 +76,7 @@ pub async fn run_with(
     let bridge = Arc::new(Bridge {
         session: Session::new(client),
         lines,
-        order: Arc::new(RwLock::new(())),
+        underway: Underway::default(),
         tools: options.tools,
         transport: std::sync::RwLock::new(options.transport),
         legacy,
@@ -94,8 +97,8 @@ struct Bridge {
     session: Session,
     /// To the local client, a message each.
     lines: mpsc::Sender<Vec<u8>>,
-    /// Held while `notifications/initialized` is under way: nothing may overtake it.
-    order: Arc<RwLock<()>>,
+    /// Requests without an answer.
+    underway: Underway,
     /// What the local client may see and call.
     tools: Tools,
     /// As it was set, then as it was found to be.
@@ -113,10 +116,18 @@ impl Bridge {
     }
 
     /// Delivers a message to the local client. If that is gone, there is nobody to tell.
-    async fn deliver(&self, mut message: Vec<u8>) {
+    async fn deliver(&self, message: Vec<u8>) {
+        self.deliver_with(|| (message, ())).await;
+    }
+
+    /// The same, where the message is made as it goes out: nothing comes between the two.
+    async fn deliver_with<T>(&self, make: impl FnOnce() -> (Vec<u8>, T)) -> Option<T> {
+        let room = self.lines.reserve().await.ok()?;
+        let (mut message, made) = make();
         // In JSON a raw line break is white space, and on stdio it would end the message.
         message.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-        let _ = self.lines.send(message).await;
+        room.send(message);
+        Some(made)
     }
 }
 
@@ -137,7 +148,7 @@ async fn read_lines(
             continue;
         }
         match Message::parse(line.trim_ascii().to_vec()) {
-            Ok(message) => work.start(bridge, message).await,
+            Ok(message) => work.start(bridge, message),
             Err(why) => bridge.deliver(error_line(&serde_json::Value::Null, -32700, &why)).await,
         }
     }
@@ -164,10 +175,24 @@ struct Work {
     streams: JoinSet<()>,
     /// Requests by id, to end when they are cancelled; and whether they are stateless.
     cancellable: HashMap<String, (AbortHandle, bool)>,
+    /// Shut while a message is under way that nothing may overtake.
+    gate: Gate,
+}
+
+/// Open once its other end is dropped.
+#[derive(Clone, Default)]
+struct Gate(Option<watch::Receiver<()>>);
+
+impl Gate {
+    async fn passed(self) {
+        if let Some(mut shut) = self.0 {
+            while shut.changed().await.is_ok() {}
+        }
+    }
 }
 
 impl Work {
-    async fn start(&mut self, bridge: &Arc<Bridge>, message: Message) {
+    fn start(&mut self, bridge: &Arc<Bridge>, message: Message) {
         if let Some((handle, is_stateless)) = message.cancels().and_then(|id| self.cancellable.remove(&id)) {
             // Nobody waits for that answer any more.
             handle.abort();
@@ -177,23 +202,42 @@ impl Work {
             }
         }
         let (bridge, key, is_stateless) = (Arc::clone(bridge), message.cancel_key(), message.is_stateless());
-        let set = if message.is_subscription() { &mut self.streams } else { &mut self.exchanges };
-        let handle = if message.is_initialized() {
-            let first = Arc::clone(&bridge.order).write_owned().await;
-            self.streams.spawn(async move {
+        let gate = if is_stateless { Gate::default() } else { self.gate.clone() };
+        // MCP 2025-11-25, "Initialization": the answer to `initialize` comes first, then the server is told so, then
+        // everything else, which needs what that answer has settled.
+        let handle = if message.is_initialize() {
+            let shut = self.shut();
+            let ids = message.ids.clone();
+            self.exchanges.spawn(async move {
+                gate.passed().await;
                 exchange::run(&bridge, message).await;
-                drop(first);
-                listen::run(&bridge).await;
+                bridge.legacy.answered(&ids).await;
+                drop(shut);
+            })
+        } else if message.is_initialized() {
+            let shut = self.shut();
+            self.streams.spawn(async move {
+                gate.passed().await;
+                exchange::run(&bridge, message).await;
+                listen::run(&bridge, shut).await;
             })
         } else {
+            let set = if message.is_subscription() { &mut self.streams } else { &mut self.exchanges };
             set.spawn(async move {
-                drop(bridge.order.read().await);
+                gate.passed().await;
                 exchange::run(&bridge, message).await;
             })
         };
         if let Some(key) = key {
             self.cancellable.insert(key, (handle, is_stateless));
         }
+    }
+
+    /// Lets what comes from now on wait until the other end is dropped.
+    fn shut(&mut self) -> watch::Sender<()> {
+        let (shut, gate) = watch::channel(());
+        self.gate = Gate(Some(gate));
+        shut
     }
 
     /// Forgets what has ended, so that a long session does not grow.
@@ -207,10 +251,8 @@ impl Work {
     async fn finish(&mut self, bridge: &Bridge) {
         let drained = async {
             while self.exchanges.join_next().await.is_some() {}
-            drop(bridge.order.write().await);
-            while bridge.legacy.is_awaiting() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            self.gate.clone().passed().await;
+            bridge.legacy.answered_all().await;
         };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             self.exchanges.shutdown().await;

@@ -280,7 +280,7 @@ async fn a_failed_login_is_told_to_the_local_client() {
     local.close().await;
 }
 
-fn stateless(id: u64, tool: &str) -> Value {
+pub(crate) fn stateless(id: u64, tool: &str) -> Value {
     let meta = json!({"io.modelcontextprotocol/protocolVersion": STATELESS});
     json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "_meta": meta}})
 }

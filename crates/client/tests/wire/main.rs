@@ -4,6 +4,7 @@
 mod certificate;
 mod concurrency;
 mod connect;
+mod connect_order;
 mod discovery;
 mod doctor;
 mod dpop;
