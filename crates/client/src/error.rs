@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::{is_loopback, scope::ScopeSet};
+use url::Url;
 
 use crate::{store::StoreError, unreached};
 
@@ -125,6 +126,14 @@ pub enum Error {
     /// The request did not reach the MCP server, or its answer did not arrive.
     #[error("{}", unreached::explain(.0))]
     Http(Arc<reqwest::Error>),
+    /// The same, where the way leads through an HTTP proxy.
+    #[error("{}", unreached::through(.error, .proxy))]
+    ThroughProxy {
+        /// The proxy's origin.
+        proxy: String,
+        /// What happened.
+        error: Arc<reqwest::Error>,
+    },
     /// The request's body can be sent only once, so it cannot be repeated with a token.
     #[error(
         "the request's body is a stream and cannot be sent again after the login; send it again yourself"
@@ -174,7 +183,8 @@ pub enum InteractionError {
 pub enum Rule {
     /// RFC 9728 §3.3.
     #[error(
-        "its metadata is for the resource {named}, which is not this server ({server}). A token for it could be used elsewhere, so none was requested"
+        "its metadata is for the resource {named}, which is not this server ({server}). A token for it could be used elsewhere, so none was requested{}",
+        same_machine(.named, .server)
     )]
     ResourceMismatch {
         /// What the metadata says.
@@ -199,7 +209,10 @@ pub enum Rule {
     #[error("`{0}` is not an issuer identifier")]
     InvalidIssuer(String),
     /// RFC 8414 §3.3.
-    #[error("its metadata says issuer `{found}`, where `{expected}` was asked. The metadata was not used")]
+    #[error(
+        "its metadata says issuer `{found}`, where `{expected}` was asked. The metadata was not used{}",
+        same_machine(.found, .expected)
+    )]
     IssuerMismatch {
         /// The issuer that was asked for.
         expected: String,
@@ -347,6 +360,24 @@ pub enum Rule {
     ForeignRequest(String),
 }
 
+/// `localhost` and 127.0.0.1 are one machine to a person, and two names to whoever compares URLs.
+pub(crate) fn same_machine(named: &str, used: &str) -> String {
+    let (Ok(one), Ok(other)) = (Url::parse(named), Url::parse(used)) else { return String::new() };
+    let differ_in_host_alone = one.host() != other.host()
+        && one.scheme() == other.scheme()
+        && one.port_or_known_default() == other.port_or_known_default()
+        && one.path().trim_end_matches('/') == other.path().trim_end_matches('/');
+    if !(differ_in_host_alone && is_loopback(&one) && is_loopback(&other)) {
+        return String::new();
+    }
+    let host = |url: &Url| printable(url.host_str().unwrap_or_default());
+    format!(
+        ". Both are this machine, by two names: write {} in place of {}, or let the server name itself so",
+        host(&one),
+        host(&other)
+    )
+}
+
 fn described(description: &Option<String>) -> String {
     description.as_ref().map(|text| format!(" ({})", printable(text))).unwrap_or_default()
 }
@@ -369,4 +400,29 @@ pub(crate) fn innermost(error: &reqwest::Error) -> String {
 
 fn retry(after: &Option<Duration>) -> String {
     after.map(|wait| format!(" in {} s", wait.as_secs())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_names_of_this_machine_are_told_apart_from_two_servers() {
+        let used = "http://127.0.0.1:8080/mcp";
+        for named in ["http://localhost:8080/mcp", "http://localhost:8080/mcp/", "http://[::1]:8080/mcp"] {
+            let hint = same_machine(named, used);
+            let host = Url::parse(named).unwrap().host_str().unwrap().to_owned();
+            assert!(hint.contains(&format!("write {host} in place of 127.0.0.1")), "{hint}");
+        }
+        for named in [
+            used,
+            "http://localhost:8081/mcp",
+            "https://localhost:8080/mcp",
+            "http://localhost:8080/other",
+            "http://mcp.example:8080/mcp",
+            "no url",
+        ] {
+            assert_eq!(same_machine(named, used), "", "{named}");
+        }
+    }
 }

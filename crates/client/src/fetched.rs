@@ -26,7 +26,7 @@ pub(crate) fn transient(step: Step, url: &str, answer: &Fetched) -> Error {
 
 /// RFC 9110 §10.2.3: seconds, or a date. A date is taken by the server's own clock, which it tells with `Date`:
 /// the one here may be off.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let wait = text(header::RETRY_AFTER)?;
     if let Ok(seconds) = wait.parse() {

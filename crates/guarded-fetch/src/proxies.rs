@@ -69,6 +69,13 @@ impl Proxies {
         self.of(url).map(|proxy| proxy.is_some())
     }
 
+    /// The origin of the proxy that a URL is reached through, without its credentials: to be named in an error.
+    #[must_use]
+    pub fn origin_for(&self, url: &Url) -> Option<String> {
+        let proxy = self.of(url).ok().flatten()?;
+        Some(format!("{}://{}", if proxy.is_tls { "https" } else { "http" }, proxy.address))
+    }
+
     /// Whether a URL is reached through a proxy that is itself spoken to over TLS, and so could ask for a client
     /// certificate that is not meant for it.
     ///
@@ -184,6 +191,8 @@ mod tests {
         let proxies = Proxies::one("http://user:canary@proxy.corp:3128").unwrap();
         assert!(!format!("{proxies:?}").contains("canary"));
         assert_eq!(proxies.hosts(), ["proxy.corp", "proxy.corp"]);
+        let origin = proxies.origin_for(&"https://example.com/".parse().unwrap());
+        assert_eq!(origin.as_deref(), Some("http://proxy.corp:3128"));
         assert!(Proxies::none().hosts().is_empty());
     }
 }

@@ -6,136 +6,38 @@
 //! answer), `long`, `long event` and `many events` (17 MiB at once, and 18 MiB in parts), `broken` (a stream
 //! that ends early and is taken up again by GET) and `write` (needs the scope `write`).
 
+mod front;
 mod mcp_server;
+mod metadata;
+mod script;
+mod token;
+
+pub use script::{Script, Seen};
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
-    Form, Json, Router,
-    extract::{Query, Request, State},
+    Json, Router,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{any, get, post},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use url::Url;
 
+use front::{authorize, device, push, register};
 use mcp_server::{guard, mcp, mcp_delete, mcp_get};
+use metadata::{resource_metadata, root_metadata, server_metadata};
+use token::{revoke, token};
 
 use crate::tls::{Ask, Authority, SHOWN};
-
-/// What the peer does; the default is all as it should be.
-#[derive(Clone, Debug)]
-pub struct Script {
-    /// Whether the MCP server wants a token at all.
-    pub protected: bool,
-    /// The `WWW-Authenticate` of a 401; `{origin}` is replaced.
-    pub challenge: Option<String>,
-    /// `resource` in the resource metadata; `None` for no such document.
-    pub resource: Option<String>,
-    /// `resource` in the metadata at the root of the host; `None` for no such document.
-    pub root_resource: Option<String>,
-    /// `authorization_servers` in the resource metadata, in place of this peer.
-    pub authorization_servers: Option<Vec<String>>,
-    /// Whether tokens come with an ID token that alone is good at the MCP server.
-    pub id_token: bool,
-    /// Whether the tool `write` is refused whatever the token's scopes.
-    pub forbid: bool,
-    /// Where the MCP endpoint redirects to, in place of an answer.
-    pub redirect: Option<String>,
-    /// `issuer` in the server metadata; `None` for no such document.
-    pub issuer: Option<String>,
-    /// The authorization endpoint in the metadata.
-    pub authorization_endpoint: String,
-    /// Members of the server metadata to add or replace; null removes one.
-    pub metadata: Value,
-    /// Parameters to replace in the authorization response; `None` removes one.
-    pub response: Vec<(&'static str, Option<String>)>,
-    /// Lifetime of access tokens, in seconds.
-    pub expires_in: u64,
-    /// Whether access tokens cannot be revoked (RFC 7009 §2.2.1).
-    pub keeps_access: bool,
-    /// What `initialize` is answered with, in place of a session.
-    pub initialize: Option<(u16, Value)>,
-    /// What a refresh is answered with, in place of tokens.
-    pub refresh: Option<(u16, Value)>,
-    /// Members of the token response to add or replace.
-    pub token: Value,
-    /// How long after its use a refresh token is still good for the newest one of its chain, as with hallpass's own
-    /// authorization server; without it, a replayed token is refused.
-    pub grace: Option<Duration>,
-    /// How long the token endpoint thinks.
-    pub delay: Duration,
-    /// Whether codes for other devices (RFC 8628) are made, and what each question about one is answered with
-    /// before there are tokens.
-    pub device: Option<Vec<&'static str>>,
-    /// The status of a refusal by the token endpoint. RFC 6749 §5.2 says 400; GitHub says 200.
-    pub refusal: StatusCode,
-    /// The scopes of every token, in place of those asked for.
-    pub granted: Option<String>,
-    /// Members of the resource metadata to add or replace.
-    pub resource_metadata: Value,
-    /// The content type of the resource metadata.
-    pub resource_type: &'static str,
-    /// `token_type` of every token; the MCP server takes a token under that scheme alone.
-    pub token_type: &'static str,
-    /// The nonce that both servers want in a DPoP proof.
-    pub nonce: Option<&'static str>,
-    /// Whether every nonce is old by the time it comes back.
-    pub nonce_is_always_old: bool,
-    /// What grants without a person are answered with, in place of tokens.
-    pub grant: Option<(u16, Value)>,
-    /// What a token exchange (RFC 8693) says that it has issued.
-    pub issued_token_type: &'static str,
-    /// Whether tokens are bound to the certificate that was shown when they were asked for (RFC 8705 §3).
-    pub certificate_bound: bool,
-    /// What the authorization endpoint answers for a client that was [forgotten](Peer::forget_clients); with `None`
-    /// it notices nothing.
-    pub forgotten: Option<(u16, &'static str)>,
-}
-
-/// What came in.
-#[derive(Clone, Debug, Default)]
-pub struct Seen {
-    /// Queries of the authorization endpoint.
-    pub authorizations: Vec<HashMap<String, String>>,
-    /// Queries of the same for clients that were forgotten.
-    pub refused_authorizations: Vec<HashMap<String, String>>,
-    /// Bodies of the registration endpoint.
-    pub registrations: Vec<Value>,
-    /// Forms of the token endpoint.
-    pub token_requests: Vec<HashMap<String, String>>,
-    /// Header fields of the same.
-    pub token_headers: Vec<HeaderMap>,
-    /// Forms of pushed authorization requests; each `request_uri` is `urn:pushed:` and its place here.
-    pub pushed: Vec<HashMap<String, String>>,
-    /// Tokens that were revoked.
-    pub revoked: Vec<String>,
-    /// Requests for metadata, by path.
-    pub metadata_requests: Vec<String>,
-    /// HTTP requests to the MCP endpoint: HTTP method, JSON-RPC method, headers.
-    pub mcp: Vec<(String, String, HeaderMap)>,
-    /// Over TLS: host and path of every request, and whether a client certificate was shown.
-    pub shown: Vec<(String, bool)>,
-}
-
-impl Seen {
-    /// How many token requests used a grant type.
-    #[must_use]
-    pub fn grants(&self, grant_type: &str) -> usize {
-        self.token_requests
-            .iter()
-            .filter(|form| form.get("grant_type").is_some_and(|g| g == grant_type))
-            .count()
-    }
-}
 
 /// The running peer. It ends with the test.
 #[derive(Clone)]
@@ -224,45 +126,10 @@ impl Peer {
     }
 
     fn at(origin: String, guarded: Option<Router>) -> Self {
-        let script = Script {
-            protected: true,
-            challenge: Some(
-                "Bearer resource_metadata=\"{origin}/.well-known/oauth-protected-resource/mcp\", scope=\"read\"".into(),
-            ),
-            resource: Some(format!("{origin}/mcp")),
-            root_resource: None,
-            authorization_servers: None,
-            id_token: false,
-            forbid: false,
-            redirect: None,
-            issuer: Some(origin.clone()),
-            authorization_endpoint: format!("{origin}/authorize"),
-            metadata: json!({}),
-            response: Vec::new(),
-            expires_in: 3600,
-            keeps_access: false,
-            initialize: None,
-            refresh: None,
-            grace: None,
-            token: json!({}),
-            delay: Duration::ZERO,
-            device: None,
-            refusal: StatusCode::BAD_REQUEST,
-            granted: None,
-            resource_metadata: json!({}),
-            resource_type: "application/json",
-            token_type: "Bearer",
-            nonce: None,
-            nonce_is_always_old: false,
-            grant: None,
-            issued_token_type: "urn:ietf:params:oauth:token-type:id-jag",
-            certificate_bound: false,
-            forgotten: Some((400, r#"{"error":"invalid_client"}"#)),
-        };
         let shared = Arc::new(Shared {
             origin: origin.clone(),
             bound: Mutex::default(),
-            script: Mutex::new(script),
+            script: Mutex::new(Script::sound(&origin)),
             seen: Mutex::default(),
             access: Mutex::default(),
             refresh: Mutex::default(),
@@ -329,6 +196,12 @@ impl Peer {
         *lock(&self.shared.forgotten) = (1..=count).map(|number| format!("client-{number}")).collect();
     }
 
+    /// Forgets every client as soon as it has registered, as servers do that share nothing with their twins.
+    pub fn forget_clients_at_once(&self) {
+        let any = (1..=100).map(|number| format!("client-{number}"));
+        *lock(&self.shared.forgotten) = any.collect();
+    }
+
     /// Makes the MCP server forget its session, as a restart would.
     pub fn forget_session(&self) {
         *lock(&self.shared.sessions) += 1;
@@ -354,115 +227,8 @@ fn shown(headers: &HeaderMap) -> Option<String> {
 
 type S = State<Arc<Shared>>;
 
-async fn resource_metadata(State(shared): S) -> Response {
-    lock(&shared.seen).metadata_requests.push("/.well-known/oauth-protected-resource/mcp".into());
-    let resource = lock(&shared.script).resource.clone();
-    resource_document(&shared, resource)
-}
-
-async fn root_metadata(State(shared): S) -> Response {
-    lock(&shared.seen).metadata_requests.push("/.well-known/oauth-protected-resource".into());
-    let resource = lock(&shared.script).root_resource.clone();
-    resource_document(&shared, resource)
-}
-
-fn resource_document(shared: &Shared, resource: Option<String>) -> Response {
-    let script = lock(&shared.script).clone();
-    let issuers = script.authorization_servers.unwrap_or_else(|| vec![shared.origin.clone()]);
-    match resource {
-        Some(resource) => {
-            let mut metadata = json!({"resource": resource, "authorization_servers": issuers});
-            for (name, value) in script.resource_metadata.as_object().into_iter().flatten() {
-                metadata[name] = value.clone();
-            }
-            ([(header::CONTENT_TYPE, script.resource_type)], metadata.to_string()).into_response()
-        }
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-async fn server_metadata(State(shared): S) -> Response {
-    lock(&shared.seen).metadata_requests.push("/.well-known/oauth-authorization-server".into());
-    let script = lock(&shared.script).clone();
-    let Some(issuer) = script.issuer else { return StatusCode::NOT_FOUND.into_response() };
-    let origin = &shared.origin;
-    let mut metadata = json!({
-        "issuer": issuer,
-        "authorization_endpoint": script.authorization_endpoint,
-        "token_endpoint": format!("{origin}/token"),
-        "registration_endpoint": format!("{origin}/register"),
-        "revocation_endpoint": format!("{origin}/revoke"),
-        "response_types_supported": ["code"],
-        "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": ["none"],
-        "authorization_response_iss_parameter_supported": true,
-    });
-    if script.device.is_some() {
-        metadata["device_authorization_endpoint"] = json!(format!("{origin}/device"));
-    }
-    for (name, value) in script.metadata.as_object().into_iter().flatten() {
-        metadata[name] = value.clone();
-    }
-    if let Some(members) = metadata.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-    Json(metadata).into_response()
-}
-
-async fn authorize(State(shared): S, Query(query): Query<HashMap<String, String>>) -> Response {
-    let code = random();
-    let place =
-        query.get("request_uri").and_then(|uri| uri.strip_prefix("urn:pushed:")?.parse::<usize>().ok());
-    let pushed = place.and_then(|place| lock(&shared.seen).pushed.get(place).cloned());
-    let (seen, query) = (query.clone(), pushed.unwrap_or(query));
-    let refusal = lock(&shared.script).forgotten;
-    if let Some((status, page)) = refusal.filter(|_| is_forgotten(&shared, &query)) {
-        lock(&shared.seen).refused_authorizations.push(seen);
-        return (StatusCode::from_u16(status).unwrap_or_default(), page).into_response();
-    }
-    lock(&shared.codes).insert(code.clone(), query.get("scope").cloned().unwrap_or_default());
-    let mut answer = HashMap::from([("code", code), ("iss", shared.origin.clone())]);
-    answer.extend(query.get("state").map(|state| ("state", state.clone())));
-    for (name, value) in lock(&shared.script).response.clone() {
-        match value {
-            Some(value) => drop(answer.insert(name, value)),
-            None => drop(answer.remove(name)),
-        }
-    }
-    let target = query.get("redirect_uri").and_then(|uri| Url::parse(uri).ok());
-    lock(&shared.seen).authorizations.push(seen);
-    let Some(mut target) = target else { return StatusCode::BAD_REQUEST.into_response() };
-    target.query_pairs_mut().extend_pairs(answer);
-    Redirect::to(target.as_str()).into_response()
-}
-
-/// RFC 8628 §3.2, with the pause that suits a test.
-async fn device(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
-    if lock(&shared.script).device.is_none() {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    if is_forgotten(&shared, &form) {
-        return invalid_client();
-    }
-    let code = random();
-    lock(&shared.codes).insert(code.clone(), form.get("scope").cloned().unwrap_or_default());
-    let page = format!("{}/activate", shared.origin);
-    Json(json!({
-        "device_code": code, "user_code": "WDJB-MJHT", "verification_uri": page,
-        "verification_uri_complete": format!("{page}?user_code=WDJB-MJHT"), "expires_in": 60, "interval": 0,
-    }))
-    .into_response()
-}
-
-/// RFC 9126 §2.
-async fn push(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
-    if is_forgotten(&shared, &form) {
-        return invalid_client();
-    }
-    let mut seen = lock(&shared.seen);
-    let answer = json!({"request_uri": format!("urn:pushed:{}", seen.pushed.len()), "expires_in": 60});
-    seen.pushed.push(form);
-    (StatusCode::CREATED, Json(answer)).into_response()
+fn random() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 fn is_forgotten(shared: &Shared, parameters: &HashMap<String, String>) -> bool {
@@ -489,127 +255,4 @@ pub fn proof(headers: &HeaderMap) -> Value {
     let proof = headers.get("dpop").and_then(|proof| proof.to_str().ok()?.split('.').nth(1));
     let claims = proof.and_then(|claims| BASE64_URL_SAFE_NO_PAD.decode(claims).ok());
     claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default()
-}
-
-/// RFC 8693: what is issued names the audience it was asked for.
-fn exchanged(script: &Script, form: &HashMap<String, String>) -> Response {
-    let audience = form.get("audience").cloned().unwrap_or_default();
-    Json(json!({
-        "access_token": format!("assertion for {audience}"),
-        "issued_token_type": script.issued_token_type,
-        "token_type": "N_A",
-    }))
-    .into_response()
-}
-
-async fn token(State(shared): S, headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> Response {
-    {
-        let mut seen = lock(&shared.seen);
-        seen.token_requests.push(form.clone());
-        seen.token_headers.push(headers.clone());
-    }
-    let script = lock(&shared.script).clone();
-    tokio::time::sleep(script.delay).await;
-    let get = |name: &str| form.get(name).cloned().unwrap_or_default();
-    if is_forgotten(&shared, &form) {
-        return invalid_client();
-    }
-    if lacks_nonce(&script, &headers) {
-        let nonce = [("dpop-nonce", next_nonce(&script))];
-        return (StatusCode::BAD_REQUEST, nonce, Json(json!({"error": "use_dpop_nonce"}))).into_response();
-    }
-    let is_device = get("grant_type").ends_with(":device_code");
-    let is_unattended =
-        !is_device && !matches!(get("grant_type").as_str(), "authorization_code" | "refresh_token");
-    if let (true, Some((status, body))) = (is_unattended, script.grant.clone()) {
-        return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
-    }
-    if get("grant_type").ends_with(":token-exchange") {
-        return exchanged(&script, &form);
-    }
-    let refreshing = get("grant_type") == "refresh_token";
-    if let (true, Some((status, body))) = (refreshing, script.refresh) {
-        return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
-    }
-    let unready = lock(&shared.script)
-        .device
-        .as_mut()
-        .filter(|list| is_device && !list.is_empty())
-        .map(|l| l.remove(0));
-    if let Some(error) = unready {
-        return (script.refusal, Json(json!({"error": error}))).into_response();
-    }
-    // Rotation: each refresh token and each code is good for one use.
-    let mut used = String::new();
-    let scope = if is_unattended {
-        Some(get("scope"))
-    } else if refreshing {
-        let sent = get("refresh_token");
-        used = newest(&shared, script.grace, sent);
-        lock(&shared.refresh).remove(&used)
-    } else {
-        lock(&shared.codes).remove(&get(if is_device { "device_code" } else { "code" }))
-    };
-    let Some(scope) = scope else {
-        return (script.refusal, Json(json!({"error": "invalid_grant"}))).into_response();
-    };
-    let scope = script.granted.unwrap_or(scope);
-    let (access, refresh) = (random(), random());
-    lock(&shared.access).insert(access.clone(), scope.clone());
-    if script.certificate_bound {
-        lock(&shared.bound).insert(access.clone(), shown(&headers));
-    }
-    let mut answer = json!({
-        "access_token": access, "token_type": script.token_type, "expires_in": script.expires_in,
-        "scope": scope,
-    });
-    if script.id_token {
-        answer["access_token"] = json!("of no use");
-        answer["id_token"] = json!(access);
-    }
-    // RFC 6749 §4.4.3.
-    if !is_unattended {
-        lock(&shared.refresh).insert(refresh.clone(), scope);
-        if refreshing {
-            lock(&shared.successors).insert(used, (refresh.clone(), Instant::now()));
-        }
-        answer["refresh_token"] = json!(refresh);
-    }
-    for (name, value) in script.token.as_object().into_iter().flatten() {
-        answer[name] = value.clone();
-    }
-    Json(answer).into_response()
-}
-
-/// The newest token of a chain, each step of which was made within the grace.
-fn newest(shared: &Shared, grace: Option<Duration>, mut token: String) -> String {
-    let Some(grace) = grace else { return token };
-    let successors = lock(&shared.successors);
-    while let Some((next, _)) = successors.get(&token).filter(|(_, at)| at.elapsed() <= grace) {
-        token.clone_from(next);
-    }
-    token
-}
-
-async fn register(State(shared): S, Json(body): Json<Value>) -> Response {
-    let mut answer = body.clone();
-    lock(&shared.seen).registrations.push(body);
-    answer["client_id"] = json!(format!("client-{}", lock(&shared.seen).registrations.len()));
-    (StatusCode::CREATED, Json(answer)).into_response()
-}
-
-async fn revoke(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
-    let token = form.get("token").cloned().unwrap_or_default();
-    if lock(&shared.script).keeps_access && lock(&shared.access).contains_key(&token) {
-        let refusal = json!({"error": "unsupported_token_type"});
-        return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
-    }
-    lock(&shared.access).remove(&token);
-    lock(&shared.refresh).remove(&token);
-    lock(&shared.seen).revoked.push(token);
-    StatusCode::OK.into_response()
-}
-
-fn random() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }

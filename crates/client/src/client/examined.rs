@@ -16,6 +16,16 @@ impl Client {
         &self.inner.http
     }
 
+    /// Why a request over that way did not get there.
+    pub(crate) fn unreached(&self, error: reqwest::Error) -> Error {
+        self.inner.unreached(error)
+    }
+
+    /// Whether logins need no person: each is as cheap as a refresh.
+    pub(crate) fn needs_nobody(&self) -> bool {
+        self.inner.mode.machine().is_some()
+    }
+
     /// The guarded way to what servers name.
     pub(crate) fn fetcher(&self) -> &Fetcher {
         &self.inner.fetcher

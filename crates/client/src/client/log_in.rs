@@ -60,7 +60,7 @@ impl Inner {
             rule,
         })?;
 
-        let mut stored = document.registration(&key.issuer).cloned();
+        let (mut stored, mut is_replaced) = (document.registration(&key.issuer).cloned(), false);
         let (client, tokens) = loop {
             let (login, client) = self.client_for(&found, stored.as_ref()).await?;
             let requester = self.requester(&client.registration, &key.issuer, dpop_key.as_ref(), binding);
@@ -71,7 +71,9 @@ impl Inner {
                 resource: &key.resource,
                 scope: scope.as_ref(),
             };
-            match self.tokens(&asked, login, client.source).await {
+            // A server that has forgotten one may forget the next as fast.
+            let is_doubtful = is_replaced || client.source == Source::Stored;
+            match self.tokens(&asked, login, client.source, is_doubtful).await {
                 Ok(tokens) => break (client.registration, tokens),
                 Err(RedeemError::Failed(error)) => return Err(error),
                 Err(RedeemError::UnknownClient(error)) => {
@@ -81,7 +83,7 @@ impl Inner {
                         return Err(error);
                     }
                     tracing::info!(%error, "this client is registered anew");
-                    stored = None;
+                    (stored, is_replaced) = (None, true);
                 }
             }
         };
@@ -107,9 +109,16 @@ impl Inner {
         let known = stored.map(|known| known.redirect_uris.as_slice()).unwrap_or_default();
         let login = self.interaction.begin(known).await?;
         let now = self.clock.now();
-        let client =
-            register::register(&self.fetcher, found, &self.identity, stored, login.redirect_uri(), now)
-                .await?;
+        let client = register::register(
+            &self.fetcher,
+            found,
+            &self.identity,
+            &self.profiles,
+            stored,
+            login.redirect_uri(),
+            now,
+        )
+        .await?;
         if client.source == Source::New {
             let issuer = found.authorization_server.issuer().to_string();
             let registration = client.registration.clone();
@@ -124,6 +133,7 @@ impl Inner {
         asked: &DeviceRequest<'_>,
         login: Box<dyn Login>,
         source: Source,
+        is_doubtful: bool,
     ) -> Result<TokenResponse, RedeemError> {
         if self.interaction.device_only() {
             return asked.only(&*self.interaction).await;
@@ -137,7 +147,7 @@ impl Inner {
         };
         // Nothing ties a device to the one who asked: with a stranger's id, the page would ask in that client's name.
         let may_use_device = source != Source::Published;
-        if source == Source::Stored {
+        if is_doubtful {
             ask.ensure_client_is_known(login.redirect_uri()).await?;
         }
         let by_browser = async {

@@ -26,7 +26,7 @@ pub use session::{AccessToken, LoggedOut, Login, Revocation, TokenType};
 
 use std::sync::{Arc, RwLock};
 
-use hallpass_guarded_fetch::Fetcher;
+use hallpass_guarded_fetch::{Fetcher, Proxies};
 use hallpass_protocol::{issuer::Issuer, resource::ResourceIdentifier, time::Clock};
 use url::Url;
 
@@ -45,6 +45,7 @@ use crate::{
     profile::Profiles,
     register::Identity,
     store::TokenStore,
+    unreached::safe_url,
 };
 
 /// An OAuth client for one MCP server. Clones share everything, so that one login or refresh serves them all.
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     /// What the caller adds to authorization requests.
     authorization_parameters: Vec<(String, String)>,
     http: reqwest::Client,
+    /// Those that `http` goes through, as far as that is known.
+    proxies: Proxies,
     fetcher: Fetcher,
     store: Arc<dyn TokenStore>,
     interaction: Arc<dyn Interaction>,
@@ -114,6 +117,14 @@ impl Client {
 }
 
 impl Inner {
+    /// Why a request over the client's own connection did not get there.
+    pub(crate) fn unreached(&self, error: reqwest::Error) -> Error {
+        match self.proxies.origin_for(self.server.url()) {
+            Some(proxy) => Error::ThroughProxy { proxy, error: Arc::new(safe_url(error)) },
+            None => error.into(),
+        }
+    }
+
     /// Tokens go to the server they were issued for and nowhere else.
     fn ensure_own(&self, url: &Url) -> Result<(), Error> {
         if self.server.covers(url) || self.has_named(url) {

@@ -64,7 +64,7 @@ impl Client {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = message.map(Into::into);
-        Ok(self.inner.http.execute(request).await?)
+        self.inner.http.execute(request).await.map_err(|error| self.inner.unreached(error))
     }
 
     /// What an answer says of logins.
@@ -95,7 +95,7 @@ impl Client {
                 step: Step::Send,
                 url: url.to_owned(),
                 detail: format!("the server answered {status}"),
-                retry_after: None,
+                retry_after: fetched::retry_after(answer.headers()),
             }),
             _ if status.is_success() && content_type(answer).starts_with("text/html") => {
                 no_server(", with a page for people. Check the path: MCP servers often answer at /mcp")

@@ -131,7 +131,9 @@ impl Inner {
         requester.bound = account.dpop_key.is_some();
         let refused = match refresh::refresh(&requester, account).await {
             Ok(renewed) => return self.keep_renewed(renewed, account).await.map(|()| true),
-            Err(RefreshError::Failed(error)) => return Err(self.rest.noted(error, self.clock.now())),
+            Err(RefreshError::Failed(error)) => {
+                return Err(self.rest.noted(&account.token_endpoint, error, self.clock.now()));
+            }
             Err(RefreshError::TokenDead(why)) => {
                 self.unsaved.forget();
                 if let Some(dead) = account.refresh_token.clone() {

@@ -5,7 +5,7 @@ use reqwest::{Request, Response};
 use url::Url;
 
 use super::{
-    Client,
+    Client, Inner,
     exchange::{Credentials, Exchange},
 };
 use crate::error::Error;
@@ -13,6 +13,8 @@ use crate::error::Error;
 /// A request over an HTTP client.
 struct OverHttp<'a> {
     http: &'a reqwest::Client,
+    /// Whose connection it is: the client's own.
+    own: Option<&'a Inner>,
     /// The next time that it is sent; `None` once it was, and its body is a stream.
     next: Option<Request>,
 }
@@ -31,7 +33,11 @@ impl Exchange for OverHttp<'_> {
         if let Some(credentials) = credentials {
             credentials.put_into(request.headers_mut());
         }
-        Ok(self.http.execute(request).await?)
+        let answer = self.http.execute(request).await;
+        answer.map_err(|error| match self.own {
+            Some(own) => own.unreached(error),
+            None => error.into(),
+        })
     }
 
     fn head(answer: &Response) -> (StatusCode, &HeaderMap) {
@@ -46,7 +52,8 @@ impl Client {
     /// # Errors
     /// See [`Error`]. Every answer of the server that is not about authorization is returned as it is.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
-        self.execute(&self.inner.http, request).await
+        let operation = operation(&request);
+        self.send_operation(&operation, request).await
     }
 
     /// The same, with a name for what is done: step-ups are counted for each name apart.
@@ -54,7 +61,11 @@ impl Client {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_operation(&self, operation: &str, request: Request) -> Result<Response, Error> {
-        self.carry(operation, &mut OverHttp { http: &self.inner.http, next: Some(request) }).await
+        self.carry(
+            operation,
+            &mut OverHttp { http: &self.inner.http, own: Some(&self.inner), next: Some(request) },
+        )
+        .await
     }
 
     /// As [`send`](Self::send), over an HTTP client of the caller's: its pool, proxies, certificates and time limits.
@@ -67,7 +78,7 @@ impl Client {
     ///
     /// ```no_run
     /// # async fn example(client: hallpass_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let http = reqwest::Client::new();
+    /// let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     /// let request = http.get("https://mcp.example.com/mcp").header("accept", "text/event-stream").build()?;
     /// let response = client.execute(&http, request).await?;
     /// # drop(response); Ok(()) }
@@ -76,7 +87,11 @@ impl Client {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn execute(&self, http: &reqwest::Client, request: Request) -> Result<Response, Error> {
-        let operation = format!("{} {}", request.method(), request.url().path());
-        self.carry(&operation, &mut OverHttp { http, next: Some(request) }).await
+        let operation = operation(&request);
+        self.carry(&operation, &mut OverHttp { http, own: None, next: Some(request) }).await
     }
+}
+
+fn operation(request: &Request) -> String {
+    format!("{} {}", request.method(), request.url().path())
 }

@@ -32,7 +32,7 @@ impl Inner {
         let found =
             discover::discover(&self.fetcher, &self.server, challenge, &self.choice(preferred)).await?;
         let server = &found.authorization_server;
-        check_bound(bound_to, server)?;
+        self.check_bound(bound_to, server)?;
         let registration = registration(client, server)?;
         let token_endpoint = server.endpoint("token_endpoint", &server.metadata().token_endpoint)?.to_owned();
         let binding = dpop::binding(self.dpop, &found, challenge)?;
@@ -62,21 +62,21 @@ impl Inner {
         };
         self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
     }
-}
 
-/// MCP 2026-07-28, "Authorization Server Binding": a server that names another authorization server than the one
-/// that the credentials are for gets none of them.
-fn check_bound(bound_to: Option<&Issuer>, server: &AuthorizationServer) -> Result<(), Error> {
-    match bound_to {
-        Some(bound) if bound != server.issuer() => Err(Error::Misconfigured {
-            step: Step::Register,
-            url: server.issuer().to_string(),
-            rule: Rule::ClientOfAnotherIssuer {
-                bound: bound.to_string(),
-                found: server.issuer().to_string(),
-            },
-        }),
-        _ => Ok(()),
+    /// MCP 2026-07-28, "Authorization Server Binding": a server that names another authorization server than the one
+    /// that the credentials are for gets none of them. A slash makes another, unless the provider's profile says otherwise.
+    fn check_bound(&self, bound_to: Option<&Issuer>, server: &AuthorizationServer) -> Result<(), Error> {
+        let found = server.issuer();
+        match bound_to {
+            Some(bound) if !self.profiles.of(bound.as_str()).same_issuer(found.as_str(), bound.as_str()) => {
+                Err(Error::Misconfigured {
+                    step: Step::Register,
+                    url: found.to_string(),
+                    rule: Rule::ClientOfAnotherIssuer { bound: bound.to_string(), found: found.to_string() },
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -188,3 +188,37 @@ impl Inner {
         document.current(self.server.as_str(), &self.account_name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::document::tests::account;
+
+    fn pending(at: i64, replaces: Option<&str>) -> Pending {
+        Pending {
+            account: account("https://a/mcp", "https://as", "r", at),
+            replaces: replaces.map(Secret::new),
+            tried_at: Timestamp::from_unix(at),
+        }
+    }
+
+    /// A try ends after the login that it was for was renewed.
+    #[test]
+    fn what_an_earlier_try_came_to_is_no_matter_of_a_newer_login() {
+        let (older, newer) = (pending(1, Some("first")), pending(2, Some("first")));
+        let unsaved = Unsaved::default();
+        unsaved.set(Some(newer.clone()));
+        assert!(unsaved.holds(&newer) && !unsaved.holds(&older));
+        unsaved.put_off(&older, Timestamp::from_unix(9));
+        assert_eq!(unsaved.get().unwrap().tried_at, newer.tried_at, "it was not tried");
+        unsaved.settle(&older, false);
+        assert_eq!(unsaved.get().unwrap().replaces, Some(Secret::new("first")));
+        unsaved.settle(&older, true);
+        let waiting = unsaved.get().expect("the newer one still waits");
+        assert_eq!(waiting.replaces, Some(older.account.access_token), "the older one is in its place now");
+        unsaved.put_off(&newer, Timestamp::from_unix(9));
+        assert_eq!(unsaved.get().unwrap().tried_at, Timestamp::from_unix(9));
+        unsaved.settle(&newer, true);
+        assert!(unsaved.get().is_none());
+    }
+}

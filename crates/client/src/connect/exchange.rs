@@ -89,7 +89,10 @@ async fn post(bridge: &Bridge, message: &Message) -> Result<Response, crate::Err
 }
 
 fn is_about_login(error: &crate::Error) -> bool {
-    !matches!(error, crate::Error::Http(_) | crate::Error::Transient { .. })
+    !matches!(
+        error,
+        crate::Error::Http(_) | crate::Error::ThroughProxy { .. } | crate::Error::Transient { .. }
+    )
 }
 
 /// The answers that are still missing.

@@ -85,9 +85,9 @@ impl Legacy {
         if let Err(refused) = self.send(message).await {
             let (code, why) = match refused {
                 Refused::NoStream(why) => (NOT_DELIVERED, why),
-                Refused::Failed(error @ (Error::Http(_) | Error::Transient { .. })) => {
-                    (NOT_DELIVERED, error.to_string())
-                }
+                Refused::Failed(
+                    error @ (Error::Http(_) | Error::ThroughProxy { .. } | Error::Transient { .. }),
+                ) => (NOT_DELIVERED, error.to_string()),
                 Refused::Failed(error) => (NOT_AUTHORIZED, error.to_string()),
             };
             self.fail(&message.ids, code, &why).await;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use hallpass_guarded_fetch::{FetchError, Fetched};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use reqwest::{Client, Request};
+use reqwest::Request;
 use url::Url;
+
+use crate::Client;
 
 /// An event stream may never end, and a body may be endless.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,9 +51,10 @@ impl From<Fetched> for Answer {
 }
 
 /// Sends a request to the MCP server itself.
-pub(super) async fn ask(http: &Client, request: Request) -> Outcome {
+pub(super) async fn ask(client: &Client, request: Request) -> Outcome {
     let exchange = async {
-        let mut response = http.execute(request).await.map_err(|error| why(&error))?;
+        let answer = client.http().execute(request).await;
+        let mut response = answer.map_err(|error| client.unreached(error).to_string())?;
         let mut answer = Answer {
             status: response.status(),
             headers: std::mem::take(response.headers_mut()),
@@ -73,15 +76,6 @@ pub(super) async fn ask(http: &Client, request: Request) -> Outcome {
     tokio::time::timeout(PATIENCE, exchange)
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
-}
-
-/// The innermost cause: reqwest's own words hold the URL, whose query may hold a secret.
-fn why(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    if innermost.is::<reqwest::Error>() { "the request failed".into() } else { innermost.to_string() }
 }
 
 /// A guarded fetch's outcome.

@@ -76,10 +76,9 @@ pub(super) struct Server {
 }
 
 impl Evidence {
-    /// Asks everything.
-    pub(super) async fn gather(client: &Client) -> Self {
+    /// Asks everything else.
+    pub(super) async fn gather(client: &Client, bare: Outcome) -> Self {
         let (server, fetcher) = (client.server().clone(), client.fetcher());
-        let bare = bare(client).await;
         let refused = bare.as_ref().ok().filter(|answer| answer.status == StatusCode::UNAUTHORIZED);
         let challenges = refused.map(|answer| parse_challenges(&answer.headers)).unwrap_or_default();
         let resource = resource(fetcher, &server, &challenges).await;
@@ -108,16 +107,12 @@ impl Evidence {
         };
         let url = server.url();
         Self {
-            garbage: ask(client.http(), with_token(message(url, PING), GARBAGE)).await,
-            other_slash: ask(client.http(), message(&other_slash(url), PING)).await,
-            get: ask(client.http(), plain(Method::GET, url)).await,
-            head: ask(client.http(), plain(Method::HEAD, url)).await,
-            preflight: ask(
-                client.http(),
-                preflight(url, "authorization, content-type, mcp-protocol-version"),
-            )
-            .await,
-            from_page: ask(client.http(), page(message(url, PING))).await,
+            garbage: ask(client, with_token(message(url, PING), GARBAGE)).await,
+            other_slash: ask(client, message(&other_slash(url), PING)).await,
+            get: ask(client, plain(Method::GET, url)).await,
+            head: ask(client, plain(Method::HEAD, url)).await,
+            preflight: ask(client, preflight(url, "authorization, content-type, mcp-protocol-version")).await,
+            from_page: ask(client, page(message(url, PING))).await,
             server,
             bare,
             challenges,
@@ -185,25 +180,7 @@ impl Server {
     }
 }
 
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-
-/// Servers that protect everything refuse the first; those that let some messages through are asked on.
-const MESSAGES: [&str; 3] = [
-    PING,
-    r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#,
-    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass doctor","version":"1"}}}"#,
-];
-
-async fn bare(client: &Client) -> Outcome {
-    let mut last = Err("nothing was asked".to_owned());
-    for text in MESSAGES {
-        last = ask(client.http(), message(client.server().url(), text)).await;
-        if !last.as_ref().is_ok_and(|answer| answer.status != StatusCode::UNAUTHORIZED) {
-            break;
-        }
-    }
-    last
-}
+pub(super) const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
 /// A message as an MCP client sends it.
 pub(super) fn message(url: &Url, body: &str) -> Request {
@@ -215,7 +192,7 @@ pub(super) fn message(url: &Url, body: &str) -> Request {
     request
 }
 
-fn plain(method: Method, url: &Url) -> Request {
+pub(super) fn plain(method: Method, url: &Url) -> Request {
     let mut request = Request::new(method, url.clone());
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     request

@@ -19,6 +19,7 @@ struct Experience {
     audience: Option<Audience>,
     expires: bool,
     refreshable: bool,
+    needs_nobody: bool,
     refreshed: Option<Result<(), Error>>,
     call: Option<Outcome>,
     resource: String,
@@ -83,6 +84,7 @@ pub(super) async fn examine(client: &Client) -> Vec<Finding> {
         audience: None,
         expires: false,
         refreshable: false,
+        needs_nobody: client.needs_nobody(),
         refreshed: None,
         call: None,
         resource: client.server().to_string(),
@@ -125,7 +127,7 @@ async fn first_call(client: &Client) -> Outcome {
             request.headers_mut().insert("mcp-method", http::HeaderValue::from_static("tools/list"));
         }
         outcome = match client.authorized(request).await {
-            Ok(request) => ask(client.http(), request).await,
+            Ok(request) => ask(client, request).await,
             Err(error) => Err(error.to_string()),
         };
         if outcome.as_ref().is_ok_and(|answer| answer.status.is_success()) {
@@ -187,6 +189,10 @@ fn lifetime(experience: &Experience) -> Option<Judgement> {
 fn refresh(experience: &Experience) -> Option<Judgement> {
     experience.audience.as_ref()?;
     match &experience.refreshed {
+        // RFC 6749 §4.4.3.
+        None if experience.needs_nobody => {
+            ok("none, and none is due: this client needs nobody to log in anew")
+        }
         None => {
             warning("no refresh token was issued", "issue one, or people log in each time the token ends")
         }

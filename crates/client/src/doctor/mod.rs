@@ -5,6 +5,7 @@
 //!
 //! | room | what it looks at |
 //! |---|---|
+//! | `reach` | whether an MCP server is there; where not, the rest is left out |
 //! | `challenge` | requests without a good token |
 //! | `resource` | protected resource metadata |
 //! | `authorization_server` | metadata and keys |
@@ -21,20 +22,38 @@ mod check;
 mod evidence;
 mod first_revision;
 mod login;
+mod reach;
 mod report;
 mod resource;
 mod scopes;
 
 pub use report::{Finding, Group, Report, Revision, Verdict};
 
-use self::{check::run, evidence::Evidence};
+use self::{check::run, evidence::Evidence, reach::Reach};
 use crate::Client;
 
 /// Examines `client`'s server. With `with_login` a person is asked to log in, the token is used and
 /// refreshed, and everything is revoked at the end: give the client a store of its own for that, since its
 /// login ends.
 pub async fn examine(client: &Client, with_login: bool) -> Report {
-    let evidence = Evidence::gather(client).await;
+    let reach = Reach::of(client).await;
+    let mut findings = run(Group::Reach, reach::CHECKS, &reach);
+    if findings.is_empty() {
+        findings = examine_what_answers(client, reach.bare, with_login).await;
+    }
+    let url = client.server().url();
+    // Errors of a login, and what servers echo, may hold the server's URL as it was given.
+    if let Some(query) = url.query().filter(|query| !query.is_empty()) {
+        for finding in &mut findings {
+            finding.found = finding.found.replace(query, "…");
+            finding.change = finding.change.take().map(|change| change.replace(query, "…"));
+        }
+    }
+    Report { server: answer::shown(url), findings }
+}
+
+async fn examine_what_answers(client: &Client, bare: answer::Outcome, with_login: bool) -> Vec<Finding> {
+    let evidence = Evidence::gather(client, bare).await;
     let mut findings = run(Group::Challenge, challenge::CHECKS, &evidence);
     findings.extend(run(Group::Resource, resource::CHECKS, &evidence));
     for server in &evidence.servers {
@@ -49,12 +68,5 @@ pub async fn examine(client: &Client, with_login: bool) -> Report {
     if with_login {
         findings.extend(login::examine(client).await);
     }
-    // Errors of a login, and what servers echo, may hold the server's URL as it was given.
-    if let Some(query) = evidence.server.url().query().filter(|query| !query.is_empty()) {
-        for finding in &mut findings {
-            finding.found = finding.found.replace(query, "…");
-            finding.change = finding.change.take().map(|change| change.replace(query, "…"));
-        }
-    }
-    Report { server: answer::shown(evidence.server.url()), findings }
+    findings
 }

@@ -59,6 +59,8 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
+    /// Whether an MCP server is there.
+    Reach,
     /// Requests to the MCP server without a good token, and the challenges in the answers.
     Challenge,
     /// Protected resource metadata (RFC 9728).

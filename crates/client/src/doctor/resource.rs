@@ -10,7 +10,7 @@ use super::{
     check::{Check, Judgement, SINCE_RESOURCE_METADATA, fault, ok, warning},
     evidence::{Evidence, Sought},
 };
-use crate::error::printable;
+use crate::error::{printable, same_machine};
 
 pub(super) const CHECKS: &[Check<Evidence>] = &[
     Check {
@@ -134,6 +134,7 @@ fn matches(evidence: &Evidence) -> Option<Judgement> {
     let named =
         Url::parse(&metadata.resource).map_or_else(|_| printable(&metadata.resource), |url| shown(&url));
     let server = &evidence.server;
+    let hint = same_machine(&metadata.resource, server.as_str());
     let change = format!("set `resource` to `{}`", shown(server.url()));
     match ResourceIdentifier::parse(&metadata.resource) {
         Ok(resource) if resource == *server => ok(named),
@@ -145,7 +146,7 @@ fn matches(evidence: &Evidence) -> Option<Judgement> {
             format!("`{named}`, of which this server is a part"),
             format!("{change}; clients that compare strictly refuse it"),
         ),
-        _ => fault(format!("`{named}`"), format!("{change}; clients must not use this document")),
+        _ => fault(format!("`{named}`"), format!("{change}; clients must not use this document{hint}")),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Browser {
     typed: Option<Typed>,
     device: DeviceOffer,
     at_hand: bool,
+    /// Whether the person may sit at another machine.
+    is_remote: bool,
 }
 
 impl Default for Browser {
@@ -49,6 +51,7 @@ impl Default for Browser {
             typed: None,
             device: DeviceOffer::WithoutBrowser,
             at_hand: surroundings::here().is_ok(),
+            is_remote: surroundings::is_remote(),
         }
     }
 }
@@ -137,11 +140,21 @@ impl Browser {
     }
 
     fn send(&self, request: &AuthorizationRequest, handed: &LaunchUrl) {
-        let how = match (self.launch)(handed) {
+        let outcome = (self.launch)(handed);
+        let is_elsewhere = self.is_remote && self.is_program && outcome.is_ok();
+        let how = match outcome {
             Ok(()) => "Log in in the browser window that was opened, or open this address".to_owned(),
             Err(error) => format!("No browser was opened ({error}). To log in, open this address"),
         };
         (self.announce)(&format!("{how}: {}", request.url.as_str()));
+        if is_elsewhere {
+            let (here, port) = (handed.url(), handed.url().port_or_known_default().unwrap_or_default());
+            (self.announce)(&format!(
+                "This is an SSH session. What BROWSER names was given {}: a browser on another machine gets there \
+                 only if port {port} is forwarded. If it is not, open the address above there",
+                here.origin().ascii_serialization()
+            ));
+        }
         if self.typed.is_some() {
             (self.announce)(
                 "If that browser is on another machine, paste the address that it ends at here, and press Enter",
@@ -223,5 +236,38 @@ impl Login for Listening {
 impl fmt::Debug for Browser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Browser").field("callback", &self.callback).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use hallpass_protocol::secret::Secret;
+
+    use super::*;
+
+    fn announced(is_remote: bool, is_program: bool) -> String {
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
+        let browser = Browser::new().launcher(|_| Ok(())).announcer(move |line| {
+            heard.lock().unwrap().push_str(line);
+        });
+        let url = LaunchUrl::check("https://as.example/authorize").unwrap();
+        let request = AuthorizationRequest { url, state: Secret::new("s") };
+        let handed = LaunchUrl::check("http://127.0.0.1:4711/login/canary").unwrap();
+        Browser { is_remote, is_program, ..browser }.send(&request, &handed);
+        said.lock().unwrap().clone()
+    }
+
+    /// A loopback address leads a browser elsewhere nowhere.
+    #[test]
+    fn over_ssh_it_says_what_a_browser_elsewhere_needs() {
+        let said = announced(true, true);
+        assert!(said.contains("only if port 4711 is forwarded") && !said.contains("canary"), "{said}");
+        for (is_remote, is_program) in [(false, true), (true, false)] {
+            let said = announced(is_remote, is_program);
+            assert!(said.contains("https://as.example/authorize") && !said.contains("SSH"), "{said}");
+        }
     }
 }

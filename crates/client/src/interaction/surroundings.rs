@@ -1,5 +1,8 @@
 //! Whether a browser that is started here would be seen by the person.
 
+/// What sshd sets.
+const SSH: [&str; 3] = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"];
+
 /// Looks at the environment through `variable`. What a person set in `BROWSER` counts before all signs.
 pub(super) fn look(variable: impl Fn(&str) -> Option<String>) -> Result<(), &'static str> {
     let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
@@ -7,7 +10,7 @@ pub(super) fn look(variable: impl Fn(&str) -> Option<String>) -> Result<(), &'st
         return Ok(());
     }
     // Over X forwarding a browser would start, on the wrong machine, with nobody's sessions in it.
-    if ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].iter().any(&is_set) {
+    if SSH.iter().any(&is_set) {
         return Err("this is an SSH session");
     }
     let has_screens = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(&is_set);
@@ -15,6 +18,11 @@ pub(super) fn look(variable: impl Fn(&str) -> Option<String>) -> Result<(), &'st
         return Err("this machine has no display");
     }
     Ok(())
+}
+
+/// Whether the person may sit at another machine than this one.
+pub(super) fn is_remote() -> bool {
+    SSH.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// The environment of this process.

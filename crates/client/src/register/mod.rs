@@ -19,6 +19,7 @@ use crate::{
     discover::{AuthorizationServer, Discovery},
     error::{Error, Rule, Step, printable},
     mode::ClientAuthentication,
+    profile::Profiles,
     store::{Registration, TokenEndpointAuth},
     token_endpoint::{self, AssertionSigner, Means},
 };
@@ -84,13 +85,14 @@ pub(crate) async fn register(
     fetcher: &Fetcher,
     found: &Discovery,
     identity: &Identity,
+    profiles: &Profiles,
     stored: Option<&Registration>,
     redirect_uri: &str,
     now: Timestamp,
 ) -> Result<Registered, Error> {
     let server = &found.authorization_server;
     if let Some(client) = &identity.preregistered {
-        return preregistered(client, identity, server).map(known);
+        return preregistered(client, identity, profiles, server).map(known);
     }
     if let Some(document) = metadata_document(identity, server) {
         return Ok(known(public(document)));
@@ -119,18 +121,18 @@ pub(crate) fn means(authentication: &ClientAuthentication) -> Means {
     }
 }
 
-/// A secret comes first: with one, the key is for something else.
+/// A secret comes first: with one, the key is for something else. A slash makes another issuer, unless the provider's
+/// profile says otherwise.
 fn preregistered(
     client: &Preregistered,
     identity: &Identity,
+    profiles: &Profiles,
     server: &AuthorizationServer,
 ) -> Result<Registration, Error> {
-    if client.issuer != *server.issuer() {
-        let rule = Rule::ClientOfAnotherIssuer {
-            bound: client.issuer.to_string(),
-            found: server.issuer().to_string(),
-        };
-        return Err(misconfigured(server.issuer().as_str(), rule));
+    let (bound, found) = (client.issuer.as_str(), server.issuer().as_str());
+    if !profiles.of(bound).same_issuer(found, bound) {
+        let rule = Rule::ClientOfAnotherIssuer { bound: bound.to_owned(), found: found.to_owned() };
+        return Err(misconfigured(found, rule));
     }
     let choose = |means| token_endpoint::choose_auth(server.metadata(), means);
     let auth = match &identity.signer {

@@ -5,7 +5,7 @@
 //! between processes; what `update` returned from is still there after a crash; and a lock taken by
 //! [`TokenStore::try_lock`] is freed when its holder dies.
 
-mod document;
+pub(crate) mod document;
 mod file;
 mod keyring;
 mod locks;

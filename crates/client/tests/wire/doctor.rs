@@ -1,6 +1,10 @@
 //! What the doctor says of a sound server, and of servers with one thing broken each.
 
-use hallpass_client::doctor::{Report, Revision, Verdict, examine};
+use hallpass_client::{
+    ClientAuthentication, ClientCredentials, MachineClient, Mode,
+    doctor::{Report, Revision, Verdict, examine},
+};
+use hallpass_protocol::{issuer::Issuer, secret::Secret};
 use hallpass_testkit::{
     authorization_server::{Peer, Script},
     upstream::{Upstream, plain},
@@ -223,4 +227,93 @@ async fn what_may_be_secret_in_the_url_is_not_told() {
         hallpass_client::Client::builder(&url).unwrap().interaction(person.browser()).build().unwrap();
     let report = examine(&client, false).await;
     assert!(!serde_json::to_string(&report).unwrap().contains("s3cret"), "{report:#?}");
+}
+
+/// What is not there has no other fault.
+async fn only_reach(url: &str) -> (String, String) {
+    let client = hallpass_client::Client::builder(url).unwrap().build().unwrap();
+    let report = examine(&client, true).await;
+    let [finding] = report.findings.as_slice() else { panic!("{report:#?}") };
+    assert_eq!((finding.check, finding.verdict), ("reach.server", Verdict::Fault));
+    (finding.found.clone(), finding.change.clone().unwrap())
+}
+
+#[tokio::test]
+async fn where_nobody_answers_nothing_else_is_checked() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (found, change) = only_reach(&format!("http://{closed}/mcp?key=canary")).await;
+    assert!(found.contains("nothing listens there") && found.contains(&closed.to_string()), "{found}");
+    assert!(change.contains("Nothing else was checked") && !found.contains("canary"), "{change}");
+    let (found, _) = only_reach("https://nowhere.invalid/mcp").await;
+    assert!(found.contains("nowhere.invalid") && found.contains("DNS"), "{found}");
+}
+
+#[tokio::test]
+async fn a_wrong_path_is_named_as_such() {
+    let peer = Peer::start().await;
+    let (found, change) = only_reach(&format!("{}/nope", peer.origin)).await;
+    assert!(
+        found.contains("404") && change.contains("check the path") && change.contains("/mcp"),
+        "{change}"
+    );
+    let upstream = Upstream::start().await;
+    for _ in 0..3 {
+        let mut page = plain(StatusCode::OK, "<html>");
+        page.headers_mut().insert("content-type", "text/html; charset=utf-8".parse().unwrap());
+        upstream.answer(page);
+    }
+    let (found, change) = only_reach(upstream.url("/").as_str()).await;
+    assert!(found.contains("a page for people") && change.contains("/mcp"), "{found}: {change}");
+    peer.script(|script| script.redirect = Some("https://elsewhere.example/mcp?key=canary".into()));
+    let (found, _) = only_reach(&peer.url()).await;
+    assert!(found.contains("https://elsewhere.example/mcp") && !found.contains("canary"), "{found}");
+}
+
+/// HTTP+SSE of 2024-11-05 refuses the stream, and knows no POST there.
+#[tokio::test]
+async fn an_older_server_is_no_wrong_path() {
+    let upstream = Upstream::start().await;
+    for _ in 0..3 {
+        upstream.answer(plain(StatusCode::METHOD_NOT_ALLOWED, ""));
+    }
+    let mut refusal = plain(StatusCode::UNAUTHORIZED, "");
+    refusal.headers_mut().insert("www-authenticate", "Bearer".parse().unwrap());
+    upstream.answer(refusal);
+    let client = hallpass_client::Client::builder(upstream.url("/sse").as_str()).unwrap().build().unwrap();
+    let report = examine(&client, false).await;
+    assert_eq!(verdict(&report, "challenge.refused"), Some(Verdict::Ok), "{report:#?}");
+}
+
+/// RFC 6749 §4.4.3: who needs nobody to log in is issued no refresh token.
+#[tokio::test]
+async fn client_credentials_lack_no_refresh_token() {
+    let peer = Peer::start().await;
+    let client = MachineClient {
+        client_id: "robot".into(),
+        authentication: ClientAuthentication::Secret(Secret::new("canary")),
+    };
+    let issuer = Issuer::parse(&peer.origin).ok();
+    let mode = Mode::ClientCredentials(ClientCredentials { client, issuer, scope: None });
+    peer.script(|script| {
+        script.metadata = json!({"token_endpoint_auth_methods_supported": ["client_secret_basic"]});
+    });
+    let client = hallpass_client::Client::builder(&peer.url()).unwrap().mode(mode).build().unwrap();
+    let report = examine(&client, true).await;
+    for check in ["login.done", "login.refresh", "login.call"] {
+        assert_eq!(verdict(&report, check), Some(Verdict::Ok), "{check}: {report:#?}");
+    }
+}
+
+/// People type one name of this machine, and servers say the other.
+#[tokio::test]
+async fn the_two_names_of_this_machine_are_explained() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let named = peer.url().replace("127.0.0.1", "localhost");
+    peer.script(|script| script.resource = Some(named));
+    let client = builder(&peer, &person).build().unwrap();
+    let report = examine(&client, false).await;
+    let found = report.findings.iter().find(|finding| finding.check == "resource.matches").unwrap();
+    assert!(found.change.as_ref().unwrap().contains("write localhost in place of 127.0.0.1"), "{found:?}");
+    let error = client.login().await.unwrap_err().to_string();
+    assert!(error.contains("write localhost in place of 127.0.0.1"), "{error}");
 }

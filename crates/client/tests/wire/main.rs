@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test that panics has failed, which is its job.
 
 mod certificate;
+mod changed_since;
 mod concurrency;
 mod connect;
 mod connect_order;
@@ -32,3 +33,4 @@ mod rmcp_session;
 mod step_up;
 mod support;
 mod terminal;
+mod unsaved;

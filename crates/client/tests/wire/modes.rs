@@ -116,3 +116,15 @@ async fn what_is_no_mcp_server_asks_for_no_login_and_is_no_success() {
     peer.script(|script| script.protected = false);
     assert!(!at("/mcp").asks_for_login().await.unwrap());
 }
+
+#[tokio::test]
+async fn a_server_that_asks_a_stranger_for_time_is_understood() {
+    let upstream = hallpass_testkit::upstream::Upstream::start().await;
+    let mut busy = hallpass_testkit::upstream::plain(http::StatusCode::SERVICE_UNAVAILABLE, "");
+    busy.headers_mut().insert("retry-after", "7".parse().unwrap());
+    upstream.answer(busy);
+    let client = Client::builder(upstream.url("/mcp").as_str()).unwrap().build().unwrap();
+    let error = client.asks_for_login().await.unwrap_err();
+    let wait = std::time::Duration::from_secs(7);
+    assert!(matches!(error, Error::Transient { retry_after: Some(asked), .. } if asked == wait), "{error}");
+}

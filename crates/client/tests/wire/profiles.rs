@@ -1,7 +1,10 @@
 //! Providers that differ, as data; and the choice of an authorization server.
 
-use hallpass_client::{Client, Endpoints, Error, Login, Profile, Rule, interaction::DeviceOffer};
-use hallpass_protocol::issuer::Issuer;
+use hallpass_client::{
+    Client, ClientAuthentication, ClientCredentials, Endpoints, Error, Login, MachineClient, Mode,
+    Preregistered, Profile, Rule, interaction::DeviceOffer,
+};
+use hallpass_protocol::{issuer::Issuer, secret::Secret};
 use hallpass_testkit::authorization_server::Peer;
 use serde_json::json;
 
@@ -62,6 +65,39 @@ async fn the_slash_of_an_issuers_root_is_tolerated_by_a_profile_alone() {
     assert!(matches!(error, Error::Misconfigured { rule: Rule::IssuerMismatch { .. }, .. }), "{error}");
     let tolerant = with(&peer, Profile { root_slash: true, ..Profile::default() });
     assert_eq!(tolerant.send(list(&tolerant)).await.unwrap().status(), 200);
+}
+
+/// MCP 2026-07-28, "Authorization Server Binding": credentials that are for the issuer with the slash.
+#[tokio::test]
+async fn nor_do_credentials_cross_the_slash_without_a_profile() {
+    let peer = Peer::start().await;
+    let spelt = format!("{}/", peer.origin);
+    let issuer = || Issuer::parse(&spelt).unwrap();
+    peer.script(|script| {
+        script.metadata = json!({"token_endpoint_auth_methods_supported": ["none", "client_secret_post"]});
+    });
+    for root_slash in [false, true] {
+        let profile = || Profile {
+            issuers: vec![peer.origin.clone(), spelt.clone()],
+            root_slash,
+            ..Profile::default()
+        };
+        let own = Preregistered { issuer: issuer(), client_id: "own".into(), client_secret: None };
+        let by_hand = builder(&peer, &Person::default()).profile(profile()).preregistered(own);
+        let secret = ClientAuthentication::Secret(Secret::new("canary"));
+        let client = MachineClient { client_id: "robot".into(), authentication: secret };
+        let robot = ClientCredentials { client, issuer: Some(issuer()), scope: None };
+        let unattended = Client::builder(&peer.url()).unwrap().profile(profile());
+        let unattended = unattended.mode(Mode::ClientCredentials(robot));
+        for client in [by_hand.build().unwrap(), unattended.build().unwrap()] {
+            let outcome = client.login().await;
+            let refused = matches!(
+                &outcome,
+                Err(Error::Misconfigured { rule: Rule::ClientOfAnotherIssuer { .. }, .. })
+            );
+            assert_eq!((refused, outcome.is_ok()), (!root_slash, root_slash), "{outcome:?}");
+        }
+    }
 }
 
 /// Entra's `organizations`, and Slack's two names.

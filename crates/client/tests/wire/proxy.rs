@@ -153,7 +153,10 @@ async fn a_proxy_that_refuses_is_named_and_its_password_is_not() {
         let named = format!("http://someone:canary@{}", proxy.address);
         let client = behind(&peer, &authority, &proxy).proxy(&named).unwrap().build().unwrap();
         let error = client.send(list(&client)).await.unwrap_err();
-        assert!(matches!(error, Error::Http(_)) && error.to_string().contains(expected), "{error}");
+        let is_named =
+            matches!(&error, Error::ThroughProxy { proxy: named, .. } if named.contains(&proxy.address));
+        assert!(is_named && error.to_string().contains(expected), "{error}");
+        assert!(error.to_string().contains(&format!("proxy http://{}", proxy.address)), "{error}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
 
         let policy = hallpass_guarded_fetch::Policy {
@@ -169,9 +172,38 @@ async fn a_proxy_that_refuses_is_named_and_its_password_is_not() {
     }
 }
 
+/// Nothing is wrong with the server then.
+#[tokio::test]
+async fn a_proxy_that_is_down_is_not_taken_for_the_server() {
+    let authority = Authority::new();
+    let peer = remote(&authority).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let named = format!("http://someone:canary@{closed}");
+    let client = behind(&peer, &authority, &Proxy { address: closed.to_string(), heads: Arc::default() })
+        .proxy(&named)
+        .unwrap()
+        .build()
+        .unwrap();
+    let examined = hallpass_client::doctor::examine(&client, false).await;
+    for said in [
+        client.send(list(&client)).await.unwrap_err().to_string(),
+        client.login().await.unwrap_err().to_string(),
+        examined.findings[0].found.clone(),
+    ] {
+        let expected = format!(
+            "the proxy http://{closed}, through which {} is reached, could not be reached",
+            peer.origin
+        );
+        assert!(said.contains(&expected) && !said.contains("canary"), "{said}");
+    }
+    assert_eq!(examined.findings.len(), 1);
+}
+
 #[test]
 fn what_is_no_http_proxy_is_refused_and_not_quoted() {
-    for url in ["socks5://u:canary@127.0.0.1:1", "canary", "http://"] {
+    for url in
+        ["socks5://u:canary@127.0.0.1:1", "canary", "http://", "http://u:canary@", "http://u:canary@:1"]
+    {
         let refused = Client::builder("https://mcp.example/mcp").unwrap().proxy(url).map(drop).unwrap_err();
         assert!(
             matches!(refused, BuildError::Proxy(_)) && !refused.to_string().contains("canary"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use url::Url;
+use hallpass_protocol::Secret;
 
 #[derive(Debug, Args)]
 pub(crate) struct Way {
@@ -20,19 +20,10 @@ pub(crate) struct Way {
     pub(crate) client_key: Option<PathBuf>,
 
     /// Go through this HTTP proxy [default: what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say]
-    #[arg(long, value_name = "URL", value_parser = proxy, conflicts_with = "no_proxy")]
-    pub(crate) proxy: Option<Url>,
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<Secret>,
 
     /// Go through no proxy, whatever the environment says
     #[arg(long)]
     pub(crate) no_proxy: bool,
-}
-
-/// Everyone on the machine can read the arguments of a program.
-fn proxy(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| "write http://HOST:PORT")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a password does not belong into an argument: set HTTPS_PROXY instead".to_owned());
-    }
-    Ok(url)
 }

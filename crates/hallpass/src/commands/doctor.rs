@@ -78,6 +78,7 @@ fn write_finding(out: &mut impl std::io::Write, finding: &Finding) -> std::io::R
 
 fn title(group: Group) -> &'static str {
     match group {
+        Group::Reach => "The way there",
         Group::Challenge => "Without a token",
         Group::Resource => "Protected resource metadata",
         Group::AuthorizationServer => "Authorization server",

@@ -20,7 +20,16 @@ pub(crate) fn applied(mut builder: Builder, way: &Way) -> Result<Builder, Failur
         builder = builder.client_certificate(&chain, &Secret::new(key)).map_err(Failure::configuration)?;
     }
     if let Some(proxy) = &way.proxy {
-        builder = builder.proxy(proxy.as_str()).map_err(Failure::configuration)?;
+        builder = builder.proxy(without_password(proxy)?).map_err(Failure::configuration)?;
     }
     Ok(if way.no_proxy { builder.no_proxy() } else { builder })
+}
+
+/// Everyone on the machine can read the arguments of a program; what it says of them is read by more.
+fn without_password(proxy: &Secret) -> Result<&str, Failure> {
+    if proxy.expose().contains('@') {
+        let refused = "a password does not belong into an argument: set HTTPS_PROXY in place of --proxy";
+        return Err(Failure::Configuration(anyhow::anyhow!(refused)));
+    }
+    Ok(proxy.expose())
 }

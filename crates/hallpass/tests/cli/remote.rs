@@ -176,10 +176,17 @@ async fn a_token_at_hand_is_used_as_it_is() {
 #[test]
 fn a_proxys_password_is_not_taken_from_the_arguments() {
     let data = tempfile::tempdir().unwrap();
-    let named = "--proxy=http://someone@127.0.0.1:1";
-    let output = run(data.path(), &["token", "https://mcp.example/mcp", named]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("HTTPS_PROXY"), "{}", stderr(&output));
+    for (named, expected) in [
+        ("http://someone@127.0.0.1:1", "HTTPS_PROXY"),
+        ("http://someone:canary@127.0.0.1:1", "HTTPS_PROXY"),
+        ("http://someone:canary@", "HTTPS_PROXY"),
+        ("canary", "http://HOST:PORT"),
+    ] {
+        let output = run(data.path(), &["token", "https://mcp.example/mcp", "--proxy", named]);
+        assert_eq!(output.status.code(), Some(3), "{named}");
+        let said = stderr(&output);
+        assert!(said.contains(expected) && !said.contains("canary"), "{said}");
+    }
 }
 
 /// Every command that goes to a server takes the certificate and shows it; the server lets nobody in without.

@@ -1,71 +1,34 @@
 //! Putting a client together.
 
+mod credentials;
+mod error;
+mod way;
+
+pub use error::BuildError;
+
 use std::{
     sync::{Arc, RwLock},
     time::{Duration, SystemTime},
 };
 
-use hallpass_guarded_fetch::{FetchError, Fetcher, Identity as ClientCertificate, Policy, Proxies};
+use hallpass_guarded_fetch::{Fetcher, Identity as ClientCertificate, Policy, Proxies};
 use hallpass_protocol::{
-    is_loopback,
-    issuer::Issuer,
-    resource::{ResourceError, ResourceIdentifier},
-    scope::ScopeSet,
-    secret::Secret,
-    time::Clock,
+    is_loopback, issuer::Issuer, resource::ResourceIdentifier, scope::ScopeSet, secret::Secret, time::Clock,
 };
 use http::HeaderMap;
-use reqwest::{Certificate, redirect};
-use url::Origin;
+use reqwest::Certificate;
 
+use self::way::{own_host, own_http};
 use super::{Client, Flights, Inner, Known, Rest, StepUps, Unsaved};
 use crate::{
     dpop::{DpopUse, Nonces},
-    error::innermost,
     interaction::{Interaction, Never},
-    mode::{ClientAuthentication, Mode},
+    mode::Mode,
     profile::{Endpoints, Profile, Profiles},
     register::{Identity, Preregistered},
     store::{MemoryStore, TokenStore},
     token_endpoint::AssertionSigner,
 };
-
-/// Why no client can be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The server's URL.
-    #[error("`{url}` is not the URL of an MCP server: {source}")]
-    Server {
-        /// As given.
-        url: String,
-        /// What is wrong with it.
-        source: ResourceError,
-    },
-    /// A token must not travel in plain text over a network.
-    #[error("`{0}` is plain http and not on this machine; tokens would travel unprotected. Use https")]
-    PlainHttp(String),
-    /// What should be trusted is not there.
-    #[error("there is no certificate in PEM form in what is to be trusted")]
-    Certificates,
-    /// The certificate to show is none, or is missing where a mode relies on it.
-    #[error("{0}")]
-    ClientCertificate(String),
-    /// The proxy, by name or from the environment.
-    #[error("{0}")]
-    Proxy(String),
-    /// The HTTP client could not be made.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Http(String),
-    /// A parameter that the login itself has to set.
-    #[error("`{0}` is set by the login itself; it can't be given as an extra parameter")]
-    ReservedParameter(String),
-    /// MCP 2026-07-28, "Authorization Server Binding": a secret belongs to one authorization server.
-    #[error(
-        "the client secret belongs to one authorization server, and none is named: whatever server the MCP server names would get it. Name the issuer that the client is registered with"
-    )]
-    IssuerNeeded,
-}
 
 /// What a login sets itself (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9126 §4, RFC 9449 §10), and what
 /// would change where the answer comes (RFC 9101 §5, OAuth 2.0 Multiple Response Types §2.1).
@@ -109,11 +72,11 @@ pub struct Builder {
 
 impl Builder {
     pub(super) fn new(server: &str) -> Result<Self, BuildError> {
-        let server = ResourceIdentifier::parse(server)
-            .map_err(|source| BuildError::Server { url: server.to_owned(), source })?;
+        let given = server;
+        let server = ResourceIdentifier::parse(given).map_err(|source| BuildError::server(given, source))?;
         let loopback = is_loopback(server.url());
         if server.url().scheme() != "https" && !loopback {
-            return Err(BuildError::PlainHttp(server.to_string()));
+            return Err(BuildError::plain_http(given));
         }
         Ok(Self {
             headers: HeaderMap::new(),
@@ -354,9 +317,12 @@ impl Builder {
             proxies: self.proxies,
             ..self.policy
         };
-        let http = match self.http {
-            Some(http) => http,
-            None => own_http(&self.server, self.headers, self.connect_timeout, &policy)?,
+        let (http, proxies) = match self.http {
+            Some(http) => (http, Proxies::none()),
+            None => {
+                let http = own_http(&self.server, self.headers, self.connect_timeout, &policy)?;
+                (http, policy.proxies.clone())
+            }
         };
         let inner = Inner {
             server: self.server,
@@ -367,6 +333,7 @@ impl Builder {
             profiles: self.profiles,
             authorization_parameters: self.authorization_parameters,
             http,
+            proxies,
             fetcher: Fetcher::new(policy).map_err(|error| BuildError::Http(error.to_string()))?,
             // See [`Mode`]: nothing of these is worth the risk of a file.
             store: if self.mode.machine().is_some() { Arc::new(MemoryStore::new()) } else { self.store },
@@ -384,84 +351,7 @@ impl Builder {
         };
         Ok(Client { inner: Arc::new(inner), attended: true })
     }
-
-    fn ensure_certificate(&self) -> Result<(), BuildError> {
-        let is_needed =
-            self.mode.authentications().any(|one| matches!(one, ClientAuthentication::Certificate));
-        if is_needed && self.certificate.is_none() {
-            let missing = "the client authenticates by a certificate (RFC 8705), and none is configured";
-            return Err(BuildError::ClientCertificate(missing.into()));
-        }
-        Ok(())
-    }
-
-    /// Where everything may see the client's certificate: at the MCP server, and at issuers that the caller names.
-    /// What is at an issuer that a server names sees it at its endpoints alone.
-    fn own_origins(&self) -> Vec<Origin> {
-        let preregistered = self.identity.preregistered.as_ref().map(|client| &client.issuer);
-        let machine = self.mode.machine().and_then(|(_, issuer, _)| issuer);
-        let issuers = [preregistered, machine, self.authorization_server.as_ref()];
-        let issuers = issuers.into_iter().flatten().map(|issuer| issuer.url().origin());
-        issuers.chain([self.server.url().origin()]).collect()
-    }
-
-    /// MCP 2026-07-28, "Authorization Server Binding". An assertion is for its audience alone, and a public client
-    /// has nothing to lose; a secret that was sent is lost.
-    fn ensure_secrets_are_bound(&self) -> Result<(), BuildError> {
-        match self.mode.machine() {
-            Some((client, None, _))
-                if client.authentication.secret().is_some() && self.authorization_server.is_none() =>
-            {
-                Err(BuildError::IssuerNeeded)
-            }
-            _ => Ok(()),
-        }
-    }
 }
-
-/// The one host that the person chose, and no stranger: in a company's own network it has a private address.
-fn own_host(server: &ResourceIdentifier) -> Vec<String> {
-    let host = server.url().host_str().filter(|_| !is_loopback(server.url()));
-    host.map(str::to_owned).into_iter().collect()
-}
-
-/// No limit on a whole answer: event streams live as long as the session.
-fn own_http(
-    server: &ResourceIdentifier,
-    headers: HeaderMap,
-    connect_timeout: Duration,
-    policy: &Policy,
-) -> Result<reqwest::Client, BuildError> {
-    let proxy = |error: FetchError| BuildError::Proxy(error.to_string());
-    let (proxies, url) = (&policy.proxies, server.url());
-    let builder = reqwest::Client::builder();
-    // Plain http is for this machine. Through a proxy it would leave it, and the token with it.
-    let builder =
-        if proxies.is_for(url).map_err(proxy)? { proxies.apply(builder) } else { builder.no_proxy() };
-    let builder = match &policy.identity {
-        Some(_) if proxies.is_tls_for(url).map_err(proxy)? => {
-            return Err(BuildError::Proxy(TLS_PROXY.into()));
-        }
-        Some(identity) => identity.apply(builder),
-        None => builder,
-    };
-    let trusted = Certificate::from_pem_bundle(&policy.trusted);
-    let http = |error: reqwest::Error| BuildError::Http(innermost(&error));
-    builder
-        .default_headers(headers)
-        .connect_timeout(connect_timeout)
-        .tls_certs_merge(trusted.map_err(http)?)
-        // `/mcp` to `/mcp/` is common; a token never leaves its origin.
-        .redirect(redirect::Policy::custom(|attempt| {
-            let same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
-            if same && attempt.previous().len() < 5 { attempt.follow() } else { attempt.stop() }
-        }))
-        .build()
-        .map_err(http)
-}
-
-const TLS_PROXY: &str = "the proxy is spoken to over https and could ask for the client certificate, which is not \
-                         meant for it; name the proxy with http://";
 
 #[cfg(test)]
 mod tests {
