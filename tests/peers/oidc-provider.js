@@ -13,6 +13,8 @@ export const SCOPES = ['mcp:read', 'mcp:write'];
 /** One authorization server with keys of its own. The owner ends it. */
 export class OidcProvider {
   #server;
+  #options;
+  #keys;
   /** What happened, by the provider's own event names. */
   events = [];
 
@@ -28,12 +30,33 @@ export class OidcProvider {
     owner.after(() => self.#close());
     await once(self.#server, 'listening');
     self.issuer = `http://127.0.0.1:${self.#server.address().port}`;
-    self.provider = new Provider(self.issuer, {
+    self.#options = { features, clients, documents, ...configuration };
+    self.#keys = [await newKey()];
+    self.#serve();
+    return self;
+  }
+
+  /** Signs with another key from now on; the former ones stay published. */
+  async rotateKeys() {
+    this.#keys = [await newKey(), ...this.#keys];
+    this.#serve();
+  }
+
+  /** Is not to be reached any more. */
+  async stop() {
+    const closed = once(this.#server, 'close');
+    this.#close();
+    await closed;
+  }
+
+  #serve() {
+    const { features, clients, documents, ...configuration } = this.#options;
+    this.provider = new Provider(this.issuer, {
       ...configuration,
       clients,
       clientDefaults: { id_token_signed_response_alg: 'ES256' },
       cookies: { keys: [randomBytes(16).toString('hex')] },
-      jwks: { keys: [await newKey()] },
+      jwks: { keys: this.#keys },
       enabledJWA: { idTokenSigningAlgValues: ['ES256'], dPoPSigningAlgValues: ['ES256'] },
       scopes: ['openid', 'offline_access', ...SCOPES],
       // The guard of its fetch refuses this machine's addresses, and rightly so.
@@ -42,16 +65,15 @@ export class OidcProvider {
         pushedAuthorizationRequests: { enabled: false },
         dPoP: { enabled: false },
         revocation: { enabled: true },
-        resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+        resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer('jwt') },
         ...features,
       },
     });
-    self.answer = self.provider.callback();
-    for (const event of EVENTS) self.provider.on(event, () => self.events.push(event));
+    this.answer = this.provider.callback();
+    for (const event of EVENTS) this.provider.on(event, () => this.events.push(event));
     for (const event of ['server_error', 'grant.error', 'authorization.error', 'registration_create.error']) {
-      self.provider.on(event, (_, error) => self.events.push(`${event}: ${error.message} ${error.error_description ?? ''}`));
+      this.provider.on(event, (_, error) => this.events.push(`${event}: ${error.message} ${error.error_description ?? ''}`));
     }
-    return self;
   }
 
   /** A person logs in, and says yes. */
@@ -87,15 +109,17 @@ const EVENTS = [
   'refresh_token.saved',
 ];
 
-/** Every resource that is asked for is one that it knows, with tokens as JWTs (RFC 9068). */
-function resourceServer(_, resource) {
-  if (!resource.startsWith('http://')) throw new errors.InvalidTarget();
-  return {
-    scope: SCOPES.join(' '),
-    audience: resource,
-    accessTokenTTL: 600,
-    accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: 'ES256' } },
+/** Every resource that is asked for is one that it knows, with tokens that are JWTs (RFC 9068) or opaque. */
+export function resourceServer(accessTokenFormat) {
+  return (_, resource) => {
+    if (!resource.startsWith('http://')) throw new errors.InvalidTarget();
+    return {
+      scope: SCOPES.join(' '),
+      audience: resource,
+      accessTokenTTL: 600,
+      accessTokenFormat,
+      ...(accessTokenFormat === 'jwt' && { jwt: { sign: { alg: 'ES256' } } }),
+    };
   };
 }
 
@@ -107,5 +131,5 @@ function documentAt(documents, url) {
 
 async function newKey() {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  return { ...(await exportJWK(privateKey)), use: 'sig', alg: 'ES256', kid: 'one' };
+  return { ...(await exportJWK(privateKey)), use: 'sig', alg: 'ES256', kid: randomBytes(8).toString('hex') };
 }

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { appendFile, chmod, chown, mkdir } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdir, readFile } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -34,6 +34,7 @@ export class Postgres {
     await appendFile(path.join(self.folder, 'postgresql.conf'), lines.join(''));
     await self.#control('--log', path.join(self.folder, 'log'), 'start');
     self.runs = true;
+    self.pid = Number((await readFile(path.join(self.folder, 'postmaster.pid'), 'utf8')).split('\n')[0]);
     return self;
   }
 

@@ -5,19 +5,23 @@ use std::process::Stdio;
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 
-use crate::process;
+use crate::setup::{self, Need};
+use crate::{place, process};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   cargo xtask bench client            a table, as in docs/benchmarks.md
   cargo xtask bench client --json     the same for programs
-  cargo xtask bench resource-server")]
+  cargo xtask bench resource-server
+  cargo xtask bench authorization-server")]
 pub(crate) enum Command {
     /// What authorization adds to a client's request, beside rmcp's `AuthClient`
     Client(Options),
     /// What a protected resource costs: a token, remembered or not; policy; memory
     ResourceServer(Options),
+    /// What tokens cost, beside npm's `oidc-provider`; among a million grants; while a million rows are swept
+    AuthorizationServer(Options),
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +35,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Client(options) => bench(options, "hallpass-client", "authorized"),
         Command::ResourceServer(options) => bench(options, "hallpass-resource-server", "verified"),
+        Command::AuthorizationServer(options) => authorization_server(options),
     }
 }
 
@@ -42,6 +47,21 @@ fn bench(options: &Options, package: &str, name: &str) -> Result<()> {
     }
     // Nothing but JSON on standard output.
     let status = command.args(["--", "--json"]).stdin(Stdio::null()).status()?;
+    ensure!(status.success(), "the benchmark failed: {status}");
+    Ok(())
+}
+
+/// Both servers are programs of their own, driven from Node.js.
+fn authorization_server(options: &Options) -> Result<()> {
+    setup::need(&[Need::Npm, Need::Postgres])?;
+    let mut build = process::cargo();
+    let status =
+        build.args(["build", "--quiet", "--locked", "--release", "--package", "hallpass"]).status()?;
+    ensure!(status.success(), "hallpass does not build: {status}");
+    let mut node = process::node()?;
+    node.env("HALLPASS", place::artefacts(true)?.join("hallpass"));
+    node.args(["--no-warnings", "bench/authorization-server.js"]);
+    let status = node.args(options.json.then_some("--json")).stdin(Stdio::null()).status()?;
     ensure!(status.success(), "the benchmark failed: {status}");
     Ok(())
 }

@@ -18,8 +18,10 @@ use crate::store::{LONGEST_ACCESS_TOKEN, Store, StoreError};
 
 /// How often other processes' revocations are read.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
-/// How often expired rows are swept, in rounds of the above.
-const SWEEP_EVERY_ROUNDS: u32 = 60;
+/// How often all of them are read again and keys are looked after, in rounds of the above.
+const KEYS_EVERY_ROUNDS: u32 = 60;
+/// How long after a sweep of expired rows the next one begins.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long the link for the first user works.
 const SETUP_LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
@@ -107,6 +109,7 @@ impl AuthorizationServer {
             setup_link,
         });
         tokio::spawn(housekeeping(Arc::downgrade(&inner)));
+        tokio::spawn(sweeping(Arc::downgrade(&inner)));
         Ok(Self(inner))
     }
 
@@ -209,8 +212,7 @@ impl Inner {
 
     async fn keep(&self) -> Result<(), StoreError> {
         self.store.read_all_revocations().await?;
-        self.keep_keys().await?;
-        self.store.sweep().await.map(drop)
+        self.keep_keys().await
     }
 
     /// The issuer's own path, without a slash at the end.
@@ -263,12 +265,23 @@ async fn housekeeping(server: Weak<Inner>) {
         tokio::time::sleep(REVOCATIONS_EVERY).await;
         let Some(server) = server.upgrade() else { return };
         round = round.wrapping_add(1);
-        let kept = match round.is_multiple_of(SWEEP_EVERY_ROUNDS) {
+        let kept = match round.is_multiple_of(KEYS_EVERY_ROUNDS) {
             true => server.keep().await,
             false => server.follow().await,
         };
         if let Err(error) = kept {
             tracing::warn!(%error, "housekeeping failed; it is tried again");
+        }
+    }
+}
+
+/// Beside the above: a sweep of a million rows takes minutes, and revocations do not wait for it.
+async fn sweeping(server: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let Some(server) = server.upgrade() else { return };
+        if let Err(error) = server.store.sweep().await {
+            tracing::warn!(%error, "expired rows are left; they are swept the next time");
         }
     }
 }

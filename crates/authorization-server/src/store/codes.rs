@@ -26,6 +26,11 @@ pub(crate) struct CodeRow {
     pub(crate) used_at: Option<Timestamp>,
 }
 
+pub(super) const REDEEM: &str = "UPDATE codes SET used_at = $2
+     WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
+       AND EXISTS (SELECT 1 FROM users WHERE users.id = codes.user_id AND disabled_at IS NULL)
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device";
+
 impl Store {
     /// Stores a code, and notes that its client is in use.
     pub(crate) async fn insert_code(&self, code_hash: &str, code: &CodeRow) -> Result<()> {
@@ -115,16 +120,8 @@ impl Store {
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
         type Row = (String, String, String, String, String, i64, Option<String>);
-        let row: Option<Row> = sqlx::query_as(
-            "UPDATE codes SET used_at = $2
-             WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
-               AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
-             RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device",
-        )
-        .bind(code_hash)
-        .bind(now)
-        .fetch_optional(&mut *tx)
-        .await?;
+        let row: Option<Row> =
+            sqlx::query_as(REDEEM).bind(code_hash).bind(now).fetch_optional(&mut *tx).await?;
         let Some((grant_id, user_id, client_id, resource, scopes, confidential, device)) = row else {
             return Ok(false);
         };

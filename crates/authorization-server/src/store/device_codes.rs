@@ -71,6 +71,11 @@ fn read(row: Columns) -> DeviceRow {
     }
 }
 
+pub(super) const REDEEM: &str = "UPDATE device_codes SET decision = 'redeemed'
+     WHERE device_hash = $1 AND decision = 'allowed' AND expires_at > $2
+       AND EXISTS (SELECT 1 FROM users WHERE users.id = device_codes.user_id AND disabled_at IS NULL)
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential";
+
 impl Store {
     /// False where the user code is taken by another device.
     pub(crate) async fn insert_device(
@@ -207,16 +212,8 @@ impl Store {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_device(&mut tx, device_hash).await?;
-        let row: Option<(String, String, String, String, String, i64)> = sqlx::query_as(
-            "UPDATE device_codes SET decision = 'redeemed'
-             WHERE device_hash = $1 AND decision = 'allowed' AND expires_at > $2
-               AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
-             RETURNING grant_id, user_id, client_id, resource, scopes, confidential",
-        )
-        .bind(device_hash)
-        .bind(now)
-        .fetch_optional(&mut *tx)
-        .await?;
+        let row: Option<(String, String, String, String, String, i64)> =
+            sqlx::query_as(REDEEM).bind(device_hash).bind(now).fetch_optional(&mut *tx).await?;
         let Some((grant_id, user_id, client_id, resource, scopes, confidential)) = row else {
             return Ok(false);
         };

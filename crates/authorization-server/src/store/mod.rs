@@ -26,6 +26,8 @@ mod migrate;
 mod notices;
 mod open;
 mod passkeys;
+#[cfg(test)]
+mod plans;
 mod pushed_requests;
 mod refresh_tokens;
 mod reseal;

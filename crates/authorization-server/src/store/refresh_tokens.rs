@@ -14,6 +14,12 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) grant: GrantRow,
 }
 
+pub(super) const ROTATE: &str = "UPDATE refresh_tokens SET used_at = $2, successor = $3
+     WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
+       AND EXISTS (SELECT 1 FROM grants
+                   WHERE grants.id = refresh_tokens.grant_id AND revoked_at IS NULL AND grants.expires_at > $2)
+     RETURNING grant_id";
+
 impl Store {
     pub(crate) async fn find_refresh_token(&self, token_hash: &str) -> Result<Option<RefreshTokenRow>> {
         type Row = (
@@ -68,18 +74,12 @@ impl Store {
         successor_expires: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let grant_id: Option<String> = sqlx::query_scalar(
-            "UPDATE refresh_tokens SET used_at = $2, successor = $3
-             WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-               AND grant_id IN (SELECT id FROM grants
-                                WHERE revoked_at IS NULL AND expires_at > $2)
-             RETURNING grant_id",
-        )
-        .bind(token_hash)
-        .bind(self.now().unix())
-        .bind(sealed_successor)
-        .fetch_optional(&mut *tx)
-        .await?;
+        let grant_id: Option<String> = sqlx::query_scalar(ROTATE)
+            .bind(token_hash)
+            .bind(self.now().unix())
+            .bind(sealed_successor)
+            .fetch_optional(&mut *tx)
+            .await?;
         let Some(grant_id) = grant_id else {
             return Ok(false);
         };

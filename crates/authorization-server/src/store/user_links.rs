@@ -4,6 +4,11 @@ use hallpass_protocol::time::Timestamp;
 
 use super::{Result, Store};
 
+pub(super) const USE: &str = "DELETE FROM user_links
+     WHERE token_hash = $1 AND expires_at > $2
+       AND EXISTS (SELECT 1 FROM users WHERE users.id = user_links.user_id AND disabled_at IS NULL)
+     RETURNING user_id";
+
 impl Store {
     /// Replaces the person's earlier links. False where nobody has the name, or the account is disabled.
     pub(crate) async fn replace_user_link(
@@ -48,16 +53,8 @@ impl Store {
     /// caller.
     pub(crate) async fn use_user_link(&self, token_hash: &str, password_hash: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let id: Option<String> = sqlx::query_scalar(
-            "DELETE FROM user_links
-             WHERE token_hash = $1 AND expires_at > $2
-               AND user_id IN (SELECT id FROM users WHERE disabled_at IS NULL)
-             RETURNING user_id",
-        )
-        .bind(token_hash)
-        .bind(self.now().unix())
-        .fetch_optional(&mut *tx)
-        .await?;
+        let id: Option<String> =
+            sqlx::query_scalar(USE).bind(token_hash).bind(self.now().unix()).fetch_optional(&mut *tx).await?;
         let Some(id) = id else { return Ok(false) };
         sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
             .bind(&id)
