@@ -48,6 +48,7 @@ mod clients;
 mod delegation;
 mod endpoints;
 mod grants;
+mod hosts;
 mod keys;
 mod login;
 mod pages;
@@ -57,13 +58,14 @@ mod server;
 mod settings;
 mod store;
 
-pub use clients::{AddClientError, ClientDetails, Clients, NewClient, RegisteredClient};
+pub use clients::{AddClientError, ClientDetails, Clients, DocumentDomains, NewClient, RegisteredClient};
 pub use delegation::{
     AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, TrustedIssuer, TrustedIssuers,
 };
+pub use hosts::{HostPattern, HostPatternError, RedirectPattern};
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
-pub use store::{BackupError, DatabaseUrl, DatabaseUrlError, Store, StoreError, User};
+pub use store::{BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, Store, StoreError, User};

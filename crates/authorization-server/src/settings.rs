@@ -6,7 +6,9 @@ use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 
+use crate::clients::DocumentDomains;
 use crate::delegation::{ExchangeRule, TrustedIssuer};
+use crate::hosts::RedirectPattern;
 use crate::keys::Rotation;
 
 /// The settings of one authorization server.
@@ -22,6 +24,10 @@ pub struct Settings {
     pub rotation: Rotation,
     /// Whether clients may register themselves (RFC 7591).
     pub registration: RegistrationPolicy,
+    /// Where codes of clients that register themselves may go: anywhere, where the list is empty.
+    pub registration_redirects: Vec<RedirectPattern>,
+    /// Whose metadata documents are taken: everybody's.
+    pub document_domains: DocumentDomains,
     /// Whose assertions are exchanged for tokens (RFC 7523 §2.1): nobody's.
     pub trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693): none.
@@ -47,6 +53,8 @@ impl Settings {
             lifetimes: Lifetimes::default(),
             rotation: Rotation::default(),
             registration: RegistrationPolicy::default(),
+            registration_redirects: Vec::new(),
+            document_domains: DocumentDomains::default(),
             trusted_issuers: Vec::new(),
             exchange: Vec::new(),
             require_pushed_requests: false,
@@ -116,11 +124,13 @@ impl Default for Lifetimes {
 /// Whether clients may register themselves (RFC 7591).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum RegistrationPolicy {
-    /// Anyone may, so many times an hour in all.
+    /// Anyone may, so many times an hour in all. Whoever has a token of the operator's is not counted.
     Open {
         /// How many registrations an hour are taken before the rest is turned away.
         per_hour: u32,
     },
+    /// Whoever has a token of the operator's (RFC 7591 §1.2, "initial access token").
+    WithToken,
     /// Nobody may; the metadata does not name the endpoint.
     Off,
 }

@@ -73,6 +73,7 @@ async fn what_breaks_a_rule_is_refused_by_name() {
         ("redirect_uris", json!(["ms-appinstaller://x/callback"]), "invalid_redirect_uri"),
         ("redirect_uris", json!("https://app.example/"), "invalid_client_metadata"),
         ("token_endpoint_auth_method", json!("private_key_jwt"), "invalid_client_metadata"),
+        ("client_name", json!("a\u{0}b"), "invalid_client_metadata"),
         ("grant_types", json!(["client_credentials"]), "invalid_client_metadata"),
         ("grant_types", json!(["refresh_token"]), "invalid_client_metadata"),
         ("response_types", json!(["token"]), "invalid_client_metadata"),
@@ -230,4 +231,65 @@ async fn a_file_that_is_not_called_json_is_no_client() {
     let page = Person::new().open(house.authorize_url(&request)).await;
     assert_eq!((page.status().as_u16(), page.location()), (400, None));
     assert!(page.text().contains("does not call it application/json"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_domain_that_is_not_taken_is_never_asked() {
+    let (id, asked) = publish(document, "").await;
+    for (allow, deny, taken) in [
+        (vec![], vec!["127.0.0.1"], false),
+        (vec!["app.example"], vec![], false),
+        (vec!["127.0.0.1"], vec![], true),
+    ] {
+        let house = House::furnished_with(|settings| {
+            settings.document_domains.allow = allow.iter().map(|host| host.parse().unwrap()).collect();
+            settings.document_domains.deny = deny.iter().map(|host| host.parse().unwrap()).collect();
+        })
+        .await;
+        let mut request = house.request();
+        set(&mut request, "client_id", &id);
+        let before = asked.load(Ordering::SeqCst);
+        let page = Person::new().open(house.authorize_url(&request)).await;
+        let form = [("client_id", id.as_str()), ("grant_type", "refresh_token"), ("refresh_token", "x")];
+        let token = house.post("/token", &form).await;
+        let par = house.post("/par", &[("client_id", id.as_str())]).await;
+        let asked = asked.load(Ordering::SeqCst) > before;
+        assert_eq!(asked, taken, "{allow:?} {deny:?}");
+        let refused = ["invalid_client", "invalid_grant"][usize::from(taken)];
+        assert_eq!((page.status().as_u16() == 400, token.error().1), (!taken, refused));
+        assert!(taken || page.text().contains("takes no clients of 127.0.0.1"), "{}", page.text());
+        assert_ne!(par.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn what_no_database_could_store_is_refused_as_the_clients_fault() {
+    let house = House::furnished().await;
+    for (path, form) in [
+        ("/token", "grant_type=refresh_token&client_id=a%00b&refresh_token=x"),
+        ("/token", "grant_type=authorization_code&client_id=native&code=x%00"),
+        ("/revoke", "client_id=native&token=%00"),
+        ("/par", "client_id=native&state=%00"),
+    ] {
+        let request = house.http.post(house.url(path)).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(house.send(request).await.error(), (400, "invalid_request"), "{path} {form}");
+    }
+    let page = Person::new().open(house.url("/authorize?client_id=a%00b")).await;
+    assert_eq!(page.status().as_u16(), 400);
+    // An assertion names its client in JSON, where such a character can stand too.
+    let claims = json!({"iss": "a\u{0}b", "sub": "a\u{0}b", "aud": "x", "exp": 1, "jti": "x"});
+    let key = hallpass_protocol::jose::SigningKey::generate_es256().unwrap();
+    let assertion = key.sign("JWT", &claims).unwrap();
+    let answer = house
+        .post(
+            "/token",
+            &[
+                ("grant_type", "refresh_token"),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", &assertion),
+            ],
+        )
+        .await;
+    assert_eq!(answer.error(), (401, "invalid_client"));
 }

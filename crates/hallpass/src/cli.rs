@@ -7,12 +7,14 @@ use hallpass_client::store::Protection;
 use url::Url;
 
 mod identity;
+mod initial_token;
 mod key;
 mod policy;
 mod remote;
 mod way;
 
 pub(crate) use identity::{CallbackHost, Mode, Unattended};
+pub(crate) use initial_token::ClientToken;
 pub(crate) use key::{How, Key};
 pub(crate) use policy::Policy;
 pub(crate) use remote::{Connect, Doctor, Fields, Header, Login, Remote, Token, Transport};
@@ -334,6 +336,12 @@ Examples:
         #[arg(long)]
         dpop: bool,
     },
+    /// Tokens by which clients register themselves, where the configuration says `registration = "token"`
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  hallpass client token issue\n  hallpass client token list"
+    )]
+    Token(ClientToken),
     /// Switch a client off; its tokens end at once
     #[command(after_help = "Example:\n  hallpass client disable ide")]
     Disable {

@@ -39,6 +39,9 @@ pub enum FormError {
     /// RFC 3986 §2.1: `%` and two hexadecimal digits.
     #[error("a '%' is not followed by two hexadecimal digits; encode it as %25")]
     PercentEncoding,
+    /// RFC 6749 appendix A: no value has a use for control characters, and one database cannot store them.
+    #[error("a parameter holds a control character")]
+    ControlCharacter,
     /// RFC 6749 appendix B: UTF-8.
     #[error("the parameters are not UTF-8")]
     Utf8,
@@ -60,6 +63,9 @@ impl Parameters {
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name)?, decode(value)?);
+            if name.chars().chain(value.chars()).any(char::is_control) {
+                return Err(FormError::ControlCharacter);
+            }
             if name != REPEATABLE && found.0.iter().any(|(known, _)| *known == name) {
                 return Err(Duplicate(name).into());
             }

@@ -1,5 +1,7 @@
 //! What an operator does with clients, from the command line or elsewhere.
 
+use std::time::Duration;
+
 use hallpass_protocol::redirect::{RedirectUri, RedirectUriError};
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
@@ -10,7 +12,8 @@ use super::client::{
     AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, PRIVATE_KEY_JWT, REFRESH_TOKEN,
     TOKEN_EXCHANGE,
 };
-use crate::store::{ClientOrigin, ClientRow, Store, StoreError};
+use crate::random::{digest, id, token};
+use crate::store::{ClientOrigin, ClientRow, InitialAccessToken, Store, StoreError};
 
 /// Adds, lists and removes clients. Works on a bare store, while a server runs on it too.
 #[derive(Clone, Debug)]
@@ -181,6 +184,46 @@ impl Clients {
                 created_at: row.created_at,
             })
             .collect())
+    }
+
+    /// Issues a token by which clients may register (RFC 7591 §1.2), so many times, or any number until it ends. It is told
+    /// once: only its hash is kept. Says its id, too.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn issue_initial_access_token(
+        &self,
+        note: &str,
+        uses: Option<u64>,
+        lifetime: Duration,
+    ) -> Result<(String, Secret), StoreError> {
+        let secret = Secret::new(token());
+        let issued = InitialAccessToken {
+            id: id(),
+            note: crate::pages::shown(note),
+            uses,
+            used: 0,
+            created_at: self.0.now(),
+            expires_at: self.0.now().after(lifetime),
+        };
+        self.0.insert_initial_access_token(&issued, &digest(secret.expose())).await?;
+        Ok((issued.id, secret))
+    }
+
+    /// The tokens that have not ended, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError> {
+        self.0.list_initial_access_tokens().await
+    }
+
+    /// Ends a token; clients that have registered by it stay. False where there is none with this id.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn revoke_initial_access_token(&self, id: &str) -> Result<bool, StoreError> {
+        self.0.delete_initial_access_token(id).await
     }
 
     /// Switches a client off: it gets nothing more, and all tokens that were issued to it end at once. False where nobody

@@ -195,6 +195,7 @@ async fn find(server: &Inner, presented: &Presented) -> Result<Option<Client>, N
     if !is_document_url(&presented.id, &server.settings.issuer) {
         return Err(no("no client with this id is known here; it may have been removed: register again"));
     }
+    server.settings.document_domains.check(&presented.id).map_err(|refused| no(&refused.to_string()))?;
     match &presented.credential {
         Credential::None => Ok(None),
         Credential::Secret(_) => Err(no("a client with a metadata document has no secret, but one was sent")),

@@ -177,7 +177,7 @@ fn authentication(metadata: &ClientMetadata) -> Result<Authentication, DocumentE
 }
 
 /// RFC 7591 §2: `jwks` or `jwks_uri`, not both. Keys that are none, or of no use here, count as none.
-pub(crate) fn key_source(metadata: &ClientMetadata) -> Option<KeySource> {
+pub(super) fn key_source(metadata: &ClientMetadata) -> Option<KeySource> {
     match (&metadata.jwks, &metadata.jwks_uri) {
         (Some(jwks), None) => {
             let keys: JwkSet = serde_json::from_value(jwks.clone()).ok()?;
@@ -188,7 +188,7 @@ pub(crate) fn key_source(metadata: &ClientMetadata) -> Option<KeySource> {
     }
 }
 
-fn flag(metadata: &ClientMetadata, name: &str) -> bool {
+pub(super) fn flag(metadata: &ClientMetadata, name: &str) -> bool {
     metadata.other.get(name).and_then(Value::as_bool).unwrap_or_default()
 }
 

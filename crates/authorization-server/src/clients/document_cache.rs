@@ -13,20 +13,18 @@ use super::document::DocumentError;
 const MOST: usize = 1000;
 /// Documents that are fetched at once.
 const AT_ONCE: usize = 16;
-/// How long a failure counts, so that a page that is loaded again and again does not ask each time.
-const FAILED: Duration = Duration::from_secs(30);
-
 /// A bounded memory of documents. Where there is no room, what nobody has asked for twice makes it, so that a flood of
-/// new ids does not put out the clients that people use. However many ask for one document, it is fetched once.
+/// new ids does not put out the clients that people use. However many ask for one document, it is fetched once, and one
+/// fetch at a time where it fails: neither an error nor a document that is not right is remembered (CIMD-02 §5.2).
 pub(crate) struct DocumentCache {
     known: Cache<String, Known>,
     fetching: Semaphore,
 }
 
-/// What was found, and until when it counts.
+/// Who was found, and until when it counts.
 #[derive(Clone)]
 struct Known {
-    found: Result<Client, DocumentError>,
+    client: Client,
     until: Timestamp,
 }
 
@@ -47,12 +45,10 @@ impl DocumentCache {
         self.known.remove_if(id, |known| known.until <= now);
         let fetched = async {
             let _permit = self.fetching.try_acquire().map_err(|_| DocumentError::Busy)?;
-            Ok::<_, DocumentError>(match fetch.await {
-                Ok((client, fresh)) => Known { found: Ok(client), until: now.after(fresh) },
-                Err(error) => Known { found: Err(error), until: now.after(FAILED) },
-            })
+            let (client, fresh) = fetch.await?;
+            Ok::<_, DocumentError>(Known { client, until: now.after(fresh) })
         };
-        self.known.get_or_insert_async(id, fetched).await?.found
+        Ok(self.known.get_or_insert_async(id, fetched).await?.client)
     }
 }
 
@@ -111,19 +107,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_counts_for_a_little_while() {
+    async fn a_failure_is_not_remembered() {
         let cache = DocumentCache::default();
-        let fail = async |at| {
-            let asked = AtomicUsize::new(0);
-            let fetch = async {
-                asked.fetch_add(1, Ordering::SeqCst);
-                Err(DocumentError::NoName)
-            };
-            let found = cache.get_or_fetch("a", Timestamp::from_unix(at), fetch).await;
-            assert!(matches!(found, Err(DocumentError::NoName)));
-            asked.into_inner()
-        };
-        assert_eq!((fail(0).await, fail(29).await, fail(30).await), (1, 0, 1));
+        let now = Timestamp::from_unix(0);
+        let failed = cache.get_or_fetch("a", now, async { Err(DocumentError::NoName) }).await;
+        assert!(matches!(failed, Err(DocumentError::NoName)));
+        assert!(asks(&cache, "a", 0).await, "asked again at once");
+        assert!(!asks(&cache, "a", 0).await);
     }
 
     #[tokio::test]

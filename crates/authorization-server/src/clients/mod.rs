@@ -6,7 +6,9 @@ mod client;
 mod details;
 mod document;
 mod document_cache;
+mod domains;
 mod keys;
+mod registration;
 mod resolve;
 
 pub use admin::{AddClientError, Clients, NewClient, RegisteredClient};
@@ -18,5 +20,7 @@ pub(crate) use client::{
 pub use details::ClientDetails;
 pub(crate) use document::is_document_url;
 pub(crate) use document_cache::DocumentCache;
+pub use domains::DocumentDomains;
 pub(crate) use keys::ClientKeys;
+pub(crate) use registration::{Described, RegistrationFault, read as read_registration};
 pub(crate) use resolve::{Unresolved, resolve};

@@ -1,5 +1,6 @@
 //! From a client id to the client.
 
+use super::domains::DomainRefused;
 use super::{Client, document, is_document_url};
 use crate::server::Inner;
 use crate::store::StoreError;
@@ -18,6 +19,9 @@ pub(crate) enum Unresolved {
     /// The operator has switched it off.
     #[error("the operator of this server has switched it off")]
     Disabled,
+    /// The operator does not take clients of its domain.
+    #[error(transparent)]
+    Domain(#[from] DomainRefused),
     /// The id is a URL, and what is there does not describe a client.
     #[error("the client's metadata document cannot be used: {0}")]
     Document(#[from] document::DocumentError),
@@ -41,6 +45,7 @@ pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolv
     if !is_document_url(id, &server.settings.issuer) {
         return Err(Unresolved::Unknown);
     }
+    server.settings.document_domains.check(id)?;
     let now = server.store.now();
     Ok(server.documents.get_or_fetch(id, now, document::fetch(server, id)).await?)
 }

@@ -11,7 +11,7 @@ use hallpass_protocol::server_metadata::AuthorizationServerMetadata;
 use http::header::CACHE_CONTROL;
 use serde_json::{Map, json};
 
-use super::{Server, device_authorization, introspect, par, token};
+use super::{Server, device_authorization, introspect, par, register, token};
 use crate::checks::OFFLINE_ACCESS;
 use crate::clients::PRIVATE_KEY_JWT;
 use crate::settings::RegistrationPolicy;
@@ -47,7 +47,9 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
         authorization_endpoint: Some(server.url("/authorize")),
         token_endpoint: Some(server.url("/token")),
         registration_endpoint: match server.settings.registration {
-            RegistrationPolicy::Open { .. } => Some(server.url("/register")),
+            RegistrationPolicy::Open { .. } | RegistrationPolicy::WithToken => {
+                Some(server.url(register::PATH))
+            }
             RegistrationPolicy::Off => None,
         },
         revocation_endpoint: Some(server.url("/revoke")),

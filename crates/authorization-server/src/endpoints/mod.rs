@@ -63,7 +63,13 @@ pub(crate) fn router(server: Server) -> Router {
         .route(par::PATH, post(par::post))
         .route(introspect::PATH, post(introspect::post))
         .route(device_authorization::PATH, post(device_authorization::post))
-        .route("/register", post(register::post))
+        .route(register::PATH, post(register::post))
+        .route(
+            register::management::PATH,
+            get(register::management::get)
+                .put(register::management::put)
+                .delete(register::management::delete),
+        )
         .route("/revoke", post(revoke::post))
         .layer(cors());
     let under_issuer = pages.merge(api);
@@ -90,7 +96,7 @@ async fn stay_on_tls(mut response: Response) -> Response {
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([hallpass_protocol::dpop::NONCE, WWW_AUTHENTICATE])
         .max_age(Duration::from_secs(60 * 60))

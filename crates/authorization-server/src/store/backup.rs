@@ -131,6 +131,7 @@ impl Store {
             "DELETE FROM device_codes",
             "DELETE FROM pushed_requests",
             "DELETE FROM interactions",
+            "DELETE FROM initial_access_tokens",
         ] {
             sqlx::query(delete).execute(&mut *tx).await?;
         }

@@ -17,7 +17,7 @@ pub(crate) enum ClientOrigin {
 }
 
 impl ClientOrigin {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Configured => "configured",
             Self::Dynamic => "dynamic",
@@ -44,18 +44,7 @@ pub(crate) struct ClientRow {
     pub(crate) details: ClientDetails,
 }
 
-/// How many clients may register themselves in a while.
-#[derive(Copy, Clone)]
-pub(crate) struct RegistrationQuota<'a> {
-    /// When the while began.
-    pub(crate) since: Timestamp,
-    /// All together.
-    pub(crate) in_all: u32,
-    /// One address (hashed), and its share.
-    pub(crate) from: Option<(&'a str, u32)>,
-}
-
-type Columns = (
+pub(super) type Columns = (
     String,
     String,
     Option<String>,
@@ -71,7 +60,7 @@ type Columns = (
 );
 
 impl ClientRow {
-    fn read(row: Columns) -> Result<Self> {
+    pub(super) fn read(row: Columns) -> Result<Self> {
         let unreadable = |_| StoreError::Unreadable { what: "client" };
         let details = row.11.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
         Ok(Self {
@@ -119,7 +108,11 @@ impl Store {
         Ok(made.rows_affected() == 1)
     }
 
+    /// Nobody's id holds a control character, and PostgreSQL would refuse the question.
     pub(crate) async fn find_client(&self, id: &str) -> Result<Option<ClientRow>> {
+        if id.chars().any(char::is_control) {
+            return Ok(None);
+        }
         let row: Option<Columns> = sqlx::query_as(
             "SELECT id, origin, name, auth_method, secret_hash, redirect_uris, grant_types, scopes,
                     created_at, disabled_at, own_grant, details
@@ -140,45 +133,6 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         rows.into_iter().map(ClientRow::read).collect()
-    }
-
-    /// Inserts a client that registers itself. One statement counts and decides, one caller after the other, so that many
-    /// at once cannot slip through together. False where the quota is used up.
-    pub(crate) async fn register_client(
-        &self,
-        client: &ClientRow,
-        quota: RegistrationQuota<'_>,
-    ) -> Result<bool> {
-        let (from, share) = quota.from.unzip();
-        let mut tx = self.begin().await?;
-        self.take_turn(&mut tx, Turn::Registration).await?;
-        let made = sqlx::query(
-            "INSERT INTO clients (id, origin, name, auth_method, secret_hash, redirect_uris,
-                                  grant_types, scopes, created_at, registered_from, own_grant, details)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14, $15
-             WHERE (SELECT COUNT(*) FROM clients WHERE origin = $2 AND created_at > $11) < $12
-               AND (SELECT COUNT(*) FROM clients
-                    WHERE origin = $2 AND created_at > $11 AND registered_from = $10) < $13",
-        )
-        .bind(&client.id)
-        .bind(ClientOrigin::Dynamic.as_str())
-        .bind(&client.name)
-        .bind(&client.auth_method)
-        .bind(&client.secret_hash)
-        .bind(to_json(&client.redirect_uris))
-        .bind(to_json(&client.grant_types))
-        .bind(&client.scopes)
-        .bind(client.created_at.unix())
-        .bind(from)
-        .bind(quota.since.unix())
-        .bind(i64::from(quota.in_all))
-        .bind(i64::from(share.unwrap_or(quota.in_all)))
-        .bind(&client.own_grant)
-        .bind(details_to_json(&client.details)?)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(made.rows_affected() == 1)
     }
 
     /// Takes the client away, with its grants and what people agreed to, all or nothing. A client with a metadata document
@@ -274,7 +228,7 @@ impl Store {
     }
 }
 
-fn details_to_json(details: &ClientDetails) -> Result<String> {
+pub(super) fn details_to_json(details: &ClientDetails) -> Result<String> {
     serde_json::to_string(details).map_err(|_| StoreError::Unreadable { what: "client" })
 }
 
@@ -288,95 +242,6 @@ mod tests {
 
     const HOUR: i64 = 60 * 60;
     const DAY: i64 = 24 * HOUR;
-
-    fn row(id: &str, now: i64) -> ClientRow {
-        ClientRow {
-            id: id.to_owned(),
-            origin: ClientOrigin::Dynamic,
-            name: None,
-            auth_method: "none".to_owned(),
-            secret_hash: None,
-            redirect_uris: Vec::new(),
-            grant_types: Vec::new(),
-            scopes: None,
-            created_at: Timestamp::from_unix(now),
-            disabled: false,
-            own_grant: id.to_owned(),
-            details: ClientDetails::default(),
-        }
-    }
-
-    fn quota(in_all: u32) -> RegistrationQuota<'static> {
-        RegistrationQuota { since: Timestamp::from_unix(0), in_all, from: None }
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn of_many_at_once_as_many_register_as_may() {
-        let database = TestDatabase::new();
-        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = open(&database, clock.clock()).await;
-        let callers: Vec<_> = (0..32)
-            .map(|n| {
-                let store = store.clone();
-                tokio::spawn(
-                    async move { store.register_client(&row(&n.to_string(), HOUR), quota(10)).await },
-                )
-            })
-            .collect();
-        let mut registered = 0;
-        for caller in callers {
-            registered += usize::from(caller.await.unwrap().unwrap());
-        }
-        assert_eq!(registered, 10);
-    }
-
-    #[tokio::test]
-    async fn one_address_has_its_share() {
-        let database = TestDatabase::new();
-        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = open(&database, clock.clock()).await;
-        let register = async |id: &str, from| {
-            let quota = RegistrationQuota { from: Some((from, 2)), ..quota(3) };
-            store.register_client(&row(id, HOUR), quota).await.unwrap()
-        };
-        assert!(register("1", "a").await && register("2", "a").await);
-        assert!(!register("3", "a").await, "the share of one");
-        assert!(register("4", "b").await, "is not taken from others");
-        assert!(!register("5", "b").await, "three in all");
-    }
-
-    #[tokio::test]
-    async fn a_client_that_nobody_uses_is_forgotten() {
-        let database = TestDatabase::new();
-        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
-        let store = open(&database, clock.clock()).await;
-        let at = Timestamp::from_unix;
-        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
-        for id in ["unused", "used", "granted"] {
-            assert!(store.register_client(&row(id, HOUR), quota(10)).await.unwrap());
-        }
-        let configured = ClientRow { origin: ClientOrigin::Configured, ..row("configured", HOUR) };
-        assert!(store.insert_client(&configured).await.unwrap());
-        for id in ["used", "granted"] {
-            let code = crate::store::CodeRow::sample("u", HOUR + 60);
-            let code = crate::store::CodeRow { client_id: id.to_owned(), grant_id: id.to_owned(), ..code };
-            store.insert_code(id, &code).await.unwrap();
-        }
-        assert!(store.redeem_code("granted", at(HOUR + 200 * DAY), None, None).await.unwrap());
-        let left = async |now: i64| {
-            clock.set(at(now));
-            store.sweep().await.unwrap();
-            let mut ids = Vec::new();
-            for id in ["unused", "used", "granted", "configured"] {
-                ids.extend(store.find_client(id).await.unwrap().map(|row| row.id));
-            }
-            ids.join(" ")
-        };
-        assert_eq!(left(HOUR + DAY - 1).await, "unused used granted configured");
-        assert_eq!(left(HOUR + DAY).await, "used granted configured");
-        assert_eq!(left(HOUR + 90 * DAY).await, "granted configured");
-        assert_eq!(left(HOUR + 200 * DAY).await, "configured");
-    }
 
     #[tokio::test]
     async fn removing_ends_what_a_client_without_a_row_has() {

@@ -19,6 +19,7 @@ pub(super) fn migrations() -> Migrator {
         step(13, "trusted issuers", include_str!("migrations/0013_trusted_issuers.sql")),
         step(20, "people", include_str!("migrations/0020_people.sql")),
         step(21, "factors", include_str!("migrations/0021_factors.sql")),
+        step(22, "registration management", include_str!("migrations/0022_registration_management.sql")),
     ])
 }
 

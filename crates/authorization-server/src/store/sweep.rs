@@ -44,6 +44,8 @@ const SWEEPS: &[&str] = &[
        (SELECT token_hash FROM half_logins WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM used_challenges WHERE +expires_at <= $1 AND challenge IN
        (SELECT challenge FROM used_challenges WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM initial_access_tokens WHERE +expires_at <= $1 AND id IN
+       (SELECT id FROM initial_access_tokens WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
     // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
     // after 90 days without one where nothing that it was granted is alive.

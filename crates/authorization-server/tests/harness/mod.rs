@@ -106,11 +106,17 @@ impl House {
 
     /// Another replica: the same issuer on the same database, at an address of its own.
     pub async fn replica(&self) -> Replica {
+        self.replica_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn replica_with(&self, change: impl FnOnce(&mut Settings)) -> Replica {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let fetcher = Fetcher::new(Policy { allow_loopback: true, ..Policy::default() }).unwrap();
-        let server =
-            AuthorizationServer::start(settings(&self.issuer), self.store().await, fetcher).await.unwrap();
+        let mut settings = settings(&self.issuer);
+        change(&mut settings);
+        let server = AuthorizationServer::start(settings, self.store().await, fetcher).await.unwrap();
         let serving = serve(&server, listener);
         Replica { address, server, serving }
     }

@@ -4,14 +4,14 @@ use anyhow::{Context, anyhow};
 use hallpass_authorization_server::{ClientDetails, Clients, NewClient};
 use hallpass_protocol::{JwkSet, Scope, ScopeSet};
 
-use super::{Place, prompt, table};
+use super::{Place, initial_token, prompt, table};
 use crate::cli::{self, Format};
 use crate::exit::Failure;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
     let data = match &command {
-        cli::Client::Add { .. } => place.data()?,
+        cli::Client::Add { .. } | cli::Client::Token(cli::ClientToken::Issue { .. }) => place.data()?,
         _ => place.existing_data()?,
     };
     match command {
@@ -41,6 +41,7 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
             anstream::println!("{id} is registered as a {kind} client.");
         }
         cli::Client::List(listing) => list(&clients(&data).await?, listing.format()).await?,
+        cli::Client::Token(command) => initial_token::run(command, &clients(&data).await?).await?,
         cli::Client::Disable { id } => {
             found(clients(&data).await?.disable(&id).await?, &id)?;
             anstream::println!("{id} is switched off; its tokens have ended.");

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod doctor;
+mod initial_token;
 pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod keys;

@@ -1,11 +1,14 @@
 //! `[authorization_server]`: what the configuration says of the embedded authorization server.
 
+use std::num::NonZeroU32;
+
 use hallpass_protocol::Algorithm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::delegation::{Exchange, TrustedIssuer};
 use super::duration::Span;
+use super::hosts::{MetadataDocuments, Redirect};
 
 /// The embedded authorization server.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -17,6 +20,13 @@ pub(crate) struct AuthorizationServer {
     pub(crate) refresh_token_idle: Span,
     /// Whether clients may register themselves (RFC 7591). Default: `open`.
     pub(crate) registration: Registration,
+    /// How many clients may register themselves in an hour, where anyone may; one address may have a fifth of them.
+    /// Default: 100.
+    pub(crate) registrations_per_hour: NonZeroU32,
+    /// Where codes of clients that register themselves may go: hosts, and apps by their schemes. Default: anywhere.
+    pub(crate) registration_redirects: Vec<Redirect>,
+    /// Whose clients may describe themselves by a metadata document. Default: everybody's.
+    pub(crate) metadata_documents: MetadataDocuments,
     /// What access tokens are signed with: `ES256` (the default), `EdDSA`, `RS256` or `PS256`.
     #[schemars(with = "String", extend("enum" = ["ES256", "EdDSA", "RS256", "PS256"]))]
     pub(crate) signing_algorithm: Algorithm,
@@ -42,6 +52,9 @@ impl Default for AuthorizationServer {
             access_token_lifetime: Span::minutes(10),
             refresh_token_idle: Span::days(30),
             registration: Registration::Open,
+            registrations_per_hour: NonZeroU32::new(100).unwrap_or(NonZeroU32::MIN),
+            registration_redirects: Vec::new(),
+            metadata_documents: MetadataDocuments::default(),
             signing_algorithm: Algorithm::ES256,
             rotate_keys_every: Span::days(90),
             publish_keys_ahead: Span::days(1),
@@ -60,6 +73,8 @@ impl Default for AuthorizationServer {
 pub(crate) enum Registration {
     /// Anyone may, within a bound per hour.
     Open,
+    /// Whoever has a token that `hallpass client token issue` has printed.
+    Token,
     /// No one may: clients are added by hand, or name themselves by a metadata document.
     Off,
 }

@@ -1,7 +1,7 @@
 //! From the configuration to the embedded authorization server.
 
 use hallpass_authorization_server::{
-    AuthorizationServer, RegistrationPolicy, Resource, Rotation, Settings, Store,
+    AuthorizationServer, DocumentDomains, RegistrationPolicy, Resource, Rotation, Settings, Store,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
@@ -9,6 +9,7 @@ use hallpass_protocol::{Issuer, ResourceIdentifier};
 use super::delegation::{exchange, trusted_issuer};
 use super::plan::Plan;
 use super::wiring::name;
+use crate::config::{self, Registration};
 use crate::exit::Failure;
 
 /// Starts it, for one protected resource.
@@ -52,9 +53,17 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
         every: set.rotate_keys_every.0,
         ahead: set.publish_keys_ahead.0,
     };
-    if !plan.open_registration() {
-        settings.registration = RegistrationPolicy::Off;
-    }
+    settings.registration = match set.registration {
+        Registration::Open => RegistrationPolicy::Open { per_hour: set.registrations_per_hour.get() },
+        Registration::Token => RegistrationPolicy::WithToken,
+        Registration::Off => RegistrationPolicy::Off,
+    };
+    settings.registration_redirects = set.registration_redirects.iter().map(|to| to.0.clone()).collect();
+    let hosts = |list: &[config::Host]| list.iter().map(|host| host.0.clone()).collect();
+    settings.document_domains = DocumentDomains {
+        allow: hosts(&set.metadata_documents.allow),
+        deny: hosts(&set.metadata_documents.deny),
+    };
     // Behind a proxy that ends TLS every peer is that proxy, and all people share its address.
     settings.count_addresses = plan.sees_addresses;
     settings

@@ -7,7 +7,7 @@ use hallpass_gateway::listen::Tls;
 use url::Url;
 
 use crate::cli;
-use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, Registration, TlsFault};
+use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, TlsFault};
 use crate::serve::credentials::{CredentialFault, CredentialPlan};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
 
@@ -139,11 +139,6 @@ impl Plan {
             },
             authorization_server: config.authorization_server,
         })
-    }
-
-    /// Whether clients may register themselves.
-    pub(crate) fn open_registration(&self) -> bool {
-        self.authorization_server.registration == Registration::Open
     }
 }
 
