@@ -5,6 +5,7 @@ use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::JwkSet;
 use hallpass_protocol::scope::ScopeSet;
 
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::store::{Store, StoreError};
 
 /// Whose assertions are exchanged for tokens (RFC 7523 §2.1).
@@ -107,7 +108,8 @@ impl TrustedIssuers {
     /// # Errors
     /// Where the store fails.
     pub async fn disable(&self, issuer: &str) -> Result<bool, StoreError> {
-        self.0.disable_trusted_issuer(issuer).await
+        let done = self.0.disable_trusted_issuer(issuer).await?;
+        Ok(self.noted(done, AuditKind::IssuerDisabled, issuer).await)
     }
 
     /// Switches it on again; what came from it before stays dead. False where it is not known.
@@ -115,7 +117,18 @@ impl TrustedIssuers {
     /// # Errors
     /// Where the store fails.
     pub async fn enable(&self, issuer: &str) -> Result<bool, StoreError> {
-        self.0.enable_trusted_issuer(issuer).await
+        let done = self.0.enable_trusted_issuer(issuer).await?;
+        Ok(self.noted(done, AuditKind::IssuerEnabled, issuer).await)
+    }
+}
+
+impl TrustedIssuers {
+    /// What was done, where it was, for the audit log.
+    async fn noted(&self, done: bool, kind: AuditKind, issuer: &str) -> bool {
+        if done {
+            self.0.record_now(NewEvent::new(kind).by(&By::Operator).detail(issuer)).await;
+        }
+        done
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `browser` | cookies, form tokens, where a form came from |
 //! | `pages` | what people see |
 //! | `keys` | the master key, what it seals, what signs tokens |
+//! | `audit` | what was decided, by whom and about what |
 //! | `store` | SQLite or PostgreSQL, one file of queries for each table |
 //!
 //! # Which clients get refresh tokens
@@ -42,6 +43,7 @@
 //! # }
 //! ```
 
+mod audit;
 mod browser;
 mod checks;
 mod clients;
@@ -58,6 +60,7 @@ mod server;
 mod settings;
 mod store;
 
+pub use audit::{AuditEvent, AuditFilter, AuditKind, AuditLog};
 pub use clients::{AddClientError, ClientDetails, Clients, DocumentDomains, NewClient, RegisteredClient};
 pub use delegation::{
     AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, TrustedIssuer, TrustedIssuers,

@@ -7,6 +7,7 @@ use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::scope::ScopeSet;
 use url::Url;
 
+use crate::audit::AuditLog;
 use crate::browser::Cookies;
 use crate::clients::{ClientKeys, Clients, DocumentCache};
 use crate::keys::{KeyHandle, KeyRing, SigningKeys};
@@ -97,6 +98,7 @@ impl AuthorizationServer {
         }
         let setup_link = new_setup_link(&settings, &store).await?;
         store.save_issuer(settings.issuer.as_str()).await?;
+        store.audit().keep_for(settings.audit_lifetime);
         let inner = Arc::new(Inner {
             cookies: Cookies::new(&settings.issuer),
             passwords: Passwords::new(),
@@ -154,12 +156,27 @@ impl AuthorizationServer {
         self.0.setup_link.clone()
     }
 
+    /// The audit log.
+    #[must_use]
+    pub fn audit_log(&self) -> AuditLog {
+        self.0.store.audit_log()
+    }
+
+    /// Writes what the audit log has not written yet. To be called once the last request was answered.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.0.store.write_events().await
+    }
+
     /// Does at once what housekeeping does by itself: reads what other processes revoked, and sweeps expired rows.
     /// Says how many rows that were.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn keep_house(&self) -> Result<u64, StoreError> {
+        self.0.store.write_events().await?;
         self.0.store.read_all_revocations().await?;
         self.0.keep_keys().await?;
         self.0.store.sweep().await
@@ -269,6 +286,8 @@ async fn housekeeping(server: Weak<Inner>) {
             true => server.keep().await,
             false => server.follow().await,
         };
+        // Not after a failure of the above: they have nothing to do with each other.
+        let kept = server.store.write_events().await.and(kept);
         if let Err(error) = kept {
             tracing::warn!(%error, "housekeeping failed; it is tried again");
         }

@@ -37,6 +37,8 @@ pub struct Settings {
     /// Whether a DPoP proof has to hold a nonce of this server (RFC 9449 §8): true. Clients get one with the first
     /// refusal and go on by themselves; what they sign ahead of time is then of no use to anyone.
     pub dpop_nonces: bool,
+    /// How long the audit log is kept: 90 days. What strangers cause, a week.
+    pub audit_lifetime: Duration,
     /// Whether the address at the other end of a connection is the person's own, so that it may be counted. False where
     /// TLS ends in front: there everybody comes from the proxy's address, and a counter of it lets one stranger keep
     /// all others out. Accounts are counted in any case.
@@ -59,6 +61,7 @@ impl Settings {
             exchange: Vec::new(),
             require_pushed_requests: false,
             dpop_nonces: true,
+            audit_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
             count_addresses: true,
         }
     }

@@ -31,7 +31,7 @@ async fn both_documents_say_the_same() {
     assert!(oauth.client_id_metadata_document_supported);
     assert_eq!(oauth.response_types_supported, Some(vec!["code".to_owned()]));
     let scopes = oauth.scopes_supported.clone().unwrap();
-    assert_eq!(scopes, ["notes:read", "notes:write", "offline_access"]);
+    assert_eq!(scopes, ["notes:read", "offline_access"], "what a first login needs");
     let without_openid = AuthorizationServerMetadata {
         subject_types_supported: None,
         id_token_signing_alg_values_supported: None,

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_client::store::Protection;
 use url::Url;
 
+mod audit;
 mod identity;
 mod initial_token;
 mod key;
@@ -13,6 +14,7 @@ mod policy;
 mod remote;
 mod way;
 
+pub(crate) use audit::Audit;
 pub(crate) use identity::{CallbackHost, Mode, Unattended};
 pub(crate) use initial_token::ClientToken;
 pub(crate) use key::{How, Key};
@@ -77,6 +79,14 @@ pub(crate) enum Command {
     /// Keys that sign access tokens
     #[command(subcommand, after_help = "Examples:\n  hallpass keys list\n  hallpass keys rotate")]
     Keys(Keys),
+    /// What was decided, by whom and about what; newest first
+    #[command(after_help = "\
+Examples:
+  hallpass audit                              the latest hundred events
+  hallpass audit --reference 3kTqYxvF0zE9Rw   what is behind an error page
+  hallpass audit --user alice --since 24h
+  hallpass audit --json --since 1h            one event a line, for programs")]
+    Audit(Audit),
     /// Copy the database into a file, while servers run (SQLite)
     #[command(after_help = "Example:\n  hallpass backup /backups/hallpass-$(date +%F).db")]
     Backup {

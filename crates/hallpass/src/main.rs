@@ -42,6 +42,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Client(command) => commands::client::run(command, &place).await,
         Command::Issuer(command) => commands::issuer::run(command, &place).await,
         Command::Keys(command) => commands::keys::run(command, &place).await,
+        Command::Audit(audit) => commands::audit::run(audit, &place).await,
         Command::Backup { file } => commands::backup::backup(&file, &place).await,
         Command::Restore(restore) => commands::backup::restore(restore, &place).await,
         Command::MasterKey(command) => commands::master_key::run(command, &place).await,

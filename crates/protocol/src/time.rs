@@ -37,10 +37,32 @@ impl Timestamp {
         Self(self.0.saturating_sub(seconds(by)))
     }
 
+    /// Date and time of day, as in `2026-11-22 05:29:50 UTC`.
+    pub fn to_utc(self) -> String {
+        const DAY: i64 = 24 * 60 * 60;
+        let (day, second) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (year, month, day) = date(day);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    }
+
     /// How long it is from here until `later`; zero if that has passed.
     pub fn until(self, later: Timestamp) -> Duration {
         Duration::from_secs(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
+}
+
+/// Year, month and day of a day since 1970-01-01, in the Gregorian calendar. Counted from the first of March, so that the
+/// day that is there in some years only is the last one; 400 years have 146,097 days.
+fn date(day: i64) -> (i64, i64, i64) {
+    let day = day.saturating_add(719_468);
+    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
 }
 
 fn seconds(duration: Duration) -> i64 {

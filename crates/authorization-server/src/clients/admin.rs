@@ -12,12 +12,16 @@ use super::client::{
     AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, PRIVATE_KEY_JWT, REFRESH_TOKEN,
     TOKEN_EXCHANGE,
 };
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::random::{digest, id, token};
 use crate::store::{ClientOrigin, ClientRow, InitialAccessToken, Store, StoreError};
 
 /// Adds, lists and removes clients. Works on a bare store, while a server runs on it too.
 #[derive(Clone, Debug)]
-pub struct Clients(Store);
+pub struct Clients {
+    store: Store,
+    by: By,
+}
 
 /// A client to be added by hand.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +121,24 @@ pub enum AddClientError {
 
 impl Clients {
     pub(crate) fn new(store: Store) -> Self {
-        Self(store)
+        Self { store, by: By::Operator }
+    }
+
+    /// The same at the wish of an administrator, whose id this is.
+    pub(crate) fn by_admin(self, id: &str) -> Self {
+        Self { by: By::Admin(id.to_owned()), ..self }
+    }
+
+    /// What was done, where it was, for the audit log.
+    async fn noted(&self, done: bool, kind: AuditKind, client: &str) -> bool {
+        if done {
+            self.store.record_now(NewEvent::new(kind).client(client).by(&self.by)).await;
+        }
+        done
+    }
+
+    async fn note_token(&self, kind: AuditKind, token: &str) {
+        self.store.record_now(NewEvent::new(kind).by(&self.by).detail(token)).await;
     }
 
     /// Adds a client.
@@ -149,17 +170,17 @@ impl Clients {
             origin: ClientOrigin::Configured,
             name: None,
             auth_method: auth_method.to_owned(),
-            secret_hash: client.secret.map(|secret| self.0.key().client_secret_hash(secret.expose())),
+            secret_hash: client.secret.map(|secret| self.store.key().client_secret_hash(secret.expose())),
             redirect_uris: client.redirect_uris,
             grant_types,
             scopes: client.scopes.map(|scopes| scopes.to_string()),
-            created_at: self.0.now(),
+            created_at: self.store.now(),
             disabled: false,
             own_grant: crate::random::id(),
             details: client.details,
             id: client.id,
         };
-        match self.0.insert_client(&row).await? {
+        match self.noted(self.store.insert_client(&row).await?, AuditKind::ClientAdded, &row.id).await {
             true => Ok(()),
             false => Err(AddClientError::Taken),
         }
@@ -170,7 +191,7 @@ impl Clients {
     /// # Errors
     /// Where the store fails.
     pub async fn list(&self) -> Result<Vec<RegisteredClient>, StoreError> {
-        let rows = self.0.list_clients().await?;
+        let rows = self.store.list_clients().await?;
         Ok(rows
             .into_iter()
             .map(|row| RegisteredClient {
@@ -203,10 +224,11 @@ impl Clients {
             note: crate::pages::shown(note),
             uses,
             used: 0,
-            created_at: self.0.now(),
-            expires_at: self.0.now().after(lifetime),
+            created_at: self.store.now(),
+            expires_at: self.store.now().after(lifetime),
         };
-        self.0.insert_initial_access_token(&issued, &digest(secret.expose())).await?;
+        self.store.insert_initial_access_token(&issued, &digest(secret.expose())).await?;
+        self.note_token(AuditKind::InitialTokenIssued, &issued.id).await;
         Ok((issued.id, secret))
     }
 
@@ -215,7 +237,7 @@ impl Clients {
     /// # Errors
     /// Where the store fails.
     pub async fn initial_access_tokens(&self) -> Result<Vec<InitialAccessToken>, StoreError> {
-        self.0.list_initial_access_tokens().await
+        self.store.list_initial_access_tokens().await
     }
 
     /// Ends a token; clients that have registered by it stay. False where there is none with this id.
@@ -223,7 +245,11 @@ impl Clients {
     /// # Errors
     /// Where the store fails.
     pub async fn revoke_initial_access_token(&self, id: &str) -> Result<bool, StoreError> {
-        self.0.delete_initial_access_token(id).await
+        let done = self.store.delete_initial_access_token(id).await?;
+        if done {
+            self.note_token(AuditKind::InitialTokenRevoked, id).await;
+        }
+        Ok(done)
     }
 
     /// Switches a client off: it gets nothing more, and all tokens that were issued to it end at once. False where nobody
@@ -232,7 +258,8 @@ impl Clients {
     /// # Errors
     /// Where the store fails.
     pub async fn disable(&self, id: &str) -> Result<bool, StoreError> {
-        self.0.disable_client(id).await
+        let done = self.store.disable_client(id).await?;
+        Ok(self.noted(done, AuditKind::ClientDisabled, id).await)
     }
 
     /// Switches it on again. What was granted before stays dead. False where nobody has the id.
@@ -240,7 +267,8 @@ impl Clients {
     /// # Errors
     /// Where the store fails.
     pub async fn enable(&self, id: &str) -> Result<bool, StoreError> {
-        self.0.enable_client(id).await
+        let done = self.store.enable_client(id).await?;
+        Ok(self.noted(done, AuditKind::ClientEnabled, id).await)
     }
 
     /// Removes a client, and ends all that was granted to it. False where nobody has the id.
@@ -248,7 +276,8 @@ impl Clients {
     /// # Errors
     /// Where the store fails.
     pub async fn remove(&self, id: &str) -> Result<bool, StoreError> {
-        self.0.remove_client(id).await
+        let done = self.store.remove_client(id).await?;
+        Ok(self.noted(done, AuditKind::ClientRemoved, id).await)
     }
 }
 

@@ -102,6 +102,11 @@ impl Presented {
         }
     }
 
+    /// The client that it is said to be.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     fn in_header(field: Option<&str>, form: &Parameters) -> Result<Self, OAuthError> {
         let (id, secret) = field
             .and_then(basic)

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use super::Server;
 use super::interaction::Interaction;
 use super::redirect::{ToClient, see_other};
+use crate::audit::{AuditKind, NewEvent};
 use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
 use crate::clients::ClientKind;
 use crate::login::{current_session, device};
@@ -54,7 +55,7 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
         Some("allow") => allow(server, headers, &interaction, &session).await,
         Some("switch") => switch(server, headers, &interaction).await,
         // Whatever is not a clear yes is a no.
-        _ => deny(server, &interaction).await,
+        _ => deny(server, &interaction, &session).await,
     }
 }
 
@@ -78,17 +79,25 @@ async fn allow(
     let proven = interaction.proven(server).await?;
     interaction.finish(server).await?;
     remember(server, session, request).await?;
+    server.store.record(decided(AuditKind::ConsentGiven, session, request));
     let state = request.state.as_deref();
     let to_client = ToClient::new(&proven, state, &server.settings.issuer);
     grant(server, headers, session, request, &to_client).await
 }
 
-async fn deny(server: &Server, interaction: &Interaction) -> Result<Response, Problem> {
+async fn deny(server: &Server, interaction: &Interaction, session: &SessionRow) -> Result<Response, Problem> {
     let proven = interaction.proven(server).await?;
     interaction.finish(server).await?;
+    server.store.record(decided(AuditKind::ConsentDenied, session, &interaction.request));
     let state = interaction.request.state.as_deref();
     let denied = OAuthError::new(ErrorCode::AccessDenied, "the person has denied the request");
     Ok(ToClient::new(&proven, state, &server.settings.issuer).error(&denied))
+}
+
+/// What a person has decided, for the audit log.
+fn decided(kind: AuditKind, session: &SessionRow, request: &AuthorizationRequest) -> NewEvent {
+    let what = format!("{} for {}", request.scopes, request.resource.as_str());
+    NewEvent::new(kind).user(&session.user_id).client(&request.client_id).detail(what)
 }
 
 async fn switch(

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use super::Server;
 use super::destination::THEN;
 use super::redirect::see_other;
+use crate::audit::{AuditKind, NewEvent};
 use crate::browser::{FormToken, came_from_here};
 use crate::checks::Resources;
 use crate::clients::{ClientKind, resolve};
@@ -113,6 +114,9 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let decided = server.store.decide_device(&digest(code.as_str()), &session.user_id, decision).await?;
     let client = decided.ok_or_else(Problem::lost_interaction)?;
     tracing::info!(user = session.user_id, client, allowed, "a person has decided on a device");
+    let kind = if allowed { AuditKind::ConsentGiven } else { AuditKind::ConsentDenied };
+    let event = NewEvent::new(kind).user(&session.user_id).client(&client).detail("on a device");
+    server.store.record(event);
     Ok(answer(StatusCode::OK, &DeviceDonePage { allowed }, &FormTarget::None))
 }
 

@@ -8,6 +8,7 @@ use hallpass_protocol::secret::Secret;
 use http::{HeaderMap, StatusCode};
 
 use super::Server;
+use crate::audit::{AuditKind, NewEvent};
 use crate::browser::{Browser, FormToken, came_from_here};
 use crate::login::check_strength;
 use crate::pages::{FormTarget, LinkDonePage, LinkPage, Problem, answer, sentence};
@@ -61,6 +62,8 @@ async fn set(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
         return Err(Problem::dead_link());
     }
     tracing::info!(user = link.username, "a password was set by a link");
+    let user = server.store.subject(&link.username).await?;
+    server.store.record(NewEvent::new(AuditKind::PasswordSet).user(&user).detail("by a link"));
     let done = LinkDonePage { username: link.username, account: server.path("/account") };
     Ok(answer(StatusCode::OK, &done, &FormTarget::None))
 }

@@ -80,13 +80,11 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
     }
 }
 
+/// RFC 8414 §2 lets a server leave scopes out. Some clients ask for all that stand here, so it is what a first login needs,
+/// the same that stands in the 401 and in the metadata of the resource; what goes beyond is asked for when it is needed.
 fn scopes(server: &Server) -> Vec<String> {
-    let all: ScopeSet = server
-        .settings
-        .resources
-        .iter()
-        .flat_map(|resource| resource.scopes.iter().map(|(scope, _)| scope.clone()))
-        .collect();
-    let names = all.iter().map(|scope| scope.as_str().to_owned());
+    let least = server.settings.resources.iter().flat_map(|resource| resource.default.iter().cloned());
+    let least: ScopeSet = least.collect();
+    let names = least.iter().map(|scope| scope.as_str().to_owned());
     names.chain([OFFLINE_ACCESS.to_owned()]).collect()
 }

@@ -15,6 +15,7 @@ mod link;
 mod login;
 mod member;
 mod metadata;
+mod noted;
 mod oauth_answer;
 mod par;
 mod redirect;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::header::{STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
@@ -72,7 +73,7 @@ pub(crate) fn router(server: Server) -> Router {
         )
         .route("/revoke", post(revoke::post))
         .layer(cors());
-    let under_issuer = pages.merge(api);
+    let under_issuer = pages.merge(api).layer(from_fn_with_state(Arc::clone(&server), noted::note));
     let endpoints = match server.base() {
         "" => under_issuer,
         base => Router::new().nest(base, under_issuer),

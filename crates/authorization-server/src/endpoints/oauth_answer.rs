@@ -32,10 +32,27 @@ pub(super) fn error(error: &OAuthError) -> Response {
         "a client was refused"
     );
     let answer = json(error.status(), error);
-    match error.status() {
+    let mut answer = match error.status() {
         StatusCode::SERVICE_UNAVAILABLE => retry_after(answer, AGAIN_AFTER),
         _ => answer,
-    }
+    };
+    answer.extensions_mut().insert(RefusedRequest { error: error.clone(), client: None });
+    answer
+}
+
+/// The same for a request that names its client, believed or not.
+pub(super) fn error_of(client: &str, refused: &OAuthError) -> Response {
+    let mut answer = error(refused);
+    let note = RefusedRequest { error: refused.clone(), client: Some(client.to_owned()) };
+    answer.extensions_mut().insert(note);
+    answer
+}
+
+/// A request that was refused, for the audit log. It goes along with the answer inside this server.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedRequest {
+    pub(super) error: OAuthError,
+    pub(super) client: Option<String>,
 }
 
 /// RFC 6749 §3.2: a form, and no parameter twice.
@@ -59,7 +76,7 @@ pub(super) async fn client(
     match authenticate(server, &presented).await {
         Ok(client) => Ok(client),
         Err(NotAuthenticated::Refused(refused)) => {
-            let mut response = error(&refused);
+            let mut response = error_of(presented.id(), &refused);
             if presented.in_header {
                 let basic = HeaderValue::from_static("Basic realm=\"hallpass\"");
                 response.headers_mut().insert(WWW_AUTHENTICATE, basic);

@@ -12,6 +12,7 @@ use serde_json::json as value;
 
 use super::Server;
 use super::oauth_answer::{client, error, form, json};
+use crate::audit::{AuditKind, NewEvent};
 use crate::clients::AuthenticatedClient;
 use crate::grants::storage;
 use crate::random::digest;
@@ -45,16 +46,25 @@ async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> R
     if let Some(row) = server.store.find_refresh_token(&digest(token)).await? {
         if row.grant.client_id == client.id() {
             server.store.revoke_grant(&row.grant.id).await?;
+            note(server, client, &row.grant.user_id, "a refresh token, with its grant");
         }
         return Ok(());
     }
     // Resource servers allow for clocks that differ, so a token may be alive elsewhere for a little longer.
     match access_token(server, token, Duration::from_secs(60)) {
         Some(claims) if claims.client_id == client.id() => {
-            server.store.revoke_access_token(&claims.jti).await
+            server.store.revoke_access_token(&claims.jti).await?;
+            note(server, client, &claims.sub, "an access token");
+            Ok(())
         }
         _ => Ok(()),
     }
+}
+
+/// For the audit log.
+fn note(server: &Server, client: &AuthenticatedClient, subject: &str, what: &str) {
+    let event = NewEvent::new(AuditKind::TokenRevoked).client(client.id()).user(subject);
+    server.store.record(event.detail(what));
 }
 
 /// An access token of this server that has not ended. What is no such token needs no revocation.

@@ -8,6 +8,7 @@ use hallpass_protocol::secret::Secret;
 use http::{HeaderMap, StatusCode};
 
 use super::Server;
+use crate::audit::{AuditKind, NewEvent};
 use crate::browser::{Browser, FormToken, came_from_here};
 use crate::login::{UserName, check_strength};
 use crate::pages::{FormTarget, Problem, SetupDonePage, SetupPage, answer, sentence, shown};
@@ -66,6 +67,7 @@ async fn create(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
         return Err(Problem::dead_setup_link());
     }
     tracing::info!(user = name.shown, "the first user was created by the set-up link");
+    server.store.record(NewEvent::new(AuditKind::UserAdded).user(user.0).detail("by the set-up link"));
     let done = SetupDonePage {
         username: name.shown,
         resources: server.settings.resources.iter().map(|resource| resource.identifier.to_string()).collect(),

@@ -7,7 +7,7 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use http::{HeaderMap, StatusCode};
 
-use super::oauth_answer::{client, error, form, json};
+use super::oauth_answer::{client, error, error_of, form, json};
 use super::{Server, dpop};
 use crate::clients::{
     AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE,
@@ -51,7 +51,7 @@ async fn answer(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
         TOKEN_EXCHANGE => exchange_token(server, &sender, &form).await,
         _ => issue_to_client(server, &sender, &form),
     };
-    let tokens = answer.map_err(|refusal| error(&refusal.to_oauth()))?;
+    let tokens = answer.map_err(|refusal| error_of(client.id(), &refusal.to_oauth()))?;
     Ok(json(StatusCode::OK, &tokens))
 }
 

@@ -8,6 +8,7 @@ use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
 use super::{Binding, Refusal};
+use crate::audit::{AuditKind, NewEvent};
 use crate::checks::resource::known_scopes;
 use crate::checks::{OFFLINE_ACCESS, Resources};
 use crate::revocations::new_token_id;
@@ -57,6 +58,7 @@ pub(super) fn respond(
         other,
     };
     let token = server.keys.signing(now)?.sign(AccessTokenClaims::TYP, &claims)?;
+    note(server, subject);
     let offline = subject.scopes.iter().filter(|scope| scope.as_str() == OFFLINE_ACCESS).cloned().collect();
     Ok(TokenResponse {
         token_type: Binding::token_type(subject.binding).to_owned(),
@@ -65,6 +67,13 @@ pub(super) fn respond(
         scope: Some(subject.scopes.intersection(&known).union(&offline)),
         ..TokenResponse::bearer(Secret::new(token))
     })
+}
+
+/// For the audit log.
+fn note(server: &Inner, subject: &Subject<'_>) {
+    let what = format!("{} for {}", subject.scopes, subject.resources);
+    let event = NewEvent::new(AuditKind::TokenIssued).client(subject.client_id).detail(what);
+    server.store.record(event.user(subject.subject).grant(subject.grant_id));
 }
 
 /// RFC 8707 §2.2: a token request may name some of the resources again, and no other.

@@ -8,6 +8,7 @@ use hallpass_protocol::token::TokenResponse;
 use super::Refusal;
 use super::Sender;
 use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use crate::audit::{AuditKind, NewEvent};
 use crate::checks::Resources;
 use crate::random::{digest, token};
 use crate::server::Inner;
@@ -49,6 +50,8 @@ async fn check_unused(server: &Inner, row: &CodeRow) -> Result<(), Refusal> {
     }
     server.store.revoke_grant(&row.grant_id).await?;
     tracing::warn!(grant = row.grant_id, client = row.client_id, "a code was replayed; its grant is revoked");
+    let event = NewEvent::new(AuditKind::CodeReplayed).user(&row.user_id).client(&row.client_id);
+    server.store.record(event.grant(&row.grant_id));
     Err(Refusal::CodeReplayed)
 }
 

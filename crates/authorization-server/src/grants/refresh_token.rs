@@ -15,6 +15,7 @@ use hallpass_protocol::token::TokenResponse;
 use super::Refusal;
 use super::Sender;
 use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use crate::audit::{AuditKind, NewEvent};
 use crate::keys::SealingKey;
 use crate::random::{digest, token};
 use crate::server::Inner;
@@ -146,6 +147,8 @@ async fn replayed(server: &Inner, row: &RefreshTokenRow) -> Result<Refusal, Refu
         client = row.grant.client_id,
         "a refresh token was replayed; its grant is revoked"
     );
+    let event = NewEvent::new(AuditKind::RefreshTokenReplayed).user(&row.grant.user_id);
+    server.store.record(event.client(&row.grant.client_id).grant(&row.grant.id));
     Ok(Refusal::RefreshTokenReplayed)
 }
 

@@ -6,6 +6,7 @@ use hallpass_protocol::jose::Algorithm;
 use hallpass_protocol::time::Timestamp;
 
 use super::signing::make;
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::store::{Store, StoreError, revocation_ends};
 
 /// How keys come and go.
@@ -121,6 +122,12 @@ impl SigningKeys {
     /// # Errors
     /// Where the store fails.
     pub async fn rotate(&self, algorithm: Algorithm, ahead: Duration) -> Result<String, StoreError> {
+        let kid = self.next(algorithm, ahead).await?;
+        self.0.record_now(NewEvent::new(AuditKind::KeyPublished).by(&By::Operator).detail(&kid)).await;
+        Ok(kid)
+    }
+
+    async fn next(&self, algorithm: Algorithm, ahead: Duration) -> Result<String, StoreError> {
         let active_from = self.0.now().after(ahead);
         let keys = self.list().await?;
         let waits = |key: &&PublishedKey| key.state == KeyState::Next && key.algorithm == algorithm.name();
@@ -147,12 +154,14 @@ impl SigningKeys {
             let due = newest.active_from.after(rotation.every).before(rotation.ahead) <= now;
             let other = newest.algorithm != rotation.algorithm.name();
             if due || other {
-                let kid = self.rotate(rotation.algorithm, rotation.ahead).await?;
+                let kid = self.next(rotation.algorithm, rotation.ahead).await?;
+                self.0.record(NewEvent::new(AuditKind::KeyPublished).detail(&kid));
                 tracing::info!(kid, "a new signing key is published; it signs later");
             }
         }
         for dead in keys.iter().filter(|key| key.state == KeyState::Dead) {
             self.0.delete_signing_key(&dead.kid).await?;
+            self.0.record(NewEvent::new(AuditKind::KeyRemoved).detail(&dead.kid));
             tracing::info!(kid = dead.kid, "a signing key is gone: no token that it signed is alive");
         }
         Ok(())

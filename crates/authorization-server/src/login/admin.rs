@@ -7,6 +7,7 @@ use url::Url;
 
 use super::password::{check_strength, hash, unknown_password};
 use super::{UserName, UserNameError, WeakPassword};
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::random::{digest, token};
 use crate::store::{Store, StoreError, User};
 
@@ -16,7 +17,10 @@ pub(crate) const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Adds, lists, disables and removes users. Works on a bare store, while a server runs on it too; the server
 /// notices within a second.
 #[derive(Clone, Debug)]
-pub struct Users(Store);
+pub struct Users {
+    store: Store,
+    by: By,
+}
 
 /// Why a user cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +77,32 @@ pub enum LinkError {
 
 impl Users {
     pub(crate) fn new(store: Store) -> Self {
-        Self(store)
+        Self { store, by: By::Operator }
+    }
+
+    /// The same at the wish of an administrator, whose id this is.
+    pub(crate) fn by_admin(self, id: &str) -> Self {
+        Self { by: By::Admin(id.to_owned()), ..self }
+    }
+
+    /// For the audit log.
+    async fn note(&self, kind: AuditKind, id: &str, name: &str) {
+        self.store.record_now(NewEvent::new(kind).user(id).by(&self.by).detail(name)).await;
+    }
+
+    /// The same for whoever has this name.
+    async fn note_name(&self, kind: AuditKind, name: &UserName) -> Result<(), StoreError> {
+        let id = self.store.subject(&name.key).await?;
+        self.note(kind, &id, &name.shown).await;
+        Ok(())
+    }
+
+    /// What was done, where it was.
+    async fn noted(&self, done: bool, kind: AuditKind, name: &UserName) -> Result<bool, StoreError> {
+        if done {
+            self.note_name(kind, name).await?;
+        }
+        Ok(done)
     }
 
     /// Adds a user, and says its id: the `sub` of its tokens.
@@ -85,8 +114,11 @@ impl Users {
         check_strength(&password)?;
         let hash = hash(password).await.map_err(|_| AddUserError::Hash)?;
         let id = crate::random::id();
-        match self.0.insert_user(&id, &name.shown, &name.key, &hash).await? {
-            true => Ok(id),
+        match self.store.insert_user(&id, &name.shown, &name.key, &hash).await? {
+            true => {
+                self.note(AuditKind::UserAdded, &id, &name.shown).await;
+                Ok(id)
+            }
             false => Err(AddUserError::Taken),
         }
     }
@@ -98,8 +130,11 @@ impl Users {
     pub async fn add_without_password(&self, name: &str) -> Result<String, AddUserError> {
         let name = UserName::parse(name)?;
         let id = crate::random::id();
-        match self.0.insert_user(&id, &name.shown, &name.key, &unknown_password()).await? {
-            true => Ok(id),
+        match self.store.insert_user(&id, &name.shown, &name.key, &unknown_password()).await? {
+            true => {
+                self.note(AuditKind::UserAdded, &id, &name.shown).await;
+                Ok(id)
+            }
             false => Err(AddUserError::Taken),
         }
     }
@@ -112,8 +147,8 @@ impl Users {
         let name = UserName::parse(name).map_err(|_| SetPasswordError::NoUser)?;
         check_strength(&password)?;
         let hash = hash(password).await.map_err(|_| SetPasswordError::Hash)?;
-        match self.0.set_password(&name.key, &hash).await? {
-            true => Ok(()),
+        match self.store.set_password(&name.key, &hash).await? {
+            true => Ok(self.note_name(AuditKind::PasswordSet, &name).await?),
             false => Err(SetPasswordError::NoUser),
         }
     }
@@ -125,13 +160,16 @@ impl Users {
     /// Where nobody has the name, and where no server was ever started.
     pub async fn link(&self, name: &str) -> Result<Url, LinkError> {
         let name = UserName::parse(name).map_err(|_| LinkError::NoUser)?;
-        let issuer = self.0.last_issuer().await?.ok_or(LinkError::NeverServed)?;
+        let issuer = self.store.last_issuer().await?.ok_or(LinkError::NeverServed)?;
         let token = token();
         let url = Url::parse(&format!("{}/link?token={token}", issuer.trim_end_matches('/')))
             .map_err(|_| LinkError::NeverServed)?;
-        let ends = self.0.now().after(LINK_LIFETIME);
-        match self.0.replace_user_link(&name.key, &digest(&token), ends).await? {
-            true => Ok(url),
+        let ends = self.store.now().after(LINK_LIFETIME);
+        match self.store.replace_user_link(&name.key, &digest(&token), ends).await? {
+            true => {
+                self.note_name(AuditKind::LinkMade, &name).await?;
+                Ok(url)
+            }
             false => Err(LinkError::NoUser),
         }
     }
@@ -143,7 +181,10 @@ impl Users {
     /// Where the store fails.
     pub async fn set_admin(&self, name: &str, admin: bool) -> Result<bool, StoreError> {
         match UserName::parse(name) {
-            Ok(name) => self.0.set_admin(&name.key, admin).await,
+            Ok(name) => {
+                let kind = if admin { AuditKind::AdminGiven } else { AuditKind::AdminTaken };
+                self.noted(self.store.set_admin(&name.key, admin).await?, kind, &name).await
+            }
             Err(_) => Ok(false),
         }
     }
@@ -155,8 +196,11 @@ impl Users {
     /// Where the store fails.
     pub async fn reset_second_factor(&self, name: &str) -> Result<bool, StoreError> {
         let Ok(name) = UserName::parse(name) else { return Ok(false) };
-        match self.0.user_id(&name.key).await? {
-            Some(id) => self.0.delete_totp(&id).await,
+        match self.store.user_id(&name.key).await? {
+            Some(id) => {
+                let done = self.store.delete_totp(&id).await?;
+                self.noted(done, AuditKind::SecondFactorOff, &name).await
+            }
             None => Ok(false),
         }
     }
@@ -168,7 +212,9 @@ impl Users {
     /// Where the store fails.
     pub async fn enable(&self, name: &str) -> Result<bool, StoreError> {
         match UserName::parse(name) {
-            Ok(name) => self.0.enable_user(&name.key).await,
+            Ok(name) => {
+                self.noted(self.store.enable_user(&name.key).await?, AuditKind::UserEnabled, &name).await
+            }
             Err(_) => Ok(false),
         }
     }
@@ -178,7 +224,7 @@ impl Users {
     /// # Errors
     /// Where the store fails.
     pub async fn list(&self) -> Result<Vec<User>, StoreError> {
-        self.0.list_users().await
+        self.store.list_users().await
     }
 
     /// How many users there are.
@@ -186,7 +232,7 @@ impl Users {
     /// # Errors
     /// Where the store fails.
     pub async fn count(&self) -> Result<u64, StoreError> {
-        self.0.count_users().await
+        self.store.count_users().await
     }
 
     /// Disables a user: no more logins, and every session, grant and token ends. False where nobody has the name.
@@ -195,7 +241,9 @@ impl Users {
     /// Where the store fails; then nothing was done.
     pub async fn disable(&self, name: &str) -> Result<bool, StoreError> {
         match UserName::parse(name) {
-            Ok(name) => self.0.disable_user(&name.key).await,
+            Ok(name) => {
+                self.noted(self.store.disable_user(&name.key).await?, AuditKind::UserDisabled, &name).await
+            }
             Err(_) => Ok(false),
         }
     }
@@ -204,7 +252,10 @@ impl Users {
     /// the server still.
     pub(crate) async fn disable_as(&self, admin_id: &str, name: &str) -> Result<bool, StoreError> {
         match UserName::parse(name) {
-            Ok(name) => self.0.disable_user_as(admin_id, &name.key).await,
+            Ok(name) => {
+                let done = self.store.disable_user_as(admin_id, &name.key).await?;
+                self.noted(done, AuditKind::UserDisabled, &name).await
+            }
             Err(_) => Ok(false),
         }
     }
@@ -212,7 +263,10 @@ impl Users {
     /// Makes a user no longer one who runs the server, under the same rule.
     pub(crate) async fn dismiss_admin_as(&self, admin_id: &str, name: &str) -> Result<bool, StoreError> {
         match UserName::parse(name) {
-            Ok(name) => self.0.dismiss_admin_as(admin_id, &name.key).await,
+            Ok(name) => {
+                let done = self.store.dismiss_admin_as(admin_id, &name.key).await?;
+                self.noted(done, AuditKind::AdminTaken, &name).await
+            }
             Err(_) => Ok(false),
         }
     }
@@ -223,7 +277,14 @@ impl Users {
     /// Where the store fails; then nothing was done.
     pub async fn remove(&self, name: &str) -> Result<bool, StoreError> {
         match UserName::parse(name) {
-            Ok(name) => self.0.remove_user(&name.key).await,
+            Ok(name) => {
+                let id = self.store.subject(&name.key).await?;
+                let done = self.store.remove_user(&name.key).await?;
+                if done {
+                    self.note(AuditKind::UserRemoved, &id, &name.shown).await;
+                }
+                Ok(done)
+            }
             Err(_) => Ok(false),
         }
     }

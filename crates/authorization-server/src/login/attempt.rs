@@ -8,6 +8,7 @@ use hallpass_protocol::secret::Secret;
 use super::authenticated::HalfAuthenticated;
 use super::authenticated::mark;
 use super::{Authenticated, Busy, UserName, Verdict};
+use crate::audit::{AuditKind, NewEvent};
 use crate::browser::Browser;
 use crate::random::digest;
 use crate::server::Inner;
@@ -67,6 +68,7 @@ pub(crate) async fn log_in(
         true => known.clone(),
         false => digest(&format!("account\0{key}")),
     };
+    let known_address = address.filter(|_| server.settings.count_addresses);
     let counted = address.filter(|_| server.settings.count_addresses && !is_known);
     let counted = counted.map(|address| digest(&format!("address\0{}", network(address))));
     if let Some(counted) = &counted {
@@ -78,6 +80,8 @@ pub(crate) async fn log_in(
         // What was typed into the name field may be a password, so only the name of an account is told.
         let account = user.as_ref().map_or("none of that name", |user| &user.name);
         tracing::warn!(account, address = address.map(tracing::field::display), "a login was refused");
+        let event = NewEvent::new(AuditKind::LoginRefused).address(known_address).detail("by password");
+        server.store.record(user.iter().fold(event, |event, user| event.user(&user.id)));
         return Err(LoginRefused::Wrong);
     };
     server.store.forget_failures(&account).await?;

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use super::{Authenticated, device};
+use crate::audit::{AuditKind, NewEvent};
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{Result, SessionRow};
@@ -33,5 +34,8 @@ pub(crate) async fn begin_session(
         server.store.delete_session(&digest(&old)).await?;
     }
     server.store.remember_browser(person.known_browser()).await?;
+    let with = shown.name();
+    let how = device.as_deref().map_or_else(|| with.to_owned(), |device| format!("{with}, in {device}"));
+    server.store.record(NewEvent::new(AuditKind::LoggedIn).user(user_id).detail(how));
     Ok(Some(session))
 }

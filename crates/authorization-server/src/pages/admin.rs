@@ -64,6 +64,29 @@ pub(crate) struct AdminApps {
 }
 
 #[derive(Template)]
+#[template(path = "admin_audit.html")]
+pub(crate) struct AdminAudit {
+    pub(crate) admin: String,
+    pub(crate) account: String,
+    pub(crate) username: String,
+    pub(crate) user: String,
+    pub(crate) client: String,
+    pub(crate) reference: String,
+    pub(crate) events: Vec<EventLine>,
+    /// Where older ones are.
+    pub(crate) older: Option<String>,
+}
+
+/// An event of the audit log.
+pub(crate) struct EventLine {
+    pub(crate) at: String,
+    pub(crate) says: String,
+    /// Name and value of what else is known.
+    pub(crate) facts: Vec<(&'static str, String)>,
+    pub(crate) detail: Option<String>,
+}
+
+#[derive(Template)]
 #[template(path = "admin_keys.html")]
 pub(crate) struct AdminKeys {
     pub(crate) admin: String,

@@ -18,10 +18,11 @@ pub(crate) use account::{
     SessionLine,
 };
 pub(crate) use admin::{
-    AdminApps, AdminClients, AdminKeys, AdminUsers, ClientLine, KeyLine, LinkMadePage, UserLine,
+    AdminApps, AdminAudit, AdminClients, AdminKeys, AdminUsers, ClientLine, EventLine, KeyLine, LinkMadePage,
+    UserLine,
 };
 pub(crate) use headers::FormTarget;
-pub(crate) use problem::Problem;
+pub(crate) use problem::{Problem, ShownProblem};
 pub(crate) use text::{sentence, shown};
 pub(crate) use when::ago;
 

@@ -179,9 +179,18 @@ impl IntoResponse for Problem {
             reference: &reference,
         };
         let answer = answer(self.status, &page, &FormTarget::None);
-        match self.status {
+        let mut answer = match self.status {
             StatusCode::SERVICE_UNAVAILABLE => retry_after(answer, AGAIN_AFTER),
             _ => answer,
-        }
+        };
+        answer.extensions_mut().insert(ShownProblem { reference, what: self.what });
+        answer
     }
+}
+
+/// An error page that was shown, for the audit log. It goes along with the answer inside this server.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownProblem {
+    pub(crate) reference: String,
+    pub(crate) what: String,
 }

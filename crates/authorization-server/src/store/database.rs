@@ -10,6 +10,7 @@ use sqlx::{Any, AnyPool};
 
 use super::notices::Ears;
 use super::{Inner, Result, Store};
+use crate::audit::Queue;
 use crate::keys::MasterKey;
 use crate::revocations::Revocations;
 
@@ -42,7 +43,7 @@ impl Store {
         clock: Clock,
         revocations: Revocations,
     ) -> Result<Self> {
-        let store = Self(Arc::new(Inner { database, key, clock, revocations }));
+        let store = Self(Arc::new(Inner { database, key, clock, revocations, audit: Queue::default() }));
         store.load_house_secrets().await?;
         store.read_all_revocations().await?;
         Ok(store)

@@ -20,6 +20,7 @@ pub(super) fn migrations() -> Migrator {
         step(20, "people", include_str!("migrations/0020_people.sql")),
         step(21, "factors", include_str!("migrations/0021_factors.sql")),
         step(22, "registration management", include_str!("migrations/0022_registration_management.sql")),
+        step(23, "audit", include_str!("migrations/0023_audit.sql")),
     ])
 }
 

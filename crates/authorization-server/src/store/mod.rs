@@ -7,6 +7,7 @@
 //!   is held until then ([`locks`]).
 //! - What may happen once only happens in one statement (`UPDATE … WHERE used_at IS NULL RETURNING`).
 
+mod audit_events;
 mod backup;
 mod clients;
 mod codes;
@@ -51,6 +52,7 @@ use std::sync::Arc;
 
 use hallpass_protocol::time::{Clock, Timestamp};
 
+use crate::audit::Queue;
 use crate::keys::{MasterKey, Unsealable};
 use crate::revocations::Revocations;
 
@@ -85,6 +87,7 @@ struct Inner {
     key: MasterKey,
     clock: Clock,
     revocations: Revocations,
+    audit: Queue,
 }
 
 impl std::fmt::Debug for Store {
@@ -159,6 +162,11 @@ impl Store {
 
     pub(crate) fn key(&self) -> &MasterKey {
         &self.0.key
+    }
+
+    /// Events of the audit log that wait to be written.
+    pub(crate) fn audit(&self) -> &Queue {
+        &self.0.audit
     }
 
     pub(crate) fn revoked(&self) -> &Revocations {

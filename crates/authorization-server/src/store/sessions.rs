@@ -24,6 +24,16 @@ pub(crate) enum Shown {
     Passkey(String),
 }
 
+impl Shown {
+    /// In words.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "by password",
+            Self::Passkey(_) => "by passkey",
+        }
+    }
+}
+
 /// A browser session, as its person sees it.
 pub(crate) struct OpenSession {
     /// The hash that the row goes by; it opens nothing.

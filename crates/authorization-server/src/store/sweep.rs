@@ -47,6 +47,8 @@ const SWEEPS: &[&str] = &[
     "DELETE FROM initial_access_tokens WHERE +expires_at <= $1 AND id IN
        (SELECT id FROM initial_access_tokens WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,
+    SWEEP_EVENTS,
+    SWEEP_FLEETING_EVENTS,
     // Anyone can register a client, so rows that nobody uses go: after a day where no code was ever issued to it, and
     // after 90 days without one where nothing that it was granted is alive.
     "DELETE FROM clients
@@ -62,6 +64,15 @@ const SWEEPS: &[&str] = &[
 const SWEEP_CODES: &str = "DELETE FROM codes WHERE +expires_at <= $1 AND code_hash IN
        (SELECT code_hash FROM codes WHERE expires_at <= $1 LIMIT $2)";
 
+/// How long what strangers cause stands in the audit log: long enough to look a reference up.
+const FLEETING_MEMORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+const SWEEP_EVENTS: &str = "DELETE FROM audit_events WHERE id IN
+       (SELECT id FROM audit_events WHERE fleeting = 0 AND at <= $1 LIMIT $2)";
+
+const SWEEP_FLEETING_EVENTS: &str = "DELETE FROM audit_events WHERE id IN
+       (SELECT id FROM audit_events WHERE fleeting = 1 AND at <= $1 LIMIT $2)";
+
 impl Store {
     /// Deletes what has expired, and says how many rows that were.
     pub(crate) async fn sweep(&self) -> Result<u64> {
@@ -69,7 +80,12 @@ impl Store {
         let now = self.now();
         let mut swept = 0;
         for &sweep in SWEEPS {
-            let before = if sweep == SWEEP_CODES { now.before(CODE_MEMORY) } else { now };
+            let before = match sweep {
+                SWEEP_CODES => now.before(CODE_MEMORY),
+                SWEEP_EVENTS => now.before(self.audit().kept()),
+                SWEEP_FLEETING_EVENTS => now.before(FLEETING_MEMORY),
+                _ => now,
+            };
             loop {
                 let Some(deleted) = self.sweep_batch(sweep, before).await? else { return Ok(swept) };
                 swept += deleted;

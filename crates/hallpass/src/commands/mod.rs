@@ -1,6 +1,7 @@
 //! The commands other than `serve`, one file each.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod client;
 pub(crate) mod completions;

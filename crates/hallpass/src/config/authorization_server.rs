@@ -40,6 +40,8 @@ pub(crate) struct AuthorizationServer {
     pub(crate) require_pushed_requests: bool,
     /// Have DPoP proofs hold a nonce of this server (RFC 9449 §8). Default: true.
     pub(crate) dpop_nonces: bool,
+    /// How long the audit log is kept; what strangers cause, a week. Default: 90 days.
+    pub(crate) audit_lifetime: Span,
     /// Whose assertions are exchanged for tokens (RFC 7523). Default: nobody's.
     pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693). Default: none.
@@ -61,6 +63,7 @@ impl Default for AuthorizationServer {
             grant_lifetime: Span::days(180),
             require_pushed_requests: false,
             dpop_nonces: true,
+            audit_lifetime: Span::days(90),
             trusted_issuers: Vec::new(),
             exchange: Vec::new(),
         }

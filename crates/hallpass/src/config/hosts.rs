@@ -14,7 +14,9 @@ impl TryFrom<String> for Host {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|error: hallpass_authorization_server::HostPatternError| error.to_string())
+        text.parse()
+            .map(Self)
+            .map_err(|error: hallpass_authorization_server::HostPatternError| error.to_string())
     }
 }
 

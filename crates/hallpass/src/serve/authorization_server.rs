@@ -48,6 +48,7 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
     settings.lifetimes.grant = set.grant_lifetime.0;
     settings.require_pushed_requests = set.require_pushed_requests;
     settings.dpop_nonces = set.dpop_nonces;
+    settings.audit_lifetime = set.audit_lifetime.0;
     settings.rotation = Rotation {
         algorithm: set.signing_algorithm,
         every: set.rotate_keys_every.0,

@@ -137,6 +137,6 @@ impl Wired {
             ended?;
         }
         self.gateway.close().await;
-        Ok(())
+        Ok(self.authorization_server.close().await?)
     }
 }

@@ -38,3 +38,19 @@ proptest! {
         prop_assert_eq!(serde_json::to_string(&at).unwrap(), at.unix().to_string());
     }
 }
+
+#[test]
+fn a_date_is_that_of_the_calendar() {
+    for (seconds, text) in [
+        (0, "1970-01-01 00:00:00 UTC"),
+        (-1, "1969-12-31 23:59:59 UTC"),
+        (951_782_399, "2000-02-28 23:59:59 UTC"),
+        (951_782_400, "2000-02-29 00:00:00 UTC"),
+        (951_868_800, "2000-03-01 00:00:00 UTC"),
+        (1_709_164_800, "2024-02-29 00:00:00 UTC"),
+        (1_795_324_190, "2026-11-22 05:09:50 UTC"),
+        (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+    ] {
+        assert_eq!(Timestamp::from_unix(seconds).to_utc(), text);
+    }
+}

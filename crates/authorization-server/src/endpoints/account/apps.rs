@@ -9,6 +9,7 @@ use super::super::Server;
 use super::super::member::{Away, Member};
 use super::super::redirect::see_other;
 use super::PATH;
+use crate::audit::{AuditKind, NewEvent};
 
 pub(in crate::endpoints) async fn disconnect(
     State(server): State<Server>,
@@ -27,6 +28,8 @@ async fn run(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
         server.store.revoke_grant(grant).await?;
         server.store.forget_consent_of_grant(grant).await?;
         tracing::info!(user = member.session.user_name, grant, "an app was disconnected");
+        let event = NewEvent::new(AuditKind::AppDisconnected).user(&member.session.user_id);
+        server.store.record(event.grant(grant));
     }
     Ok(see_other(&server.path(PATH)))
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::Server;
 use super::super::member::{Away, Member, Recent};
 use super::super::redirect::see_other;
+use crate::audit::{AuditKind, NewEvent};
 use crate::login::device;
 use crate::login::passkeys::{
     ALGORITHMS, Attested, Ceremony, RegistrationRefused, RelyingParty, issue_challenge, register_passkey,
@@ -61,6 +62,7 @@ async fn add(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
     match register_passkey(server, &party, &member.browser, user_id, &name, attested).await {
         Ok(()) => {
             tracing::info!(user = member.session.user_name, "a passkey was added");
+            server.store.record(NewEvent::new(AuditKind::PasskeyAdded).user(user_id));
             Ok(see_other(&server.path(super::PATH)))
         }
         Err(RegistrationRefused::Store(error)) => Err(error.into()),
@@ -77,6 +79,7 @@ async fn run_remove(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result
     let passkey = form.get("passkey").ok().flatten().unwrap_or_default();
     if server.store.delete_passkey(&member.session.user_id, passkey).await? {
         tracing::info!(user = member.session.user_name, "a passkey was removed");
+        server.store.record(NewEvent::new(AuditKind::PasskeyRemoved).user(&member.session.user_id));
     }
     Ok(see_other(&server.path(super::PATH)))
 }

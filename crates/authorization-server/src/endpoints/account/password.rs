@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::Server;
 use super::super::member::{Away, Member, Recent};
 use super::super::redirect::see_other;
+use crate::audit::{AuditKind, NewEvent};
 use crate::login::check_strength;
 use crate::pages::{FormTarget, PasswordPage, Problem, answer, sentence};
 
@@ -43,6 +44,7 @@ async fn change(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let hash = server.passwords.hash(password).await.map_err(|_| Problem::busy())?;
     server.store.change_password(&member.session.user_id, &hash, &member.session_hash()).await?;
     tracing::info!(user = member.session.user_name, "a password was changed");
+    server.store.record(NewEvent::new(AuditKind::PasswordSet).user(&member.session.user_id));
     Ok(see_other(&server.path(super::PATH)))
 }
 

@@ -10,6 +10,7 @@ use qrcode::render::svg;
 use super::super::Server;
 use super::super::member::{Away, Member, Recent};
 use super::super::redirect::see_other;
+use crate::audit::{AuditKind, NewEvent};
 use crate::login::second_factor::{Enrolment, code_hash, new_codes};
 use crate::pages::{EnrolPage, FormTarget, RecoveryCodesPage, answer};
 use crate::store::StoreError;
@@ -61,6 +62,7 @@ async fn confirm(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
     let sealed = enrolment.seal(key, &session.user_id)?;
     server.store.save_totp(&session.user_id, &sealed, step, &hashes).await?;
     tracing::info!(user = session.user_name, "a second factor was set up");
+    server.store.record(NewEvent::new(AuditKind::SecondFactorOn).user(&session.user_id));
     let page = RecoveryCodesPage { codes, account: server.path(super::PATH) };
     Ok(answer(StatusCode::OK, &page, &FormTarget::None))
 }
@@ -70,6 +72,7 @@ async fn run_off(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
     let member = member.recent(server, super::PATH)?;
     if server.store.delete_totp(&member.session.user_id).await? {
         tracing::info!(user = member.session.user_name, "a second factor was turned off");
+        server.store.record(NewEvent::new(AuditKind::SecondFactorOff).user(&member.session.user_id));
     }
     Ok(see_other(&server.path(super::PATH)))
 }

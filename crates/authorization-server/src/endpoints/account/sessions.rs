@@ -9,6 +9,7 @@ use super::super::Server;
 use super::super::member::{Away, Member};
 use super::super::redirect::see_other;
 use super::PATH;
+use crate::audit::{AuditKind, NewEvent};
 
 pub(in crate::endpoints) async fn end(
     State(server): State<Server>,
@@ -40,6 +41,7 @@ async fn run_end(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
 async fn run_log_out(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
     let (member, _) = Member::of_form(server, headers, body, PATH).await?;
     server.store.delete_session(&member.session_hash()).await?;
+    server.store.record(NewEvent::new(AuditKind::LoggedOut).user(&member.session.user_id));
     let mut response = see_other(&server.path(&format!("/login?then={PATH}")));
     server.cookies.drop_session(response.headers_mut());
     Ok(response)

@@ -10,6 +10,7 @@ use super::super::account;
 use super::super::member::{Away, Member};
 use super::super::redirect::see_other;
 use super::administrator;
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::pages::{AdminApps, FormTarget, answer};
 
 pub(super) const PATH: &str = "/admin/apps";
@@ -45,5 +46,7 @@ async fn disconnect(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result
     server.store.revoke_grant(grant).await?;
     server.store.forget_consent_of_grant(grant).await?;
     tracing::info!(admin = admin.session.user_name, grant, "an app was disconnected");
+    let by = By::Admin(admin.session.user_id.clone());
+    server.store.record(NewEvent::new(AuditKind::AppDisconnected).by(&by).grant(grant));
     Ok(see_other(&server.path(PATH)))
 }

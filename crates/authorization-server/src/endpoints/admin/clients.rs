@@ -53,7 +53,8 @@ async fn remove(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let (member, form) = Member::of_form(server, headers, body, PATH).await?;
     let admin = member.recent(server, PATH)?.administrator()?;
     let client = form.get("client").ok().flatten().unwrap_or_default();
-    if server.store.clients().remove(client).await? {
+    let clients = server.store.clients().by_admin(&admin.session.user_id);
+    if clients.remove(client).await? {
         tracing::info!(admin = admin.session.user_name, client = shown(client), "a client was removed");
     }
     Ok(see_other(&server.path(PATH)))

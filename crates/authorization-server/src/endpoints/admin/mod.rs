@@ -1,6 +1,7 @@
 //! `/admin`: for those who run the server. What is done here is done by the same rooms as on the command line.
 
 mod apps;
+mod audit;
 mod clients;
 mod keys;
 mod users;
@@ -20,6 +21,7 @@ pub(super) fn router() -> Router<Server> {
         .route(clients::PATH, get(clients::get).post(clients::post))
         .route(apps::PATH, get(apps::get).post(apps::post))
         .route(keys::PATH, get(keys::get))
+        .route(audit::PATH, get(audit::get))
 }
 
 /// Whoever opens a page of this path: logged in a moment ago, and allowed to be here.

@@ -35,7 +35,7 @@ async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
     let admin = member.recent(server, PATH)?.administrator()?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let (action, name) = (field("action"), field("user"));
-    let users = server.store.users();
+    let users = server.store.users().by_admin(&admin.session.user_id);
     tracing::info!(admin = admin.session.user_name, action, user = shown(name), "an administrator acts");
     let own = &admin.session.user_id;
     match action {
@@ -60,7 +60,7 @@ async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
 
 /// The link is shown once; only its hash is kept.
 async fn link(server: &Server, admin: &Administrator, name: &str) -> Result<Response, Away> {
-    match server.store.users().link(name).await {
+    match server.store.users().by_admin(&admin.session.user_id).link(name).await {
         Ok(link) => {
             let page = LinkMadePage { admin: server.path(PATH), username: shown(name), link: link.into() };
             Ok(answer(StatusCode::OK, &page, &FormTarget::None))

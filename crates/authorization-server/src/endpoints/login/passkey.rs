@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::Server;
 use super::super::destination::Destination;
 use super::{enter, page};
+use crate::audit::{AuditKind, NewEvent};
 use crate::login::passkeys::{Assertion, PasskeyRefused, RelyingParty, log_in_with_passkey};
 use crate::pages::Problem;
 
@@ -39,6 +40,8 @@ async fn attempt(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
         Err(PasskeyRefused::Store(error)) => Err(error.into()),
         Err(refused) => {
             tracing::warn!(%refused, "a login with a passkey was refused");
+            let event = NewEvent::new(AuditKind::LoginRefused).detail(format!("by passkey: {refused}"));
+            server.store.record(event);
             let error = "This passkey opens nothing here, or the page has waited too long. Try once more, or use your password.";
             page(server, &destination, StatusCode::FORBIDDEN, String::new(), Some(error.to_owned())).await
         }

@@ -18,7 +18,8 @@ use subtle::ConstantTimeEq;
 use super::super::Server;
 use super::super::oauth_answer::json;
 use super::bearer::{bearer, error, refused_token};
-use super::{described, failure, fault, information, off, registered, row};
+use super::{described, failure, fault, information, note, off, registered, row};
+use crate::audit::AuditKind;
 use crate::clients::read_registration;
 use crate::random::{digest, token};
 use crate::settings::RegistrationPolicy;
@@ -127,7 +128,10 @@ async fn change(
     let next = Secret::new(token());
     let (presented, next_hash) = (digest(owned.token.expose()), digest(next.expose()));
     match server.store.update_registration(&changed, &presented, &next_hash).await {
-        Ok(true) => Ok(information(server, &changed, &described, secret, next)),
+        Ok(true) => {
+            note(server, AuditKind::ClientChanged, &changed, None);
+            Ok(information(server, &changed, &described, secret, next))
+        }
         Ok(false) => Err(refused_token()),
         Err(failed) => Err(failure(&failed)),
     }
@@ -137,6 +141,7 @@ async fn change(
 async fn remove(server: &Server, id: &str, headers: &HeaderMap) -> Result<(), OAuthError> {
     let owned = open(server, id, headers).await?;
     server.store.remove_client(&owned.row.id).await.map_err(|failed| failure(&failed))?;
+    note(server, AuditKind::ClientRemoved, &owned.row, Some("by itself".to_owned()));
     Ok(())
 }
 

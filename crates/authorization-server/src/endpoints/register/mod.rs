@@ -18,6 +18,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::Server;
 use super::oauth_answer::json;
+use crate::audit::{AuditKind, NewEvent};
 use crate::clients::{Described, RegistrationFault, read_registration};
 use crate::grants::storage;
 use crate::login::network;
@@ -72,7 +73,11 @@ async fn register(
         _ => return Err(refused_token()),
     };
     match server.store.register_client(&row, &digest(manages.expose()), admission).await {
-        Ok(Registered::Done(_)) => Ok(information(server, &row, &described, secret, manages)),
+        Ok(Registered::Done(by)) => {
+            let how = by.map(|id| format!("with the token {id}"));
+            note(server, AuditKind::ClientRegistered, &row, how);
+            Ok(information(server, &row, &described, secret, manages))
+        }
         Ok(Registered::NotAdmitted) => Err(refused_token()),
         Ok(Registered::TooMany) => Err(OAuthError::new(
             ErrorCode::TemporarilyUnavailable,
@@ -136,6 +141,15 @@ fn row(server: &Server, id: String, described: &Described) -> ClientRow {
         own_grant: crate::random::id(),
         details: described.details().clone(),
     }
+}
+
+/// For the audit log.
+fn note(server: &Server, kind: AuditKind, row: &ClientRow, how: Option<String>) {
+    let name = row.name.as_deref().unwrap_or_default();
+    let uris = row.redirect_uris.join(" ");
+    let words = [how.as_deref().unwrap_or_default(), name, &uris];
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    server.store.record(NewEvent::new(kind).client(&row.id).detail(words.join(", ")));
 }
 
 /// RFC 7591 §3.2.1, RFC 7592 §3.

@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use super::recovery::code_hash;
 use super::totp::step_of_sealed;
+use crate::audit::{AuditKind, NewEvent};
 use crate::browser::Browser;
 use crate::login::Authenticated;
 use crate::login::authenticated::{HalfAuthenticated, mark};
@@ -111,6 +112,7 @@ impl HalfLogin {
         }
         if !use_code(server, &self.row.user_id, code).await? {
             tracing::warn!(account = self.row.user_name, "a second factor was refused");
+            server.store.record(NewEvent::new(AuditKind::SecondFactorRefused).user(&self.row.user_id));
             return Err(SecondFactorRefused::Wrong);
         }
         if !server.store.finish_half_login(&self.token_hash).await? {

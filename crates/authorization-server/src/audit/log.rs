@@ -1,0 +1,47 @@
+//! The log, for an operator.
+
+use hallpass_protocol::time::Timestamp;
+
+use super::AuditEvent;
+use crate::store::{Store, StoreError};
+
+/// Reads the log. Works on a bare store, while a server runs on it too; what a server does can be read a second later.
+#[derive(Clone, Debug)]
+pub struct AuditLog(Store);
+
+/// Which events. All, where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// About or by this person: a name, or the `sub` of tokens.
+    pub user: Option<String>,
+    /// About this client.
+    pub client: Option<String>,
+    /// With the reference that an error page has shown.
+    pub reference: Option<String>,
+    /// Not before this time.
+    pub since: Option<Timestamp>,
+    /// Older than the event with this id: the next page.
+    pub before: Option<String>,
+}
+
+impl AuditLog {
+    pub(crate) fn new(store: Store) -> Self {
+        Self(store)
+    }
+
+    /// Events, newest first, so many at most.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn list(&self, filter: &AuditFilter, most: u32) -> Result<Vec<AuditEvent>, StoreError> {
+        self.0.list_events(filter, most).await
+    }
+}
+
+impl Store {
+    /// The audit log.
+    #[must_use]
+    pub fn audit_log(&self) -> AuditLog {
+        AuditLog::new(self.clone())
+    }
+}

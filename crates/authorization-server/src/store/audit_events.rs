@@ -1,0 +1,241 @@
+//! The audit log's table.
+
+use hallpass_protocol::time::Timestamp;
+use sqlx::AssertSqlSafe;
+
+use super::{Result, Store};
+use crate::audit::{AuditEvent, AuditFilter, NewEvent, Waiting, first_id_of};
+use crate::login::UserName;
+
+/// Written in one transaction: on SQLite, others wait for it.
+const BATCH: usize = 500;
+/// Behind every id.
+const END: &str = "x";
+
+type Columns = (
+    String,
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+impl Store {
+    /// Takes an event, to be written within a second. Costs no more than its place in memory.
+    pub(crate) fn record(&self, event: NewEvent) {
+        self.audit().push(event, self.now());
+    }
+
+    /// Takes an event and writes it, with all that wait: a command ends before a second is over. Where the database fails,
+    /// it waits; what was done is done.
+    pub(crate) async fn record_now(&self, event: NewEvent) {
+        self.record(event);
+        if let Err(error) = self.write_events().await {
+            tracing::error!(%error, "the audit log cannot be written; it is tried again");
+        }
+    }
+
+    /// Writes what waits. What could not be written waits again.
+    pub(crate) async fn write_events(&self) -> Result<()> {
+        let mut events = self.audit().take(self.now());
+        while !events.is_empty() {
+            let later = events.split_off(events.len().min(BATCH));
+            if let Err(error) = self.insert_events(&events).await {
+                events.extend(later);
+                self.audit().put_back(events);
+                return Err(error);
+            }
+            events = later;
+        }
+        Ok(())
+    }
+
+    async fn insert_events(&self, events: &[Waiting]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for Waiting { id, at, event } in events {
+            sqlx::query(
+                "INSERT INTO audit_events (id, at, event, fleeting, user_id, actor, client_id, grant_id,
+                                           address, reference, detail)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            )
+            .bind(id)
+            .bind(at.unix())
+            .bind(event.kind.name())
+            .bind(i64::from(event.kind.is_fleeting()))
+            .bind(&event.user)
+            .bind(&event.actor)
+            .bind(&event.client)
+            .bind(&event.grant)
+            .bind(&event.address)
+            .bind(&event.reference)
+            .bind(&event.detail)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Newest first.
+    pub(crate) async fn list_events(&self, filter: &AuditFilter, most: u32) -> Result<Vec<AuditEvent>> {
+        let unstorable =
+            |text: &Option<String>| text.as_deref().is_some_and(|text| text.chars().any(char::is_control));
+        if [&filter.user, &filter.client, &filter.reference, &filter.before].into_iter().any(unstorable) {
+            return Ok(Vec::new());
+        }
+        let user = match &filter.user {
+            Some(name) => Some(self.subject(name).await?),
+            None => None,
+        };
+        // Conditions are written here; what they compare with is bound.
+        let conditions = [
+            (user, "(e.user_id = $? OR e.actor = $?)"),
+            (filter.client.clone(), "e.client_id = $?"),
+            (filter.reference.clone(), "e.reference = $?"),
+        ];
+        let mut sql = String::from(
+            "SELECT e.id, e.at, e.event, e.user_id, u.name, e.actor, a.name, e.client_id, e.grant_id,
+                    e.address, e.reference, e.detail
+             FROM audit_events e
+             LEFT JOIN users u ON u.id = e.user_id
+             LEFT JOIN users a ON a.id = e.actor
+             WHERE e.id < $1 AND e.id >= $2",
+        );
+        let mut bound = Vec::new();
+        for (value, condition) in conditions {
+            let Some(value) = value else { continue };
+            bound.push(value);
+            sql.push_str(" AND ");
+            sql.push_str(&condition.replace("$?", &format!("${}", bound.len() + 3)));
+        }
+        sql.push_str(" ORDER BY e.id DESC LIMIT $3");
+        let mut query = sqlx::query_as::<_, Columns>(AssertSqlSafe(sql))
+            .bind(filter.before.as_deref().unwrap_or(END).to_owned())
+            .bind(filter.since.map(first_id_of).unwrap_or_default())
+            .bind(i64::from(most));
+        for value in bound {
+            query = query.bind(value);
+        }
+        Ok(query.fetch_all(self.reader()).await?.into_iter().map(event).collect())
+    }
+
+    /// The id of whoever has this name; else it is an id.
+    pub(crate) async fn subject(&self, name: &str) -> Result<String> {
+        let key = UserName::parse(name).map_or_else(|_| name.to_owned(), |name| name.key);
+        Ok(self.user_id(&key).await?.unwrap_or_else(|| name.to_owned()))
+    }
+}
+
+fn event(row: Columns) -> AuditEvent {
+    AuditEvent {
+        id: row.0,
+        at: Timestamp::from_unix(row.1),
+        event: row.2,
+        user_id: row.3,
+        user_name: row.4,
+        actor: row.6.or(row.5),
+        client_id: row.7,
+        grant_id: row.8,
+        address: row.9,
+        reference: row.10,
+        detail: row.11,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::audit::{AuditKind, By};
+    use crate::store::testing::open;
+
+    const DAY: i64 = 24 * 60 * 60;
+
+    async fn names(store: &Store, filter: AuditFilter) -> Vec<String> {
+        let events = store.list_events(&filter, 100).await.unwrap();
+        events.into_iter().map(|event| event.event).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_recorded_is_found_by_each_filter() {
+        let database = TestDatabase::new();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
+        let store = open(&database, clock.clock()).await;
+        assert!(store.insert_user("u1", "Ada", "ada", "h").await.unwrap());
+        assert!(store.insert_user("u2", "Bob", "bob", "h").await.unwrap());
+        store.record(NewEvent::new(AuditKind::LoggedIn).user("u1"));
+        clock.advance(Duration::from_secs(10));
+        store.record(NewEvent::new(AuditKind::TokenIssued).user("u1").client("ide").grant("g"));
+        let by = By::Admin("u2".to_owned());
+        store.record(NewEvent::new(AuditKind::UserDisabled).user("u1").by(&by));
+        store.record(NewEvent::new(AuditKind::ErrorPage).reference("ref").detail("a\u{0}b"));
+        assert!(names(&store, AuditFilter::default()).await.is_empty(), "not written yet");
+        store.write_events().await.unwrap();
+        store.write_events().await.unwrap();
+        let all = ["error_page", "user_disabled", "token_issued", "login"];
+        assert_eq!(names(&store, AuditFilter::default()).await, all);
+        let filter = |user: &str| AuditFilter { user: Some(user.to_owned()), ..AuditFilter::default() };
+        for name in ["ada", " ADA ", "u1"] {
+            assert_eq!(names(&store, filter(name)).await, all[1..], "{name}");
+        }
+        assert_eq!(names(&store, filter("Bob")).await, ["user_disabled"], "by whom");
+        let some = |text: &str| Some(text.to_owned());
+        let client = AuditFilter { client: some("ide"), ..filter("ada") };
+        assert_eq!(names(&store, client).await, ["token_issued"]);
+        let reference = AuditFilter { reference: some("ref"), ..AuditFilter::default() };
+        assert_eq!(names(&store, reference).await, ["error_page"]);
+        let since = Some(Timestamp::from_unix(1_000_010));
+        assert_eq!(names(&store, AuditFilter { since, ..AuditFilter::default() }).await, all[..3]);
+        let unstorable = AuditFilter { client: some("a\u{0}b"), ..AuditFilter::default() };
+        assert!(names(&store, unstorable).await.is_empty());
+        // Page by page.
+        let first = store.list_events(&AuditFilter::default(), 3).await.unwrap();
+        assert_eq!(first[1].actor.as_deref(), Some("Bob"));
+        assert_eq!(first[1].user_name.as_deref(), Some("Ada"));
+        let before = first.last().map(|event| event.id.clone());
+        assert_eq!(names(&store, AuditFilter { before, ..AuditFilter::default() }).await, ["login"]);
+    }
+
+    #[tokio::test]
+    async fn events_go_when_their_time_is_over() {
+        let database = TestDatabase::new();
+        let clock = FakeClock::at(Timestamp::from_unix(1_000_000));
+        let store = open(&database, clock.clock()).await;
+        store.audit().keep_for(Duration::from_secs(30 * DAY.unsigned_abs()));
+        store.record(NewEvent::new(AuditKind::LoggedIn));
+        store.record(NewEvent::new(AuditKind::ErrorPage));
+        store.write_events().await.unwrap();
+        let left = async |seconds: i64| {
+            clock.set(Timestamp::from_unix(1_000_000 + seconds));
+            store.sweep().await.unwrap();
+            names(&store, AuditFilter::default()).await
+        };
+        assert_eq!(left(7 * DAY - 1).await, ["error_page", "login"]);
+        assert_eq!(left(7 * DAY).await, ["login"]);
+        assert_eq!(left(30 * DAY - 1).await, ["login"]);
+        assert!(left(30 * DAY).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_waits() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1)).clock()).await;
+        store.record(NewEvent::new(AuditKind::LoggedIn));
+        sqlx::query("ALTER TABLE audit_events RENAME TO away").execute(store.writer()).await.unwrap();
+        assert!(store.write_events().await.is_err());
+        sqlx::query("ALTER TABLE away RENAME TO audit_events").execute(store.writer()).await.unwrap();
+        store.write_events().await.unwrap();
+        assert_eq!(names(&store, AuditFilter::default()).await, ["login"]);
+    }
+}

@@ -1,0 +1,24 @@
+//! `hallpass audit`.
+
+use clap::Args;
+
+use crate::config::Span;
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// About or by this person: a name, or the `sub` of tokens
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) user: Option<String>,
+    /// About this client
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) client: Option<String>,
+    /// The event with the reference that an error page has shown
+    #[arg(long, value_name = "REFERENCE", allow_hyphen_values = true)]
+    pub(crate) reference: Option<String>,
+    /// Of the last so long, as in 24h; all of them
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) since: Option<Span>,
+    /// Print JSON, one event a line, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
