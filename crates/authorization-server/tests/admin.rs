@@ -36,7 +36,7 @@ fn button(page: &Page, user: &str, name: &str, value: &str) -> Option<Form> {
 #[tokio::test]
 async fn only_administrators_come_in() {
     let house = house().await;
-    for path in ["/admin", "/admin/clients", "/admin/apps", "/admin/keys"] {
+    for path in ["/admin", "/admin/clients", "/admin/apps", "/admin/keys", "/admin/audit"] {
         assert!(Person::new().open(house.url(path)).await.url().path().ends_with("/login"), "{path}");
         let page = open(&house, &Person::new(), path, USER).await;
         assert_eq!(page.status(), 403, "{path}");

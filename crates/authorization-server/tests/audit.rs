@@ -107,8 +107,6 @@ async fn an_error_page_is_found_by_its_reference() {
 #[tokio::test]
 async fn what_is_done_by_hand_is_written_at_once_with_who_did_it() {
     let house = House::furnished().await;
-    // Events of one second are in order in each process alone.
-    house.advance(1);
     let store = house.store().await;
     store.users().disable(USER).await.unwrap();
     store.users().disable("nobody").await.unwrap();

@@ -62,7 +62,7 @@ impl AuthorizationResponse {
     /// # Errors
     /// [`AuthorizationResponseError::Form`].
     pub fn parse(query: &str) -> Result<Self, AuthorizationResponseError> {
-        Ok(Self(Parameters::parse(query)?))
+        Ok(Self(Parameters::parse_answer(query)?))
     }
 
     /// The `state`, good for one thing: to find what was remembered under it.

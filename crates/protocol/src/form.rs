@@ -53,6 +53,20 @@ impl Parameters {
     /// # Errors
     /// One variant of [`FormError`] for each rule.
     pub fn parse(text: &str) -> Result<Self, FormError> {
+        let found = Self::parse_answer(text)?;
+        let controls = |text: &str| text.chars().any(char::is_control);
+        match found.0.iter().any(|(name, value)| controls(name) || controls(value)) {
+            true => Err(FormError::ControlCharacter),
+            false => Ok(found),
+        }
+    }
+
+    /// Reads the answer of an authorization server, as a client gets it. Some put line ends into `error_description`
+    /// (Entra ID does), against RFC 6749 §4.1.2.1, and the error is worth knowing all the same.
+    ///
+    /// # Errors
+    /// As [`Parameters::parse`], control characters aside.
+    pub fn parse_answer(text: &str) -> Result<Self, FormError> {
         if text.len() > MAX_LEN {
             return Err(FormError::TooLong);
         }
@@ -63,9 +77,6 @@ impl Parameters {
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name)?, decode(value)?);
-            if name.chars().chain(value.chars()).any(char::is_control) {
-                return Err(FormError::ControlCharacter);
-            }
             if name != REPEATABLE && found.0.iter().any(|(known, _)| *known == name) {
                 return Err(Duplicate(name).into());
             }

@@ -7,10 +7,12 @@
 //! decided it. What an operator does is written before the command returns.
 
 mod event;
+mod id;
 mod log;
 mod queue;
 
 pub use event::{AuditEvent, AuditKind};
 pub(crate) use event::{By, NewEvent};
+pub(crate) use id::{first_id_of, id_of, number_after};
 pub use log::{AuditFilter, AuditLog};
-pub(crate) use queue::{Queue, Waiting, first_id_of};
+pub(crate) use queue::{Queue, Waiting};

@@ -17,10 +17,9 @@ const MINUTE: i64 = 60;
 /// How long what strangers did not cause is kept, where nobody says otherwise: 90 days.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// An event with its time and place in the order.
+/// An event and its time.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
-    pub(crate) id: String,
     pub(crate) at: Timestamp,
     pub(crate) event: NewEvent,
 }
@@ -28,7 +27,6 @@ pub(crate) struct Waiting {
 /// The events of one process.
 pub(crate) struct Queue {
     waiting: Mutex<State>,
-    number: AtomicU64,
     kept_seconds: AtomicU64,
 }
 
@@ -42,11 +40,7 @@ struct State {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self {
-            waiting: Mutex::default(),
-            number: AtomicU64::default(),
-            kept_seconds: AtomicU64::new(KEPT.as_secs()),
-        }
+        Self { waiting: Mutex::default(), kept_seconds: AtomicU64::new(KEPT.as_secs()) }
     }
 }
 
@@ -62,10 +56,9 @@ impl Queue {
 
     /// Takes an event, or counts it where there is no room.
     pub(crate) fn push(&self, event: NewEvent, now: Timestamp) {
-        let id = self.id(now);
         let mut state = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match state.has_room(event.kind, now) {
-            true => state.events.push(Waiting { id, at: now, event }),
+            true => state.events.push(Waiting { at: now, event }),
             false => state.left_out += 1,
         }
     }
@@ -78,7 +71,7 @@ impl Queue {
         drop(state);
         if left_out > 0 {
             let event = NewEvent::new(AuditKind::LeftOut).detail(format!("{left_out} events"));
-            events.push(Waiting { id: self.id(now), at: now, event });
+            events.push(Waiting { at: now, event });
         }
         events
     }
@@ -91,12 +84,6 @@ impl Queue {
         events.truncate(MOST_WAITING);
         state.left_out += over as u64;
         state.events = events;
-    }
-
-    /// Digits and small letters alone, of one length: in order of time in every collation.
-    fn id(&self, now: Timestamp) -> String {
-        let number = self.number.fetch_add(1, Ordering::Relaxed) % 1_000_000_000;
-        format!("{}{number:09}{:08x}", first_id_of(now), rand::random::<u32>())
     }
 }
 
@@ -117,28 +104,12 @@ impl State {
     }
 }
 
-/// What ids of this second begin with; no id of an earlier one is behind it.
-pub(crate) fn first_id_of(at: Timestamp) -> String {
-    format!("{:012}", at.unix().max(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds)
-    }
-
-    #[test]
-    fn ids_are_in_order_of_time() {
-        let queue = Queue::default();
-        for second in [5, 5, 6, 1_000_000_000, 10_000_000_000] {
-            queue.push(NewEvent::new(AuditKind::LoggedIn), at(second));
-        }
-        let ids: Vec<_> = queue.take(at(0)).into_iter().map(|waiting| waiting.id).collect();
-        assert!(ids.is_sorted(), "{ids:?}");
-        assert!(first_id_of(at(6)) > ids[1] && first_id_of(at(6)) < ids[2]);
     }
 
     #[test]

@@ -153,6 +153,14 @@ impl Users {
         }
     }
 
+    /// Whether there can be links: a server has run on this store, so it is known where they lead.
+    ///
+    /// # Errors
+    /// [`LinkError::NeverServed`] where not.
+    pub async fn check_links(&self) -> Result<(), LinkError> {
+        self.store.last_issuer().await?.map(drop).ok_or(LinkError::NeverServed)
+    }
+
     /// Makes a link under which the user sets a password, once and within a day; earlier links of the user end. It leads
     /// to the server that was last started on this store. Whoever has it has the account, second factor aside.
     ///

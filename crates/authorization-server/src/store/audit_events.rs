@@ -1,10 +1,12 @@
 //! The audit log's table.
 
+use std::time::Duration;
+
 use hallpass_protocol::time::Timestamp;
 use sqlx::AssertSqlSafe;
 
-use super::{Result, Store};
-use crate::audit::{AuditEvent, AuditFilter, NewEvent, Waiting, first_id_of};
+use super::{Result, Store, Transaction};
+use crate::audit::{AuditEvent, AuditFilter, NewEvent, Waiting, first_id_of, id_of, number_after};
 use crate::login::UserName;
 
 /// Written in one transaction: on SQLite, others wait for it.
@@ -59,13 +61,19 @@ impl Store {
 
     async fn insert_events(&self, events: &[Waiting]) -> Result<()> {
         let mut tx = self.begin().await?;
-        for Waiting { id, at, event } in events {
+        let mut last: Option<(Timestamp, String)> = None;
+        for Waiting { at, event } in events {
+            let before = match last.take() {
+                Some((same, id)) if same == *at => Some(id),
+                _ => last_of(&mut tx, *at).await?,
+            };
+            let id = id_of(*at, number_after(before.as_deref()));
             sqlx::query(
                 "INSERT INTO audit_events (id, at, event, fleeting, user_id, actor, client_id, grant_id,
                                            address, reference, detail)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             )
-            .bind(id)
+            .bind(&id)
             .bind(at.unix())
             .bind(event.kind.name())
             .bind(i64::from(event.kind.is_fleeting()))
@@ -78,6 +86,7 @@ impl Store {
             .bind(&event.detail)
             .execute(&mut *tx)
             .await?;
+            last = Some((*at, id));
         }
         tx.commit().await?;
         Ok(())
@@ -133,6 +142,16 @@ impl Store {
     }
 }
 
+/// The last event of this second, whoever wrote it: what comes after it is behind it.
+async fn last_of(tx: &mut Transaction, at: Timestamp) -> Result<Option<String>> {
+    let next = at.after(Duration::from_secs(1));
+    Ok(sqlx::query_scalar("SELECT MAX(id) FROM audit_events WHERE id >= $1 AND id < $2")
+        .bind(first_id_of(at))
+        .bind(first_id_of(next))
+        .fetch_one(&mut **tx)
+        .await?)
+}
+
 fn event(row: Columns) -> AuditEvent {
     AuditEvent {
         id: row.0,
@@ -151,8 +170,6 @@ fn event(row: Columns) -> AuditEvent {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use hallpass_testkit::clock::FakeClock;
     use hallpass_testkit::database::TestDatabase;
 

@@ -20,6 +20,10 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
         cli::User::Add { name, password_stdin, link, admin } => {
             let password = if link { None } else { Some(password(password_stdin)?) };
             let users = users(&data).await?;
+            // Before anything is done: a user without a password and without a link is of no use.
+            if link {
+                users.check_links().await?;
+            }
             match password {
                 Some(password) => users.add(&name, password).await?,
                 None => users.add_without_password(&name).await?,

@@ -66,6 +66,16 @@ fn a_user_is_looked_after() {
 }
 
 #[test]
+fn a_link_before_there_is_an_address_leaves_no_user_behind() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let refused = run(data, &["user", "add", "alice", "--link"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("hallpass serve"));
+    assert_eq!(json(&said(&run(data, &["user", "list", "--json"]))), serde_json::json!([]));
+}
+
+#[test]
 fn clients_come_and_go() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();
@@ -129,6 +139,11 @@ fn every_command_shows_an_example() {
         "client add",
         "client list",
         "client remove",
+        "client token",
+        "client token issue",
+        "client token list",
+        "client token revoke",
+        "audit",
         "connect",
         "login",
         "logout",

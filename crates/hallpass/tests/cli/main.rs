@@ -12,6 +12,7 @@ mod policy;
 mod program;
 mod public_client;
 mod refusals;
+mod registration;
 mod remote;
 mod serve;
 mod tls;

@@ -37,6 +37,13 @@ fn an_error_is_read_once_all_is_checked() {
     assert_eq!(error.error_uri.as_deref(), Some("u"));
 }
 
+#[test]
+fn an_error_with_line_ends_in_its_description_is_read() {
+    let query = "error=access_denied&error_description=AADSTS65004%3a+declined.%0d%0aTrace+ID%3a+x&state=s";
+    let error = check(query, false).unwrap().unwrap_err();
+    assert_eq!(error.error, ErrorCode::AccessDenied);
+}
+
 /// Never-again 44: a foreign error is neither shown nor acted on.
 #[test]
 fn state_comes_first_for_errors_too() {

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use hallpass_protocol::registration::ClientMetadata;
+use hallpass_protocol::registration::{ClientInformation, ClientMetadata};
 use hallpass_protocol::secret::Secret;
 use http::header::{CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, StatusCode};
@@ -24,7 +24,6 @@ use crate::clients::read_registration;
 use crate::random::{digest, token};
 use crate::settings::RegistrationPolicy;
 use crate::store::ClientRow;
-use hallpass_protocol::registration::ClientInformation;
 
 /// The path of one registration.
 pub(in crate::endpoints) const PATH: &str = "/register/{client_id}";

@@ -1,0 +1,100 @@
+//! `hallpass client token`, `hallpass audit`, and the settings as their page shows them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{run, run_with_input, said};
+
+const PASSWORD: &str = "correct horse battery\n";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn tokens_to_register_with_come_and_go() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let issued = said(&run(data, &["client", "token", "issue", "--note", "laptops", "--uses", "3"]));
+    assert_eq!(issued.lines().count(), 1, "the token alone, to be piped: {issued}");
+    assert_eq!(issued.trim().len(), 43);
+    said(&run(data, &["client", "token", "issue", "--unlimited", "--expires", "1h"]));
+    let tokens = json(&said(&run(data, &["client", "token", "list", "--json"])));
+    let tokens = tokens.as_array().unwrap();
+    let laptops = tokens.iter().find(|token| token["note"] == "laptops").unwrap();
+    assert_eq!((&laptops["uses"], &laptops["used"]), (&3.into(), &0.into()));
+    assert!(tokens.iter().any(|token| token["uses"].is_null()));
+    let table = said(&run(data, &["client", "token", "list"]));
+    assert!(table.contains("0 of 3") && table.contains("0 of any number"), "{table}");
+    assert!(!table.contains(issued.trim()), "it is shown once");
+    let id = laptops["id"].as_str().unwrap();
+    said(&run(data, &["client", "token", "revoke", id]));
+    assert_eq!(run(data, &["client", "token", "revoke", id]).status.code(), Some(1));
+    assert_eq!(run(data, &["client", "token", "issue", "--uses", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_was_done_by_hand_stands_in_the_audit_log() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    said(&run_with_input(data, &["user", "add", "alice", "--password-stdin"], PASSWORD));
+    said(&run(data, &["user", "disable", "alice"]));
+    said(&run(data, &["client", "add", "--id", "ide", "--redirect-uri", "http://127.0.0.1/callback"]));
+    said(&run(data, &["client", "remove", "ide"]));
+    let events = |arguments: &[&str]| -> Vec<Value> {
+        said(&run(data, &[&["audit", "--json"], arguments].concat())).lines().map(json).collect()
+    };
+    let names = |events: Vec<Value>| -> Vec<String> {
+        events.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(events(&["--client", "ide"])), ["client_removed", "client_added"]);
+    assert_eq!(names(events(&["--user", "Alice", "--since", "1h"])), ["user_disabled", "user_added"]);
+    assert_eq!(events(&["--user", "alice"])[0]["actor"], "command line");
+    assert!(events(&["--reference", "-none"]).is_empty());
+    let table = said(&run(data, &["audit"]));
+    assert!(
+        table.starts_with("TIME") && table.contains("User disabled") && table.contains(" UTC"),
+        "{table}"
+    );
+    assert!(!table.contains(PASSWORD.trim()));
+}
+
+/// Every block of TOML on the page is one that `hallpass config check` takes.
+fn checked(page: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
+    let page = std::fs::read_to_string(path).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    for block in &blocks {
+        let file = data.path().join("hallpass.toml");
+        std::fs::write(&file, format!("server.upstream = \"http://localhost:3000/mcp\"\n{block}")).unwrap();
+        let said = said(&run(data.path(), &["config", "check", file.to_str().unwrap()]));
+        assert!(said.contains("is good"), "{block}");
+    }
+    blocks.len()
+}
+
+#[test]
+fn the_settings_page_shows_settings_that_are_taken() {
+    assert!(checked("settings-authorization-server.md") >= 4);
+    assert_eq!(checked("database.md"), 1);
+}
+
+#[test]
+fn a_list_of_hosts_with_no_host_in_it_is_refused_with_its_line() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("hallpass.toml");
+    for (setting, wrong) in [
+        ("registration_redirects", "https://app.example"),
+        ("metadata_documents.allow", "*"),
+        ("metadata_documents.deny", "a.*.example"),
+    ] {
+        std::fs::write(&file, format!("[authorization_server]\n{setting} = [{wrong:?}]\n")).unwrap();
+        let refused = run(data.path(), &["config", "check", file.to_str().unwrap()]);
+        let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(3), "{setting}");
+        assert!(why.contains("line 2") && why.contains(wrong) && why.contains("*.example.com"), "{why}");
+    }
+}
