@@ -1,7 +1,6 @@
 //! The way of a request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -9,16 +8,13 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use hallpass_resource_server::{Caller, FrontDoor, Permitted, Refusal, ResourceServer, cors};
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
+use hallpass_resource_server::{FrontDoor, Permitted, ResourceServer, cors};
+use http::header::ALLOW;
+use http::{Method, StatusCode};
 
 use crate::listen::Draining;
 use crate::listing::{Listing, Lists};
 use crate::upstream::Upstream;
-
-/// How long a stream may outlive its login.
-const RECHECK: Duration = Duration::from_secs(1);
 
 /// What an operator decides about a gateway, beside what the resource server knows.
 #[derive(Clone, Debug)]
@@ -81,28 +77,6 @@ impl Gateway {
         lists.apply(response, &self.0.resource_server, &caller).await
     }
 
-    /// Events are nothing for a login that was revoked. The stream of a GET also ends with its token,
-    /// after which a client asks again with a new one; the answer to a POST may take longer than a token
-    /// lives, and was permitted when it was asked for.
-    fn ends_with_the_login(&self, response: Response, caller: Caller, listening: bool) -> Response {
-        let events = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        if !events.is_some_and(|media| media.to_ascii_lowercase().starts_with(b"text/event-stream")) {
-            return response;
-        }
-        let gateway = self.clone();
-        let over = async move {
-            loop {
-                tokio::time::sleep(RECHECK).await;
-                match gateway.0.resource_server.recheck(&caller) {
-                    Err(Refusal::Revoked) => return,
-                    Err(_) if listening => return,
-                    _ => {}
-                }
-            }
-        };
-        response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(over))))
-    }
-
     /// Ends every session and every process, and waits for them.
     pub async fn close(&self) {
         self.0.upstream.close().await;
@@ -129,9 +103,9 @@ async fn endpoint(State(gateway): State<Gateway>, request: Request<Body>) -> Res
     match gateway.0.resource_server.admit(request).await {
         Ok(permitted) if is_mcp(permitted.get().method()) => {
             let listening = permitted.get().method() == Method::GET;
-            let caller = permitted.caller().clone();
+            let verified = permitted.verified().clone();
             let response = gateway.forward(permitted).await;
-            let response = gateway.ends_with_the_login(response, caller, listening);
+            let response = gateway.0.resource_server.ends_with_the_login(response, verified, listening);
             match draining {
                 Some(draining) if listening => ends_with(response, draining),
                 _ => response,

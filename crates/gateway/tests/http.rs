@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use hallpass_gateway::Upstream;
+use hallpass_testkit::forgeries::{Forgery, Good, faults, forgeries};
 use hallpass_testkit::upstream::{self, plain};
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -130,6 +131,30 @@ async fn without_a_good_token_nothing_arrives() {
         }
     }
     assert!(upstream.received().is_empty());
+}
+
+/// Rows 16 to 23: the table of forgeries, at the gateway.
+#[tokio::test]
+async fn no_forged_token_leads_upstream() {
+    let (gateway, upstream) = before_an_upstream(true).await;
+    let good = gateway.token("notes:read");
+    let claims = gateway.issuer.claims(support::RESOURCE, "notes:read", support::NOW);
+    let key = &gateway.issuer.key;
+    let mut table =
+        forgeries(&Good { token: &good, public: key.public_jwk(), key: Some(key), huge: 1 << 20 });
+    let faults = faults(&claims, &["iss", "sub", "aud", "exp", "iat", "jti", "client_id"]).into_iter();
+    table.extend(faults.map(|fault| Forgery {
+        row: fault.row,
+        what: fault.what,
+        is: gateway.issuer.sign(&fault.is),
+    }));
+    for Forgery { row, what, is: token } in table {
+        let request = gateway.request_as(&token, "POST").body(CALL.into()).unwrap();
+        assert_eq!(gateway.send(request).await.status(), StatusCode::UNAUTHORIZED, "row {row}: {what}");
+    }
+    assert!(upstream.received().is_empty());
+    let request = gateway.request_as(&good, "POST").body(CALL.into()).unwrap();
+    assert_eq!(gateway.send(request).await.status(), StatusCode::OK);
 }
 
 /// Row 37: only the path of the resource, byte by byte, leads upstream.

@@ -25,8 +25,6 @@ pub(crate) struct Said {
     pub(crate) granted: Granted,
     pub(crate) token_id: String,
     pub(crate) expires: Timestamp,
-    /// Whether it stands in the list of accounts.
-    pub(crate) account: bool,
 }
 
 /// What a credential lets its holder do, and what else policy looks at.
@@ -129,11 +127,6 @@ impl Caller {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id
-    }
-
-    /// Whether it is an account of this server's own list, and no token's.
-    pub(crate) fn is_account(&self) -> bool {
-        self.0.account
     }
 
     /// When the token ends (`exp`, RFC 7519 §4.1.4).

@@ -16,7 +16,7 @@ use crate::caller::{Caller, Granted, Said};
 use crate::policy::pattern_matches;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
-use crate::verify::Verified;
+use crate::verify::{Standing, Verified};
 
 pub use hallpass_protocol::certificate::{PeerCertificate, from_pem};
 
@@ -46,6 +46,7 @@ pub struct CertificateAccount {
 }
 
 /// A certificate that came with a request.
+#[derive(Clone, Debug)]
 pub(crate) struct Shown(CertificateDer<'static>);
 
 /// Where requests come from, as the listener says.
@@ -84,7 +85,7 @@ impl Certificates {
         let (account, name) = found.ok_or(Refusal::UnknownCertificate)?;
         let granted =
             Granted { scopes: account.scopes.clone(), tenant: None, login: None, claims: Map::new() };
-        Ok(Verified::new(Caller::new(Said {
+        let caller = Caller::new(Said {
             issuer: settings.resource.to_string(),
             principal: format!("certificate#{name}"),
             subject: name.clone(),
@@ -93,8 +94,8 @@ impl Certificates {
             token_id: shown.thumbprint(),
             // The certificate is shown, and judged, with each request.
             expires: now.after(Duration::from_secs(3600)),
-            account: false,
-        })))
+        });
+        Ok(Verified::new(caller, Standing::Certificate(shown.clone())))
     }
 }
 

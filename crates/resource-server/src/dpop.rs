@@ -1,11 +1,8 @@
-//! Proof of possession (RFC 9449) at the resource: the proof's own rules are the protocol crate's; nonces and the
-//! memory of proofs are here.
+//! Proof of possession (RFC 9449) at the resource: the proof's own rules are the protocol crate's; nonces are here, and
+//! that each proof counts once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use hallpass_protocol::challenge::Challenge;
 use hallpass_protocol::dpop::{self, ExpectedProof, VerifiedProof};
 use hallpass_protocol::jose::Algorithm;
@@ -14,11 +11,11 @@ use hallpass_protocol::time::Timestamp;
 use http::{HeaderMap, Method};
 use url::Url;
 
+use crate::caller::Caller;
 use crate::nonce::{Nonces, Worth};
 use crate::refusal::Refusal;
-
-/// The most proofs that are remembered in this process. Each is some 80 bytes.
-const REMEMBERED: usize = 100_000;
+use crate::replays::{Once, Replays, Seen};
+use crate::settings::Settings;
 
 /// How DPoP is done.
 #[derive(Clone, Debug)]
@@ -29,53 +26,11 @@ pub struct Dpop {
     pub nonces: bool,
     /// How old a proof may be, and how far ahead: five minutes.
     pub window: Duration,
-    /// Which proofs were there before.
-    pub proofs: Proofs,
 }
 
 impl Default for Dpop {
     fn default() -> Self {
-        Self { required: false, nonces: false, window: Duration::from_secs(300), proofs: Proofs::default() }
-    }
-}
-
-/// Remembers proofs, each until it is too old. Replicas that share one take no proof twice between them.
-#[derive(Clone)]
-pub struct Proofs(Arc<Remember>);
-
-type Remember = dyn Fn(&[u8; 32], Timestamp, Timestamp) -> Option<bool> + Send + Sync;
-
-impl Proofs {
-    /// `remember` gets the SHA-256 of key and id, when the proof ends, and the time now. It says whether the proof is new,
-    /// looking and noting in one step; `None` where it cannot tell, which refuses the request with 503.
-    #[must_use]
-    pub fn new(
-        remember: impl Fn(&[u8; 32], Timestamp, Timestamp) -> Option<bool> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(remember))
-    }
-}
-
-impl Default for Proofs {
-    /// In this process.
-    fn default() -> Self {
-        let seen: Mutex<HashMap<[u8; 32], Timestamp>> = Mutex::default();
-        Self::new(move |proof, ends, now| {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.len() >= REMEMBERED {
-                seen.retain(|_, ends| now < *ends);
-                if seen.len() >= REMEMBERED {
-                    return None;
-                }
-            }
-            Some(seen.insert(*proof, ends).is_none_or(|before| before <= now))
-        })
-    }
-}
-
-impl std::fmt::Debug for Proofs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Proofs")
+        Self { required: false, nonces: false, window: Duration::from_secs(300) }
     }
 }
 
@@ -83,11 +38,26 @@ impl std::fmt::Debug for Proofs {
 pub(crate) struct Gate {
     settings: Dpop,
     nonces: Nonces,
+    replays: Replays,
+}
+
+/// A bound token and its sender's request.
+pub(crate) struct Bound<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    pub(crate) token: &'a str,
+    /// The key that the token is bound to.
+    pub(crate) jkt: &'a str,
+    pub(crate) caller: &'a Caller,
 }
 
 impl Gate {
-    pub(crate) fn new(settings: Dpop) -> Self {
-        Self { nonces: Nonces::new(settings.window), settings }
+    /// None where it is off.
+    pub(crate) fn of(settings: &Settings) -> Option<Self> {
+        let dpop = settings.dpop.clone()?;
+        let nonces = settings.nonces.for_scheme("dpop", &settings.resource, dpop.window);
+        Some(Self { settings: dpop, nonces, replays: settings.replays.clone() })
     }
 
     pub(crate) fn is_required(&self) -> bool {
@@ -105,27 +75,24 @@ impl Gate {
         Challenge::new(dpop::SCHEME).with("realm", realm).with("algs", algorithms)
     }
 
-    /// RFC 9449 §4.3, all twelve rules; `jkt` is the key that the token is bound to.
-    pub(crate) fn check(
-        &self,
-        headers: &HeaderMap,
-        method: &Method,
-        url: &Url,
-        token: &str,
-        jkt: &str,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let proof = dpop::proof_of(headers)?.ok_or(Refusal::NoProof)?;
-        let token = Secret::new(token);
-        let expected =
-            ExpectedProof { method, url, access_token: Some(&token), now, window: self.settings.window };
+    /// RFC 9449 §4.3, all twelve rules.
+    pub(crate) async fn check(&self, bound: Bound<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let proof = dpop::proof_of(bound.headers)?.ok_or(Refusal::NoProof)?;
+        let token = Secret::new(bound.token);
+        let expected = ExpectedProof {
+            method: bound.method,
+            url: bound.url,
+            access_token: Some(&token),
+            now,
+            window: self.settings.window,
+        };
         let proof = dpop::verify(proof, &expected)?;
         // Rule 12, second half.
-        if proof.thumbprint() != jkt {
+        if proof.thumbprint() != bound.jkt {
             return Err(Refusal::OtherKey);
         }
         self.check_nonce(&proof, now)?;
-        self.check_new(&proof, now)
+        self.check_new(&proof, bound.caller, now).await
     }
 
     /// Rule 10.
@@ -134,15 +101,14 @@ impl Gate {
         if !self.settings.nonces || good() { Ok(()) } else { Err(Refusal::NonceNeeded) }
     }
 
-    /// RFC 9449 §11.1.
-    fn check_new(&self, proof: &VerifiedProof, now: Timestamp) -> Result<(), Refusal> {
-        let name = format!("{} {}", proof.thumbprint(), proof.id());
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, name.as_bytes()).as_ref());
-        match (self.settings.proofs.0)(&key, proof.ends(), now) {
-            Some(true) => Ok(()),
-            Some(false) => Err(Refusal::ReplayedProof),
-            None => Err(Refusal::Busy),
+    /// RFC 9449 §11.1. The party is the user and not the key, of which one can have many.
+    async fn check_new(&self, proof: &VerifiedProof, caller: &Caller, now: Timestamp) -> Result<(), Refusal> {
+        let id = format!("dpop {} {}", proof.thumbprint(), proof.id());
+        let once = Once { party: caller.principal(), id: &id, ends: proof.ends() };
+        match self.replays.see(once, now).await {
+            Seen::New => Ok(()),
+            Seen::Before => Err(Refusal::ReplayedProof),
+            Seen::Unknown => Err(Refusal::ReplaysUnavailable),
         }
     }
 }

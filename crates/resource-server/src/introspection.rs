@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use hallpass_guarded_fetch::{FetchError, Fetcher};
 use hallpass_protocol::client_assertion::{self, ClientAssertion};
 use hallpass_protocol::issuer::Issuer;
-use hallpass_protocol::jose::{Audience, SigningKey};
+use hallpass_protocol::jose::{Audience, JoseError, SigningKey};
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use http::header::AUTHORIZATION;
@@ -24,7 +24,7 @@ use crate::claims::ClaimNames;
 use crate::refusal::Refusal;
 use crate::remote_keys::metadata;
 use crate::settings::Settings;
-use crate::verify::Verified;
+use crate::verify::{Standing, Verified};
 
 /// How an authorization server is asked.
 #[derive(Clone, Debug)]
@@ -171,7 +171,27 @@ impl Introspector {
                 answer
             }
         };
-        answer.caller.map(Verified::new).ok_or(Refusal::Inactive)
+        let caller = answer.caller.ok_or(Refusal::Inactive)?;
+        Ok(Verified::new(caller, Standing::Opaque(Secret::new(token))))
+    }
+
+    /// Whether a token that was active still is: revocation by anybody else is heard of when the last answer is not believed
+    /// any more.
+    pub(crate) async fn recheck(
+        &self,
+        token: &Secret,
+        caller: &Caller,
+        settings: &Settings,
+    ) -> Result<(), Refusal> {
+        match self.verify(token.expose(), settings).await {
+            // An issuer says "inactive" of both. Where the token said when it ends, the two can be told apart.
+            Err(Refusal::Inactive)
+                if caller.claim("exp").is_some() && caller.expires() <= settings.clock.now() =>
+            {
+                Err(JoseError::Expired.into())
+            }
+            checked => checked.map(drop),
+        }
     }
 
     /// A server that fails again and again is not asked for a while: no request waits for it.
@@ -271,7 +291,6 @@ impl Introspector {
             // Without an end of its own it lives as long as the answer, and is asked about again.
             expires: exp.unwrap_or_else(|| now.after(self.settings.believed)),
             granted: names.granted(claims),
-            account: false,
         }))
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::Request;
+use http::{Method, Request};
 use tower::{Layer, Service};
 
 use crate::cors;
@@ -14,7 +14,8 @@ use crate::server::ResourceServer;
 
 impl ResourceServer {
     /// Protects whatever is behind it. Requests arrive there with a [`Caller`](crate::Caller) in
-    /// their extensions; preflight requests of browsers are answered before.
+    /// their extensions; preflight requests of browsers are answered before. Streams of events end with the login that
+    /// opened them.
     #[must_use]
     pub fn layer(&self) -> Protect {
         Protect { server: self.clone() }
@@ -64,8 +65,11 @@ where
         Box::pin(async move {
             match server.admit(request).await {
                 Ok(permitted) => {
+                    let verified = permitted.verified().clone();
                     let (request, _) = permitted.into_parts();
-                    inner.call(request).await.map(IntoResponse::into_response)
+                    let listening = request.method() == Method::GET;
+                    let response = inner.call(request).await?.into_response();
+                    Ok(server.ends_with_the_login(response, verified, listening))
                 }
                 Err(refusal) => Ok(server.refuse(&refusal)),
             }

@@ -12,6 +12,7 @@
 //! | [`accounts`] | or is it a key or password of this server's own list? | 401 |
 //! | [`policy`] | does it have the scopes that the operation needs? | 400, 403, 413 |
 //! | [`permitted`] | the proof that all of that was asked | |
+//! | [`streams`] | may the stream that was opened so go on? | its end |
 //!
 //! Every "no" is one variant of [`Refusal`], and [`refusal_response`] alone makes it an HTTP answer.
 //!
@@ -53,9 +54,11 @@ pub mod policy;
 pub mod refusal;
 pub mod refusal_response;
 pub mod remote_keys;
+pub mod replays;
 mod schemes;
 mod server;
 pub mod settings;
+pub mod streams;
 pub mod verify;
 
 pub use accounts::{Account, Accounts};
@@ -65,9 +68,14 @@ pub use claims::ClaimNames;
 pub use dpop::Dpop;
 pub use front_door::FrontDoor;
 pub use introspection::{Introspection, IntrospectionClient};
+pub use metadata::MetadataSigner;
+pub use nonce::NonceKey;
 pub use permitted::Permitted;
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use remote_keys::RemoteKeys;
+pub use replays::Replays;
 pub use server::ResourceServer;
 pub use settings::{Keys, OwnAccounts, Revocations, Settings, TrustedIssuer};
+pub use streams::AtExpiry;
+pub use verify::Verified;

@@ -5,14 +5,39 @@ use std::collections::HashSet;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use hallpass_protocol::jose::Algorithm;
+use hallpass_protocol::jose::{Algorithm, SigningKey};
 use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
+use hallpass_protocol::time::Timestamp;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::cors;
 use crate::server::ResourceServer;
 use crate::settings::TrustedIssuer;
+
+/// Who vouches for the metadata of a resource: itself, its authorization server, or a party that its clients know.
+#[derive(Clone, Debug)]
+pub struct MetadataSigner {
+    /// Who it is (`iss`).
+    pub issuer: String,
+    /// What it signs with. Clients have to know the public key from elsewhere.
+    pub key: SigningKey,
+}
+
+impl MetadataSigner {
+    /// RFC 9728 §2.2: every member as a claim, beside who says so; never the signed metadata within itself.
+    fn sign(&self, metadata: &ProtectedResourceMetadata, now: Timestamp) -> Option<String> {
+        let mut claims = serde_json::to_value(metadata).ok()?;
+        let members = claims.as_object_mut()?;
+        members.remove(SIGNED_METADATA);
+        members.insert("iss".to_owned(), self.issuer.clone().into());
+        members.insert("iat".to_owned(), now.unix().into());
+        self.key.sign("JWT", &claims).ok()
+    }
+}
+
+/// The member that RFC 9728 §2.2 names.
+const SIGNED_METADATA: &str = "signed_metadata";
 
 /// Short, so that a changed setting is seen soon; long enough for a login.
 const MAX_AGE: &str = "public, max-age=300";
@@ -23,6 +48,27 @@ const PUBLIC_CLIENT_ID: &str = "public_client_id";
 fn public_client(trusted: &TrustedIssuer) -> Option<(String, Value)> {
     let client_id = trusted.public_client_id.clone()?;
     Some((trusted.issuer.to_string(), client_id.into()))
+}
+
+/// The same for several resources of one host, such as `/notes/mcp` and `/mail/mcp`: each where RFC 9728 §3.1 puts it. What
+/// stands at the root is about one resource only: the first.
+pub fn router<'a>(servers: impl IntoIterator<Item = &'a ResourceServer>) -> Router {
+    let mut router = Router::new();
+    let mut taken = HashSet::new();
+    for (place, server) in servers.into_iter().enumerate() {
+        let body = serde_json::to_string(&server.metadata()).unwrap_or_default();
+        let document = get(async move || {
+            let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, MAX_AGE)];
+            (headers, body.clone()).into_response()
+        });
+        let root = (place == 0).then(|| server.resource().root_metadata_url());
+        for url in root.into_iter().chain([server.resource().metadata_url()]) {
+            if taken.insert(url.path().to_owned()) {
+                router = router.route(url.path(), document.clone());
+            }
+        }
+    }
+    router.layer(cors::document())
 }
 
 impl ResourceServer {
@@ -53,23 +99,16 @@ impl ResourceServer {
         if !shared.is_empty() {
             metadata.other.insert(PUBLIC_CLIENT_ID.to_owned(), shared.into());
         }
+        let signer = settings.metadata_signer.as_ref();
+        if let Some(signed) = signer.and_then(|signer| signer.sign(&metadata, settings.clock.now())) {
+            metadata.other.insert(SIGNED_METADATA.to_owned(), signed.into());
+        }
         metadata
     }
 
     /// Serves the metadata where RFC 9728 §3.1 puts it, and at the root, where some clients look
     /// only (MCP 2025-11-25, "Protected Resource Metadata Discovery Requirements").
     pub fn metadata_router(&self) -> Router {
-        let body = serde_json::to_string(&self.metadata()).unwrap_or_default();
-        let document = get(async move || {
-            let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, MAX_AGE)];
-            (headers, body.clone()).into_response()
-        });
-        let root = self.resource().root_metadata_url();
-        let own = self.resource().metadata_url();
-        let mut router = Router::new().route(root.path(), document.clone());
-        if own.path() != root.path() {
-            router = router.route(own.path(), document);
-        }
-        router.layer(cors::document())
+        router([self])
     }
 }

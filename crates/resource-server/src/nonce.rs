@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass_protocol::resource::ResourceIdentifier;
+
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,8 +12,43 @@ use hallpass_protocol::time::Timestamp;
 /// Bytes of time, of randomness and of signature.
 const PARTS: (usize, usize, usize) = (8, 8, 16);
 
-/// Issues nonces, and knows them again. Clones know each other's.
+/// What nonces are signed with. Replicas that share one know each other's.
 #[derive(Clone)]
+pub struct NonceKey(hmac::Key);
+
+impl NonceKey {
+    /// From a secret that several replicas have.
+    #[must_use]
+    pub fn shared(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Nonces of one scheme at one resource: no other takes them.
+    pub(crate) fn for_scheme(
+        &self,
+        scheme: &str,
+        resource: &ResourceIdentifier,
+        lifetime: Duration,
+    ) -> Nonces {
+        let own = hmac::sign(&self.0, format!("{scheme} nonce\0{resource}").as_bytes());
+        Nonces { key: hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()), lifetime }
+    }
+}
+
+impl Default for NonceKey {
+    /// Of this process alone.
+    fn default() -> Self {
+        Self::shared(&rand::random())
+    }
+}
+
+impl std::fmt::Debug for NonceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NonceKey([secret])")
+    }
+}
+
+/// Issues nonces, and knows them again.
 pub(crate) struct Nonces {
     key: hmac::Key,
     lifetime: Duration,
@@ -29,15 +66,6 @@ pub(crate) enum Worth {
 }
 
 impl Nonces {
-    /// With a key of this process alone.
-    pub(crate) fn new(lifetime: Duration) -> Self {
-        Self::with_secret(&rand::random::<[u8; 32]>(), lifetime)
-    }
-
-    fn with_secret(secret: &[u8], lifetime: Duration) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret), lifetime }
-    }
-
     pub(crate) fn issue(&self, now: Timestamp) -> String {
         let mut nonce = now.unix().to_be_bytes().to_vec();
         nonce.extend(rand::random::<[u8; PARTS.1]>());
@@ -72,9 +100,30 @@ impl Nonces {
 mod tests {
     use super::*;
 
+    fn nonces(key: &NonceKey, scheme: &str, resource: &str) -> Nonces {
+        let resource = ResourceIdentifier::parse(resource).unwrap();
+        key.for_scheme(scheme, &resource, Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_nonce_is_known_to_who_has_the_key_at_its_own_place() {
+        let now = Timestamp::from_unix(1_000);
+        let (one, other) = ([1; 32], [2; 32]);
+        let nonce = nonces(&NonceKey::shared(&one), "dpop", "https://a.example").issue(now);
+        for (secret, scheme, resource, worth) in [
+            (one, "dpop", "https://a.example", Worth::Good),
+            (other, "dpop", "https://a.example", Worth::Foreign),
+            (one, "digest", "https://a.example", Worth::Foreign),
+            (one, "dpop", "https://b.example", Worth::Foreign),
+        ] {
+            let nonces = nonces(&NonceKey::shared(&secret), scheme, resource);
+            assert_eq!(nonces.worth(&nonce, now), worth, "{scheme} {resource}");
+        }
+    }
+
     #[test]
     fn a_nonce_is_known_again_until_it_is_old() {
-        let nonces = Nonces::new(Duration::from_secs(60));
+        let nonces = nonces(&NonceKey::default(), "dpop", "https://a.example");
         let now = Timestamp::from_unix(1_000);
         let nonce = nonces.issue(now);
         let at = |seconds| nonces.worth(&nonce, Timestamp::from_unix(seconds));
@@ -83,13 +132,12 @@ mod tests {
             (Worth::Good, Worth::Good, Worth::Stale, Worth::Stale)
         );
         assert_ne!(nonces.issue(now), nonce);
-        assert_eq!(Nonces::new(Duration::from_secs(60)).worth(&nonce, now), Worth::Foreign);
     }
 
     /// Row 23: no truncation, extension or flipped bit is taken.
     #[test]
     fn no_other_text_is_a_nonce() {
-        let nonces = Nonces::new(Duration::from_secs(60));
+        let nonces = nonces(&NonceKey::default(), "dpop", "https://a.example");
         let now = Timestamp::from_unix(1_000);
         let nonce = nonces.issue(now);
         for length in 0..nonce.len() {

@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::policy::Asked;
+use crate::verify::Verified;
 
 /// Something that a caller is permitted to do. Only [`ResourceServer::admit`] makes one, so whoever
 /// takes a `Permitted` cannot be reached by a request that nobody checked.
@@ -10,13 +11,13 @@ use crate::policy::Asked;
 #[derive(Debug)]
 pub struct Permitted<T> {
     inner: T,
-    caller: Caller,
+    verified: Verified,
     lists: Vec<Asked>,
 }
 
 impl<T> Permitted<T> {
-    pub(crate) fn new(inner: T, caller: Caller, lists: Vec<Asked>) -> Self {
-        Self { inner, caller, lists }
+    pub(crate) fn new(inner: T, verified: Verified, lists: Vec<Asked>) -> Self {
+        Self { inner, verified, lists }
     }
 
     /// The lists that it asks for, of kinds that policy has rules for: their answers may say what each thing on
@@ -29,7 +30,13 @@ impl<T> Permitted<T> {
     /// Who it is permitted to.
     #[must_use]
     pub fn caller(&self) -> &Caller {
-        &self.caller
+        self.verified.caller()
+    }
+
+    /// By which credential: to ask again later whether it is still good.
+    #[must_use]
+    pub fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// What is permitted.
@@ -41,7 +48,7 @@ impl<T> Permitted<T> {
     /// Takes the two apart. There is no way back.
     #[must_use]
     pub fn into_parts(self) -> (T, Caller) {
-        (self.inner, self.caller)
+        (self.inner, self.verified.into_caller())
     }
 }
 

@@ -119,6 +119,9 @@ pub enum Refusal {
     /// The list of accounts cannot be read: nobody's fault who calls.
     #[error("the list of accounts cannot be read at this moment; try again shortly")]
     AccountsUnavailable,
+    /// The memory of what was there before cannot be asked: nobody's fault who calls.
+    #[error("it cannot be told at this moment whether the credential was used before; try again shortly")]
+    ReplaysUnavailable,
     /// Too much at once.
     #[error("too many credentials are being checked at once; try again shortly")]
     Busy,

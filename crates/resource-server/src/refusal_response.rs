@@ -88,6 +88,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         | Refusal::RevocationsUnavailable
         | Refusal::IntrospectionUnavailable
         | Refusal::AccountsUnavailable
+        | Refusal::ReplaysUnavailable
         | Refusal::Busy => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {

@@ -15,11 +15,11 @@ use crate::accounts::{Accounts, is_key};
 use crate::binding::Binding;
 use crate::certificate::{Shown, peer_of};
 use crate::credential::{self, Credential, Unverified};
-use crate::dpop::Gate;
+use crate::dpop::{Bound, Gate};
 use crate::introspection::Introspector;
 use crate::refusal::Refusal;
 use crate::settings::{OwnAccounts, Settings};
-use crate::verify::{Verified, Verifier};
+use crate::verify::{Standing, Verified, Verifier, still_counts};
 
 /// What remembers something between requests, of the schemes that are on.
 pub(crate) struct Schemes {
@@ -37,9 +37,9 @@ impl Schemes {
         let accounts = settings.accounts.as_ref();
         Self {
             introspector: introspection.map(|settings| Introspector::new(settings, remembered)),
-            dpop: settings.dpop.clone().map(Gate::new),
+            dpop: Gate::of(settings),
             basic: accounts.filter(|accounts| accounts.basic).map(|_| Basic::new()),
-            digest: accounts.and_then(|accounts| accounts.digest.clone()).map(Digest::new),
+            digest: Digest::of(settings),
             guesses: Guesses::default(),
         }
     }
@@ -77,7 +77,15 @@ impl Schemes {
                 // As clients reach it, whatever Host says.
                 let mut url = settings.resource.url().clone();
                 url.set_path(parts.uri.path());
-                gate.check(&parts.headers, &parts.method, &url, token.0, jkt, settings.clock.now())?;
+                let bound = Bound {
+                    headers: &parts.headers,
+                    method: &parts.method,
+                    url: &url,
+                    token: token.0,
+                    jkt,
+                    caller: verified.caller(),
+                };
+                gate.check(bound, settings.clock.now()).await?;
                 bound_to_certificate(&binding, certificate.as_ref())?;
                 Ok(verified)
             }
@@ -90,7 +98,8 @@ impl Schemes {
             Some(Credential::Digest(credentials)) => {
                 let (digest, list) = on(self.digest.as_ref(), accounts)?;
                 let from = counted_address(parts, settings);
-                digest.verify(credentials.0, &parts.method, &parts.uri, (from, &self.guesses), list, settings)
+                let counted = (from, &self.guesses);
+                digest.verify(credentials.0, &parts.method, &parts.uri, counted, list, settings).await
             }
         }
     }
@@ -117,6 +126,21 @@ impl Schemes {
                 introspector.verify(token.0, settings).await
             }
             _ => Err(refusal),
+        }
+    }
+
+    /// Whether a credential that was good still is.
+    pub(crate) async fn recheck(&self, verified: &Verified, settings: &Settings) -> Result<(), Refusal> {
+        let caller = verified.caller();
+        match (verified.standing(), &self.introspector, &settings.accounts) {
+            (Standing::Opaque(token), Some(introspector), _) => {
+                introspector.recheck(token, caller, settings).await
+            }
+            (Standing::Account, _, Some(accounts)) => {
+                accounts.list.still_has(caller.token_id(), settings.clock.now())
+            }
+            (Standing::Certificate(shown), ..) => settings.certificates.verify(shown, settings).map(drop),
+            _ => still_counts(caller, settings),
         }
     }
 

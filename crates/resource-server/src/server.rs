@@ -85,13 +85,13 @@ impl ResourceServer {
         }
     }
 
-    /// Asks again whether a caller who was permitted something still may have it: for what goes on after
-    /// the request, such as a stream.
+    /// Asks again whether a credential that was good still is: for what goes on after the request, such as a stream. Of an
+    /// opaque token its issuer is asked again, as often as [`Introspection`](crate::Introspection) says.
     ///
     /// # Errors
-    /// Where the token has expired since, or was revoked.
-    pub fn recheck(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.0.verifier.recheck(caller, &self.0.settings)
+    /// Where it has expired since, or was revoked; a revoked one is told as such, expired or not.
+    pub async fn recheck(&self, verified: &Verified) -> Result<(), Refusal> {
+        self.0.schemes.recheck(verified, &self.0.settings).await
     }
 
     /// Permits a request, or says why not. The body is read only where policy must see it, and
@@ -109,9 +109,8 @@ impl ResourceServer {
         }
         let request = Request::from_parts(parts, body);
         let (mut request, lists) = self.authorize(request, &verified).await?;
-        let caller = verified.caller().clone();
-        request.extensions_mut().insert(caller.clone());
-        Ok(Permitted::new(request, caller, lists))
+        request.extensions_mut().insert(verified.caller().clone());
+        Ok(Permitted::new(request, verified, lists))
     }
 
     /// Whether a caller may do what messages ask for that came by another way than HTTP; [`peek`](crate::json_rpc::peek)

@@ -14,8 +14,12 @@ use crate::certificate::Certificates;
 use crate::claims::ClaimNames;
 use crate::dpop::Dpop;
 use crate::introspection::Introspection;
+use crate::metadata::MetadataSigner;
+use crate::nonce::NonceKey;
 use crate::policy::Policy;
 use crate::remote_keys::RemoteKeys;
+use crate::replays::Replays;
+use crate::streams::AtExpiry;
 
 /// The longest body that is read by default, in bytes: 4 MiB, as the official SDKs' servers have it.
 pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -31,6 +35,8 @@ pub struct Settings {
     pub realm: String,
     /// Further members of the metadata, such as `public_client_id` or `resource_documentation` (RFC 9728 §2).
     pub metadata: Map<String, Value>,
+    /// Who signs the metadata (`signed_metadata`, RFC 9728 §2.2), if anybody does.
+    pub metadata_signer: Option<MetadataSigner>,
     /// Whose tokens are taken.
     pub issuers: Vec<TrustedIssuer>,
     /// Which of them has its users told by their subject alone ([`Caller::principal`](crate::Caller::principal)); those
@@ -46,6 +52,12 @@ pub struct Settings {
     pub accounts: Option<OwnAccounts>,
     /// Client certificates.
     pub certificates: Certificates,
+    /// What counts once, and was there before: DPoP proofs and the counts of Digest.
+    pub replays: Replays,
+    /// What the nonces of DPoP and Digest are signed with.
+    pub nonces: NonceKey,
+    /// What becomes of a stream of events when the token that opened it expires.
+    pub streams: AtExpiry,
     /// Which tokens died before their time.
     pub revocations: Revocations,
     /// What time it is.
@@ -67,6 +79,7 @@ impl Settings {
             resource,
             name: None,
             metadata: Map::new(),
+            metadata_signer: None,
             issuers: Vec::new(),
             own_issuer: None,
             policy: Policy::default(),
@@ -74,6 +87,9 @@ impl Settings {
             dpop: None,
             accounts: None,
             certificates: Certificates::default(),
+            replays: Replays::default(),
+            nonces: NonceKey::default(),
+            streams: AtExpiry::default(),
             revocations: Revocations::default(),
             clock,
             leeway: Duration::from_secs(30),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifyingKeys};
+use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use quick_cache::sync::Cache;
 
 use crate::caller::{Caller, Said, principal_of};
+use crate::certificate::Shown;
 use crate::credential::Unverified;
 use crate::refusal::Refusal;
 use crate::settings::{Settings, TrustedIssuer};
@@ -17,11 +19,33 @@ use crate::settings::{Settings, TrustedIssuer};
 #[derive(Clone, Debug)]
 pub struct Verified {
     caller: Caller,
+    standing: Standing,
+}
+
+/// What says whether a credential that was good still is.
+#[derive(Clone, Debug)]
+pub(crate) enum Standing {
+    /// A JWT: its end, and the memory of revocations.
+    Token,
+    /// An opaque token: its issuer, who is asked about it again.
+    Opaque(Secret),
+    /// The list of accounts.
+    Account,
+    /// The certificate itself.
+    Certificate(Shown),
 }
 
 impl Verified {
-    pub(crate) fn new(caller: Caller) -> Self {
-        Self { caller }
+    pub(crate) fn new(caller: Caller, standing: Standing) -> Self {
+        Self { caller, standing }
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub(crate) fn into_caller(self) -> Caller {
+        self.caller
     }
 
     /// Whom the token speaks for.
@@ -67,16 +91,7 @@ impl Verifier {
             }
         };
         unrevoked(&caller, settings)?;
-        Ok(Verified { caller })
-    }
-
-    pub(crate) fn recheck(&self, caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
-        let now = settings.clock.now();
-        unexpired(caller, now, settings)?;
-        match &settings.accounts {
-            Some(accounts) if caller.is_account() => accounts.list.still_has(caller.token_id(), now),
-            _ => unrevoked(caller, settings),
-        }
+        Ok(Verified { caller, standing: Standing::Token })
     }
 
     /// Fetches the keys of a token's issuer again, if they are fetched at all. Says whether it is worth
@@ -102,6 +117,12 @@ fn token_digest(token: Unverified<'_>) -> [u8; 32] {
     let mut key = [0; 32];
     key.copy_from_slice(digest(&SHA256, token.0.as_bytes()).as_ref());
     key
+}
+
+/// Whether a JWT that was verified still counts. Revoked or not comes first: what goes on with an expired token must know.
+pub(crate) fn still_counts(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
+    unrevoked(caller, settings)?;
+    unexpired(caller, settings.clock.now(), settings)
 }
 
 /// RFC 7519 §4.1.4, asked again each time a remembered token comes.
@@ -151,7 +172,6 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
         },
         expires: verified.claims().expires_at,
         granted: names.granted(verified.into_all()),
-        account: false,
     });
     Ok(Remembered { caller, issuer: index, keys })
 }

@@ -22,7 +22,7 @@ use hallpass_resource_server::{
 };
 use http::{Request, StatusCode};
 use rustls_pki_types::CertificateDer;
-use sha2::Digest as _;
+use support::digest::Client;
 use support::{NOW, Protected, RESOURCE, protect_with, scopes, text};
 
 type List = Arc<RwLock<Option<Vec<Account>>>>;
@@ -80,12 +80,13 @@ async fn a_key_opens_as_bearer_and_in_its_own_field() {
     let permitted = server.server.admit(request).await.unwrap();
     // Whoever stands behind never sees it.
     assert!(!permitted.get().headers().contains_key("x-api-key"));
-    let caller = permitted.caller().clone();
+    let verified = permitted.verified().clone();
     // No user of an issuer has that name.
+    let caller = verified.caller();
     assert_eq!((caller.subject(), caller.principal()), ("ci", "key#ci"));
-    server.server.recheck(&caller).unwrap();
+    server.server.recheck(&verified).await.unwrap();
     let before = list.write().unwrap().replace(Vec::new());
-    assert!(matches!(server.server.recheck(&caller), Err(Refusal::Revoked)));
+    assert!(matches!(server.server.recheck(&verified).await, Err(Refusal::Revoked)));
     let response = ask(&server, "authorization", &bearer).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(parse_challenges(response.headers())[0].error(), Some("invalid_token"));
@@ -234,47 +235,6 @@ async fn no_password_over_plain_http() {
         assert_eq!(response.status(), expected, "{resource}");
         let offered = parse_challenges(response.headers()).iter().any(|one| one.is("Basic"));
         assert!(!offered, "{resource}");
-    }
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A client of Digest, written from RFC 7616 with another library's hashes.
-struct Client<'a> {
-    name: &'a str,
-    password: &'a str,
-    method: &'a str,
-    uri: &'a str,
-    count: u32,
-    realm: Option<&'a str>,
-}
-
-impl Default for Client<'_> {
-    fn default() -> Self {
-        Self { name: "ci", password: "correct horse", method: "POST", uri: "/mcp", count: 1, realm: None }
-    }
-}
-
-impl Client<'_> {
-    fn answer(&self, challenge: &Challenge) -> String {
-        let algorithm = challenge.param("algorithm").unwrap();
-        let h = |text: String| match algorithm {
-            "SHA-256" => hex(sha2::Sha256::digest(text)),
-            "SHA-512-256" => hex(sha2::Sha512_256::digest(text)),
-            other => panic!("{other}"),
-        };
-        let realm = self.realm.unwrap_or(challenge.realm().unwrap());
-        let (nonce, nc) = (challenge.param("nonce").unwrap(), format!("{:08x}", self.count));
-        let ha1 = h(format!("{}:{realm}:{}", self.name, self.password));
-        let ha2 = h(format!("{}:{}", self.method, self.uri));
-        let response = h(format!("{ha1}:{nonce}:{nc}:0a4f113b:auth:{ha2}"));
-        format!(
-            "Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{}\", algorithm={algorithm}, \
-             qop=auth, nc={nc}, cnonce=\"0a4f113b\", response=\"{response}\"",
-            self.name, self.uri
-        )
     }
 }
 

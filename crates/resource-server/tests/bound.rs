@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,8 +13,9 @@ use hallpass_protocol::dpop::Proof;
 use hallpass_protocol::jose::SigningKey;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
-use hallpass_resource_server::dpop::{Dpop, Proofs};
-use hallpass_resource_server::{PeerCertificate, Refusal};
+use hallpass_resource_server::dpop::Dpop;
+use hallpass_resource_server::replays::{Memory, Once, Replays, Seen};
+use hallpass_resource_server::{NonceKey, PeerCertificate, Refusal};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use support::{NOW, Protected, RESOURCE, protect_with, text};
@@ -235,10 +237,23 @@ async fn an_unknown_binding_is_no_binding_to_ignore() {
     }
 }
 
+/// A memory that cannot be asked.
+struct Forgetful;
+
+impl Memory for Forgetful {
+    fn see<'a>(&'a self, _: Once<'a>, _: Timestamp) -> Pin<Box<dyn Future<Output = Seen> + Send + 'a>> {
+        Box::pin(std::future::ready(Seen::Unknown))
+    }
+}
+
 /// A memory that cannot tell refuses.
 #[tokio::test]
 async fn where_replays_cannot_be_told_it_is_a_503() {
-    let server = protect(Some(Dpop { proofs: Proofs::new(|_, _, _| None), ..Dpop::default() }));
+    let server = protect_with(|settings| {
+        settings.policy = support::policy();
+        settings.dpop = Some(Dpop::default());
+        settings.replays = Replays::new(Forgetful);
+    });
     let key = SigningKey::generate_es256().unwrap();
     let token = bound(&server, &json!({"jkt": key.thumbprint()}));
     let proof = Made::new(&key, &token, "1").sign();
@@ -271,4 +286,33 @@ async fn a_token_bound_to_a_certificate() {
     }
     // Without HTTP nothing shows who holds the key.
     assert!(matches!(server.server.authenticate(&token).await, Err(Refusal::OtherCertificate)));
+}
+
+/// Two replicas that share a memory and the key of their nonces are one: a nonce of either is good at both, and a proof at
+/// the first of them alone.
+#[tokio::test]
+async fn replicas_take_each_others_nonces_and_no_proof_twice() {
+    let (nonces, replays) = (NonceKey::shared(&[7; 32]), Replays::default());
+    let replica = || {
+        protect_with(|settings| {
+            settings.policy = support::policy();
+            settings.dpop = Some(Dpop { nonces: true, ..Dpop::default() });
+            (settings.nonces, settings.replays) = (nonces.clone(), replays.clone());
+        })
+    };
+    let (one, mut other) = (replica(), replica());
+    other.issuer = hallpass_testkit::issuer::TestIssuer {
+        issuer: one.issuer.issuer.clone(),
+        key: one.issuer.key.clone(),
+    };
+    *other.keys.write().unwrap() = std::sync::Arc::new(one.issuer.keys());
+    let key = SigningKey::generate_es256().unwrap();
+    let token = bound(&one, &json!({"jkt": key.thumbprint()}));
+    let asked = send(&one, "DPoP", &token, &[&Made::new(&key, &token, "1").sign()]).await;
+    assert_eq!(code(&asked, "DPoP").as_deref(), Some("use_dpop_nonce"));
+    let nonce = asked.headers()["dpop-nonce"].to_str().unwrap();
+    let proof = Made { nonce: Some(nonce), ..Made::new(&key, &token, "2") }.sign();
+    assert_eq!(send(&other, "DPoP", &token, &[&proof]).await.status(), StatusCode::OK);
+    let again = send(&one, "DPoP", &token, &[&proof]).await;
+    assert_eq!(code(&again, "DPoP").as_deref(), Some("invalid_dpop_proof"));
 }

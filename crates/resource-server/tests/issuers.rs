@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::response::Response;
 use hallpass_guarded_fetch::{Fetcher, Policy as FetchPolicy};
 use hallpass_protocol::issuer::Issuer;
-use hallpass_protocol::jose::{Algorithm, JwkSet, SigningKey};
+use hallpass_protocol::jose::{Algorithm, JoseError, JwkSet, SigningKey};
 use hallpass_protocol::secret::Secret;
 use hallpass_resource_server::{
-    Introspection, IntrospectionClient, Keys, RemoteKeys, Settings, TrustedIssuer,
+    Introspection, IntrospectionClient, Keys, Refusal, RemoteKeys, Settings, TrustedIssuer,
 };
 use hallpass_testkit::issuer::TestIssuer;
 use hallpass_testkit::upstream::{Upstream, plain};
@@ -219,6 +219,36 @@ async fn an_active_token_is_judged_all_the_same() {
     let lenient = asking(&issuer.issuer, |settings| settings.audience_required = false);
     server.answer(active(json!({"aud": null})));
     assert_eq!(lenient.post("opaque", "{}").await.status(), StatusCode::OK);
+}
+
+/// What another party revokes is heard of as soon as the last answer is not believed any more. Where a token said when it
+/// ends, its end is told from its revocation.
+#[tokio::test]
+async fn an_opaque_token_is_asked_about_again_for_as_long_as_a_stream_lasts() {
+    let (server, issuer) = issuer().await;
+    let inactive = || plain(StatusCode::OK, r#"{"active":false}"#);
+    for (exp, wait, expected) in [
+        (json!(NOW.unix() + 600), 60, "revoked"),
+        (json!(NOW.unix() + 60), 60, "expired"),
+        (json!(null), 60, "revoked"),
+    ] {
+        let protected = asking(&issuer.issuer, |_| {});
+        server.answer(active(json!({"exp": exp})));
+        let verified = protected.server.authenticate("opaque").await.unwrap();
+        let before = server.received().len();
+        protected.clock.advance(Duration::from_secs(wait - 1));
+        protected.server.recheck(&verified).await.unwrap();
+        assert_eq!(server.received().len(), before, "the answer is believed");
+        protected.clock.advance(Duration::from_secs(1));
+        server.answer(inactive());
+        let refusal = protected.server.recheck(&verified).await.unwrap_err();
+        let said = match refusal {
+            Refusal::Inactive => "revoked",
+            Refusal::Token(JoseError::Expired) => "expired",
+            other => panic!("{other}"),
+        };
+        assert_eq!((said, server.received().len()), (expected, before + 1), "{exp}");
+    }
 }
 
 /// An issuer that fails is left alone for a while, and nobody is let in meanwhile.

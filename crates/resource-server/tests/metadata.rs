@@ -4,10 +4,13 @@
 mod support;
 
 use axum::body::Body;
+use hallpass_protocol::jose::{Algorithm, JwkSet, SigningKey, UnverifiedJwt, VerifyingKeys};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
+use hallpass_resource_server::{MetadataSigner, Refusal};
 use http::{Request, StatusCode};
-use support::{RESOURCE, protect, protect_with, text};
+use support::{NOW, RESOURCE, challenge, protect, protect_with, text};
+use tower::ServiceExt;
 
 const PATHS: [&str; 2] =
     ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"];
@@ -65,6 +68,62 @@ async fn a_shared_client_is_published_for_its_issuer_and_nothing_is_said_without
         let response = server.send(request("GET", path).body(Body::empty()).unwrap()).await;
         let metadata: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!(metadata["public_client_id"], expected);
+    }
+}
+
+/// RFC 9728 §2.2: the members as claims, and who says so; a client that knows the key can tell.
+#[tokio::test]
+async fn signed_metadata_says_the_same() {
+    let key = SigningKey::generate_es256().unwrap();
+    let server = protect_with(|settings| {
+        settings.metadata_signer = Some(MetadataSigner { issuer: RESOURCE.to_owned(), key: key.clone() });
+    });
+    let response = server.send(request("GET", PATHS[0]).body(Body::empty()).unwrap()).await;
+    let mut metadata: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+    let signed = metadata.as_object_mut().unwrap().remove("signed_metadata").unwrap();
+    let keys = VerifyingKeys::from_jwk_set(&JwkSet { keys: vec![key.public_jwk()] }, &[Algorithm::ES256]);
+    let jwt = UnverifiedJwt::parse(signed.as_str().unwrap()).unwrap();
+    assert!(keys.contains(jwt.kid(), Algorithm::ES256));
+    assert_eq!(jwt.unverified_issuer(), Some(RESOURCE));
+    let mut claims = serde_json::Value::from(jwt.unverified_claims().clone());
+    for added in ["iss", "iat"] {
+        claims.as_object_mut().unwrap().remove(added).unwrap();
+    }
+    assert_eq!(claims, metadata);
+}
+
+/// Many servers behind one host: each has metadata of its own at its path, and its challenge leads there. A token for one is
+/// refused at the other (row 26).
+#[tokio::test]
+async fn several_servers_of_one_host() {
+    let other = "https://mcp.example.com/mail/mcp";
+    let servers = [RESOURCE, other].map(|resource| {
+        protect_with(|settings| settings.resource = ResourceIdentifier::parse(resource).unwrap())
+    });
+    let router = hallpass_resource_server::metadata::router(servers.iter().map(|server| &server.server));
+    for (path, resource) in [
+        ("/.well-known/oauth-protected-resource/mcp", RESOURCE),
+        ("/.well-known/oauth-protected-resource/mail/mcp", other),
+        ("/.well-known/oauth-protected-resource", RESOURCE),
+    ] {
+        let request = request("GET", path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let metadata: ProtectedResourceMetadata = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(metadata.resource, resource, "{path}");
+    }
+    for (server, resource) in servers.iter().zip([RESOURCE, other]) {
+        let refused = server.server.refuse(&Refusal::NoCredential);
+        let named = challenge(&refused).param("resource_metadata").unwrap().to_owned();
+        let path = resource.strip_prefix("https://mcp.example.com").unwrap();
+        assert_eq!(named, format!("https://mcp.example.com/.well-known/oauth-protected-resource{path}"));
+        for audience in [RESOURCE, other] {
+            let token = server.issuer.token(audience, "notes:read", NOW);
+            assert_eq!(
+                server.server.verify(&token).is_ok(),
+                audience == resource,
+                "{audience} at {resource}"
+            );
+        }
     }
 }
 

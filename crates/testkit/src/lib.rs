@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`clock`] | a clock that moves when it is told to |
 //! | [`database`] | SQLite or PostgreSQL for tests |
+//! | [`forgeries`] | tokens that are to be refused wherever a JWT enters |
 //! | [`issuer`] | an issuer of access tokens, right ones and wrong ones |
 //! | [`person`] | a person at a browser: cookies, redirects, forms |
 //! | [`tls`] | certificates, and servers that ask for them |
@@ -14,6 +15,7 @@ pub mod authorization_server;
 pub mod clock;
 #[cfg(unix)]
 pub mod database;
+pub mod forgeries;
 pub mod issuer;
 pub mod person;
 pub mod tls;

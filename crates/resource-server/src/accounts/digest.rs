@@ -1,8 +1,6 @@
-//! Digest (RFC 7616): `auth`, nonces that end, counts that rise.
+//! Digest (RFC 7616): `auth`, nonces that end, and each count of a nonce once.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hallpass_protocol::challenge::Challenge;
@@ -15,13 +13,12 @@ use super::guesses::Guesses;
 use super::{Account, Accounts, Shows};
 use crate::nonce::{Nonces, Worth};
 use crate::refusal::Refusal;
+use crate::replays::{Once, Replays, Seen};
 use crate::settings::Settings;
 use crate::verify::Verified;
 
 /// How long a nonce is good for: five minutes.
 const LIFETIME: Duration = Duration::from_secs(300);
-/// The most nonces whose counts are remembered. Each is some 100 bytes.
-const REMEMBERED: usize = 10_000;
 
 /// Which algorithms are offered, the first one first: clients take the first that they know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +37,15 @@ impl Default for DigestScheme {
 pub(crate) struct Digest {
     scheme: DigestScheme,
     nonces: Nonces,
-    counts: Mutex<HashMap<String, Counts>>,
+    replays: Replays,
 }
 
 impl Digest {
-    pub(crate) fn new(scheme: DigestScheme) -> Self {
-        Self { scheme, nonces: Nonces::new(LIFETIME), counts: Mutex::default() }
+    /// None where it is off.
+    pub(crate) fn of(settings: &Settings) -> Option<Self> {
+        let scheme = settings.accounts.as_ref()?.digest.clone()?;
+        let nonces = settings.nonces.for_scheme("digest", &settings.resource, LIFETIME);
+        Some(Self { scheme, nonces, replays: settings.replays.clone() })
     }
 
     /// RFC 7616 §3.3: one for each algorithm. `stale` says that the password was right.
@@ -65,7 +65,7 @@ impl Digest {
     }
 
     /// RFC 7616 §3.4.
-    pub(crate) fn verify(
+    pub(crate) async fn verify(
         &self,
         credentials: &str,
         method: &Method,
@@ -100,72 +100,26 @@ impl Digest {
         }
         guesses.succeeded(&attempt);
         // Only who knows the password learns what became of the nonce, and only such use it up.
-        if worth == Worth::Stale || !self.count(&said, now) {
+        if worth == Worth::Stale {
             return Err(Refusal::StaleNonce);
         }
+        self.check_new(&said, &account, now).await?;
         Ok(account.verified(settings))
     }
 
-    /// RFC 7616 §3.4: a count is there once. Requests of one client may overtake each other, so any of the
-    /// last 64 is taken, once.
-    fn count(&self, said: &DigestCredentials, now: Timestamp) -> bool {
-        let Some(ends) = self.nonces.ends(&said.nonce) else { return false };
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= REMEMBERED && !counts.contains_key(&said.nonce) {
-            counts.retain(|_, counts| now < counts.ends);
-            if counts.len() >= REMEMBERED {
-                return false;
-            }
+    /// RFC 7616 §3.4: a count is there once. Requests of one client may overtake each other, so it need not rise.
+    async fn check_new(
+        &self,
+        said: &DigestCredentials,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let ends = self.nonces.ends(&said.nonce).ok_or(Refusal::StaleNonce)?;
+        let id = format!("digest {} {}", said.nonce, said.count);
+        match self.replays.see(Once { party: &account.id, id: &id, ends }, now).await {
+            Seen::New => Ok(()),
+            Seen::Before => Err(Refusal::StaleNonce),
+            Seen::Unknown => Err(Refusal::ReplaysUnavailable),
         }
-        counts.entry(said.nonce.clone()).or_insert(Counts { ends, highest: 0, seen: 0 }).take(said.count)
-    }
-}
-
-/// The counts that came with one nonce.
-struct Counts {
-    ends: Timestamp,
-    highest: u32,
-    /// Bit n: `highest - n` was there.
-    seen: u64,
-}
-
-impl Counts {
-    fn take(&mut self, count: u32) -> bool {
-        if count > self.highest {
-            self.seen = self.seen.checked_shl(count - self.highest).unwrap_or(0) | 1;
-            self.highest = count;
-            return true;
-        }
-        let Some(bit) = 1u64.checked_shl(self.highest - count) else { return false };
-        let new = self.seen & bit == 0;
-        self.seen |= bit;
-        new
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// No count is ever taken twice.
-        #[test]
-        fn a_count_is_taken_once(counts in prop::collection::vec(1u32..200, 0..300)) {
-            let mut taken = std::collections::HashSet::new();
-            let mut window = Counts { ends: Timestamp::from_unix(0), highest: 0, seen: 0 };
-            for count in counts {
-                let first = window.take(count);
-                prop_assert!(!first || taken.insert(count));
-            }
-        }
-    }
-
-    #[test]
-    fn a_count_that_was_overtaken_is_taken() {
-        let mut window = Counts { ends: Timestamp::from_unix(0), highest: 0, seen: 0 };
-        let taken: Vec<bool> =
-            [2, 1, 1, 100, 37, 36, 37].into_iter().map(|count| window.take(count)).collect();
-        assert_eq!(taken, [true, true, false, true, true, false, false]);
     }
 }

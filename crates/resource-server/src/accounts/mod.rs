@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hallpass_protocol::digest::DigestAlgorithm;
+use hallpass_protocol::jose::JoseError;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
@@ -27,7 +28,7 @@ use serde_json::Map;
 use crate::caller::{Caller, Granted, Said};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
-use crate::verify::Verified;
+use crate::verify::{Standing, Verified};
 
 pub use basic::hash_password;
 pub use digest::DigestScheme;
@@ -135,7 +136,9 @@ impl Accounts {
 
     /// Whether an account is still there.
     pub(crate) fn still_has(&self, id: &str, now: Timestamp) -> Result<(), Refusal> {
-        self.find(now, |account| account.id == id)?.map(drop).ok_or(Refusal::Revoked)
+        let all = (self.0)().ok_or(Refusal::AccountsUnavailable)?;
+        let account = all.iter().find(|account| account.id == id).ok_or(Refusal::Revoked)?;
+        if account.expires.is_none_or(|end| now < end) { Ok(()) } else { Err(JoseError::Expired.into()) }
     }
 
     /// The account of that API key.
@@ -156,7 +159,7 @@ impl std::fmt::Debug for Accounts {
 impl Account {
     fn verified(self, settings: &Settings) -> Verified {
         let granted = Granted { scopes: self.scopes, tenant: self.tenant, login: None, claims: Map::new() };
-        Verified::new(Caller::new(Said {
+        let caller = Caller::new(Said {
             // It is this server that says who this is.
             issuer: settings.resource.to_string(),
             principal: format!("{}#{}", self.shows.scheme(), self.name),
@@ -165,7 +168,7 @@ impl Account {
             granted,
             token_id: self.id,
             expires: self.expires.unwrap_or(NEVER),
-            account: true,
-        }))
+        });
+        Verified::new(caller, Standing::Account)
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
+pub(crate) mod digest;
+
 use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 
