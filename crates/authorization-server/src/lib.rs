@@ -71,4 +71,7 @@ pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users,
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
-pub use store::{BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, Store, StoreError, User};
+pub use store::{
+    BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, SealedAccounts, ServiceAccount, Store,
+    StoreError, User,
+};

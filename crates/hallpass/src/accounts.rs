@@ -1,91 +1,117 @@
-//! The file of accounts: API keys and passwords, hashed. Commands write it, and a server that runs sees it within a
-//! second.
+//! API keys and passwords, kept in the database: commands write them, and every server that runs sees it within a second.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use anyhow::Context;
+use hallpass_authorization_server::{SealedAccounts, ServiceAccount, Store};
+use hallpass_protocol::{Clock, SecretBytes, Timestamp};
 use hallpass_resource_server::{Account, Accounts};
+use tokio_util::sync::CancellationToken;
 
-/// How long what was read is believed.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// How often a server looks.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long what was read is believed: beyond that, nobody knows who was revoked.
+const BELIEVED: Duration = Duration::from_secs(30);
 
-/// The file.
+/// The accounts in the database.
 #[derive(Clone, Debug)]
-pub(crate) struct AccountFile(PathBuf);
+pub(crate) struct ServiceAccounts(Store);
 
-impl AccountFile {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self(path)
+impl ServiceAccounts {
+    pub(crate) fn new(store: Store) -> Self {
+        Self(store)
     }
 
-    /// Everyone who stands in it; nobody where there is no file.
-    pub(crate) fn read(&self) -> anyhow::Result<Vec<Account>> {
-        match fs::read(&self.0) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| anyhow::anyhow!("{} is damaged: {error}", self.0.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(anyhow::anyhow!("can't read {}: {error}", self.0.display())),
-        }
+    /// Everyone who is there.
+    pub(crate) async fn read(&self) -> anyhow::Result<Vec<Account>> {
+        self.open(&self.0.service_accounts().await?)
     }
 
-    /// Reads, changes and writes it; one at a time, and whole or not at all.
-    pub(crate) fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Vec<Account>) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
-        let lock =
-            File::options().create(true).write(true).truncate(false).open(self.0.with_extension("lock"))?;
-        lock.lock()?;
-        let mut accounts = self.read()?;
-        let changed = change(&mut accounts)?;
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        // For its owner alone from the first byte: that is how temporary files are made.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, &accounts)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(&self.0)?;
-        Ok(changed)
+    /// False where there is one of that name.
+    pub(crate) async fn add(&self, account: &Account) -> anyhow::Result<bool> {
+        let content = SecretBytes::new(serde_json::to_vec(account)?);
+        let kept = ServiceAccount { id: account.id.clone(), name: account.name.clone(), content };
+        Ok(self.0.keep_service_account(&kept).await?)
     }
 
-    /// For a server that runs. A file that cannot be read lets nobody in.
-    pub(crate) fn live(self) -> Accounts {
-        let seen: Mutex<Seen> = Mutex::new(Seen::default());
-        Accounts::live(move || {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.at.is_none_or(|at| at.elapsed() >= BELIEVED) {
-                seen.look(&self);
+    /// False where there is none of that name.
+    pub(crate) async fn remove(&self, name: &str) -> anyhow::Result<bool> {
+        Ok(self.0.forget_service_account(name).await?)
+    }
+
+    /// For a server that runs: looked at once before it starts, and each second until `stop`.
+    pub(crate) async fn live(self, clock: Clock, stop: CancellationToken) -> anyhow::Result<Accounts> {
+        let seen = Arc::new(Seen::default());
+        let mut sealed = self.0.service_accounts().await?;
+        seen.note(self.open(&sealed)?, clock.now());
+        let (live, now) = (Arc::clone(&seen), clock.clone());
+        tokio::spawn(stop.run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if let Err(error) = self.look(&mut sealed, &live, now.now()).await {
+                    tracing::error!(%error, "the list of API keys and passwords cannot be read");
+                }
             }
-            seen.accounts.clone()
-        })
+        }));
+        Ok(Accounts::live(move || seen.accounts(clock.now())))
+    }
+
+    async fn look(&self, known: &mut SealedAccounts, seen: &Seen, now: Timestamp) -> anyhow::Result<()> {
+        let sealed = self.0.service_accounts().await?;
+        if sealed == *known {
+            seen.still(now);
+        } else {
+            seen.note(self.open(&sealed)?, now);
+            *known = sealed;
+        }
+        Ok(())
+    }
+
+    fn open(&self, sealed: &SealedAccounts) -> anyhow::Result<Vec<Account>> {
+        let read = |account: ServiceAccount| {
+            serde_json::from_slice(account.content.expose())
+                .with_context(|| format!("the account {} in the database is damaged", account.name))
+        };
+        self.0.open_service_accounts(sealed)?.into_iter().map(read).collect()
     }
 }
 
-/// What was read, and of what.
+/// What was read, and when it was so.
 #[derive(Default)]
-struct Seen {
-    at: Option<Instant>,
-    version: Option<(SystemTime, u64)>,
-    accounts: Option<Arc<Vec<Account>>>,
-}
+struct Seen(RwLock<Option<(Arc<Vec<Account>>, Timestamp)>>);
 
 impl Seen {
-    fn look(&mut self, file: &AccountFile) {
-        self.at = Some(Instant::now());
-        let version = fs::metadata(&file.0).and_then(|about| Ok((about.modified()?, about.len()))).ok();
-        if self.accounts.is_some() && version == self.version {
-            return;
+    fn note(&self, accounts: Vec<Account>, now: Timestamp) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(accounts), now));
+    }
+
+    fn still(&self, now: Timestamp) {
+        if let Some((_, at)) = self.0.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            *at = now;
         }
-        self.version = version;
-        self.accounts = match file.read() {
-            Ok(accounts) => Some(Arc::new(accounts)),
-            Err(error) => {
-                tracing::error!(%error, "no API key and no password is taken");
-                None
-            }
-        };
+    }
+
+    fn accounts(&self, now: Timestamp) -> Option<Arc<Vec<Account>>> {
+        let seen = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let fresh = seen.as_ref().filter(|(_, at)| now <= at.after(BELIEVED));
+        fresh.map(|(accounts, _)| Arc::clone(accounts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_let_in_by_a_list_that_was_not_read_for_long() {
+        let seen = Seen::default();
+        let at = Timestamp::from_unix;
+        assert!(seen.accounts(at(1_000)).is_none(), "never read");
+        seen.note(Vec::new(), at(1_000));
+        assert!(seen.accounts(at(1_030)).is_some());
+        assert!(seen.accounts(at(1_031)).is_none());
+        seen.still(at(1_031));
+        assert!(seen.accounts(at(1_061)).is_some());
     }
 }

@@ -115,11 +115,6 @@ impl DataFolder {
         self.path.join("master.key")
     }
 
-    /// API keys and passwords, hashed.
-    pub(crate) fn accounts(&self) -> PathBuf {
-        self.path.join("accounts.json")
-    }
-
     /// The client's tokens.
     pub(crate) fn tokens(&self) -> PathBuf {
         self.path.join("tokens.json")

@@ -52,7 +52,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Logout(remote) => commands::logout::run(remote, &place).await,
         Command::Token(token) => commands::token::run(token, &place).await,
         Command::Accounts(listing) => commands::accounts::run(listing.format(), &place),
-        Command::Key(command) => commands::key::run(command, &place),
+        Command::Key(command) => commands::key::run(command, &place).await,
         Command::Policy(command) => commands::policy::run(command, &place),
         Command::Config(command) => commands::config::run(command, &place),
         Command::Completions { shell } => {

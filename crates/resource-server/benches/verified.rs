@@ -4,25 +4,18 @@
 //! With `--json`, the figures for programs.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A benchmark that can't be set up has failed.
 
+mod protected;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use hallpass_protocol::jose::PublicKey;
-use hallpass_protocol::resource::ResourceIdentifier;
-use hallpass_protocol::scope::ScopeSet;
-use hallpass_protocol::time::{Clock, Timestamp};
+use hallpass_resource_server::ResourceServer;
 use hallpass_resource_server::json_rpc::peek;
-use hallpass_resource_server::policy::Rule;
-use hallpass_resource_server::{Keys, Policy, ResourceServer, Settings, TrustedIssuer};
 use hallpass_testkit::issuer::TestIssuer;
+use protected::{Bare, calls, server, token};
 use serde_json::json;
 
-const RESOURCE: &str = "https://mcp.example.com/mcp";
-const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 const COLD: usize = 4_000;
 const DISTINCT: usize = 200_000;
 const REMEMBERED: usize = 10_000;
@@ -64,60 +57,17 @@ fn main() {
     );
 }
 
-fn token(issuer: &TestIssuer, n: usize) -> String {
-    let mut claims = issuer.claims(RESOURCE, "notes:read", NOW);
-    claims["jti"] = json!(format!("token-{n}"));
-    issuer.sign(&claims)
-}
-
-fn server(issuer: &TestIssuer, remembered: usize) -> ResourceServer {
-    let clock = Clock::new(|| NOW);
-    let mut settings = Settings::new(ResourceIdentifier::parse(RESOURCE).unwrap(), clock);
-    settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
-    settings.remembered_tokens = remembered;
-    settings.policy =
-        Policy { login: ScopeSet::parse("notes:read").unwrap(), tools: rules(), ..Policy::default() };
-    ResourceServer::new(settings)
-}
-
-/// 1,000 rules as people write them: names, beginnings, endings, and some with a star in the middle.
-fn rules() -> Vec<Rule> {
-    let pattern = |n: usize| match n % 10 {
-        0..5 => format!("tool_{n}"),
-        5..8 => format!("group_{}_*", n / 10),
-        8 => format!("*_kind_{n}"),
-        _ => format!("team_{n}_*_report"),
-    };
-    (0..1_000).map(|n| Rule::scopes(pattern(n), ScopeSet::parse("notes:read").unwrap())).collect()
-}
-
 /// The signature alone, of the same tokens.
 fn bare(issuer: &TestIssuer, tokens: &[String]) -> f64 {
-    let PublicKey::P256 { x, y } = issuer.key.public_jwk().key else { return f64::NAN };
-    let mut point = vec![4];
-    for part in [x, y] {
-        point.extend(BASE64_URL_SAFE_NO_PAD.decode(part).unwrap());
-    }
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-    let parts: Vec<(&str, Vec<u8>)> = tokens
-        .iter()
-        .map(|token| {
-            let (signed, signature) = token.rsplit_once('.').unwrap();
-            (signed, BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap())
-        })
-        .collect();
+    let bare = Bare::of(issuer);
+    let parts: Vec<_> = tokens.iter().map(|token| Bare::parts(token)).collect();
     let mut next = parts.iter().cycle();
-    median(COLD / 20, 20, || {
-        let (signed, signature) = next.next().unwrap();
-        key.verify(signed.as_bytes(), signature).unwrap();
-    })
+    median(COLD / 20, 20, || bare.check(next.next().unwrap()))
 }
 
 fn policy(server: &ResourceServer, token: &str) -> f64 {
     let verified = server.verify(token).unwrap();
-    let calls = ["tool_500", "group_77_x", "some_kind_508", "team_509_monthly_report", "nothing_of_these"];
-    let bodies =
-        calls.map(|tool| json!({"id": 1, "method": "tools/call", "params": {"name": tool}}).to_string());
+    let bodies = calls();
     let messages: Vec<_> = bodies.iter().map(|body| peek(body.as_bytes()).unwrap()).collect();
     let mut next = messages.iter().cycle();
     median(200, 1_000, || server.judge(next.next().unwrap(), verified.caller()).unwrap())

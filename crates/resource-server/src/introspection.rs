@@ -297,7 +297,9 @@ impl Introspector {
     fn is_for_us(&self, claims: &Map<String, Value>, settings: &Settings) -> bool {
         let Some(audience) = claims.get("aud") else { return !self.settings.audience_required };
         let ours = |audience: Audience| {
+            // With and without the slash of an empty path (RFC 3986 §6.2.3).
             audience.contains(settings.resource.as_str())
+                || audience.contains(settings.resource.url().as_str())
                 || self.settings.audiences.iter().any(|also| audience.contains(also))
         };
         serde_json::from_value(audience.clone()).is_ok_and(ours)

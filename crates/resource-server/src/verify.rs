@@ -147,7 +147,8 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
     if keys.is_empty() {
         return Err(Refusal::KeysUnavailable);
     }
-    let own = [settings.resource.as_str()];
+    // The same resource with and without the slash of an empty path (RFC 3986 §6.2.3): issuers write what clients ask for.
+    let own = [settings.resource.as_str(), settings.resource.url().as_str()];
     let audience: Vec<&str> = own.into_iter().chain(trusted.audiences.iter().map(String::as_str)).collect();
     let expected = Expected {
         issuer: &trusted.issuer,
@@ -157,6 +158,8 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
         leeway: settings.leeway,
     };
     let verified = jwt.verify(&keys, &expected)?;
+    // Its claims are taken over, not copied.
+    drop(jwt);
     let names = &trusted.claims;
     let subject = names.subject(verified.all())?.to_owned();
     let caller = Caller::new(Said {

@@ -127,7 +127,7 @@ async fn several_servers_of_one_host() {
     }
 }
 
-/// A slash more or less sends some clients into a loop.
+/// A slash more or less sends some clients into a loop: whichever an issuer writes is taken.
 #[tokio::test]
 async fn a_server_at_the_root() {
     let server = protect_with(|settings| {
@@ -137,6 +137,15 @@ async fn a_server_at_the_root() {
     let response = server.send(request("GET", path).body(Body::empty()).unwrap()).await;
     let metadata: ProtectedResourceMetadata = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!(metadata.resource, "https://mcp.example.com");
+    for (audience, taken) in [
+        ("https://mcp.example.com", true),
+        ("https://mcp.example.com/", true),
+        ("https://mcp.example.com//", false),
+        ("https://mcp.example.com/mcp", false),
+    ] {
+        let token = server.issuer.token(audience, "notes:read", NOW);
+        assert_eq!(server.server.verify(&token).is_ok(), taken, "{audience}");
+    }
 }
 
 /// The endpoint answers a preflight without asking for a token, and lets pages read what they need.

@@ -49,6 +49,12 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether other replicas may work on the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.engine() == Engine::Postgres
+    }
+
     pub(super) fn engine(&self) -> Engine {
         self.0.database.engine
     }

@@ -21,6 +21,7 @@ pub(super) fn migrations() -> Migrator {
         step(21, "factors", include_str!("migrations/0021_factors.sql")),
         step(22, "registration management", include_str!("migrations/0022_registration_management.sql")),
         step(23, "audit", include_str!("migrations/0023_audit.sql")),
+        step(30, "service accounts", include_str!("migrations/0030_service_accounts.sql")),
     ])
 }
 

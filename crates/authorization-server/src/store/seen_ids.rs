@@ -14,9 +14,20 @@ pub(crate) enum SeenBy {
     Assertion,
     /// A DPoP proof, by its key.
     DpopProof,
+    /// What a resource server takes once, by the party that sent it.
+    ResourceServer,
 }
 
 impl Store {
+    /// Whether a protected server of this house sees an id of that party for the first time. It is noted until `expires_at`,
+    /// for every replica.
+    ///
+    /// # Errors
+    /// Where the store fails: then nobody knows.
+    pub async fn see_once(&self, party: &str, id: &str, expires_at: Timestamp) -> Result<bool> {
+        self.see_id(SeenBy::ResourceServer, party, id, expires_at).await
+    }
+
     /// Remembers an id until it could not be used any more. One statement decides: true for exactly one of several
     /// callers, whichever replica they ask.
     pub(crate) async fn see_id(

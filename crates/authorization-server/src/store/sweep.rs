@@ -74,8 +74,11 @@ const SWEEP_FLEETING_EVENTS: &str = "DELETE FROM audit_events WHERE id IN
        (SELECT id FROM audit_events WHERE fleeting = 1 AND at <= $1 LIMIT $2)";
 
 impl Store {
-    /// Deletes what has expired, and says how many rows that were.
-    pub(crate) async fn sweep(&self) -> Result<u64> {
+    /// Deletes what has expired, and says how many rows that were. A server that runs does so by itself.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn sweep(&self) -> Result<u64> {
         self.revoked().sweep();
         let now = self.now();
         let mut swept = 0;

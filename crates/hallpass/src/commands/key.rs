@@ -7,7 +7,7 @@ use hallpass_resource_server::accounts::{Shows, hash_password, new_key};
 
 use super::when::when;
 use super::{Place, prompt, table};
-use crate::accounts::AccountFile;
+use crate::accounts::ServiceAccounts;
 use crate::cli::{self, Format, How};
 use crate::config::DigestName;
 use crate::data::system_clock;
@@ -15,8 +15,8 @@ use crate::exit::Failure;
 use crate::serve::credentials::algorithms;
 
 /// Runs the command.
-pub(crate) fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
-    let file = AccountFile::new(place.data()?.accounts());
+pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
+    let accounts = ServiceAccounts::new(place.data()?.store().await?);
     match command {
         cli::Key::Add { name, how, scope, expires, tenant, password_stdin } => {
             check_name(&name)?;
@@ -40,15 +40,9 @@ pub(crate) fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
                 expires: expires.map(|span| now.after(span.0)),
                 shows,
             };
-            file.change(|accounts| {
-                ensure!(
-                    accounts.iter().all(|known| known.name != account.name),
-                    "there is {} already; revoke it first, or take another name",
-                    account.name
-                );
-                accounts.push(account);
-                Ok(())
-            })?;
+            if !accounts.add(&account).await? {
+                return Err(anyhow!("there is {name} already; revoke it first, or take another name").into());
+            }
             if how == How::Key {
                 anstream::eprintln!("The key of {name}, shown this once:");
                 anstream::println!("{}", secret.expose());
@@ -56,14 +50,9 @@ pub(crate) fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
                 anstream::println!("{name} may call with that password.");
             }
         }
-        cli::Key::List(listing) => list(&file, listing.format())?,
+        cli::Key::List(listing) => list(&accounts, listing.format()).await?,
         cli::Key::Revoke { name } => {
-            let found = file.change(|accounts| {
-                let before = accounts.len();
-                accounts.retain(|account| account.name != name);
-                Ok(before != accounts.len())
-            })?;
-            if !found {
+            if !accounts.remove(&name).await? {
                 return Err(anyhow!("there is no {name}; `hallpass key list` shows what there is").into());
             }
             anstream::println!("{name} is refused from now on.");
@@ -102,8 +91,8 @@ fn digest(name: &str, password: Secret, place: &Place) -> anyhow::Result<(Secret
     Ok((password, shows))
 }
 
-fn list(file: &AccountFile, format: Format) -> Result<(), Failure> {
-    let accounts = file.read()?;
+async fn list(accounts: &ServiceAccounts, format: Format) -> Result<(), Failure> {
+    let accounts = accounts.read().await?;
     if format == Format::Json {
         let accounts: Vec<_> = accounts
             .iter()

@@ -26,6 +26,6 @@ pub(crate) use hosts::Host;
 pub(crate) use listen::ListenAddress;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};
-pub(crate) use schema::{Config, EndpointPath, Listing, Server, WithoutRule};
+pub(crate) use schema::{Arrangement, Config, EndpointPath, Listing, Server, StreamsAtExpiry, WithoutRule};
 pub(crate) use source::Source;
 pub(crate) use tls::{Tls, TlsFault};

@@ -63,8 +63,14 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Vec<Url>,
     /// How callers may show who they are, beside Bearer tokens.
     pub(crate) credentials: Credentials,
-    /// Authorization servers whose tokens are taken, beside the embedded one's.
+    /// Whose authorization server logs people in: `embedded` (hallpass itself), or `external` (the first of `issuers`; hallpass
+    /// issues no tokens and has no pages for people). Default: `embedded`.
+    pub(crate) arrangement: Arrangement,
+    /// Authorization servers whose tokens are taken, beside the embedded one's if there is one.
     pub(crate) issuers: Vec<Issuer>,
+    /// What becomes of a stream of events when the token that opened it expires: `end-listening` (the stream of a GET ends, the
+    /// answer to a POST goes on), `end-all` or `go-on`. Revocation ends every stream. Default: `end-listening`.
+    pub(crate) streams_at_expiry: StreamsAtExpiry,
     /// What the server's scopes are called.
     pub(crate) scopes: Scopes,
     /// What a tool asks for, by name; each `*` stands for any run of characters. All rules that match
@@ -76,8 +82,8 @@ pub(crate) struct Server {
     pub(crate) resources: Rules,
     /// The same for JSON-RPC methods.
     pub(crate) methods: Rules,
-    /// What holds for a tool, prompt or resource that no rule names, where its kind has rules: `login` (the
-    /// default scopes) or `deny`. Default: `login`.
+    /// What holds for a tool, prompt or resource that no rule names: `login` (the default scopes) or `deny`, which closes
+    /// kinds without a single rule as well. Default: `login`.
     pub(crate) without_rule: WithoutRule,
     /// The tenants that may call at all. Default: any.
     pub(crate) tenants: Vec<String>,
@@ -85,6 +91,30 @@ pub(crate) struct Server {
     /// which scopes each needs), `hide` (the same, without those that the caller could not even log in for)
     /// or `leave`. Default: `annotate`.
     pub(crate) listing: Listing,
+}
+
+/// Whose authorization server logs people in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Arrangement {
+    /// hallpass itself.
+    #[default]
+    Embedded,
+    /// Somebody else's, the first of `issuers`.
+    External,
+}
+
+/// What becomes of streams when the token that opened them expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StreamsAtExpiry {
+    /// The stream of a GET ends; the answer to a POST goes on.
+    #[default]
+    EndListening,
+    /// Every stream ends.
+    EndAll,
+    /// Every stream goes on.
+    GoOn,
 }
 
 /// What is done with lists of tools, prompts and resources.

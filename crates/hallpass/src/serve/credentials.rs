@@ -8,12 +8,11 @@ use hallpass_protocol::jose::{Algorithm, SigningKey};
 use hallpass_protocol::{Clock, Issuer, Secret, is_loopback};
 use hallpass_resource_server::accounts::DigestScheme;
 use hallpass_resource_server::{
-    self as resource_server, CertificateAccount, ClaimNames, Dpop, Introspection, IntrospectionClient, Keys,
-    OwnAccounts, RemoteKeys, TrustedIssuer,
+    self as resource_server, Accounts, CertificateAccount, ClaimNames, Dpop, Introspection,
+    IntrospectionClient, Keys, OwnAccounts, RemoteKeys, TrustedIssuer,
 };
 
 use super::scopes::{ScopeFault, scope_set};
-use crate::accounts::AccountFile;
 use crate::config;
 use crate::config::{Claims, Credentials, DigestName, DpopMode, Server, Source};
 
@@ -108,8 +107,13 @@ impl CredentialPlan {
         Self { own_tls: asks, ..self }
     }
 
+    /// The first issuer that is named, and what fetches from it.
+    pub(crate) fn first_issuer(&self) -> Option<(&Issuer, &Fetcher)> {
+        self.issuers.first().map(|trusted| (&trusted.issuer, &trusted.fetcher))
+    }
+
     /// Tells the resource server.
-    pub(crate) fn apply(&self, settings: &mut resource_server::Settings, accounts: AccountFile) {
+    pub(crate) fn apply(&self, settings: &mut resource_server::Settings, accounts: Accounts) {
         let said = &self.said;
         if let Some(realm) = &said.realm {
             settings.realm.clone_from(realm);
@@ -117,7 +121,7 @@ impl CredentialPlan {
         let digest = (!said.digest.is_empty()).then(|| DigestScheme { algorithms: algorithms(&said.digest) });
         if said.api_keys || said.basic || digest.is_some() {
             settings.accounts =
-                Some(OwnAccounts { list: accounts.live(), keys: said.api_keys, basic: said.basic, digest });
+                Some(OwnAccounts { list: accounts, keys: said.api_keys, basic: said.basic, digest });
         }
         settings.dpop = (said.dpop != DpopMode::Off).then(|| Dpop {
             required: said.dpop == DpopMode::Require,

@@ -4,11 +4,13 @@ mod authorization_server;
 mod banner;
 pub(crate) mod credentials;
 mod delegation;
+mod external;
 mod front_page;
 mod listeners;
 pub(crate) mod plan;
 mod program;
 mod public_client;
+mod replicas;
 pub(crate) mod scopes;
 mod wiring;
 
@@ -17,10 +19,9 @@ use hallpass_protocol::Secret;
 use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::AccountFile;
 use crate::cli;
 use crate::commands::Place;
-use crate::config::Database;
+use crate::config::{Arrangement, Database};
 use crate::data::DataFolder;
 use crate::exit::Failure;
 use banner::Banner;
@@ -47,8 +48,10 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let store = data.store().await?;
     // Before the authorization server starts, which would offer to make a first user.
     let password = if demo { Some(add_demo_user(&store).await?) } else { None };
-    public_client::check(&store, plan.public_client_id.as_deref()).await?;
-    let wired = wiring::wire(&plan, store, AccountFile::new(data.accounts()), &listeners, &stop).await?;
+    if plan.arrangement == Arrangement::Embedded {
+        public_client::check(&store, plan.public_client_id.as_deref()).await?;
+    }
+    let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
 
     stop_on_signal(stop.clone())?;
     let upstream = plan.upstream.to_string();

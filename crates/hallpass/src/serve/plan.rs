@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use hallpass_gateway::Listing;
 use hallpass_gateway::listen::Tls;
+use hallpass_resource_server::AtExpiry;
 use url::Url;
 
 use crate::cli;
-use crate::config::{self, Config, EndpointPath, ListenAddress, PublicUrl, TlsFault};
+use crate::config::{
+    self, Arrangement, Config, EndpointPath, ListenAddress, PublicUrl, StreamsAtExpiry, TlsFault,
+};
 use crate::serve::credentials::{CredentialFault, CredentialPlan};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
 
@@ -34,6 +37,10 @@ pub(crate) struct Plan {
     pub(crate) allowed_origins: Vec<Url>,
     /// Scopes and who needs them.
     pub(crate) scopes: ScopePlan,
+    /// Whose authorization server logs people in.
+    pub(crate) arrangement: Arrangement,
+    /// What becomes of streams when the token that opened them expires.
+    pub(crate) streams: AtExpiry,
     /// How callers may show who they are.
     pub(crate) credentials: CredentialPlan,
     /// What is done with lists of tools, prompts and resources.
@@ -90,6 +97,16 @@ pub(crate) enum PlanError {
     /// A certificate or key that can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFault),
+    /// Somebody else's authorization server, and nobody says whose.
+    #[error(
+        "{0}: the arrangement is external, and no issuer is named; add [[server.issuers]] with issuer = \"https://…\""
+    )]
+    NoIssuer(String),
+    /// The sample server logs its own user in.
+    #[error(
+        "{0}: the demo has an authorization server of its own; take out arrangement = \"external\", or --demo"
+    )]
+    ExternalDemo(String),
     /// A credential or issuer that can't be.
     #[error(transparent)]
     Credential(#[from] CredentialFault),
@@ -113,6 +130,15 @@ impl Plan {
         let sees_addresses = if tls.is_some() { !tls_in_front } else { !behind_tls };
         let server = config.server;
         let credentials = CredentialPlan::of(&server, &config.source)?.with_own_tls(asks);
+        if server.arrangement == Arrangement::External {
+            let place = || config.source.place(&["server", "arrangement"]);
+            if args.demo {
+                return Err(PlanError::ExternalDemo(place()));
+            }
+            if credentials.first_issuer().is_none() {
+                return Err(PlanError::NoIssuer(place()));
+            }
+        }
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
         } else {
@@ -131,6 +157,12 @@ impl Plan {
             upstream,
             allowed_origins: server.allowed_origins,
             scopes,
+            arrangement: server.arrangement,
+            streams: match server.streams_at_expiry {
+                StreamsAtExpiry::EndListening => AtExpiry::EndListening,
+                StreamsAtExpiry::EndAll => AtExpiry::EndAll,
+                StreamsAtExpiry::GoOn => AtExpiry::GoOn,
+            },
             credentials,
             listing: match server.listing {
                 config::Listing::Annotate => Listing::Annotate,

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::plan::{Plan, Upstream};
-use super::{front_page, program};
-use crate::accounts::AccountFile;
-use crate::config::PublicUrl;
+use super::{external, front_page, program, replicas};
+use crate::accounts::ServiceAccounts;
+use crate::config::{Arrangement, PublicUrl};
 use crate::data::system_clock;
 use crate::demo;
 use crate::exit::Failure;
@@ -28,17 +28,17 @@ use crate::exit::Failure;
 pub(crate) struct Wired {
     /// The protected endpoint's URL.
     pub(crate) endpoint: String,
-    /// The embedded authorization server.
-    authorization_server: AuthorizationServer,
+    /// The embedded authorization server, if there is one.
+    authorization_server: Option<AuthorizationServer>,
     gateway: Gateway,
-    front_page: Router,
+    /// What stands beside the endpoint.
+    others: Router,
 }
 
 /// Builds everything that the plan asks for.
 pub(crate) async fn wire(
     plan: &Plan,
     store: Store,
-    accounts: AccountFile,
     listeners: &[TcpListener],
     stop: &CancellationToken,
 ) -> Result<Wired, Failure> {
@@ -51,14 +51,36 @@ pub(crate) async fn wire(
     let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
 
     let front_page = front_page::router(&name(plan, &resource), &endpoint);
-    let authorization_server = super::authorization_server::start(plan, store, &issuer, &resource).await?;
-    let resource_server =
-        ResourceServer::new(resource_settings(plan, &authorization_server, issuer, resource, accounts));
+    let accounts = ServiceAccounts::new(store.clone()).live(system_clock(), stop.clone()).await?;
+    let mut settings = resource_server::Settings::new(resource.clone(), system_clock());
+    settings.name = Some(name(plan, &resource));
+    settings.policy = plan.scopes.policy.clone();
+    settings.streams = plan.streams;
+    replicas::share(&mut settings, &store).await?;
+    let (authorization_server, beside) = match plan.credentials.first_issuer() {
+        Some((issuer, fetcher)) if plan.arrangement == Arrangement::External => {
+            replicas::keep_house(store, stop.clone());
+            (None, external::router(issuer.clone(), fetcher.clone()))
+        }
+        _ => {
+            let started = super::authorization_server::start(plan, store, &issuer, &resource).await?;
+            trust(&mut settings, &started, issuer, plan.public_client_id.clone());
+            let router = started.router();
+            (Some(started), router)
+        }
+    };
+    plan.credentials.apply(&mut settings, accounts);
+    if plan.arrangement == Arrangement::External
+        && let Some(first) = settings.issuers.first_mut()
+    {
+        first.public_client_id.clone_from(&plan.public_client_id);
+    }
+    let resource_server = ResourceServer::new(settings);
     let front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
     let upstream = upstream(&plan.upstream, stop)?;
     let gateway =
         Gateway::new(resource_server, upstream, gateway::Settings { front_door, listing: plan.listing });
-    Ok(Wired { endpoint, authorization_server, gateway, front_page })
+    Ok(Wired { endpoint, authorization_server, gateway, others: beside.merge(front_page) })
 }
 
 /// What people read on the page of consent. Never upstream's address, which is the operator's business.
@@ -74,26 +96,21 @@ fn own_url(listeners: &[TcpListener], tls: bool) -> Result<PublicUrl, Failure> {
     Ok(if tls { url.over_tls() } else { url })
 }
 
-fn resource_settings(
-    plan: &Plan,
+/// The embedded authorization server's tokens are taken, and its revocations are heard.
+fn trust(
+    settings: &mut resource_server::Settings,
     authorization_server: &AuthorizationServer,
     issuer: Issuer,
-    resource: ResourceIdentifier,
-    accounts: AccountFile,
-) -> resource_server::Settings {
+    public_client_id: Option<String>,
+) {
     let keys = authorization_server.verifying_keys();
     let revocations = authorization_server.revocations();
-    let mut settings = resource_server::Settings::new(resource, system_clock());
-    settings.name = Some(name(plan, &settings.resource));
     settings.own_issuer = Some(issuer.clone());
     settings.issuers.push(TrustedIssuer {
-        public_client_id: plan.public_client_id.clone(),
+        public_client_id,
         ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
     });
-    settings.policy = plan.scopes.policy.clone();
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
-    plan.credentials.apply(&mut settings, accounts);
-    settings
 }
 
 fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Upstream, Failure> {
@@ -116,7 +133,7 @@ fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Up
 impl Wired {
     /// The link under which the first user is made, while there is none.
     pub(crate) fn setup_link(&self) -> Option<Url> {
-        self.authorization_server.setup_link()
+        self.authorization_server.as_ref().and_then(AuthorizationServer::setup_link)
     }
 
     /// Serves on every listener until `stop`, then lets requests under way end.
@@ -126,7 +143,7 @@ impl Wired {
         tls: Option<Tls>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let router = self.gateway.router_with(self.authorization_server.router().merge(self.front_page));
+        let router = self.gateway.router_with(self.others);
         let mut serving = tokio::task::JoinSet::new();
         for listener in listeners {
             let shutdown = stop.clone().cancelled_owned();

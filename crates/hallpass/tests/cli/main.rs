@@ -5,14 +5,19 @@
 mod admin;
 #[cfg(unix)]
 mod browser;
+mod certificates;
 mod credentials;
 mod database;
 mod kills;
+mod never_again;
+mod outside;
 mod policy;
 mod program;
 mod public_client;
+mod real_clients;
 mod refusals;
 mod registration;
 mod remote;
+mod replicas;
 mod serve;
 mod tls;

@@ -47,15 +47,6 @@ impl Algorithm {
             PublicKey::Rsa { .. } => matches!(self, Self::RS256 | Self::PS256),
         }
     }
-
-    pub(super) const fn in_library(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::ES256 => jsonwebtoken::Algorithm::ES256,
-            Self::EdDSA => jsonwebtoken::Algorithm::EdDSA,
-            Self::RS256 => jsonwebtoken::Algorithm::RS256,
-            Self::PS256 => jsonwebtoken::Algorithm::PS256,
-        }
-    }
 }
 
 impl fmt::Display for Algorithm {

@@ -1,6 +1,6 @@
 //! Signed JWTs (RFC 7515, RFC 7517, RFC 7519), strictly, after RFC 8725.
 //!
-//! The cryptography is jsonwebtoken's and aws-lc's. What is decided here is everything around it:
+//! The cryptography is aws-lc's. What is decided here is everything around it:
 //!
 //! 1. An algorithm that may not be used has no name: there is no `none` and no HMAC in
 //!    [`Algorithm`] (RFC 8725 §3.1, §3.2).

@@ -18,7 +18,7 @@ use crate::secret::SecretBytes;
 
 /// A private key with its id and its one algorithm. Cloning is cheap. `Debug` shows the id only.
 ///
-/// It signs with aws-lc directly: jsonwebtoken would parse the key anew for each token.
+/// It is parsed once, and not anew for each token.
 #[derive(Clone)]
 pub struct SigningKey(Arc<Inner>);
 

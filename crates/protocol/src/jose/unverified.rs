@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -23,7 +24,8 @@ pub struct UnverifiedJwt<'a> {
     kid: Option<String>,
     typ: Option<String>,
     embedded_key: Option<Value>,
-    claims: Map<String, Value>,
+    /// Shared with what is verified: nothing is copied on the way.
+    claims: Arc<Map<String, Value>>,
 }
 
 /// What a token must be to be taken.
@@ -77,7 +79,7 @@ impl<'a> UnverifiedJwt<'a> {
             kid: text(&header, "kid")?,
             typ: text(&header, "typ")?,
             embedded_key: header.get("jwk").cloned(),
-            claims: object(claims, JoseError::ClaimsObject)?,
+            claims: Arc::new(object(claims, JoseError::ClaimsObject)?),
         })
     }
 
@@ -150,7 +152,7 @@ impl<'a> UnverifiedJwt<'a> {
         self.check_type(typ)?;
         keys.check(self.kid(), self.algorithm, self.signed, self.signature)?;
         let claims = check_claims(&self.claims, expected)?;
-        Ok(VerifiedJwt::new(claims, self.claims.clone(), self.algorithm, self.kid.clone()))
+        Ok(VerifiedJwt::new(claims, Arc::clone(&self.claims), self.algorithm, self.kid.clone()))
     }
 
     /// RFC 8725 §3.11: an ID token is no access token.

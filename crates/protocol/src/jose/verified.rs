@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use super::{Algorithm, Claims, JoseError};
 #[derive(Clone, PartialEq)]
 pub struct VerifiedJwt {
     claims: Claims,
-    all: Map<String, Value>,
+    all: Arc<Map<String, Value>>,
     algorithm: Algorithm,
     kid: Option<String>,
 }
@@ -18,7 +19,7 @@ pub struct VerifiedJwt {
 impl VerifiedJwt {
     pub(super) fn new(
         claims: Claims,
-        all: Map<String, Value>,
+        all: Arc<Map<String, Value>>,
         algorithm: Algorithm,
         kid: Option<String>,
     ) -> Self {
@@ -40,9 +41,9 @@ impl VerifiedJwt {
         &self.all
     }
 
-    /// Every claim, to be kept.
+    /// Every claim, to be kept. Nothing is copied once the [`UnverifiedJwt`](super::UnverifiedJwt) is gone.
     pub fn into_all(self) -> Map<String, Value> {
-        self.all
+        Arc::unwrap_or_clone(self.all)
     }
 
     /// The algorithm it was signed with.
@@ -61,7 +62,7 @@ impl VerifiedJwt {
     /// # Errors
     /// [`JoseError::Decode`], if they are not of that shape.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
-        T::deserialize(&Value::Object(self.all.clone())).map_err(|error| JoseError::Decode(error.to_string()))
+        T::deserialize(&*self.all).map_err(|error| JoseError::Decode(error.to_string()))
     }
 }
 

@@ -1,6 +1,10 @@
 use std::fmt;
 
-use jsonwebtoken::DecodingKey;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    RsaPublicKeyComponents,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::{Algorithm, JoseError, Jwk, JwkSet, PublicKey};
 
@@ -12,7 +16,8 @@ pub struct VerifyingKeys(Vec<VerifyingKey>);
 struct VerifyingKey {
     kid: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    /// Read once: a point that is not on its curve is found now, and no signature waits for it.
+    key: ParsedPublicKey,
 }
 
 impl VerifyingKeys {
@@ -67,19 +72,30 @@ impl VerifyingKeys {
         signature: &str,
     ) -> Result<(), JoseError> {
         let key = self.find(kid, algorithm)?;
-        let algorithm = key.algorithm.in_library();
-        match jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm) {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(JoseError::BadSignature),
-        }
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| JoseError::BadSignature)?;
+        key.key.verify_sig(signed.as_bytes(), &signature).map_err(|_| JoseError::BadSignature)
     }
 }
 
+/// The key for that algorithm and no other; none where the two do not fit, or the numbers are no key.
 fn load(jwk: &Jwk, algorithm: Algorithm) -> Option<VerifyingKey> {
-    let key = match &jwk.key {
-        PublicKey::P256 { x, y } => DecodingKey::from_ec_components(x, y),
-        PublicKey::Ed25519 { x } => DecodingKey::from_ed_components(x),
-        PublicKey::Rsa { n, e } => DecodingKey::from_rsa_components(n, e),
+    let bytes = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).ok();
+    let key = match (&jwk.key, algorithm) {
+        (PublicKey::P256 { x, y }, Algorithm::ES256) => {
+            // SEC 1 §2.3.3, uncompressed.
+            let point = [vec![4], bytes(x)?, bytes(y)?].concat();
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        }
+        (PublicKey::Ed25519 { x }, Algorithm::EdDSA) => ParsedPublicKey::new(&ED25519, bytes(x)?),
+        (PublicKey::Rsa { n, e }, Algorithm::RS256 | Algorithm::PS256) => {
+            let padding = if algorithm == Algorithm::RS256 {
+                &RSA_PKCS1_2048_8192_SHA256
+            } else {
+                &RSA_PSS_2048_8192_SHA256
+            };
+            RsaPublicKeyComponents { n: bytes(n)?, e: bytes(e)? }.to_parsed_public_key(padding)
+        }
+        _ => return None,
     };
     Some(VerifyingKey { kid: jwk.kid.clone(), algorithm, key: key.ok()? })
 }

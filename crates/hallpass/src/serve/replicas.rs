@@ -1,0 +1,56 @@
+//! What the replicas of a protected server share: which proofs were there before, and each other's nonces.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use hallpass_authorization_server::Store;
+use hallpass_protocol::Timestamp;
+use hallpass_resource_server::replays::{Memory, Once, Replays, Seen};
+use hallpass_resource_server::{self as resource_server, NonceKey};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Failure;
+
+/// How often what has ended is deleted.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What was there before, remembered in the database.
+struct InTheStore(Store);
+
+impl Memory for InTheStore {
+    fn see<'a>(&'a self, once: Once<'a>, _: Timestamp) -> Pin<Box<dyn Future<Output = Seen> + Send + 'a>> {
+        Box::pin(async move {
+            match self.0.see_once(once.party, once.id, once.ends).await {
+                Ok(true) => Seen::New,
+                Ok(false) => Seen::Before,
+                Err(error) => {
+                    tracing::error!(%error, "it cannot be told which proofs were there before");
+                    Seen::Unknown
+                }
+            }
+        })
+    }
+}
+
+/// Tells the resource server. A server that has its database for itself remembers in its own memory: a row for each request
+/// would cost more than the request.
+pub(super) async fn share(settings: &mut resource_server::Settings, store: &Store) -> Result<(), Failure> {
+    settings.nonces = NonceKey::shared(&store.nonce_secret().await?);
+    if store.is_shared() {
+        settings.replays = Replays::new(InTheStore(store.clone()));
+    }
+    Ok(())
+}
+
+/// Without an authorization server in this house, nobody else deletes what has ended.
+pub(super) fn keep_house(store: Store, stop: CancellationToken) {
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            if let Err(error) = store.sweep().await {
+                tracing::error!(%error, "what has ended cannot be deleted from the database");
+            }
+        }
+    }));
+}
