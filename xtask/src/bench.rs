@@ -1,4 +1,7 @@
-//! Benchmarks. They say how fast things are and judge nothing: a machine that is busy is no fault of the code.
+//! Benchmarks. They say how fast things are and judge nothing: a machine that is busy is no fault of the code. Instructions
+//! are counted, and judged.
+
+pub(crate) mod instructions;
 
 use std::process::Stdio;
 
@@ -14,7 +17,8 @@ Examples:
   cargo xtask bench client            a table, as in docs/benchmarks.md
   cargo xtask bench client --json     the same for programs
   cargo xtask bench resource-server
-  cargo xtask bench authorization-server")]
+  cargo xtask bench authorization-server
+  cargo xtask bench instructions --bless     record what is counted now")]
 pub(crate) enum Command {
     /// What authorization adds to a client's request, beside rmcp's `AuthClient`
     Client(Options),
@@ -22,6 +26,8 @@ pub(crate) enum Command {
     ResourceServer(Options),
     /// What tokens cost, beside npm's `oidc-provider`; among a million grants; while a million rows are swept
     AuthorizationServer(Options),
+    /// How many instructions a protected resource takes, held to what was recorded
+    Instructions(instructions::Options),
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +42,7 @@ pub(crate) fn run(command: &Command) -> Result<()> {
         Command::Client(options) => bench(options, "hallpass-client", "authorized"),
         Command::ResourceServer(options) => bench(options, "hallpass-resource-server", "verified"),
         Command::AuthorizationServer(options) => authorization_server(options),
+        Command::Instructions(options) => instructions::run(options),
     }
 }
 

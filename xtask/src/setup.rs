@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Postgres,
     /// Node.js 22 and the peers of `tests/package-lock.json`.
     Npm,
+    /// What counts instructions, from Debian's packages.
+    Valgrind,
     /// The test runner.
     Nextest,
     /// The judge of dependencies.
@@ -32,7 +34,15 @@ pub(crate) enum Need {
 /// `cargo xtask setup`: everything.
 pub(crate) fn everything() -> Result<()> {
     let start = Instant::now();
-    need(&[Need::Nextest, Need::CargoDeny, Need::Postgres, Need::Npm, Need::FastMcp, Need::Browser])?;
+    need(&[
+        Need::Nextest,
+        Need::CargoDeny,
+        Need::Postgres,
+        Need::Npm,
+        Need::FastMcp,
+        Need::Browser,
+        Need::Valgrind,
+    ])?;
     anstream::println!("All that the tests need is here ({:.1} s).", start.elapsed().as_secs_f64());
     Ok(())
 }
@@ -44,6 +54,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
             Need::Browser => debian::browser()?,
             Need::FastMcp => python::install_fastmcp()?,
             Need::Postgres => debian::postgres()?,
+            Need::Valgrind => debian::valgrind()?,
             Need::Npm => npm::packages()?,
             Need::Nextest => cargo_tools::nextest()?,
             Need::CargoDeny => cargo_tools::install_cargo_deny()?,

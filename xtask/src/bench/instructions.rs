@@ -88,9 +88,9 @@ fn program() -> Result<String> {
     let output = build.args(["--message-format", "json"]).stdin(Stdio::null()).output()?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let found = built.filter(|built| built["target"]["name"] == "instructions").find_map(|built| {
-        built["executable"].as_str().map(str::to_owned)
-    });
+    let found = built
+        .filter(|built| built["target"]["name"] == "instructions")
+        .find_map(|built| built["executable"].as_str().map(str::to_owned));
     found.context("the benchmark `instructions` was not built")
 }
 

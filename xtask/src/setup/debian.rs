@@ -1,4 +1,4 @@
-//! The browser and its driver, and PostgreSQL, from Debian's packages.
+//! The browser and its driver, PostgreSQL and valgrind, from Debian's packages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -28,6 +28,14 @@ pub(crate) fn postgres() -> Result<()> {
         true => Ok(()),
         // Its own cluster is not needed and not started by the tests; they make theirs in a temporary folder.
         false => install("the tests on PostgreSQL", "initdb", &["postgresql"]),
+    }
+}
+
+/// Installs valgrind where it is not in the search path.
+pub(crate) fn valgrind() -> Result<()> {
+    match process::ask("valgrind", &["--version"]) {
+        Some(_) => Ok(()),
+        None => install("counts of instructions", "valgrind", &["valgrind"]),
     }
 }
 
