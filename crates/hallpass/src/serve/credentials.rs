@@ -179,7 +179,8 @@ fn trusted(said: &config::Issuer, place: &str) -> Result<Trusted, CredentialFaul
         names => names.iter().map(algorithm).collect::<Result<_, _>>()?,
     };
     // The operator chose these hosts; they may be inside the operator's network.
-    let hosts = [Some(issuer.url()), said.jwks_uri.as_ref()].into_iter().flatten();
+    let asked = said.introspection.as_ref().and_then(|said| said.endpoint.as_ref());
+    let hosts = [Some(issuer.url()), said.jwks_uri.as_ref(), asked].into_iter().flatten();
     let policy = FetchPolicy {
         allow_loopback: is_loopback(issuer.url()),
         opened_hosts: hosts.filter_map(|url| url.host_str().map(str::to_owned)).collect(),

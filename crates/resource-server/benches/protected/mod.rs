@@ -23,13 +23,17 @@ pub(crate) fn token(issuer: &TestIssuer, n: usize) -> String {
     issuer.sign(&claims)
 }
 
+/// With 1,000 rules.
 pub(crate) fn server(issuer: &TestIssuer, remembered: usize) -> ResourceServer {
+    server_with(issuer, remembered, rules())
+}
+
+pub(crate) fn server_with(issuer: &TestIssuer, remembered: usize, tools: Vec<Rule>) -> ResourceServer {
     let clock = Clock::new(|| NOW);
     let mut settings = Settings::new(ResourceIdentifier::parse(RESOURCE).unwrap(), clock);
     settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
     settings.remembered_tokens = remembered;
-    settings.policy =
-        Policy { login: ScopeSet::parse("notes:read").unwrap(), tools: rules(), ..Policy::default() };
+    settings.policy = Policy { login: ScopeSet::parse("notes:read").unwrap(), tools, ..Policy::default() };
     ResourceServer::new(settings)
 }
 
