@@ -154,6 +154,9 @@ impl Wired {
             ended?;
         }
         self.gateway.close().await;
-        Ok(self.authorization_server.close().await?)
+        match &self.authorization_server {
+            Some(authorization_server) => Ok(authorization_server.close().await?),
+            None => Ok(()),
+        }
     }
 }
