@@ -54,6 +54,7 @@ mod profile;
 mod redeem;
 mod refresh;
 mod register;
+mod same_machine;
 mod secret_source;
 mod token_endpoint;
 mod unreached;

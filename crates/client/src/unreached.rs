@@ -139,12 +139,28 @@ impl fmt::Display for Cause {
 mod tests {
     use std::time::Duration;
 
+    use reqwest::dns::{Name, Resolve, Resolving};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
     };
 
     use crate::error::Error;
+
+    /// What a peer says is a stranger's words.
+    #[tokio::test]
+    async fn no_cause_writes_to_the_terminal_by_itself() {
+        struct Rude;
+        impl Resolve for Rude {
+            fn resolve(&self, _: Name) -> Resolving {
+                Box::pin(async { Err("\u{1b}[2Jgone\u{202e}".into()) })
+            }
+        }
+        let client = reqwest::Client::builder().no_proxy().dns_resolver(std::sync::Arc::new(Rude)).build();
+        let error = client.unwrap().get("http://rude.example/mcp").send().await.unwrap_err();
+        let said = Error::from(error).to_string();
+        assert!(said.contains("gone") && !said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+    }
 
     async fn failure(url: &str, limit: Duration) -> String {
         let client = reqwest::Client::builder().no_proxy().timeout(limit).build().unwrap();

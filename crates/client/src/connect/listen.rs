@@ -70,6 +70,9 @@ fn is_passing(status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -77,7 +80,22 @@ mod tests {
         let (shut, mut gate) = watch::channel(());
         tokio::select! {
             _ = opened(std::future::pending(), Some(shut)) => unreachable!("nothing is said"),
-            opened = gate.changed() => assert!(opened.is_err()),
+            opened = tokio::time::timeout(Duration::from_secs(3600), gate.changed()) => {
+                assert!(opened.expect("the gate opens").is_err());
+            }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_messages_wait_for_the_stream() {
+        let ((shut, mut gate), (answer, asked)) = (watch::channel(()), oneshot::channel());
+        let asked = async {
+            let _ = asked.await;
+            Err(Error::Interrupted)
+        };
+        let mut opened = pin!(opened(asked, Some(shut)));
+        assert!(opened.as_mut().now_or_never().is_none() && gate.changed().now_or_never().is_none());
+        answer.send(()).unwrap();
+        assert!(opened.await.is_err() && gate.changed().now_or_never().is_some());
     }
 }

@@ -10,7 +10,7 @@ use super::{
     check::{Check, Judgement, SINCE_RESOURCE_METADATA, fault, ok, warning},
     evidence::{Evidence, Sought},
 };
-use crate::error::{printable, same_machine};
+use crate::{error::printable, same_machine::same_machine};
 
 pub(super) const CHECKS: &[Check<Evidence>] = &[
     Check {

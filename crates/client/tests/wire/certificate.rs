@@ -161,6 +161,21 @@ async fn a_public_client_with_a_certificate_uses_the_plain_endpoints() {
     assert_eq!(place.peer.seen().grants("authorization_code"), 1);
 }
 
+/// RFC 8705 §5: it has nothing else to show who it is, also where no token is bound to it.
+#[tokio::test]
+async fn a_client_that_is_known_by_its_certificate_uses_the_aliases_though_nothing_is_bound() {
+    let place = place().await;
+    place.peer.script(|script| {
+        script.certificate_bound = false;
+        script.metadata["tls_client_certificate_bound_access_tokens"] = false.into();
+        script.metadata["pushed_authorization_request_endpoint"] = json!(null);
+        script.metadata["mtls_endpoint_aliases"]["pushed_authorization_request_endpoint"] = json!(null);
+    });
+    let client = place.shown_builder().preregistered(place.by_hand()).build().unwrap();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    assert_eq!(place.shown_at(&place.aliases, true), ["/token"]);
+}
+
 /// The identity provider of another mode is another server, with another client.
 #[tokio::test]
 async fn an_identity_provider_sees_the_certificate_only_where_it_is_for_it() {

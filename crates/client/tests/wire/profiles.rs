@@ -1,5 +1,7 @@
 //! Providers that differ, as data; and the choice of an authorization server.
 
+use std::sync::{Arc, Mutex};
+
 use hallpass_client::{
     Client, ClientAuthentication, ClientCredentials, Endpoints, Error, Login, MachineClient, Mode,
     Preregistered, Profile, Rule, interaction::DeviceOffer,
@@ -263,11 +265,33 @@ async fn a_published_client_id_is_not_used_where_tokens_are_not_for_the_server()
     let (peer, person) = (Peer::start().await, Person::default());
     let ids = json!({peer.origin.clone(): "first-party"});
     peer.script(|script| script.resource_metadata = json!({"public_client_id": ids}));
-    let issuers = vec![peer.origin.clone()];
-    let profile = Profile { issuers, omit_resource: true, ..Profile::default() };
-    let client = builder(&peer, &person).profile(profile).build().unwrap();
-    client.login().await.unwrap();
-    assert_eq!(peer.seen().authorizations[0]["client_id"], "client-1");
+    let issuers = || vec![peer.origin.clone()];
+    let at = |path: &str| format!("{}{path}", peer.origin);
+    let endpoints = Endpoints {
+        authorization: at("/authorize"),
+        token: at("/token"),
+        registration: Some(at("/register")),
+        revocation: None,
+        device: None,
+    };
+    // One that knows no `resource`; one that publishes no metadata.
+    for (number, profile, issuer) in [
+        (
+            1,
+            Profile { issuers: issuers(), omit_resource: true, ..Profile::default() },
+            Some(peer.origin.clone()),
+        ),
+        (
+            2,
+            Profile { issuers: issuers(), endpoints: Some(endpoints), s256: true, ..Profile::default() },
+            None,
+        ),
+    ] {
+        peer.script(|script| script.issuer = issuer);
+        let client = builder(&peer, &person).profile(profile).build().unwrap();
+        client.login().await.unwrap();
+        assert_eq!(peer.seen().authorizations.last().unwrap()["client_id"], format!("client-{number}"));
+    }
 }
 
 /// A page for devices asks in the name of the client, whoever started it.
@@ -282,10 +306,17 @@ async fn a_published_client_id_is_not_used_for_devices() {
         peer.script(|script| {
             script.resource_metadata = json!({"public_client_id": ids});
             script.device = Some(vec![]);
+            // The browser's login is not over before a code would be shown.
+            script.delay = std::time::Duration::from_millis(300);
         });
-        let client = builder(&peer, &person).interaction(person.browser().device(offer)).build().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
+        let browser =
+            person.browser().device(offer).announcer(move |line| heard.lock().unwrap().push_str(line));
+        let client = builder(&peer, &person).interaction(browser).build().unwrap();
         client.login().await.unwrap();
         let seen = peer.seen();
+        assert_eq!(said.lock().unwrap().contains("WDJB-MJHT"), asked > 0, "{said:?}");
         assert_eq!((seen.token_requests[0]["client_id"].as_str(), seen.grants(DEVICE)), (client_id, asked));
     }
 }

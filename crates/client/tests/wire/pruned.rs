@@ -146,7 +146,8 @@ async fn a_server_that_forgets_at_once_shows_nobody_a_dead_page() {
     let (peer, person) = (Peer::start().await, Person::default());
     let (client, store) = forgotten(&peer, &person).await;
     peer.forget_clients_at_once();
-    let error = client.login().await.unwrap_err();
+    let login = tokio::time::timeout(std::time::Duration::from_secs(20), client.login()).await;
+    let error = login.expect("nobody waits at a dead page").unwrap_err();
     let is_told =
         matches!(&error, Error::Misconfigured { rule: Rule::ClientForgotten(id), .. } if id == "client-2");
     assert!(is_told, "{error}");

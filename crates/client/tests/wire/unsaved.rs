@@ -207,3 +207,20 @@ async fn an_older_login_is_not_stored_while_a_newer_one_waits() {
     assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
     assert_eq!(store.read().unwrap().accounts()[0].access_token, newer);
 }
+
+/// The store cannot forget the refresh token that was refused; the process does. The old token may do for a while.
+#[tokio::test]
+async fn a_dead_refresh_token_that_stays_in_the_store_is_in_nobodys_way() {
+    let (peer, store, person) = (Peer::start().await, Full::default(), Person::default());
+    // Less than what a token must have left to be sent.
+    peer.script(|script| script.expires_in = 20);
+    let client = builder(&peer, &person).store(store.clone()).build().unwrap();
+    client.login().await.unwrap();
+    peer.expire_refresh_tokens();
+    store.is_full.store(true, Ordering::SeqCst);
+    assert!(matches!(client.send(list(&client)).await, Err(Error::Store(_))));
+    for _ in 0..2 {
+        assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    }
+    assert_eq!(peer.seen().grants("refresh_token"), 1, "it is not sent again");
+}
