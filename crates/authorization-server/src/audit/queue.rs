@@ -134,7 +134,8 @@ mod tests {
             queue.push(NewEvent::new(AuditKind::TokenIssued), at(0));
         }
         let events = queue.take(at(0));
-        assert_eq!(events.len(), MOST_WAITING + 1, "with the count");
+        assert_eq!(events.len(), MOST_WAITING + 1);
+        assert_eq!(events.last().unwrap().event.detail.as_deref(), Some("1 events"), "the count");
         queue.push(NewEvent::new(AuditKind::LoggedIn), at(0));
         queue.put_back(events);
         let events = queue.take(at(0));
