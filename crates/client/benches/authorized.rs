@@ -317,6 +317,7 @@ fn account(server: &str) -> Account {
         revocation_endpoint: Some("https://as.example.com/revoke".into()),
         access_token: Secret::new(token()),
         dpop_key: None,
+        bearer_only: false,
         refresh_token: Some(Secret::new("r".repeat(43))),
         expires_at: Some(Timestamp::from_unix(now.unix() + 3600)),
         granted: "read write".parse().unwrap(),

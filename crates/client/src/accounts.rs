@@ -3,6 +3,7 @@
 use hallpass_protocol::{scope::ScopeSet, time::Timestamp};
 
 use crate::{
+    client::TokenType,
     error::printable,
     store::{Account, StoreError, TokenStore},
 };
@@ -22,6 +23,8 @@ pub struct AccountSummary {
     pub client_id: String,
     /// What was granted.
     pub scopes: ScopeSet,
+    /// Under which scheme the access token is sent: whether it is bound to a key.
+    pub token_type: TokenType,
     /// When the access token ends, if known.
     pub expires_at: Option<Timestamp>,
     /// Whether it is renewed without a person.
@@ -37,6 +40,7 @@ impl AccountSummary {
             issuer: account.key.issuer.clone(),
             client_id: printable(&account.client.client_id),
             scopes: account.granted.clone(),
+            token_type: TokenType::of(account),
             expires_at: account.expires_at,
             refreshable: account.refresh_token.is_some(),
         }

@@ -32,7 +32,8 @@ pub enum DpopUse {
     WhenAsked,
     /// Always: an authorization server that cannot is refused, and so is a token that is not bound.
     Always,
-    /// Never.
+    /// Never: a server that takes bound tokens alone is refused. Later logins keep to it, unless the server asks for more,
+    /// until the login is ended.
     Never,
 }
 
@@ -144,6 +145,11 @@ pub(crate) fn binding(
     let required = wanted == DpopUse::Always || found.dpop_required;
     let asked = challenged || found.dpop_algorithms.as_deref().is_some_and(known);
     match (wanted, required, asked, supported) {
+        (DpopUse::Never, ..) if found.dpop_required => Err(Error::Misconfigured {
+            step: Step::Discover,
+            url: found.resource.clone(),
+            rule: Rule::DpopDemanded,
+        }),
         (DpopUse::Never, ..) => Ok(Binding::None),
         (_, true, _, Some(true)) => Ok(Binding::Required),
         (_, true, ..) => Err(Error::Misconfigured {

@@ -51,14 +51,14 @@ impl fmt::Display for Step {
 #[non_exhaustive]
 pub enum Error {
     /// A person has to log in, and this client may not ask one.
-    #[error(
-        "{server} asks for a login ({reason}). Run `hallpass login {server}`, or allow this client to open a browser"
-    )]
+    #[error("{server} asks for a login ({reason}){}", to_log_in(.command))]
     LoginNeeded {
         /// The MCP server.
         server: String,
         /// Why what is stored does not do.
         reason: &'static str,
+        /// What a person runs to log in ([`Builder::login_command`](crate::Builder::login_command)).
+        command: Option<String>,
     },
     /// The token lacks scopes, and authorizing again is not possible or has not helped.
     #[error("{server} refuses `{operation}` without the scope `{scopes}`: {reason}")]
@@ -73,7 +73,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A server or the network is in trouble. Nothing was lost; the same call may work later.
-    #[error("{step} failed for now at {url}: {detail}. Stored tokens are kept; try again{}", retry(.retry_after))]
+    #[error("{step} failed for now at {url}: {detail}{}", advice(*.step, .retry_after))]
     Transient {
         /// Where.
         step: Step,
@@ -85,9 +85,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// The authorization server refused a refresh token for good.
-    #[error(
-        "{issuer} no longer accepts the stored login for {server} ({error}). Run `hallpass login {server}`"
-    )]
+    #[error("{issuer} no longer accepts the stored login for {server} ({error}){}", to_log_in(.command))]
     RefreshRejected {
         /// The MCP server.
         server: String,
@@ -95,6 +93,8 @@ pub enum Error {
         issuer: String,
         /// Its error code.
         error: String,
+        /// As in [`LoginNeeded`](Self::LoginNeeded).
+        command: Option<String>,
     },
     /// The authorization server, or the person there, said no.
     #[error("{issuer} did not grant access: {error}{}", described(.description))]
@@ -304,6 +304,11 @@ pub enum Rule {
         "tokens bound to a key (DPoP) are required, and the authorization server does not say that it makes them for ES256 (`dpop_signing_alg_values_supported`)"
     )]
     DpopUnsupported,
+    /// RFC 9728 §2, `dpop_bound_access_tokens_required`.
+    #[error(
+        "the server takes no tokens but those that are bound to a key (DPoP), and plain ones were asked for (--no-dpop, `DpopUse::Never`). Leave that out"
+    )]
+    DpopDemanded,
     /// RFC 9449 §8, §9.
     #[error("the server wants its nonce in the DPoP proof, and refuses the one that it has just given")]
     NonceNotTaken,
@@ -379,6 +384,23 @@ pub(crate) fn innermost(error: &reqwest::Error) -> String {
     printable(&innermost.to_string())
 }
 
-fn retry(after: &Option<Duration>) -> String {
-    after.map(|wait| format!(" in {} s", wait.as_secs())).unwrap_or_default()
+fn to_log_in(command: &Option<String>) -> String {
+    match command {
+        Some(command) => format!(". To log in, run `{command}`"),
+        None => ". A person has to log in".into(),
+    }
+}
+
+/// What is left to do after trouble at a server.
+fn advice(step: Step, after: &Option<Duration>) -> String {
+    let wait = after.map(|wait| format!(" in {} s", wait.as_secs())).unwrap_or_default();
+    match step {
+        // Whoever takes tokens back has forgotten them, and has nothing to try again with.
+        Step::Revoke => String::new(),
+        Step::Refresh => format!(". The stored login is kept; try again{wait}"),
+        Step::Send => {
+            format!(". Try again{wait}; if it stays so, it is for those who run the server to mend")
+        }
+        _ => format!(". Try again{wait}"),
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Login {
     pub(crate) requested: ScopeSet,
     /// The key that was shown when the tokens were asked for.
     pub(crate) dpop_key: Option<DpopKey>,
+    /// Whether plain tokens are wanted.
+    pub(crate) bearer_only: bool,
 }
 
 /// A new account. RFC 6749 §5.1: no `scope` in the answer means what was asked for.
@@ -36,6 +38,7 @@ pub(crate) fn logged_in(login: Login, tokens: TokenResponse, now: Timestamp) -> 
         expires_at: end(tokens.expires_in, now),
         // RFC 9449 §5: only this type says that the token is bound.
         dpop_key: login.dpop_key.filter(|_| tokens.token_type.eq_ignore_ascii_case(dpop::SCHEME)),
+        bearer_only: login.bearer_only,
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,
         issued_at: now,

@@ -23,6 +23,12 @@ pub(crate) enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder has none.
+    #[error("there is no database in {}: `hallpass serve`, `hallpass user add` and others that add something make it, or name another folder with --data DIR", path.display())]
+    NoDatabase {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It can't be made, read or written.
     #[error("can't use {} as the data folder: {source}; make it readable and writable for this user, or name another with --data DIR", path.display())]
     Unusable {
@@ -55,6 +61,8 @@ pub(crate) struct DataFolder {
     path: PathBuf,
     /// Where users, clients and grants are, if not in the folder.
     database: Database,
+    /// Whether a database is made where there is none.
+    makes: bool,
 }
 
 impl DataFolder {
@@ -71,22 +79,25 @@ impl DataFolder {
                 return Err(DataError::OpenToOthers { path, mode });
             }
         }
-        Ok(Self { path, database })
+        Ok(Self { path, database, makes: true })
     }
 
-    /// The same for who only looks: nothing is made.
+    /// The same for who only looks: nothing is made, here or in [`store`](Self::store).
     pub(crate) fn existing(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
         let path = place(named)?;
         if !path.try_exists().unwrap_or(true) {
             return Err(DataError::Missing { path });
         }
-        Self::open(named, database)
+        Ok(Self { makes: false, ..Self::open(named, database)? })
     }
 
     /// Opens the authorization server's database with the key that encrypts what is in it; makes
-    /// both where they are missing.
+    /// both where they are missing, unless the folder is only looked at.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         let url = self.database.url().map_err(Failure::configuration)?;
+        if !self.makes && url.is_none() && !self.file().try_exists().unwrap_or(true) {
+            return Err(Failure::configuration(DataError::NoDatabase { path: self.path.clone() }));
+        }
         let key = MasterKey::load_or_create(&self.master_key()).map_err(Failure::configuration)?;
         let opened = match url {
             Some(url) => {

@@ -1,10 +1,15 @@
 //! Why the program ends, and with which exit code.
 
+use std::io;
 use std::process::ExitCode;
 
-/// A failure, sorted by whose hand can mend it. Wrong usage (code 2) is clap's.
+use crate::say::note;
+
+/// A failure, sorted by whose hand can mend it.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// Options that do not go together, where clap cannot know: exit code 2, as clap's.
+    Usage(anyhow::Error),
     /// A setting is wrong: exit code 3.
     Configuration(anyhow::Error),
     /// Something failed while running: exit code 1.
@@ -17,16 +22,31 @@ impl Failure {
         Self::Configuration(error.into())
     }
 
+    /// Wrong usage.
+    pub(crate) fn usage(text: &'static str) -> Self {
+        Self::Usage(anyhow::Error::msg(text))
+    }
+
     /// Says what happened on standard error and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
+        if self.is_nobody_reading() {
+            return ExitCode::SUCCESS;
+        }
         let (kind, error, code) = match self {
+            Self::Usage(error) => ("usage", error, 2),
             Self::Configuration(error) => ("configuration", error, 3),
             Self::Runtime(error) => ("error", error, 1),
         };
         let text = Self::message(error);
         let red = clap::builder::styling::AnsiColor::Red.on_default().bold();
-        anstream::eprintln!("{red}{kind}:{red:#} {text}");
+        note(format_args!("{red}{kind}:{red:#} {text}"));
         ExitCode::from(code)
+    }
+
+    /// `hallpass accounts | head`: whoever has read enough asks for no more, and nothing is wrong.
+    fn is_nobody_reading(&self) -> bool {
+        let Self::Runtime(error) = self else { return false };
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// The error with its causes. Servers and files have their word in it, so it is made fit for a terminal.

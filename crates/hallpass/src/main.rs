@@ -8,22 +8,25 @@ mod config;
 mod data;
 mod demo;
 mod exit;
+mod say;
 mod serve;
 mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command};
 use exit::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let login_command = cli::login_command(Cli::command(), &matches);
     telemetry::start(cli.verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
-        let outcome = runtime.block_on(run(cli));
+        let outcome = runtime.block_on(run(cli, login_command));
         // A blocked read of standard input must not keep the program alive.
         runtime.shutdown_background();
         outcome
@@ -34,8 +37,8 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
-    let place = commands::Place { config: cli.config, data: cli.data, token_store: cli.token_store };
+async fn run(cli: Cli, login_command: Option<String>) -> Result<(), Failure> {
+    let place = commands::Place { config: cli.config, data: cli.data, login_command };
     match cli.command {
         Command::Serve(args) => serve::run(args, &place).await,
         Command::User(command) => commands::user::run(command, &place).await,
@@ -43,21 +46,18 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Issuer(command) => commands::issuer::run(command, &place).await,
         Command::Keys(command) => commands::keys::run(command, &place).await,
         Command::Audit(audit) => commands::audit::run(audit, &place).await,
-        Command::Backup { file } => commands::backup::backup(&file, &place).await,
+        Command::Backup(backup) => commands::backup::backup(&backup.file, &place).await,
         Command::Restore(restore) => commands::backup::restore(restore, &place).await,
         Command::MasterKey(command) => commands::master_key::run(command, &place).await,
         Command::Connect(connect) => commands::connect::run(connect, &place).await,
         Command::Doctor(doctor) => commands::doctor::run(doctor, &place).await,
-        Command::Login(remote) => commands::login::run(remote, &place).await,
-        Command::Logout(remote) => commands::logout::run(remote, &place).await,
+        Command::Login(login) => commands::login::run(login, &place).await,
+        Command::Logout(logout) => commands::logout::run(logout, &place).await,
         Command::Token(token) => commands::token::run(token, &place).await,
-        Command::Accounts(listing) => commands::accounts::run(listing.format(), &place),
+        Command::Accounts(accounts) => commands::accounts::run(&accounts, &place),
         Command::Key(command) => commands::key::run(command, &place).await,
         Command::Policy(command) => commands::policy::run(command, &place),
         Command::Config(command) => commands::config::run(command, &place),
-        Command::Completions { shell } => {
-            commands::completions::print(shell);
-            Ok(())
-        }
+        Command::Completions { shell } => Ok(commands::completions::print(shell)?),
     }
 }

@@ -13,6 +13,7 @@ use hallpass_protocol::{
     scope::ScopeSet,
     secret::Secret,
 };
+use tokio::sync::oneshot;
 
 use crate::{
     discover::AuthorizationServer,
@@ -56,8 +57,12 @@ impl Drawn {
 }
 
 impl Ask<'_> {
-    /// Sends the person to the authorization server and checks what comes back.
-    pub(crate) async fn authorize(&self, login: Box<dyn Login>) -> Result<Code, RedeemError> {
+    /// Sends the person to the authorization server and checks what comes back. `sent` hears when that begins.
+    pub(crate) async fn authorize(
+        &self,
+        login: Box<dyn Login>,
+        sent: oneshot::Sender<()>,
+    ) -> Result<Code, RedeemError> {
         let (drawn, redirect_uri) = (Drawn::new(), login.redirect_uri().to_owned());
         let url = self.endpoint()?;
         let parameters = self.parameters(&drawn, &redirect_uri);
@@ -67,7 +72,10 @@ impl Ask<'_> {
             None => url.with_query(pairs),
         };
         let Drawn { verifier, state } = drawn;
-        let query = login.finish(AuthorizationRequest { url, state: state.clone() }).await;
+        let asked = login.finish(AuthorizationRequest { url, state: state.clone() });
+        // Nothing else of this task runs before the login has begun.
+        let _ = sent.send(());
+        let query = asked.await;
         let query = query.map_err(Error::Interaction)?;
         let code = verified_code(self.server, &state, &query)?;
         Ok(Code { code, verifier, redirect_uri })

@@ -33,7 +33,8 @@ impl Client {
 
     /// The fields that authorize one request, for an HTTP client of one's own: `Authorization`, and a proof for this
     /// very method and URL where the token is bound to a key (RFC 9449 §7.1). Refreshes a token that is about to
-    /// end; never asks a person, and sees no answer, so a 401 is the caller's to act on, by [`login`](Self::login).
+    /// end, and fetches one in a mode that needs no person; never asks a person, and sees no answer, so a 401 is the
+    /// caller's to act on, by [`login`](Self::login).
     /// [`Mode::None`] has no fields.
     ///
     /// # Errors
@@ -61,12 +62,16 @@ impl Client {
 
     /// A login whose token has not ended, refreshed if it is about to. Never asks a person.
     pub(super) async fn usable_account(&self) -> Result<Arc<InUse>, Error> {
-        let needed = |reason| Error::LoginNeeded { server: self.inner.server.to_string(), reason };
-        let account = self.inner.account_for_request().await?.ok_or_else(|| needed("no login is stored"))?;
-        if account.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
-            return Err(needed("the stored login has ended"));
+        let needed = |reason| self.inner.login_needed(reason);
+        let has_ended = |account: &InUse| account.expires_at.is_some_and(|end| end <= self.inner.clock.now());
+        let mut account = self.inner.account_for_request().await?;
+        // Who needs no person has no login either, until there is use for one.
+        if self.inner.mode.machine().is_some() && account.as_deref().is_none_or(has_ended) {
+            self.login().await?;
+            account = self.inner.account().await?;
         }
-        Ok(account)
+        let account = account.ok_or_else(|| needed("no login is stored"))?;
+        if has_ended(&account) { Err(needed("the stored login has ended")) } else { Ok(account) }
     }
 
     /// A request with the stored token, for whoever wants to see a refusal as it comes.

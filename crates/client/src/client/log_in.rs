@@ -1,20 +1,21 @@
 //! A person logs in: discover, register, authorize, redeem, store.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use hallpass_protocol::{challenge::Challenge, token::TokenResponse};
+use hallpass_protocol::{challenge::Challenge, issuer::Issuer, token::TokenResponse};
+use tokio::sync::oneshot;
 
 use super::{Inner, Want, Wish};
 use crate::{
     authorize::{self, Ask},
     device::{self, DeviceRequest},
     discover::{self, Discovery},
-    dpop,
+    dpop::{self, DpopUse},
     error::{Error, Step},
     interaction::Login,
     issued,
     redeem::{self, RedeemError},
-    register::{self, Registered, Source},
+    register::{self, Identity, Preregistered, Registered, Source},
     store::{AccountKey, Document, Registration},
 };
 
@@ -53,7 +54,8 @@ impl Inner {
             &self.asked_before(document, &key).union(&self.scopes),
             server.metadata(),
         );
-        let binding = dpop::binding(self.dpop, &found, challenge)?;
+        let dpop = self.dpop_wanted(document, &found);
+        let binding = dpop::binding(dpop, &found, challenge)?;
         let dpop_key = binding.key().map_err(|rule| Error::Misconfigured {
             step: Step::Authorize,
             url: token_endpoint.clone(),
@@ -96,8 +98,34 @@ impl Inner {
             revocation_endpoint: server.metadata().revocation_endpoint.clone(),
             requested: scope.unwrap_or_default(),
             dpop_key,
+            bearer_only: dpop == DpopUse::Never,
         };
         self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
+    }
+
+    /// Who asked for plain tokens once keeps getting them, where the server does not insist on others.
+    fn dpop_wanted(&self, document: &Document, found: &Discovery) -> DpopUse {
+        let current = document.current(self.server.as_str(), &self.account_name);
+        match self.dpop {
+            DpopUse::WhenAsked
+                if !found.dpop_required && current.is_some_and(|account| account.bearer_only) =>
+            {
+                DpopUse::Never
+            }
+            wanted => wanted,
+        }
+    }
+
+    /// Who this client is at that authorization server.
+    fn identity_at(&self, issuer: &Issuer) -> Cow<'_, Identity> {
+        match &self.client_id {
+            Some(client_id) if self.identity.preregistered.is_none() => {
+                let (issuer, client_id) = (issuer.clone(), client_id.clone());
+                let here = Preregistered { issuer, client_id, client_secret: None };
+                Cow::Owned(Identity { preregistered: Some(here), ..self.identity.clone() })
+            }
+            _ => Cow::Borrowed(&self.identity),
+        }
     }
 
     /// A place for the answer, and a client id that fits it; one that is new is kept.
@@ -108,11 +136,11 @@ impl Inner {
     ) -> Result<(Box<dyn Login>, Registered), Error> {
         let known = stored.map(|known| known.redirect_uris.as_slice()).unwrap_or_default();
         let login = self.interaction.begin(known).await?;
-        let now = self.clock.now();
+        let (now, identity) = (self.clock.now(), self.identity_at(found.authorization_server.issuer()));
         let client = register::register(
             &self.fetcher,
             found,
-            &self.identity,
+            &identity,
             &self.profiles,
             stored,
             login.redirect_uri(),
@@ -150,11 +178,14 @@ impl Inner {
         if is_doubtful {
             ask.ensure_client_is_known(login.redirect_uri()).await?;
         }
+        // The browser's line comes first, and the code for other devices after it.
+        let (sent, was_sent) = oneshot::channel();
         let by_browser = async {
-            let code = ask.authorize(login).await?;
+            let code = ask.authorize(login, sent).await?;
             redeem::redeem(asked.requester, asked.token_endpoint, &code, asked.resource).await
         };
         let by_device = async {
+            was_sent.await.ok()?;
             let tokens = if may_use_device { asked.tokens(&*self.interaction).await } else { None };
             tokens.map(|tokens| tokens.map_err(RedeemError::Failed))
         };

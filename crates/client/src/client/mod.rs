@@ -62,6 +62,10 @@ pub(crate) struct Inner {
     /// Where messages go in HTTP+SSE of 2024-11-05.
     endpoint: RwLock<Option<Url>>,
     account_name: String,
+    /// What a message tells a person to run.
+    login_command: Option<String>,
+    /// A public client by hand, for whichever authorization server there is.
+    client_id: Option<String>,
     authorization_server: Option<Issuer>,
     profiles: Profiles,
     /// What the caller adds to authorization requests.

@@ -91,10 +91,13 @@ impl Client {
             _ if status.is_redirection() => {
                 no_server(", and sends on to another place. Give the URL of that")
             }
+            StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => no_server(
+                ", which says nothing of a login: what is there does not take MCP messages. Check the address and the path",
+            ),
             _ if fetched::is_transient(status) => Err(Error::Transient {
                 step: Step::Send,
                 url: url.to_owned(),
-                detail: format!("the server answered {status}"),
+                detail: format!("the server answered {status}, so it could not be asked about a login"),
                 retry_after: fetched::retry_after(answer.headers()),
             }),
             _ if status.is_success() && content_type(answer).starts_with("text/html") => {

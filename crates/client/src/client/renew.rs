@@ -24,6 +24,9 @@ const LEEWAY: Duration = Duration::from_secs(30);
 /// How long to wait between looks at a lock that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
+/// After how many looks a person is told what is waited for: after a second. A refresh is done by then.
+const LOOKS_IN_SILENCE: u32 = 20;
+
 /// How long something unattended waits for that lock: longer than a refresh takes, and not as long as a login.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -92,7 +95,7 @@ impl Inner {
         // A person waits for another process's login at the browser, and so gets by without one of their own.
         // What runs unattended does not.
         let _lock = match wish.attended {
-            true => self.lock().await?,
+            true => self.lock(self.interaction.attended()).await?,
             false => self.lock_for_now().await?.ok_or_else(|| self.busy())?,
         };
         let unsaved = self.save_again().await;
@@ -154,8 +157,12 @@ impl Inner {
         if attended && self.interaction.attended() {
             return Ok(false);
         }
-        let (server, issuer) = (self.server.to_string(), account.key.issuer.clone());
-        Err(Error::RefreshRejected { server, issuer, error: refused })
+        Err(Error::RefreshRejected {
+            server: self.server.to_string(),
+            issuer: account.key.issuer.clone(),
+            error: refused,
+            command: self.login_command.clone(),
+        })
     }
 
     /// Which authorization server to take, where there is a choice.
@@ -209,19 +216,21 @@ impl Inner {
     }
 
     pub(super) fn nobody_there(&self, wish: &Wish) -> Error {
-        let server = self.server.to_string();
         match &wish.want {
-            Want::Token { .. } if wish.sent.is_none() => {
-                Error::LoginNeeded { server, reason: "no login is stored" }
-            }
-            Want::Token { .. } => Error::LoginNeeded { server, reason: "the stored login has ended" },
+            Want::Token { .. } if wish.sent.is_none() => self.login_needed("no login is stored"),
+            Want::Token { .. } => self.login_needed("the stored login has ended"),
             Want::Scopes { scopes, operation } => Error::ScopesNeeded {
-                server,
+                server: self.server.to_string(),
                 operation: operation.clone(),
                 scopes: scopes.clone(),
                 reason: "a person has to agree to it, and nobody may be asked here",
             },
         }
+    }
+
+    pub(super) fn login_needed(&self, reason: &'static str) -> Error {
+        let (server, command) = (self.server.to_string(), self.login_command.clone());
+        Error::LoginNeeded { server, reason, command }
     }
 
     /// Keeps a new login, in place of the one in `document`.
@@ -250,25 +259,30 @@ impl Inner {
         if self.store_login(renewed, Some(old.access_token.clone()), renew).await? {
             return Ok(());
         }
-        Err(Error::LoginNeeded { server: self.server.to_string(), reason: "the login was ended meanwhile" })
+        Err(self.login_needed("the login was ended meanwhile"))
     }
 
     /// Waits for this server's lock, but not for ever: who holds it may be waiting for a person.
     pub(super) async fn lock_for_now(self: &Arc<Self>) -> Result<Option<StoreLock>, Error> {
-        match tokio::time::timeout(LOCK_PATIENCE, self.lock()).await {
+        match tokio::time::timeout(LOCK_PATIENCE, self.lock(false)).await {
             Ok(held) => held.map(Some),
             Err(_) => Ok(None),
         }
     }
 
-    /// Waits for this server's lock, without a thread that hangs in the kernel meanwhile.
-    async fn lock(self: &Arc<Self>) -> Result<StoreLock, Error> {
+    /// Waits for this server's lock, without a thread that hangs in the kernel meanwhile; tells the person why.
+    async fn lock(self: &Arc<Self>, tells: bool) -> Result<StoreLock, Error> {
+        let mut looks = 0_u32;
         loop {
             let held = self.blocking(|inner| inner.store.try_lock(&inner.lock_name())).await?;
-            match held {
-                Some(lock) => return Ok(lock),
-                None => tokio::time::sleep(LOCK_POLL).await,
+            if let Some(lock) = held {
+                return Ok(lock);
             }
+            looks = looks.saturating_add(1);
+            if tells && looks == LOOKS_IN_SILENCE {
+                self.interaction.show_waiting(self.server.as_str());
+            }
+            tokio::time::sleep(LOCK_POLL).await;
         }
     }
 

@@ -18,13 +18,13 @@ const UNSUPPORTED_TOKEN_TYPE: &str = "unsupported_token_type";
 /// What a login on purpose came to.
 #[derive(Clone, Debug)]
 pub enum Login {
-    /// A person logged in.
+    /// A person logged in, or a client that needs none was granted a token.
     Done(AccountSummary),
     /// The server does not ask for a login.
     NotNeeded,
 }
 
-/// What a logout came to. The tokens are gone from the store in any case.
+/// What a logout came to. The tokens are gone from the store in any case, whether or not the server knows.
 #[derive(Clone, Debug)]
 pub struct LoggedOut {
     /// Which login.
@@ -58,6 +58,10 @@ pub enum TokenType {
 }
 
 impl TokenType {
+    pub(crate) fn of(account: &Account) -> Self {
+        if account.dpop_key.is_some() { Self::Dpop } else { Self::Bearer }
+    }
+
     /// The name of the scheme, as `token_type` and `Authorization` have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -118,10 +122,10 @@ impl Client {
         self.login().await.map(drop)
     }
 
-    /// The access token, refreshed if it is about to end. Never asks a person.
+    /// The access token, refreshed if it is about to end. Never asks a person; a [`Mode`] that needs none fetches one.
     ///
     /// # Errors
-    /// [`Error::LoginNeeded`] where none is stored or it cannot be refreshed.
+    /// [`Error::LoginNeeded`] where none is stored or it cannot be refreshed, and in [`Mode::None`].
     pub async fn token(&self) -> Result<AccessToken, Error> {
         if let Mode::Bearer(source) = &self.inner.mode {
             return self.inner.given(source).await.map(|token| AccessToken {
@@ -133,7 +137,7 @@ impl Client {
         let account = self.usable_account().await?;
         Ok(AccessToken {
             token: account.access_token.clone(),
-            token_type: if account.dpop_key.is_some() { TokenType::Dpop } else { TokenType::Bearer },
+            token_type: TokenType::of(&account),
             expires_at: account.expires_at,
         })
     }

@@ -8,7 +8,7 @@ use super::{Inner, Want, Wish};
 use crate::{
     authorize,
     discover::{self, AuthorizationServer},
-    dpop,
+    dpop::{self, DpopUse},
     error::{Error, Rule, Step},
     grants, issued,
     mode::MachineClient,
@@ -59,6 +59,7 @@ impl Inner {
             revocation_endpoint: server.metadata().revocation_endpoint.clone(),
             requested: scope.unwrap_or_default(),
             dpop_key,
+            bearer_only: self.dpop == DpopUse::Never,
         };
         self.keep(issued::logged_in(login, tokens, self.clock.now()), document).await
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     sync::Arc,
     time::Duration,
 };
@@ -122,7 +122,7 @@ impl Browser {
     /// spoken to there.
     #[must_use]
     pub fn paste_from_terminal(self) -> Self {
-        self.paste_from(paste::terminal)
+        if io::stdin().is_terminal() { self.paste_from(paste::terminal) } else { self }
     }
 
     /// Takes the redirect URL also from lines that come from elsewhere. Called once for each login.
@@ -186,6 +186,14 @@ impl Interaction for Browser {
         if let Some(complete) = &prompt.verification_uri_complete {
             (self.announce)(&format!("With the code filled in: {} (compare it: {code})", complete.as_str()));
         }
+    }
+
+    fn show_waiting(&self, server: &str) {
+        (self.announce)(&format!(
+            "Another process is logging in to {} just now. This one waits for it, takes its tokens, and begins by itself \
+             if there are none",
+            printable(server)
+        ));
     }
 
     fn begin<'a>(

@@ -64,8 +64,9 @@ async fn serve(
         let begun = wanted.start.as_ref().and_then(|start| start.answer(&request));
         let page = begun.unwrap_or_else(|| match judge(&request, &wanted.path, &wanted.state) {
             Ok(query) => {
+                let page = last_page(&query);
                 let _ = answer.set(query);
-                page(StatusCode::OK, "Done", "The answer has arrived. You can close this tab.")
+                page
             }
             Err((status, why)) => page(status, "Not the awaited answer", why),
         });
@@ -98,6 +99,19 @@ fn judge(
         ));
     }
     Ok(query.to_owned())
+}
+
+/// What the person sees last. An error (RFC 6749 §4.1.2.1) is not repeated: who wrote it is not known yet.
+fn last_page(query: &str) -> Response<Full<bytes::Bytes>> {
+    let is_refusal = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "error");
+    let (title, text) = match is_refusal {
+        true => (
+            "Nothing was granted",
+            "The answer is a refusal, so nobody has got access. The program that asked says more. You can close this tab.",
+        ),
+        false => ("Done", "The answer has arrived. You can close this tab."),
+    };
+    page(StatusCode::OK, title, text)
 }
 
 /// RFC 6749 §10.12: exactly one `state`, and the right one.
@@ -164,6 +178,25 @@ mod tests {
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         let heard = tokio::time::timeout(Duration::from_secs(20), login).await;
         assert_eq!(heard.expect("the login goes on").unwrap().unwrap(), "state=s&code=c");
+    }
+
+    #[tokio::test]
+    async fn who_said_no_reads_that_nothing_was_granted() {
+        for (rest, title, other) in [
+            ("error=access_denied&error_description=canary", "Nothing was granted", "Done"),
+            ("code=error", "Done", "Nothing was granted"),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let login =
+                tokio::spawn(
+                    async move { receive(vec![listener], "/callback", &Secret::new("s"), None).await },
+                );
+            let target = format!("/callback?state=s&{rest}");
+            let page = ask(TcpStream::connect(address).await.unwrap(), &target).await;
+            assert!(page.contains(title) && !page.contains(other) && !page.contains("canary"), "{page}");
+            assert_eq!(login.await.unwrap().unwrap(), format!("state=s&{rest}"));
+        }
     }
 
     /// One of the two is not the person's, and nobody knows which.

@@ -83,6 +83,9 @@ pub trait Interaction: Send + Sync + 'static {
     /// Shows the person such a code, while [`Login::finish`] is waiting.
     fn show_device(&self, _: &DevicePrompt) {}
 
+    /// Tells the person that another process is logging in to `server`, and that this login waits for it.
+    fn show_waiting(&self, _server: &str) {}
+
     /// Gets ready to receive the answer. `registered` are the redirect URIs of a registration kept from
     /// before: using one of them again saves a new registration.
     fn begin<'a>(

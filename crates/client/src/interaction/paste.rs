@@ -1,7 +1,7 @@
 //! A redirect URL that a person carries over by hand: the browser is on another machine, or in another
 //! network namespace, and cannot reach the callback.
 
-use std::{io, io::IsTerminal as _, thread};
+use std::{io, thread};
 
 use hallpass_protocol::secret::Secret;
 use tokio::sync::mpsc;
@@ -37,20 +37,17 @@ fn query_of(line: &str) -> &str {
     query.split_once('#').map_or(query, |(query, _)| query)
 }
 
-/// Lines of standard input, if a person types there. Read on a thread of its own, which does not keep the
-/// program from ending.
+/// Lines of standard input. Read on a thread of its own, which does not keep the program from ending.
 pub(super) fn terminal() -> Lines {
     let (typed, lines) = mpsc::unbounded_channel();
-    if io::stdin().is_terminal() {
-        thread::spawn(move || {
-            for line in io::stdin().lines() {
-                let Ok(line) = line else { break };
-                if typed.send(line).is_err() {
-                    break;
-                }
+    thread::spawn(move || {
+        for line in io::stdin().lines() {
+            let Ok(line) = line else { break };
+            if typed.send(line).is_err() {
+                break;
             }
-        });
-    }
+        }
+    });
     lines
 }
 

@@ -103,6 +103,9 @@ pub struct Account {
     /// The key that the tokens are bound to, where they are (RFC 9449).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_key: Option<DpopKey>,
+    /// Whether plain tokens were asked for, bound to no key: a later login keeps to that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bearer_only: bool,
     /// The refresh token, if one was issued and is still good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
@@ -245,6 +248,7 @@ pub(crate) mod tests {
             revocation_endpoint: None,
             access_token: Secret::new(format!("access-{at}")),
             dpop_key: None,
+            bearer_only: false,
             refresh_token: Some(Secret::new(refresh)),
             expires_at: Some(Timestamp::from_unix(at + 60)),
             granted: ScopeSet::default(),

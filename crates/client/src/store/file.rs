@@ -1,7 +1,7 @@
 //! A JSON file that only its owner may read, replaced as a whole.
 //!
-//! Side by side live `tokens.json`, its write lock `tokens.json.lock`, one lock file for each server that is
-//! being logged in to or refreshed, and, for a file that is encrypted so, its key `tokens.json.key`.
+//! Side by side live `tokens.json` and, for a file that is encrypted so, its key `tokens.json.key`; while they are held,
+//! its write lock `tokens.json.lock`, and one lock file for each server that is being logged in to or refreshed.
 
 use std::{
     fs, io,

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use hallpass_client::{
-    DpopUse, Error, Rule,
+    DpopUse, Error, Rule, TokenType,
     store::{FileStore, MemoryStore, TokenStore as _},
 };
 use hallpass_testkit::authorization_server::{Peer, proof};
@@ -138,6 +138,7 @@ async fn it_is_done_where_it_is_asked_for_and_possible() {
         (&able, &json!({}), None, DpopUse::WhenAsked, Some(false)),
         (&able, &json!({}), None, DpopUse::Always, Some(true)),
         (&able, &able, None, DpopUse::Never, Some(false)),
+        (&able, &required, None, DpopUse::Never, None),
         (&able, &required, None, DpopUse::WhenAsked, Some(true)),
         (&json!({}), &able, None, DpopUse::WhenAsked, Some(false)),
         (&json!({}), &able, None, DpopUse::Always, None),
@@ -160,7 +161,9 @@ async fn it_is_done_where_it_is_asked_for_and_possible() {
                 assert_eq!(peer.seen().token_headers[0].contains_key("dpop"), bound, "{case}");
             }
             None => {
-                let refused = matches!(answer, Err(Error::Misconfigured { rule: Rule::DpopUnsupported, .. }));
+                let rules = [Rule::DpopUnsupported, Rule::DpopDemanded];
+                let expected = &rules[usize::from(wanted == DpopUse::Never)];
+                let refused = matches!(&answer, Err(Error::Misconfigured { rule, .. }) if rule == expected);
                 assert!(refused, "{case}");
                 assert_eq!(person.logins(), 0, "{case}");
             }
@@ -200,4 +203,34 @@ async fn a_bound_token_that_nobody_asked_for_is_refused() {
     let client = builder(&peer, &person).dpop(DpopUse::Never).build().unwrap();
     let error = client.send(list(&client)).await.unwrap_err();
     assert!(matches!(error, Error::Misconfigured { rule: Rule::TokenType(_), .. }), "{error}");
+}
+
+/// `hallpass login --no-dpop`, and then a bridge that is asked for a login by itself.
+#[tokio::test]
+async fn who_asked_for_plain_tokens_keeps_getting_them() {
+    let (peer, person) = (peer().await, Person::default());
+    peer.script(|script| script.token_type = "Bearer");
+    let store = MemoryStore::new();
+    let plain = builder(&peer, &person).dpop(DpopUse::Never).store(store.clone()).build().unwrap();
+    plain.login().await.unwrap();
+    let later = || builder(&peer, &person).store(store.clone()).build().unwrap();
+    for _ in 0..2 {
+        peer.expire_access_tokens();
+        peer.expire_refresh_tokens();
+        let later = later();
+        assert_eq!(later.send(list(&later)).await.unwrap().status(), 200);
+        assert_eq!(later.token().await.unwrap().token_type, TokenType::Bearer);
+    }
+    assert!(peer.seen().token_headers.iter().all(|fields| !fields.contains_key("dpop")));
+
+    // A server that insists comes first, and who logged out begins anew.
+    peer.script(|script| {
+        script.token_type = "DPoP";
+        script.resource_metadata = json!({"dpop_bound_access_tokens_required": true});
+    });
+    let bound = later();
+    bound.login().await.unwrap();
+    assert_eq!(bound.token().await.unwrap().token_type, TokenType::Dpop);
+    assert!(!store.read().unwrap().accounts()[0].bearer_only);
+    plain.logout().await.unwrap();
 }

@@ -74,6 +74,29 @@ async fn a_program_gets_its_token_without_a_person_and_renews_it() {
     assert!(store.read().unwrap().accounts().is_empty(), "nothing of it is written down");
 }
 
+/// For scripts, which send nothing before they ask.
+#[tokio::test]
+async fn a_program_asks_for_its_token_before_it_sends_anything() {
+    let peer = Peer::start().await;
+    peer.script(|s| s.metadata = json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}));
+    let clock = clock();
+    let mode = credentials(secret(), Some(&peer.origin));
+    let client = Client::builder(&peer.url()).unwrap().mode(mode).clock(clock.clock()).build().unwrap();
+    let first = client.token().await.unwrap().token;
+    assert_eq!(client.token().await.unwrap().token, first, "one is enough");
+    clock.advance(Duration::from_secs(3601));
+    assert_ne!(client.token().await.unwrap().token, first, "it had ended");
+    let url = client.server().url().clone();
+    assert!(client.headers(&http::Method::POST, &url).await.unwrap().contains_key("authorization"));
+    assert_eq!(peer.seen().grants("client_credentials"), 2);
+
+    peer.script(|script| script.protected = false);
+    let mode = credentials(secret(), Some(&peer.origin));
+    let open = Client::builder(&peer.url()).unwrap().mode(mode).build().unwrap();
+    assert!(matches!(open.token().await, Err(Error::LoginNeeded { .. })), "no token is good for nothing");
+    assert_eq!(peer.seen().grants("client_credentials"), 2);
+}
+
 #[tokio::test]
 async fn sixty_tasks_make_one_request_for_a_token() {
     let peer = Peer::start().await;

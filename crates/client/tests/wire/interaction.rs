@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 use hallpass_client::{
     Client, Error, InteractionError, Login,
     interaction::{Browser, CallbackHost, DeviceOffer, LaunchUrl},
+    store::{MemoryStore, TokenStore as _},
 };
 use hallpass_testkit::authorization_server::Peer;
 use http::StatusCode;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::support::{clock, list};
@@ -115,6 +117,42 @@ async fn a_browser_at_hand_makes_no_device_code() {
     reqwest::get(told.sent().await).await.unwrap();
     login.await.unwrap().unwrap();
     assert!(!told.text().contains("WDJB"), "{}", told.text());
+}
+
+/// Whatever the network does: first the address, then what else there is.
+#[tokio::test]
+async fn the_browsers_address_is_told_before_the_code_for_another_device() {
+    let (peer, told) = (Peer::start().await, Told::default());
+    peer.script(|script| {
+        script.device = Some(vec!["authorization_pending"]);
+        // The slower way for the browser: its request is pushed first.
+        script.metadata = json!({"pushed_authorization_request_endpoint": format!("{}/par", peer.origin)});
+    });
+    let client = client(&peer, told.browser().device(DeviceOffer::Always));
+    client.login().await.unwrap();
+    let text = told.text();
+    let (address, code) = (text.find("/authorize?").unwrap(), text.find("/activate").unwrap());
+    assert!(address < code, "{text}");
+}
+
+/// Two terminals, one server.
+#[tokio::test]
+async fn who_waits_for_another_process_is_told_so() {
+    let (peer, told, store) = (Peer::start().await, Told::default(), MemoryStore::new());
+    let another = store.try_lock(&peer.url()).unwrap().unwrap();
+    let client =
+        Client::builder(&peer.url()).unwrap().interaction(told.browser()).store(store).build().unwrap();
+    let login = tokio::spawn(async move { client.login().await });
+    while told.text().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let text = told.text();
+    assert!(text.contains("Another process is logging in") && text.contains(&peer.url()), "{text}");
+    assert!(told.sent.lock().unwrap().is_empty());
+    drop(another);
+    reqwest::get(told.sent().await).await.unwrap();
+    assert!(matches!(login.await.unwrap().unwrap(), Login::Done(_)));
+    assert_eq!(told.text().matches("Another process").count(), 1);
 }
 
 /// opencode#36386: the browser is on another machine, and its last address is carried over by hand.

@@ -190,6 +190,51 @@ async fn logout_revokes_and_forgets() {
     assert!(matches!(client.token().await, Err(Error::LoginNeeded { .. })));
 }
 
+/// A server that was restarted, and knows nobody any more.
+#[tokio::test]
+async fn what_was_logged_out_of_is_gone_though_the_server_does_not_know() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let store = MemoryStore::new();
+    let client = builder(&peer, &person).store(store.clone()).build().unwrap();
+    client.login().await.unwrap();
+    peer.script(|script| script.revocation = Some((401, json!({"error": "invalid_client"}))));
+    let ended = client.logout().await.unwrap();
+    let Revocation::Failed(error) = &ended[0].revocation else { panic!("{ended:?}") };
+    let said = error.to_string();
+    assert!(said.contains("/revoke") && said.contains("401"), "{said}");
+    assert!(!said.contains("kept") && !said.contains("try again"), "nothing is left to try with: {said}");
+    assert!(store.read().unwrap().accounts().is_empty());
+}
+
+#[tokio::test]
+async fn a_public_client_by_hand_needs_no_issuer() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let client = builder(&peer, &person).client_id("mine").build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    let seen = peer.seen();
+    assert_eq!((seen.registrations.len(), seen.authorizations[0]["client_id"].as_str()), (0, "mine"));
+    assert_eq!(seen.token_requests[0]["client_id"], "mine");
+    let bound = Preregistered {
+        issuer: Issuer::parse(&peer.origin).unwrap(),
+        client_id: "bound".into(),
+        client_secret: None,
+    };
+    let client = builder(&peer, &person).client_id("mine").preregistered(bound).build().unwrap();
+    client.login().await.unwrap();
+    assert_eq!(peer.seen().authorizations[1]["client_id"], "bound");
+}
+
+#[tokio::test]
+async fn a_person_is_told_the_command_that_logs_in() {
+    let (peer, store) = (Peer::start().await, MemoryStore::new());
+    let builder = || Client::builder(&peer.url()).unwrap().interaction(Never).store(store.clone());
+    let said = builder().build().unwrap().token().await.unwrap_err().to_string();
+    assert!(said.ends_with("(no login is stored). A person has to log in"), "{said}");
+    let command = "hallpass login https://mcp.example/mcp --account work";
+    let said = builder().login_command(command).build().unwrap().token().await.unwrap_err().to_string();
+    assert!(said.contains(&format!("run `{command}`")), "{said}");
+}
+
 /// oidc-provider: JWTs cannot be called back, and it says so.
 #[tokio::test]
 async fn a_server_that_revokes_no_access_tokens_has_revoked_the_login_all_the_same() {

@@ -21,6 +21,7 @@ mod login;
 mod mismatch;
 mod modes;
 mod over_reqwest;
+mod probe;
 mod processes;
 mod profiles;
 mod proxy;

@@ -4,7 +4,14 @@ use clap::Args;
 
 use crate::config::Span;
 
+/// Which events.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hallpass audit                              the latest hundred events
+  hallpass audit --reference 3kTqYxvF0zE9Rw   what is behind an error page
+  hallpass audit --user alice --since 24h
+  hallpass audit --json --since 1h            one event a line, for programs")]
 pub(crate) struct Audit {
     /// About or by this person: a name, or the `sub` of tokens
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]

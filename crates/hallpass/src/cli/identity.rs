@@ -12,10 +12,6 @@ use url::Url;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Login")]
 pub(crate) struct Interaction {
-    /// Ask for these scopes beside those that the server names
-    #[arg(long, value_name = "SCOPES", value_parser = scopes)]
-    pub(crate) scope: Option<ScopeSet>,
-
     /// Open no browser: show a code that is typed on any device
     #[arg(long)]
     pub(crate) device: bool,
@@ -35,6 +31,11 @@ pub(crate) struct Interaction {
     /// Add this to the authorization request, as in prompt=login or login_hint=ann@example.com
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) authorize_param: Vec<Parameter>,
+
+    /// Ask for plain Bearer tokens, bound to no key (DPoP), for programs that can send no proofs. Later logins keep to
+    /// it until `hallpass logout`
+    #[arg(long)]
+    pub(crate) no_dpop: bool,
 }
 
 /// The loopback address of the redirect URI.
@@ -70,7 +71,7 @@ impl FromStr for Parameter {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Client")]
 pub(crate) struct Identity {
-    /// Use a client that was registered by hand; needs --authorization-server
+    /// Use a client that was registered by hand; with a secret or certificate, name the --authorization-server too
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
 
@@ -192,7 +193,7 @@ fn issuer(text: &str) -> Result<Issuer, String> {
     Issuer::parse(text).map_err(|error| error.to_string())
 }
 
-fn scopes(text: &str) -> Result<ScopeSet, String> {
+pub(super) fn scopes(text: &str) -> Result<ScopeSet, String> {
     ScopeSet::parse(text).map_err(|error| error.to_string())
 }
 

@@ -2,14 +2,18 @@
 
 use super::when::when;
 use super::{Place, table};
-use crate::cli::Format;
+use crate::cli::{Accounts, Format};
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Lists the servers that tokens are kept for.
-pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
-    let accounts = hallpass_client::accounts(&place.tokens()?)?;
-    if format == Format::Json {
+pub(crate) fn run(command: &Accounts, place: &Place) -> Result<(), Failure> {
+    let accounts = match place.existing_tokens(command.kept.token_store)? {
+        Some(store) => hallpass_client::accounts(&store)?,
+        None => Vec::new(),
+    };
+    if command.format() == Format::Json {
         let accounts: Vec<_> = accounts
             .iter()
             .map(|account| {
@@ -20,16 +24,17 @@ pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
                     "issuer": account.issuer,
                     "client_id": account.client_id,
                     "scope": account.scopes,
+                    "token_type": account.token_type.as_str(),
                     "expires_at": account.expires_at.map(|at| at.unix()),
                     "refreshable": account.refreshable,
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&accounts)?);
+        say!("{}", serde_json::to_string_pretty(&accounts)?);
         return Ok(());
     }
     if accounts.is_empty() {
-        anstream::println!("No logins are kept; `hallpass login URL` makes one.");
+        say!("No logins are kept; `hallpass login URL` makes one.");
         return Ok(());
     }
     let now = system_clock().now();
@@ -43,11 +48,12 @@ pub(crate) fn run(format: Format, place: &Place) -> Result<(), Failure> {
                 account.account,
                 account.issuer,
                 account.scopes.to_string(),
+                account.token_type.as_str().to_owned(),
                 expires,
                 refresh.to_owned(),
             ]
         })
         .collect();
-    table::print(["SERVER", "ACCOUNT", "ISSUER", "SCOPE", "EXPIRES", "REFRESHES"], &rows);
+    table::print(["SERVER", "ACCOUNT", "ISSUER", "SCOPE", "TYPE", "EXPIRES", "REFRESHES"], &rows)?;
     Ok(())
 }

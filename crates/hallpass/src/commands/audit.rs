@@ -6,6 +6,7 @@ use super::{Place, table};
 use crate::cli;
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Fetched at once.
 const A_PAGE: u32 = 500;
@@ -30,7 +31,7 @@ pub(crate) async fn run(audit: cli::Audit, place: &Place) -> Result<(), Failure>
         None => log.list(&filter, LATEST).await?,
     };
     if events.is_empty() {
-        anstream::println!("Nothing is recorded that fits.");
+        say!("Nothing is recorded that fits.");
         return Ok(());
     }
     let rows: Vec<_> = events
@@ -48,7 +49,7 @@ pub(crate) async fn run(audit: cli::Audit, place: &Place) -> Result<(), Failure>
             [event.at.to_utc(), says, about.join(" "), event.detail.unwrap_or_default()]
         })
         .collect();
-    table::print(["TIME", "EVENT", "ABOUT", "DETAIL"], &rows);
+    table::print(["TIME", "EVENT", "ABOUT", "DETAIL"], &rows)?;
     Ok(())
 }
 
@@ -69,7 +70,7 @@ async fn lines(log: &AuditLog, mut filter: AuditFilter) -> Result<(), Failure> {
         let Some(last) = page.last() else { return Ok(()) };
         filter.before = Some(last.id.clone());
         for event in &page {
-            anstream::println!("{}", json(event));
+            say!("{}", json(event));
         }
     }
 }

@@ -7,13 +7,14 @@ use hallpass_authorization_server::Store;
 use super::Place;
 use crate::cli;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Copies the database.
 pub(crate) async fn backup(file: &Path, place: &Place) -> Result<(), Failure> {
-    let data = place.data()?;
+    let data = place.existing_data()?;
     data.store().await?.backup(file).await?;
-    anstream::println!("The database is copied to {}.", file.display());
-    anstream::println!(
+    say!("The database is copied to {}.", file.display());
+    say!(
         "The master key is not in it: keep {} too, in another place. Without it the copy is of no use, and both together open everything.",
         data.master_key().display()
     );
@@ -26,12 +27,12 @@ pub(crate) async fn restore(args: cli::Restore, place: &Place) -> Result<(), Fai
     Store::restore(&args.file, &data.database_file()?, args.replace).await?;
     // Opened with the master key, so that a copy that it does not fit is noticed now.
     let store = data.store().await?;
-    anstream::println!("The database is what it was when {} was made.", args.file.display());
+    say!("The database is what it was when {} was made.", args.file.display());
     if args.keep_grants {
-        anstream::println!("Its sessions and grants live, those too that have been revoked since.");
+        say!("Its sessions and grants live, those too that have been revoked since.");
     } else {
         let ended = store.end_all_grants().await?;
-        anstream::println!("Sessions have ended, and {ended} grants: everybody has to log in again.");
+        say!("Sessions have ended, and {ended} grants: everybody has to log in again.");
     }
     Ok(())
 }

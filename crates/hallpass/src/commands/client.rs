@@ -1,12 +1,16 @@
 //! `hallpass client`.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use hallpass_authorization_server::{ClientDetails, Clients, NewClient};
-use hallpass_protocol::{JwkSet, Scope, ScopeSet};
+use hallpass_protocol::{JwkSet, Scope, ScopeSet, Secret};
 
 use super::{Place, initial_token, prompt, table};
 use crate::cli::{self, Format};
 use crate::exit::Failure;
+use crate::say::say;
+
+/// In characters.
+const SHORTEST_SECRET: usize = 20;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
@@ -17,7 +21,7 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
     match command {
         cli::Client::Add { id, secret_stdin, redirect_uri, grant, scope, resource, jwks, jwks_uri, dpop } => {
             let secret = match secret_stdin {
-                true => Some(prompt::from_stdin("client secret")?),
+                true => Some(client_secret()?),
                 false => None,
             };
             let signs = jwks.is_some() || jwks_uri.is_some();
@@ -38,24 +42,36 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
                 },
             };
             clients(&data).await?.add(client).await?;
-            anstream::println!("{id} is registered as a {kind} client.");
+            say!("{id} is registered as a {kind} client.");
         }
         cli::Client::List(listing) => list(&clients(&data).await?, listing.format()).await?,
         cli::Client::Token(command) => initial_token::run(command, &clients(&data).await?).await?,
         cli::Client::Disable { id } => {
             found(clients(&data).await?.disable(&id).await?, &id)?;
-            anstream::println!("{id} is switched off; its tokens have ended.");
+            say!("{id} is switched off; its tokens have ended.");
         }
         cli::Client::Enable { id } => {
             found(clients(&data).await?.enable(&id).await?, &id)?;
-            anstream::println!("{id} is switched on; what it was granted before stays dead.");
+            say!("{id} is switched on; what it was granted before stays dead.");
         }
         cli::Client::Remove { id } => {
             found(clients(&data).await?.remove(&id).await?, &id)?;
-            anstream::println!("{id} is removed; its tokens have ended.");
+            say!("{id} is removed; its tokens have ended.");
         }
     }
     Ok(())
+}
+
+/// Nothing slows down who guesses it at the token endpoint for long enough (RFC 6749 §10.10).
+fn client_secret() -> anyhow::Result<Secret> {
+    let secret = prompt::from_stdin("client secret")?;
+    let length = secret.expose().chars().count();
+    ensure!(
+        length >= SHORTEST_SECRET,
+        "the client secret has {length} characters and could be guessed; give it {SHORTEST_SECRET} random ones or more, as \
+         `openssl rand -base64 24` makes them"
+    );
+    Ok(secret)
 }
 
 fn found(found: bool, id: &str) -> Result<(), Failure> {
@@ -94,13 +110,11 @@ async fn list(clients: &Clients, format: Format) -> Result<(), Failure> {
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&clients)?);
+        say!("{}", serde_json::to_string_pretty(&clients)?);
         return Ok(());
     }
     if clients.is_empty() {
-        anstream::println!(
-            "No clients yet; most register themselves, `hallpass client add` adds one by hand."
-        );
+        say!("No clients yet; most register themselves, `hallpass client add` adds one by hand.");
         return Ok(());
     }
     let rows: Vec<_> = clients
@@ -116,6 +130,6 @@ async fn list(clients: &Clients, format: Format) -> Result<(), Failure> {
             [client.id, name, kind.to_owned(), origin.to_owned(), client.redirect_uris.join(" ")]
         })
         .collect();
-    table::print(["ID", "NAME", "KIND", "REGISTERED", "REDIRECT URIS"], &rows);
+    table::print(["ID", "NAME", "KIND", "REGISTERED", "REDIRECT URIS"], &rows)?;
     Ok(())
 }

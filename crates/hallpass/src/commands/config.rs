@@ -4,6 +4,7 @@ use crate::cli;
 use crate::commands::Place;
 use crate::config::{self, Config};
 use crate::exit::Failure;
+use crate::say::say;
 use crate::serve::plan::Plan;
 
 /// Runs the command.
@@ -19,14 +20,24 @@ fn check(file: Option<&std::path::Path>) -> Result<(), Failure> {
         Failure::configuration(anyhow::anyhow!("no file to check: hallpass config check FILE"))
     })?;
     let config = config::read(file).map_err(Failure::configuration)?;
+    if config.is_for_clients() {
+        say!(
+            "{} is good, for `connect`, `login`, `token` and `doctor`; it names no server for `serve`.",
+            file.display()
+        );
+        for profile in config.provider {
+            say!("  provider   {} ({})", profile.name, profile.issuers.join(", "));
+        }
+        return Ok(());
+    }
     let plan = Plan::new(cli::Serve::default(), config).map_err(Failure::configuration)?;
-    anstream::println!("{} is good.", file.display());
-    anstream::print!("{plan}");
+    say!("{} is good.", file.display());
+    say!("{}", plan.to_string().trim_end());
     Ok(())
 }
 
 fn schema() -> Result<(), Failure> {
     let schema = schemars::schema_for!(Config);
-    anstream::println!("{}", serde_json::to_string_pretty(&schema)?);
+    say!("{}", serde_json::to_string_pretty(&schema)?);
     Ok(())
 }

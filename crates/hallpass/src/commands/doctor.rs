@@ -10,6 +10,7 @@ use hallpass_client::store::MemoryStore;
 use super::{Place, remote};
 use crate::cli::Doctor;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Examines the server, prints what came out, and fails where a rule is broken.
 pub(crate) async fn run(doctor: Doctor, place: &Place) -> Result<(), Failure> {
@@ -20,14 +21,11 @@ pub(crate) async fn run(doctor: Doctor, place: &Place) -> Result<(), Failure> {
     if let Some(revision) = doctor.revision {
         report = report.only(revision);
     }
-    if doctor.json {
-        json(&report)?
-    } else {
-        text(&report)?
-    }
+    let printed = if doctor.json { json(&report) } else { text(&report) };
+    // A reader that has had enough changes no verdict.
     match report.verdict() {
         Verdict::Fault => Err(anyhow::anyhow!("{}", counted(&report)).into()),
-        Verdict::Ok | Verdict::Warning => Ok(()),
+        Verdict::Ok | Verdict::Warning => printed,
     }
 }
 
@@ -39,7 +37,7 @@ fn json(report: &Report) -> Result<(), Failure> {
         .map(|revision| Ok((revision.to_string(), serde_json::to_value(report.verdict_for(*revision))?)))
         .collect::<Result<serde_json::Map<_, _>, serde_json::Error>>()?
         .into();
-    anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+    say!("{}", serde_json::to_string_pretty(&value)?);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use super::when::when;
 use crate::cli::{ClientToken, Format};
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Runs the command.
 pub(super) async fn run(command: ClientToken, clients: &Clients) -> Result<(), Failure> {
@@ -16,12 +17,12 @@ pub(super) async fn run(command: ClientToken, clients: &Clients) -> Result<(), F
             let uses = (!unlimited).then_some(uses);
             let (id, token) = clients.issue_initial_access_token(&note, uses, expires.0).await?;
             // The token goes to standard output alone, so that it can be piped to where it is handed over.
-            anstream::eprintln!("The token {id}, shown once:");
-            anstream::println!("{}", token.expose());
+            crate::say::note(format_args!("The token {id}, shown once:"));
+            say!("{}", token.expose());
         }
         ClientToken::List(listing) => list(clients, listing.format()).await?,
         ClientToken::Revoke { id } => match clients.revoke_initial_access_token(&id).await? {
-            true => anstream::println!("{id} is refused from now on."),
+            true => say!("{id} is refused from now on."),
             false => {
                 return Err(anyhow!(
                     "there is no token {id}; `hallpass client token list` shows which there are"
@@ -49,11 +50,11 @@ async fn list(clients: &Clients, format: Format) -> Result<(), Failure> {
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&tokens)?);
+        say!("{}", serde_json::to_string_pretty(&tokens)?);
         return Ok(());
     }
     if tokens.is_empty() {
-        anstream::println!("No tokens; `hallpass client token issue` issues one.");
+        say!("No tokens; `hallpass client token issue` issues one.");
         return Ok(());
     }
     let now = system_clock().now();
@@ -64,6 +65,6 @@ async fn list(clients: &Clients, format: Format) -> Result<(), Failure> {
             [token.id, token.note, format!("{} of {uses}", token.used), when(token.expires_at, now)]
         })
         .collect();
-    table::print(["ID", "NOTE", "USED", "ENDS"], &rows);
+    table::print(["ID", "NOTE", "USED", "ENDS"], &rows)?;
     Ok(())
 }

@@ -6,19 +6,20 @@ use hallpass_authorization_server::TrustedIssuers;
 use super::{Place, table};
 use crate::cli::{self, Format};
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Issuer, place: &Place) -> Result<(), Failure> {
-    let issuers = place.data()?.store().await?.trusted_issuers();
+    let issuers = place.existing_data()?.store().await?.trusted_issuers();
     match command {
         cli::Issuer::List(listing) => list(&issuers, listing.format()).await?,
         cli::Issuer::Disable { issuer } => {
             found(issuers.disable(&issuer).await?, &issuer)?;
-            anstream::println!("{issuer} is switched off; tokens that came from it have ended.");
+            say!("{issuer} is switched off; tokens that came from it have ended.");
         }
         cli::Issuer::Enable { issuer } => {
             found(issuers.enable(&issuer).await?, &issuer)?;
-            anstream::println!("{issuer} is switched on; tokens from before stay dead.");
+            say!("{issuer} is switched on; tokens from before stay dead.");
         }
     }
     Ok(())
@@ -41,19 +42,17 @@ async fn list(issuers: &TrustedIssuers, format: Format) -> Result<(), Failure> {
             .iter()
             .map(|known| serde_json::json!({ "issuer": known.issuer, "disabled": known.disabled }))
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&issuers)?);
+        say!("{}", serde_json::to_string_pretty(&issuers)?);
         return Ok(());
     }
     if issuers.is_empty() {
-        anstream::println!(
-            "No trusted issuers; authorization_server.trusted_issuers in the configuration adds them."
-        );
+        say!("No trusted issuers; authorization_server.trusted_issuers in the configuration adds them.");
         return Ok(());
     }
     let rows: Vec<_> = issuers
         .into_iter()
         .map(|known| [known.issuer, if known.disabled { "switched off" } else { "trusted" }.to_owned()])
         .collect();
-    table::print(["ISSUER", "STATE"], &rows);
+    table::print(["ISSUER", "STATE"], &rows)?;
     Ok(())
 }

@@ -12,11 +12,16 @@ use crate::cli::{self, Format, How};
 use crate::config::DigestName;
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::{note, say};
 use crate::serve::credentials::algorithms;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
-    let accounts = ServiceAccounts::new(place.data()?.store().await?);
+    let data = match &command {
+        cli::Key::Add { .. } => place.data()?,
+        _ => place.existing_data()?,
+    };
+    let accounts = ServiceAccounts::new(data.store().await?);
     match command {
         cli::Key::Add { name, how, scope, expires, tenant, password_stdin } => {
             check_name(&name)?;
@@ -44,10 +49,10 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
                 return Err(anyhow!("there is {name} already; revoke it first, or take another name").into());
             }
             if how == How::Key {
-                anstream::eprintln!("The key of {name}, shown this once:");
-                anstream::println!("{}", secret.expose());
+                note(format_args!("The key of {name}, shown this once:"));
+                say!("{}", secret.expose());
             } else {
-                anstream::println!("{name} may call with that password.");
+                say!("{name} may call with that password.");
             }
         }
         cli::Key::List(listing) => list(&accounts, listing.format()).await?,
@@ -55,7 +60,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
             if !accounts.remove(&name).await? {
                 return Err(anyhow!("there is no {name}; `hallpass key list` shows what there is").into());
             }
-            anstream::println!("{name} is refused from now on.");
+            say!("{name} is refused from now on.");
         }
     }
     Ok(())
@@ -104,11 +109,11 @@ async fn list(accounts: &ServiceAccounts, format: Format) -> Result<(), Failure>
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&accounts)?);
+        say!("{}", serde_json::to_string_pretty(&accounts)?);
         return Ok(());
     }
     if accounts.is_empty() {
-        anstream::println!("None yet; `hallpass key add NAME` adds one.");
+        say!("None yet; `hallpass key add NAME` adds one.");
         return Ok(());
     }
     let now = system_clock().now();
@@ -120,6 +125,6 @@ async fn list(accounts: &ServiceAccounts, format: Format) -> Result<(), Failure>
             [account.name, shows, account.scopes.to_string(), when(account.created, now), ends]
         })
         .collect();
-    table::print(["NAME", "SHOWS", "SCOPES", "ADDED", "ENDS"], &rows);
+    table::print(["NAME", "SHOWS", "SCOPES", "ADDED", "ENDS"], &rows)?;
     Ok(())
 }

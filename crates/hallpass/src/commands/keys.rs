@@ -9,10 +9,11 @@ use super::{Place, table};
 use crate::cli::{self, Format};
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Keys, place: &Place) -> Result<(), Failure> {
-    let keys = place.data()?.store().await?.signing_keys_in_line();
+    let keys = place.existing_data()?.store().await?.signing_keys_in_line();
     match command {
         cli::Keys::List(listing) => list(&keys, listing.format()).await,
         cli::Keys::Rotate { now } => {
@@ -20,11 +21,9 @@ pub(crate) async fn run(command: cli::Keys, place: &Place) -> Result<(), Failure
             let ahead = if now { Duration::ZERO } else { set.publish_keys_ahead.0 };
             let kid = keys.rotate(set.signing_algorithm, ahead).await?;
             match now {
-                true => anstream::println!(
-                    "{kid} signs from now on; a running server takes it up within a second."
-                ),
+                true => say!("{kid} signs from now on; a running server takes it up within a second."),
                 false => {
-                    anstream::println!("{kid} is published, and signs later; `hallpass keys list` says when.")
+                    say!("{kid} is published, and signs later; `hallpass keys list` says when.")
                 }
             }
             Ok(())
@@ -47,11 +46,11 @@ async fn list(keys: &SigningKeys, format: Format) -> Result<(), Failure> {
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&keys)?);
+        say!("{}", serde_json::to_string_pretty(&keys)?);
         return Ok(());
     }
     if keys.is_empty() {
-        anstream::println!("No keys yet; the first start of `hallpass serve` makes one.");
+        say!("No keys yet; the first start of `hallpass serve` makes one.");
         return Ok(());
     }
     let now = system_clock().now();
@@ -59,6 +58,6 @@ async fn list(keys: &SigningKeys, format: Format) -> Result<(), Failure> {
         .into_iter()
         .map(|key| [key.kid, key.algorithm, key.state.name().to_owned(), when(key.active_from, now)])
         .collect();
-    table::print(["ID", "ALGORITHM", "STATE", "SIGNS FROM"], &rows);
+    table::print(["ID", "ALGORITHM", "STATE", "SIGNS FROM"], &rows)?;
     Ok(())
 }

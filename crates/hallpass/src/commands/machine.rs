@@ -1,6 +1,6 @@
 //! `--mode`, and the credentials that come with it. No secret is ever an argument.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -11,19 +11,17 @@ use hallpass_client::{
 use hallpass_protocol::Secret;
 
 use super::{prompt, remote::text};
-use crate::cli::{self, Remote, Unattended};
+use crate::cli::{self, Server, Unattended};
+use crate::exit::Failure;
 
 /// How the client shows who it is. Standard input is read here, once.
-pub(super) fn credential(remote: &Remote) -> anyhow::Result<ClientAuthentication> {
-    let identity = &remote.identity;
+pub(super) fn credential(server: &Server) -> anyhow::Result<ClientAuthentication> {
+    let identity = &server.identity;
     if identity.client_secret_stdin {
         return Ok(ClientAuthentication::Secret(prompt::from_stdin("client secret")?));
     }
     if let Some(path) = &identity.client_key_file {
-        let pem = Secret::new(text(path)?);
-        let key = PrivateKey::from_pem(&pem, None, None);
-        let key = key.with_context(|| format!("{} holds no private key that can be used", path.display()))?;
-        return Ok(ClientAuthentication::Assertion(Arc::new(key)));
+        return Ok(ClientAuthentication::Assertion(Arc::new(private_key(path)?)));
     }
     let secret = secret(
         ("--client-secret-env", identity.client_secret_env.as_ref()),
@@ -31,9 +29,15 @@ pub(super) fn credential(remote: &Remote) -> anyhow::Result<ClientAuthentication
     );
     Ok(match secret? {
         Some(secret) => ClientAuthentication::Secret(secret),
-        None if remote.way.client_cert.is_some() => ClientAuthentication::Certificate,
+        None if server.way.client_cert.is_some() => ClientAuthentication::Certificate,
         None => ClientAuthentication::None,
     })
+}
+
+/// What assertions are signed with.
+pub(super) fn private_key(path: &Path) -> anyhow::Result<PrivateKey> {
+    let key = PrivateKey::from_pem(&Secret::new(text(path)?), None, None);
+    key.with_context(|| format!("{} holds no private key that can be used", path.display()))
 }
 
 /// A secret as it is now.
@@ -58,24 +62,28 @@ fn secret(
 }
 
 /// Something that is read anew each time it is needed.
-fn source(variable: Option<&String>, file: Option<&PathBuf>, missing: &str) -> anyhow::Result<SecretSource> {
+fn source(
+    variable: Option<&String>,
+    file: Option<&PathBuf>,
+    missing: &'static str,
+) -> Result<SecretSource, Failure> {
     match (variable, file) {
         (Some(name), _) => Ok(SecretSource::Environment(name.clone())),
         (None, Some(path)) => Ok(SecretSource::File(path.clone())),
-        (None, None) => bail!("{missing}"),
+        (None, None) => Err(Failure::usage(missing)),
     }
 }
 
 /// What `--mode` names, with what it needs.
-pub(super) fn mode(remote: &Remote, credential: &ClientAuthentication) -> anyhow::Result<Mode> {
-    let given = &remote.mode;
-    let issuer = remote.issuer.authorization_server.clone();
-    let scope = remote.interaction.scope.clone();
+pub(super) fn mode(server: &Server, credential: &ClientAuthentication) -> Result<Mode, Failure> {
+    let given = &server.mode;
+    let issuer = server.issuer.authorization_server.clone();
+    let scope = server.scope.clone();
     let client = |mode: &str| {
-        let client_id = remote.identity.client_id.clone().with_context(|| {
-            format!("--mode {mode} needs --client-id ID and --authorization-server ISSUER")
+        let client_id = server.identity.client_id.clone().ok_or_else(|| {
+            Failure::Usage(anyhow!("--mode {mode} needs --client-id ID and --authorization-server ISSUER"))
         })?;
-        anyhow::Ok(MachineClient { client_id, authentication: credential.clone() })
+        Ok::<_, Failure>(MachineClient { client_id, authentication: credential.clone() })
     };
     Ok(match given.mode {
         cli::Mode::Auto => Mode::Auto,
@@ -89,10 +97,10 @@ pub(super) fn mode(remote: &Remote, credential: &ClientAuthentication) -> anyhow
         cli::Mode::ClientCredentials => {
             let client = client("client-credentials")?;
             if matches!(client.authentication, ClientAuthentication::None) {
-                bail!(
+                return Err(Failure::usage(
                     "--mode client-credentials needs --client-secret-env NAME, --client-secret-file FILE, \
-                     --client-secret-stdin, --client-key-file FILE, or --client-cert with --client-key"
-                );
+                     --client-secret-stdin, --client-key-file FILE, or --client-cert with --client-key",
+                ));
             }
             Mode::ClientCredentials(ClientCredentials { client, issuer, scope })
         }
@@ -120,14 +128,15 @@ pub(super) fn mode(remote: &Remote, credential: &ClientAuthentication) -> anyhow
     })
 }
 
-fn identity_provider(given: &Unattended) -> anyhow::Result<IdentityProvider> {
+fn identity_provider(given: &Unattended) -> Result<IdentityProvider, Failure> {
     let (Some(issuer), Some(client_id)) = (given.idp.clone(), given.idp_client_id.clone()) else {
-        bail!("--mode enterprise-managed needs --idp ISSUER and --idp-client-id ID");
+        return Err(Failure::usage("--mode enterprise-managed needs --idp ISSUER and --idp-client-id ID"));
     };
     let secret = secret(
         ("--idp-client-secret-env", given.idp_client_secret_env.as_ref()),
         given.idp_client_secret_file.as_ref(),
-    )?;
+    )
+    .map_err(Failure::Configuration)?;
     let authentication = secret.map_or(ClientAuthentication::None, ClientAuthentication::Secret);
     Ok(IdentityProvider {
         issuer,

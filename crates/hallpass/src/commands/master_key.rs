@@ -7,10 +7,11 @@ use super::Place;
 use crate::cli;
 use crate::data::DataFolder;
 use crate::exit::Failure;
+use crate::say::say;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::MasterKey, place: &Place) -> Result<(), Failure> {
-    let data = place.data()?;
+    let data = place.existing_data()?;
     match command {
         cli::MasterKey::Rotate => rotate(&data).await,
         cli::MasterKey::ForgetFormer => forget_former(&data).await,
@@ -25,8 +26,8 @@ async fn rotate(data: &DataFolder) -> Result<(), Failure> {
         store = data.store().await?;
     }
     let resealed = store.reseal().await?;
-    anstream::println!("A new master key is in use; {resealed} values are sealed under it anew.");
-    anstream::println!(
+    say!("A new master key is in use; {resealed} values are sealed under it anew.");
+    say!(
         "The former key stands behind it in {}: copy the file to every machine that runs hallpass on this database. When no backup needs the former key any more, `hallpass master-key forget-former` drops it.",
         data.master_key().display()
     );
@@ -42,9 +43,9 @@ async fn forget_former(data: &DataFolder) -> Result<(), Failure> {
         .into());
     }
     match MasterKey::forget_former(&data.master_key()).map_err(Failure::configuration)? {
-        0 => anstream::println!("There was one master key only."),
-        1 => anstream::println!("The former master key is gone."),
-        more => anstream::println!("{more} former master keys are gone."),
+        0 => say!("There was one master key only."),
+        1 => say!("The former master key is gone."),
+        more => say!("{more} former master keys are gone."),
     }
     Ok(())
 }

@@ -6,21 +6,21 @@ use hallpass_client::store::{FileStore, Protection};
 use hallpass_protocol::Secret;
 
 use crate::config::{self, Config, Database};
-use crate::data::DataFolder;
+use crate::data::{DataError, DataFolder};
 use crate::exit::Failure;
 
 /// The variable that holds the passphrase of the token file. Not an option: arguments are seen by everyone.
 const PASSPHRASE: &str = "HALLPASS_PASSPHRASE";
 
-/// What `--config`, `--data` and `--token-store` say.
+/// What `--config` and `--data` say, and what was typed.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The configuration file.
     pub(crate) config: Option<PathBuf>,
     /// The data folder; wins over the file's.
     pub(crate) data: Option<PathBuf>,
-    /// How tokens are protected at rest.
-    pub(crate) token_store: Protection,
+    /// What a person runs to log in, with the options of this command; `None` where it goes to no server.
+    pub(crate) login_command: Option<String>,
 }
 
 impl Place {
@@ -33,9 +33,19 @@ impl Place {
     }
 
     /// The client's tokens: encrypted, unless plain text was asked for by name.
-    pub(crate) fn tokens(&self) -> Result<FileStore, Failure> {
+    pub(crate) fn tokens(&self, protection: Protection) -> Result<FileStore, Failure> {
         let passphrase = std::env::var(PASSPHRASE).ok().map(Secret::new);
-        Ok(FileStore::protected(self.data()?.tokens(), self.token_store, passphrase))
+        Ok(FileStore::protected(self.data()?.tokens(), protection, passphrase))
+    }
+
+    /// The same for who only looks; `None` where there is no folder, and so no token.
+    pub(crate) fn existing_tokens(&self, protection: Protection) -> Result<Option<FileStore>, Failure> {
+        let (named, database) = self.named()?;
+        match DataFolder::existing(named.as_deref(), database) {
+            Err(DataError::Missing { .. }) => Ok(None),
+            Err(error) => Err(Failure::configuration(error)),
+            Ok(_) => self.tokens(protection).map(Some),
+        }
     }
 
     /// Opens the data folder, and makes it where it is missing.

@@ -10,6 +10,7 @@ use super::{Place, prompt};
 use crate::cli;
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::say;
 use crate::serve::scopes::ScopePlan;
 
 /// Runs the command.
@@ -30,20 +31,18 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
     let (kind, name) = operation.words();
     let scopes = &granted.scopes;
     let what = format!("{kind} {name}");
-    anstream::println!("{}, for {whose} with the scopes \"{scopes}\".", what.trim_end());
-    anstream::println!(
-        "The token is taken at its word here: signature, issuer and expiry are for `serve` to check.\n"
-    );
+    say!("{}, for {whose} with the scopes \"{scopes}\".", what.trim_end());
+    say!("The token is taken at its word here: signature, issuer and expiry are for `serve` to check.\n");
     for reason in &explanation.reasons {
         let holds = if reason.holds { "yes" } else { "no " };
-        anstream::println!("  {holds}  {}: {}", reason.place, reason.says);
+        say!("  {holds}  {}: {}", reason.place, reason.says);
     }
     if explanation.reasons.is_empty() {
-        anstream::println!("  no rule speaks of it, and every request may do it");
+        say!("  no rule speaks of it, and every request may do it");
     }
     match explanation.outcome {
         Ok(()) => {
-            anstream::println!("\nAllowed.");
+            say!("\nAllowed.");
             Ok(())
         }
         Err(refusal) => Err(anyhow!("refused: {refusal}").into()),

@@ -4,14 +4,20 @@ use std::io::{BufRead, IsTerminal, Read};
 
 use hallpass_protocol::Secret;
 
-/// A secret's first line from standard input; longer than this is a mistake.
-const LONGEST: u64 = 4_096;
+/// The most that a line on standard input may hold, in bytes: a token with many claims is long, a wrong file longer.
+const LONGEST: usize = 16_384;
 
 /// Reads the first line of standard input.
 pub(crate) fn from_stdin(what: &str) -> anyhow::Result<Secret> {
-    let mut line = String::new();
-    std::io::stdin().lock().take(LONGEST).read_line(&mut line)?;
-    let secret = line.trim_end_matches(['\r', '\n']);
+    let mut line = Vec::new();
+    // One byte more, and the two that end a line: what is cut off has to show.
+    std::io::stdin().lock().take(LONGEST as u64 + 3).read_until(b'\n', &mut line)?;
+    let line = Secret::new(String::from_utf8(line).map_err(|_| anyhow::anyhow!("the {what} is not text"))?);
+    let secret = line.expose().trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(
+        secret.len() <= LONGEST,
+        "the {what} on standard input is longer than {LONGEST} bytes, so it is the wrong thing; nothing was done"
+    );
     anyhow::ensure!(!secret.is_empty(), "no {what} on standard input; pipe it in as the first line");
     Ok(Secret::new(secret))
 }

@@ -9,6 +9,7 @@ use super::{Place, prompt, table};
 use crate::cli::{self, Format};
 use crate::data::system_clock;
 use crate::exit::Failure;
+use crate::say::{note, say};
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure> {
@@ -33,40 +34,40 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
             }
             match link {
                 true => print_link(&users, &name).await?,
-                false => anstream::println!("{name} may log in."),
+                false => say!("{name} may log in."),
             }
         }
         cli::User::Link { name } => print_link(&users(&data).await?, &name).await?,
         cli::User::Passwd { name, password_stdin } => {
             let password = password(password_stdin)?;
             users(&data).await?.set_password(&name, password).await?;
-            anstream::println!("{name} has a new password; sessions have ended.");
+            say!("{name} has a new password; sessions have ended.");
         }
         cli::User::Admin { name, revoke } => {
             found(users(&data).await?.set_admin(&name, !revoke).await?, &name)?;
             match revoke {
-                true => anstream::println!("{name} no longer runs this server."),
-                false => anstream::println!("{name} runs this server: /admin shows how."),
+                true => say!("{name} no longer runs this server."),
+                false => say!("{name} runs this server: /admin shows how."),
             }
         }
         cli::User::Totp(cli::Totp::Reset { name }) => {
             match users(&data).await?.reset_second_factor(&name).await? {
-                true => anstream::println!("{name} is asked for no one-time code any more."),
+                true => say!("{name} is asked for no one-time code any more."),
                 false => return Err(anyhow!("there is no user {name} with one-time codes").into()),
             }
         }
         cli::User::Enable { name } => {
             found(users(&data).await?.enable(&name).await?, &name)?;
-            anstream::println!("{name} may log in again; apps have to be connected anew.");
+            say!("{name} may log in again; apps have to be connected anew.");
         }
         cli::User::List(listing) => list(&users(&data).await?, listing.format()).await?,
         cli::User::Disable { name } => {
             found(users(&data).await?.disable(&name).await?, &name)?;
-            anstream::println!("{name} may no longer log in; sessions and tokens have ended.");
+            say!("{name} may no longer log in; sessions and tokens have ended.");
         }
         cli::User::Remove { name } => {
             found(users(&data).await?.remove(&name).await?, &name)?;
-            anstream::println!("{name} is removed, with sessions, consents and tokens.");
+            say!("{name} is removed, with sessions, consents and tokens.");
         }
     }
     Ok(())
@@ -82,8 +83,8 @@ fn password(from_stdin: bool) -> anyhow::Result<Secret> {
 /// The link goes to standard output alone, so that it can be piped to where it is handed over.
 async fn print_link(users: &Users, name: &str) -> Result<(), Failure> {
     let link = users.link(name).await?;
-    anstream::eprintln!("{name} sets a password here, once, within a day:");
-    anstream::println!("{link}");
+    note(format_args!("{name} sets a password here, once, within a day:"));
+    say!("{link}");
     Ok(())
 }
 
@@ -115,11 +116,11 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&users)?);
+        say!("{}", serde_json::to_string_pretty(&users)?);
         return Ok(());
     }
     if users.is_empty() {
-        anstream::println!("No users yet; `hallpass user add NAME` adds one.");
+        say!("No users yet; `hallpass user add NAME` adds one.");
         return Ok(());
     }
     let now = system_clock().now();
@@ -134,6 +135,6 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
             [user.name, state.to_owned(), when(user.created_at, now), user.id]
         })
         .collect();
-    table::print(["NAME", "STATE", "ADDED", "SUBJECT"], &rows);
+    table::print(["NAME", "STATE", "ADDED", "SUBJECT"], &rows)?;
     Ok(())
 }

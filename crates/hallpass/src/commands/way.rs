@@ -8,7 +8,8 @@ use crate::cli::Way;
 use crate::exit::Failure;
 
 /// The client with what the command line says of its way.
-pub(crate) fn applied(mut builder: Builder, way: &Way) -> Result<Builder, Failure> {
+pub(crate) fn applied(builder: Builder, way: &Way) -> Result<Builder, Failure> {
+    let mut builder = builder.connect_timeout(way.timeout);
     if let Some(path) = &way.ca_file {
         let trusted = read(path).map_err(Failure::Configuration)?;
         builder = builder.trust(&trusted).map_err(Failure::configuration)?;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 use super::{Config, Source};
 
 /// Why a configuration file can't be used.
@@ -33,6 +35,15 @@ pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
     let mut config = parse(&text).map_err(wrong)?;
     config.source = Source::new(path, text);
     Ok(config)
+}
+
+impl Config {
+    /// Whether it says nothing but what clients need: what providers do differently, and where tokens are.
+    pub(crate) fn is_for_clients(&self) -> bool {
+        let Ok(document) = DeTable::parse(self.source.text()) else { return false };
+        let is_for_clients = |name: &str| matches!(name, "provider" | "data");
+        !self.provider.is_empty() && document.get_ref().keys().all(|name| is_for_clients(name.get_ref()))
+    }
 }
 
 /// Judges the text of a file; the problem names line and column.

@@ -17,6 +17,11 @@ impl Source {
         Self { path: path.to_owned(), text }
     }
 
+    /// All of it; empty where there is no file.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// `hallpass.toml:7`, for the setting at that path of keys; the keys themselves where there is no file.
     pub(crate) fn place(&self, keys: &[&str]) -> String {
         match self.line(keys) {

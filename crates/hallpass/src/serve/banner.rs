@@ -1,5 +1,7 @@
 //! What a person sees when hallpass is ready.
 
+use std::io::{self, Write};
+
 use clap::builder::styling::Style;
 use hallpass_protocol::Secret;
 use url::Url;
@@ -23,42 +25,45 @@ pub(crate) struct Banner<'a> {
 }
 
 impl Banner<'_> {
-    /// Prints it on standard output.
+    /// Prints it on standard output. The server runs on where nobody reads it.
     pub(crate) fn print(&self) {
+        drop(self.write(&mut anstream::stdout().lock()));
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let bold = Style::new().bold();
         let dim = Style::new().dimmed();
-        let row = |name: &str, value: &str| anstream::println!("  {name:<14}{bold}{value}{bold:#}");
+        let row =
+            |out: &mut dyn Write, name: &str, value: &str| writeln!(out, "  {name:<14}{bold}{value}{bold:#}");
         match self.name {
             Some(name) => {
-                anstream::println!(
-                    "{bold}hallpass{bold:#} protects {bold}{name}{bold:#} ({})\n",
-                    self.upstream
-                )
+                writeln!(out, "{bold}hallpass{bold:#} protects {bold}{name}{bold:#} ({})\n", self.upstream)
             }
-            None => anstream::println!("{bold}hallpass{bold:#} protects {}\n", self.upstream),
-        }
-        row("MCP endpoint", self.endpoint);
+            None => writeln!(out, "{bold}hallpass{bold:#} protects {}\n", self.upstream),
+        }?;
+        row(out, "MCP endpoint", self.endpoint)?;
         if let Some((user, password)) = self.demo_user {
-            row("User", user);
+            row(out, "User", user)?;
             // The one password that is ever shown: made for this run, gone with it.
-            row("Password", password.expose());
+            row(out, "Password", password.expose())?;
         }
         if let Some(link) = self.setup {
-            anstream::println!("\n  There is no user yet. Make the first one here, within the hour:");
-            anstream::println!("  {bold}{link}{bold:#}");
+            writeln!(out, "\n  There is no user yet. Make the first one here, within the hour:")?;
+            writeln!(out, "  {bold}{link}{bold:#}")?;
         }
         if self.unnamed {
-            anstream::println!(
+            writeln!(
+                out,
                 "\n  Others can reach this port, but only localhost is answered: say what they call it"
-            );
-            anstream::println!("  with {bold}--public-url https://…{bold:#}");
+            )?;
+            writeln!(out, "  with {bold}--public-url https://…{bold:#}")?;
         }
-        anstream::println!("\n  Add it to a client, which opens the browser to log in:\n");
+        writeln!(out, "\n  Add it to a client, which opens the browser to log in:\n")?;
         let name = if self.demo_user.is_some() { "hallpass-demo".to_owned() } else { key(self.name) };
         for (client, line) in lines(&name, self.endpoint) {
-            anstream::println!("  {client:<14}{line}");
+            writeln!(out, "  {client:<14}{line}")?;
         }
-        anstream::println!("\n  {dim}Ctrl-C stops it.{dim:#}");
+        writeln!(out, "\n  {dim}Ctrl-C stops it.{dim:#}")
     }
 }
 

@@ -13,7 +13,6 @@ fn json(text: &str) -> Value {
 fn users_come_and_go() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();
-    assert!(said(&run(data, &["user", "list"])).contains("user add"));
     said(&run_with_input(data, &["user", "add", "alice", "--password-stdin"], PASSWORD));
     said(&run_with_input(data, &["user", "add", "bob", "--password-stdin"], PASSWORD));
     said(&run(data, &["user", "disable", "bob"]));
@@ -97,6 +96,53 @@ fn clients_come_and_go() {
 }
 
 #[test]
+fn a_client_secret_that_could_be_guessed_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let add =
+        ["client", "add", "--id", "web", "--secret-stdin", "--redirect-uri", "https://app.example.com/cb"];
+    for (secret, words) in [
+        ("short".to_owned(), ["5 characters", "20 random ones"]),
+        ("0123456789abcdef012".to_owned(), ["19 characters", "openssl rand"]),
+        ("x".repeat(16_385), ["longer than 16384 bytes", "nothing was done"]),
+        ("x".repeat(40_000), ["longer than 16384 bytes", "wrong thing"]),
+    ] {
+        let refused = run_with_input(data.path(), &add, &(secret.clone() + "\n"));
+        assert_eq!(refused.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(words.iter().all(|word| said.contains(word)) && !said.contains(&secret), "{said}");
+    }
+    let clients = run(data.path(), &["client", "list"]);
+    assert_eq!(clients.status.code(), Some(3), "nothing was made");
+    said(&run_with_input(data.path(), &add, &("x".repeat(16_384) + "\r\n")));
+}
+
+/// Profiles for `connect` and `login` make a whole file.
+#[test]
+fn a_file_of_provider_profiles_is_good() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("providers.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        run(data.path(), &["config", "check", file.to_str().unwrap()])
+    };
+    let provider = "[[provider]]\nname = \"company\"\nissuers = [\"https://login.example.com\"]\n";
+    let good = said(&check(&format!("data = \"x\"\n{provider}")));
+    assert!(
+        good.contains("is good, for `connect`") && good.contains("company (https://login.example.com)"),
+        "{good}"
+    );
+    for (text, says) in [
+        (format!("listen = \"localhost:0\"\n{provider}"), "no MCP server"),
+        ("data = \"x\"\n".to_owned(), "no MCP server"),
+        (format!("{provider}omit_resuorce = true\n"), "omit_resuorce"),
+    ] {
+        let output = check(&text);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{text}");
+    }
+}
+
+#[test]
 fn a_redirect_that_may_not_be_registered() {
     let data = tempfile::tempdir().unwrap();
     let add = ["client", "add", "--id", "x", "--redirect-uri", "http://evil.example/cb"];
@@ -110,6 +156,9 @@ fn no_logins_are_kept_at_first() {
     let data = tempfile::tempdir().unwrap();
     assert!(said(&run(data.path(), &["accounts"])).contains("hallpass login"));
     assert_eq!(json(&said(&run(data.path(), &["accounts", "--json"]))), serde_json::json!([]));
+    let missing = data.path().join("nosuch");
+    assert!(said(&run(&missing, &["accounts"])).contains("hallpass login"));
+    assert!(!missing.exists(), "who only looks makes nothing");
 }
 
 /// The schema is JSON Schema, and describes every setting that the file knows.

@@ -33,6 +33,71 @@ pub(crate) fn run_with_input(data: &Path, args: &[&str], input: &str) -> Output 
     child.wait_with_output().unwrap()
 }
 
+/// Runs `login` to its end, for a person whose browser is elsewhere and follows every redirect; gives what was printed
+/// on standard output and standard error.
+pub(crate) async fn log_in(data: &Path, args: &[&str]) -> (Output, String) {
+    LoggingIn::start(data, args).finish().await
+}
+
+/// A `login` that has told where to go.
+pub(crate) struct LoggingIn {
+    child: Child,
+    lines: tokio::sync::mpsc::UnboundedReceiver<String>,
+    told: String,
+}
+
+impl LoggingIn {
+    pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
+        let mut child = command(data, &[&["login"], args].concat())
+            .env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")
+            .env_remove("BROWSER")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = tokio::sync::mpsc::unbounded_channel();
+        let printed = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            printed.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines, told: String::new() }
+    }
+
+    /// Waits for a line with `word`; the line, or nothing where the program ends first.
+    pub(crate) async fn line_with(&mut self, word: &str) -> Option<String> {
+        while let Some(line) = self.lines.recv().await {
+            self.told += &(line.clone() + "\n");
+            if line.contains(word) {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    /// Goes where it said, and waits for its end.
+    pub(crate) async fn finish(mut self) -> (Output, String) {
+        if let Some(line) = self.line_with("/authorize?").await {
+            let address = line[line.find("http://").unwrap()..].to_owned();
+            reqwest::get(address).await.unwrap();
+        }
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> (Output, String) {
+        self.line_with("\0").await;
+        let child = self.child;
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+        (output, self.told)
+    }
+}
+
+/// What it wrote on standard error.
+pub(crate) fn complained(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// What it wrote on standard output.
 pub(crate) fn said(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

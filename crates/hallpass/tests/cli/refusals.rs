@@ -63,6 +63,31 @@ fn a_data_folder_that_is_not_there() {
     }
 }
 
+/// Nor does who looks into a folder of something else, or of the client alone.
+#[test]
+fn a_data_folder_without_a_database() {
+    let data = tempfile::tempdir().unwrap();
+    for args in [
+        &["user", "list"][..],
+        &["user", "list", "--json"],
+        &["user", "disable", "x"],
+        &["client", "list"],
+        &["keys", "list"],
+        &["issuer", "list"],
+        &["key", "list"],
+        &["backup", "copy.db"],
+        &["master-key", "rotate"],
+    ] {
+        let output = run(data.path(), args);
+        assert_refusal(
+            &output,
+            CONFIGURATION,
+            &["no database", data.path().to_str().unwrap(), "hallpass user add"],
+        );
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "{args:?}");
+    }
+}
+
 /// The folder that this user may not enter. Whoever runs as root may enter any, so it is a folder
 /// in the kernel's own tree there, which nobody may write to.
 #[test]

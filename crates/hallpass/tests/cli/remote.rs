@@ -79,15 +79,19 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
         (&["connect", url, "--header", "X-Key: ${HALLPASS_TEST_NOT_SET}"][..], 2, "HALLPASS_TEST_NOT_SET"),
         (&["connect", url, "--header", "no colon"], 2, "NAME:VALUE"),
         (&["connect", url, "--header-file", "/nowhere/at/all"], 3, "/nowhere/at/all"),
-        (&["connect", url, "--client-id", "ide"], 3, "--authorization-server ISSUER"),
+        (
+            &["connect", url, "--client-id", "ide", "--client-secret-env", "PATH"],
+            2,
+            "--authorization-server ISSUER",
+        ),
         (&["login", "mcp.example.com"], 2, "https://mcp.example.com"),
         (&["login", "localhost:8080/mcp"], 2, "http://localhost:8080/mcp"),
         (&["login", url, "--authorize-param", "state=x"], 3, "`state`"),
         (&["login", url, "--authorize-param", "prompt"], 2, "NAME=VALUE"),
         (&["login", url, "--authorization-endpoint", "https://as.example/a"], 2, "--authorization-server"),
         (&["login", url, "--provider-file", "/dev/null/x"], 3, "/dev/null/x"),
-        (&["connect", url, "--mode", "workload-identity"], 3, "--client-id"),
-        (&["connect", url, "--mode", "enterprise-managed"], 3, "--idp"),
+        (&["connect", url, "--mode", "workload-identity"], 2, "--client-id"),
+        (&["connect", url, "--mode", "enterprise-managed"], 2, "--idp"),
         (&["token", url], 1, "https://127.0.0.1:1 could not be reached: the connection was refused"),
         (&["login", url], 1, "https://127.0.0.1:1 could not be reached: the connection was refused"),
         (&["connect", url, "--ca-file", "/dev/null"], 3, "certificate"),
@@ -121,8 +125,8 @@ fn what_is_missing_for_a_server_is_said_before_anything_is_sent() {
             "HALLPASS_TEST_NOT_SET",
         ),
         (&["token", url, "--header", "--json"], 2, "--json"),
-        (&["connect", url, "--mode", "bearer"], 3, "--bearer-env"),
-        (&["connect", url, "--mode", "client-credentials"], 3, "--client-id"),
+        (&["connect", url, "--mode", "bearer"], 2, "--bearer-env"),
+        (&["connect", url, "--mode", "client-credentials"], 2, "--client-id"),
     ] {
         let output = run(data.path(), args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));

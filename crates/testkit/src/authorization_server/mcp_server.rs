@@ -15,6 +15,9 @@ use super::{S, Shared, lacks_nonce, lock, next_nonce, shown};
 /// The answer to a request without a good token, or with too weak a one.
 fn refusal(shared: &Shared, headers: &HeaderMap, needed: &str) -> Option<Response> {
     let script = lock(&shared.script).clone();
+    if let Some(status) = script.status {
+        return Some(StatusCode::from_u16(status).unwrap_or_default().into_response());
+    }
     if !script.protected {
         return None;
     }

@@ -36,6 +36,10 @@ pub struct Script {
     pub expires_in: u64,
     /// Whether access tokens cannot be revoked (RFC 7009 §2.2.1).
     pub keeps_access: bool,
+    /// What the revocation endpoint answers, in place of revoking.
+    pub revocation: Option<(u16, Value)>,
+    /// The status of every answer of the MCP server, in place of what it would say.
+    pub status: Option<u16>,
     /// What `initialize` is answered with, in place of a session.
     pub initialize: Option<(u16, Value)>,
     /// What a refresh is answered with, in place of tokens.
@@ -94,6 +98,8 @@ impl Script {
             response: Vec::new(),
             expires_in: 3600,
             keeps_access: false,
+            revocation: None,
+            status: None,
             initialize: None,
             refresh: None,
             grace: None,

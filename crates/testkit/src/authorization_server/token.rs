@@ -120,6 +120,9 @@ fn newest(shared: &Shared, grace: Option<Duration>, mut token: String) -> String
 }
 
 pub(super) async fn revoke(State(shared): S, Form(form): Form<HashMap<String, String>>) -> Response {
+    if let Some((status, body)) = lock(&shared.script).revocation.clone() {
+        return (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response();
+    }
     let token = form.get("token").cloned().unwrap_or_default();
     if lock(&shared.script).keeps_access && lock(&shared.access).contains_key(&token) {
         let refusal = json!({"error": "unsupported_token_type"});

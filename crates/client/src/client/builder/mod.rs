@@ -55,6 +55,8 @@ pub struct Builder {
     connect_timeout: Duration,
     scopes: ScopeSet,
     account_name: String,
+    login_command: Option<String>,
+    client_id: Option<String>,
     authorization_server: Option<Issuer>,
     profiles: Profiles,
     authorization_parameters: Vec<(String, String)>,
@@ -90,6 +92,8 @@ impl Builder {
             certificate: None,
             proxies: Proxies::environment(),
             account_name: String::new(),
+            login_command: None,
+            client_id: None,
             authorization_server: None,
             profiles: Profiles::default(),
             authorization_parameters: Vec::new(),
@@ -118,6 +122,12 @@ impl Builder {
     /// token; without a name there is one usual login.
     pub fn account(mut self, name: impl Into<String>) -> Self {
         self.account_name = name.into();
+        self
+    }
+
+    /// What a person runs to log in, for the messages of [`Error`](crate::Error).
+    pub fn login_command(mut self, command: impl Into<String>) -> Self {
+        self.login_command = Some(command.into());
         self
     }
 
@@ -184,6 +194,13 @@ impl Builder {
     /// A client that was registered by hand with one authorization server, and is used with no other.
     pub fn preregistered(mut self, client: Preregistered) -> Self {
         self.identity.preregistered = Some(client);
+        self
+    }
+
+    /// The id of a public client that was registered by hand: it has no secret, so whichever authorization server
+    /// the MCP server names may see it. A [`preregistered`](Self::preregistered) client comes before it.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = Some(id.into());
         self
     }
 
@@ -329,6 +346,8 @@ impl Builder {
             scopes: self.scopes,
             endpoint: RwLock::default(),
             account_name: self.account_name,
+            login_command: self.login_command,
+            client_id: self.client_id,
             authorization_server: self.authorization_server,
             profiles: self.profiles,
             authorization_parameters: self.authorization_parameters,
