@@ -33,7 +33,7 @@ impl Failure {
             return ExitCode::SUCCESS;
         }
         let (kind, error, code) = match self {
-            Self::Usage(error) => ("usage", error, 2),
+            Self::Usage(error) => ("error", error, 2),
             Self::Configuration(error) => ("configuration", error, 3),
             Self::Runtime(error) => ("error", error, 1),
         };

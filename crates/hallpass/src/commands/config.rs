@@ -16,9 +16,7 @@ pub(crate) fn run(command: cli::Config, place: &Place) -> Result<(), Failure> {
 }
 
 fn check(file: Option<&std::path::Path>) -> Result<(), Failure> {
-    let file = file.ok_or_else(|| {
-        Failure::configuration(anyhow::anyhow!("no file to check: hallpass config check FILE"))
-    })?;
+    let file = file.ok_or_else(|| Failure::usage("no file to check: hallpass config check FILE"))?;
     let config = config::read(file).map_err(Failure::configuration)?;
     if config.is_for_clients() {
         say!(
