@@ -83,3 +83,77 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hallpass_protocol::time::Timestamp;
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::store::CodeRow;
+    use crate::store::testing::open;
+
+    async fn store(database: &TestDatabase) -> Store {
+        open(database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await
+    }
+
+    /// Until the other one waits for a lock of this transaction, or has not waited.
+    async fn waits<T>(tx: &mut Transaction, other: &JoinHandle<T>) {
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+            )
+            .fetch_one(&mut **tx)
+            .await
+            .unwrap();
+            if waiting > 0 || other.is_finished() {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_of_someone_who_is_being_disabled_begins_no_grant() {
+        let database = TestDatabase::postgres();
+        let store = store(&database).await;
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        store.insert_code("c", &CodeRow::sample("u", 1_060)).await.unwrap();
+        // As another replica does it, which has looked for grants already and found none.
+        let mut disabling = store.begin().await.unwrap();
+        store.hold_user_alone(&mut disabling, "u").await.unwrap();
+        let disable = "UPDATE users SET disabled_at = 1000 WHERE id = 'u'";
+        sqlx::query(disable).execute(&mut *disabling).await.unwrap();
+        let redeeming = tokio::spawn({
+            let store = store.clone();
+            async move { store.redeem_code("c", Timestamp::from_unix(9_000), None, None).await.unwrap() }
+        });
+        waits(&mut disabling, &redeeming).await;
+        disabling.commit().await.unwrap();
+        assert!(!redeeming.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn whoever_counts_waits_for_whoever_has_counted() {
+        let database = TestDatabase::postgres();
+        let store = store(&database).await;
+        let mut first = store.begin().await.unwrap();
+        store.take_turn(&mut first, Turn::FirstUser).await.unwrap();
+        let second = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let ends = Timestamp::from_unix(9_000);
+                store.replace_setup_link("a link", ends).await.unwrap();
+            }
+        });
+        waits(&mut first, &second).await;
+        assert!(!second.is_finished());
+        assert!(store.try_turn(&mut first, Turn::Sweeping).await.unwrap(), "another turn is another lock");
+        let mut third = store.begin().await.unwrap();
+        assert!(!store.try_turn(&mut third, Turn::FirstUser).await.unwrap());
+        third.rollback().await.unwrap();
+        first.commit().await.unwrap();
+        second.await.unwrap();
+    }
+}
