@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::scope::ScopeSet;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::audit::AuditLog;
@@ -23,6 +24,8 @@ const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
 const KEYS_EVERY_ROUNDS: u32 = 60;
 /// How long after a sweep of expired rows the next one begins.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long one round of housekeeping may take. A database that answers nothing must not end it for good.
+const ROUND: Duration = Duration::from_secs(10);
 /// How long the link for the first user works.
 const SETUP_LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
@@ -283,13 +286,17 @@ async fn housekeeping(server: Weak<Inner>) {
         let Some(server) = server.upgrade() else { return };
         round = round.wrapping_add(1);
         let kept = match round.is_multiple_of(KEYS_EVERY_ROUNDS) {
-            true => server.keep().await,
-            false => server.follow().await,
+            true => timeout(ROUND, server.keep()).await,
+            false => timeout(ROUND, server.follow()).await,
         };
         // Not after a failure of the above: they have nothing to do with each other.
-        let kept = server.store.write_events().await.and(kept);
-        if let Err(error) = kept {
-            tracing::warn!(%error, "housekeeping failed; it is tried again");
+        let written = timeout(ROUND, server.store.write_events()).await;
+        for kept in [kept, written] {
+            match kept {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "housekeeping failed; it is tried again"),
+                Err(_) => tracing::warn!("housekeeping got no answer from the database; it is tried again"),
+            }
         }
     }
 }

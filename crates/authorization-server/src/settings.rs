@@ -43,6 +43,9 @@ pub struct Settings {
     /// TLS ends in front: there everybody comes from the proxy's address, and a counter of it lets one stranger keep
     /// all others out. Accounts are counted in any case.
     pub count_addresses: bool,
+    /// How long a request may take before it is answered with 503: 20 seconds. It ends the wait for a database that
+    /// answers nothing, and is longer than any wait that has a limit of its own.
+    pub patience: Duration,
 }
 
 impl Settings {
@@ -63,6 +66,7 @@ impl Settings {
             dpop_nonces: true,
             audit_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
             count_addresses: true,
+            patience: Duration::from_secs(20),
         }
     }
 }

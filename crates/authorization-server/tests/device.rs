@@ -63,12 +63,62 @@ async fn a_device_gets_tokens_when_its_person_allows_it() {
     let tokens = poll(&house, &begun).await;
     assert_eq!(tokens.status, 200, "{:?}", tokens.json);
     let claims = house.verify(tokens.text("access_token"));
+    assert_eq!(claims.other["auth_time"], claims.iat.unix() - 5, "of the login on the way");
     assert_eq!((claims.client_id.as_str(), claims.scope.unwrap().to_string()), (TV, "notes:read".to_owned()));
     assert_eq!(house.refresh(TV, tokens.text("refresh_token")).await.status, 200);
-    // A second time is a replay: nobody keeps the tokens.
-    house.advance(10);
+    // Long after that it is a replay: nobody keeps the tokens.
+    house.advance(60);
     assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"));
     assert!(house.server.revocations().is_revoked(&claims.jti).unwrap());
+}
+
+/// The answer was lost on the way, as a refresh's may be.
+#[tokio::test]
+async fn a_device_that_lost_its_answer_gets_it_again() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    consent.form().press("decision", "allow").submit().await;
+    let lost = poll(&house, &begun).await;
+    house.advance(59);
+    assert_eq!(poll_as(&house, "radio", &begun).await.error(), (400, "invalid_grant"), "not for another");
+    let again = poll(&house, &begun).await;
+    assert_eq!(again.text("refresh_token"), lost.text("refresh_token"), "one family, one token");
+    assert_eq!(house.verify(again.text("access_token")).sub, house.verify(lost.text("access_token")).sub);
+    let next = house.refresh(TV, again.text("refresh_token")).await;
+    assert_eq!(next.status, 200);
+    let first = again.text("refresh_token").to_owned();
+    assert!(!house.everything_stored().await.windows(first.len()).any(|bytes| bytes == first.as_bytes()));
+    house.advance(1);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"), "a minute, and no more");
+    assert_eq!(house.refresh(TV, next.text("refresh_token")).await.error(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_device_that_was_disconnected_gets_nothing_again() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    consent.form().press("decision", "allow").submit().await;
+    let tokens = poll(&house, &begun).await;
+    let form = [("client_id", TV), ("token", tokens.text("refresh_token"))];
+    assert_eq!(house.post("/revoke", &form).await.status, 200);
+    house.advance(5);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_device_that_always_binds_needs_its_proof() {
+    let house = house().await;
+    let details =
+        hallpass_authorization_server::ClientDetails { dpop_bound_access_tokens: true, ..Default::default() };
+    let id = "bound".to_owned();
+    let client = NewClient { id, grant_types: vec![GRANT.to_owned()], details, ..NewClient::default() };
+    house.server.clients().add(client).await.unwrap();
+    let begun = house.post("/device_authorization", &[("client_id", "bound")]).await;
+    // What it has said when it began counts, whatever is known of it now.
+    assert_eq!(house.number("SELECT COUNT(*) FROM device_codes WHERE must_bind = 'dpop'").await, 1);
+    assert_eq!(poll_as(&house, "bound", &begun).await.error(), (400, "invalid_dpop_proof"));
 }
 
 #[tokio::test]

@@ -96,11 +96,33 @@ async fn a_proof_counts_once() {
     let house = House::furnished_with(|settings| settings.dpop_nonces = false).await;
     let holder = Holder::new();
     let proof = holder.proof(&house, "once");
-    assert_eq!(send(&house, &proof, &redemption("x")).await.error(), (400, "invalid_grant"));
-    assert_eq!(send(&house, &proof, &redemption("x")).await.error(), (400, "invalid_dpop_proof"));
-    // Another key may have the same id.
+    let (first, second) = (house.code().await, house.code().await);
+    assert_eq!(send(&house, &proof, &redemption(&first)).await.status, 200);
+    assert_eq!(send(&house, &proof, &redemption(&second)).await.error(), (400, "invalid_dpop_proof"));
+    // Another key may have the same id, and the code was not touched.
     let other = Holder::new().proof(&house, "once");
-    assert_eq!(send(&house, &other, &redemption("x")).await.error(), (400, "invalid_grant"));
+    assert_eq!(send(&house, &other, &redemption(&second)).await.status, 200);
+}
+
+/// Anyone can make proofs: those of requests that get nothing must not fill the memory.
+#[tokio::test]
+async fn a_proof_that_brings_no_token_is_not_remembered() {
+    let house = House::furnished_with(|settings| settings.dpop_nonces = false).await;
+    let holder = Holder::new();
+    let other = house.code_for(&house.web_request()).await;
+    let mut wrong = redemption(&other);
+    wrong[4].1 = "another-verifier-that-is-long-enough-0123456789";
+    for (n, form) in [redemption("x"), redemption(&other), wrong].iter().enumerate() {
+        assert_eq!(send(&house, &holder.proof(&house, &n.to_string()), form).await.status, 400);
+    }
+    let refused = send(&house, &holder.proof(&house, "r"), &refresh("x")).await;
+    assert_eq!(refused.error(), (400, "invalid_grant"));
+    let machine = [("grant_type", "client_credentials"), ("client_id", NATIVE)];
+    assert_eq!(
+        send(&house, &holder.proof(&house, "m"), &machine).await.error(),
+        (400, "unauthorized_client")
+    );
+    assert_eq!(house.number("SELECT COUNT(*) FROM seen_ids").await, 0);
 }
 
 #[tokio::test]

@@ -218,3 +218,42 @@ async fn is_turned_off_by_the_person_or_the_operator() {
     let page = house.log_in(&Person::new(), &house.request()).await;
     assert!(page.url().path().ends_with("/consent"));
 }
+
+/// Whoever guesses has the password already. However patient, they do not get on; and the owner is not kept out.
+#[tokio::test]
+async fn the_number_of_guesses_is_bounded_and_the_owner_gets_in() {
+    let house = House::furnished().await;
+    let (phone, recovery) = enrol(&house).await;
+    let owner = Person::new();
+    house.log_in(&owner, &house.request()).await.form().set("code", &phone.code(&house)).submit().await;
+    let log_in = async |person: &Person, code: &str| {
+        let mut request = house.request();
+        harness::set(&mut request, "prompt", "login");
+        house.log_in(person, &request).await.form().set("code", code).submit().await
+    };
+    let guess = async |times: usize| {
+        let mut page = house.log_in(&Person::new(), &house.request()).await;
+        for _ in 0..times {
+            // Past the waits, and past the half login.
+            house.advance(3_600);
+            page = house.log_in(&Person::new(), &house.request()).await;
+            page = page.form().set("code", "000000").submit().await;
+            assert_eq!(page.status(), 403);
+        }
+        page
+    };
+    assert!(!guess(33).await.text().contains("not taken in this browser"));
+    assert!(guess(1).await.text().contains("not taken in this browser"));
+    let right = log_in(&Person::new(), &phone.code(&house)).await;
+    assert_eq!(right.status(), 403, "a right one is not looked at either");
+    // The owner: in a browser of before, or with a recovery code, after which all is as it was.
+    assert!(log_in(&owner, &phone.code(&house)).await.url().path().ends_with("/consent"));
+    guess(33).await;
+    assert!(log_in(&Person::new(), &recovery[0]).await.url().path().ends_with("/consent"));
+    guess(34).await;
+    // Or another password, which whoever guesses does not have.
+    let password = hallpass_protocol::secret::Secret::new(PASSWORD);
+    house.server.users().set_password(USER, password).await.unwrap();
+    house.advance(3_600);
+    assert!(log_in(&Person::new(), &phone.code(&house)).await.url().path().ends_with("/consent"));
+}

@@ -54,6 +54,14 @@ impl TestDatabase {
         Self::within(&Cluster::of_this_run())
     }
 
+    /// The same with a database of its own: advisory locks belong to a database, and tests that look at who waits for one
+    /// must not meet other tests there.
+    #[must_use]
+    pub fn postgres_alone() -> Self {
+        let url = Cluster::of_this_run().new_database();
+        Self { folder: tempfile::tempdir().expect("a temporary folder can be made"), url: Some(url) }
+    }
+
     /// A schema in this cluster.
     #[must_use]
     pub fn within(cluster: &Cluster) -> Self {

@@ -5,10 +5,12 @@ use hallpass_protocol::oauth_error::OAuthError;
 use hallpass_protocol::pkce::CodeChallenge;
 use hallpass_protocol::redirect::RedirectUri;
 use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::resource::Resources;
-use super::{Prompt, Proven, dpop_key, pkce, prompt, resource, response, scope, state};
+use super::{Prompt, Proven, dpop_key, max_age, pkce, prompt, resource, response, scope, state};
+use crate::grants::MustBind;
 use crate::settings::Settings;
 
 /// An authorization request that may be put before its person.
@@ -30,6 +32,20 @@ pub(crate) struct AuthorizationRequest {
     /// Whether the client shows more than its id at the token endpoint.
     #[serde(default)]
     pub(crate) confidential: bool,
+    /// The earliest login that counts.
+    #[serde(default)]
+    pub(crate) earliest_login: Option<Timestamp>,
+    /// What its tokens have to be bound to.
+    #[serde(default)]
+    pub(crate) must_bind: MustBind,
+}
+
+impl AuthorizationRequest {
+    /// Whether a login of that time counts: not while the client wants a new one (`prompt=login`), and not one that is
+    /// too old (`max_age`).
+    pub(crate) fn takes_login_of(&self, authenticated_at: Timestamp) -> bool {
+        !self.prompt.login && self.earliest_login.is_none_or(|earliest| authenticated_at >= earliest)
+    }
 }
 
 /// The table. Each line is one rule, in the order in which refusals are told.
@@ -37,6 +53,7 @@ pub(crate) fn check(
     parameters: &Parameters,
     proven: &Proven,
     settings: &Settings,
+    now: Timestamp,
 ) -> Result<AuthorizationRequest, OAuthError> {
     let client = proven.client();
     state::check_length(parameters)?;
@@ -46,6 +63,10 @@ pub(crate) fn check(
     response::check_no_request_object(parameters)?;
     let challenge = pkce::challenge(parameters)?;
     let resource = resource::requested(parameters, settings, client)?;
+    let earliest_login = max_age::earliest_login(parameters, now)?;
+    let mut prompt = prompt::requested(parameters)?;
+    // OpenID Connect Core §3.1.2.1: `max_age=0` is `prompt=login`.
+    prompt.login |= earliest_login == Some(now);
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         redirect_uri: proven.redirect().clone(),
@@ -54,8 +75,10 @@ pub(crate) fn check(
         scopes: scope::requested(parameters, &resource.configured(settings), client)?,
         resource,
         refreshable: client.may_refresh,
-        prompt: prompt::requested(parameters)?,
+        prompt,
         dpop_key: dpop_key::named(parameters)?,
         confidential: !client.is_public(),
+        earliest_login,
+        must_bind: MustBind::of(&client.details),
     })
 }

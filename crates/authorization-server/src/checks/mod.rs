@@ -9,6 +9,7 @@
 
 mod authorization_request;
 mod dpop_key;
+mod max_age;
 mod pkce;
 mod prompt;
 mod proven;

@@ -19,6 +19,9 @@ pub struct ClientDetails {
     /// It gets tokens that are bound to a DPoP key, or none (RFC 9449 §5.2).
     #[serde(skip_serializing_if = "is_false")]
     pub dpop_bound_access_tokens: bool,
+    /// It gets tokens that are bound to its certificate, or none (RFC 8705 §3.4).
+    #[serde(skip_serializing_if = "is_false")]
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// It pushes its authorization requests, or they are refused (RFC 9126 §6).
     #[serde(skip_serializing_if = "is_false")]
     pub require_pushed_authorization_requests: bool,

@@ -71,14 +71,14 @@ async fn authorize(
     let parameters = pushed.as_ref().unwrap_or(parameters);
     let proven = prove(server, parameters).await?;
     let to_client = ToClient::new(&proven, state::of(parameters), &server.settings.issuer);
-    let checked =
-        check_pushed(server, &proven, is_pushed).and_then(|()| check(parameters, &proven, &server.settings));
+    let checked = check_pushed(server, &proven, is_pushed)
+        .and_then(|()| check(parameters, &proven, &server.settings, server.store.now()));
     let request = match checked {
         Ok(request) => request,
         Err(refused) => return Ok(tell(&proven, &to_client, &refused)),
     };
     let session = current_session(server, headers).await?;
-    let session = session.filter(|_| !request.prompt.login);
+    let session = session.filter(|session| request.takes_login_of(session.authenticated_at));
     let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?;
     match (session, known) {
         (Some(session), true) => consent::grant(server, headers, &session, &request, &to_client).await,
@@ -135,7 +135,7 @@ fn silent(session: Option<&SessionRow>) -> OAuthError {
     match session {
         None => OAuthError::new(
             ErrorCode::from("login_required"),
-            "nobody is logged in with this browser, and prompt=none forbids to ask",
+            "nobody is logged in with this browser, or not as recently as the client asks, and prompt=none forbids to ask",
         ),
         Some(_) => OAuthError::new(
             ErrorCode::from("consent_required"),

@@ -59,14 +59,14 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     }
 }
 
-/// The login that counts for this interaction: none while the client wants a new one (`prompt=login`).
+/// The login that counts for this interaction.
 async fn session(
     server: &Server,
     headers: &HeaderMap,
     interaction: &Interaction,
 ) -> Result<Option<SessionRow>, Problem> {
     let session = current_session(server, headers).await?;
-    Ok(session.filter(|_| !interaction.request.prompt.login))
+    Ok(session.filter(|session| interaction.request.takes_login_of(session.authenticated_at)))
 }
 
 async fn allow(
@@ -180,6 +180,8 @@ pub(super) async fn grant(
         refreshable: request.refreshable,
         bound_to: request.dpop_key.clone(),
         confidential: request.confidential,
+        must_bind: request.must_bind,
+        authenticated_at: Some(session.authenticated_at),
         device: device(headers),
         expires_at: server.store.now().after(server.settings.lifetimes.code),
         used_at: None,

@@ -12,7 +12,7 @@ use super::Server;
 use super::oauth_answer::{client, error, form, json};
 use crate::checks::{resource, scope};
 use crate::clients::{AuthenticatedClient, Client, ClientKind, DEVICE_CODE, Unresolved, resolve};
-use crate::grants::{UserCode, storage};
+use crate::grants::{MustBind, UserCode, storage};
 use crate::random::{digest, id, token};
 use crate::store::{DeviceRow, StoreError};
 
@@ -95,6 +95,10 @@ fn device(server: &Server, form: &Parameters, client: &Client) -> Result<DeviceR
         confidential: !client.is_public(),
         user_id: None,
         decision: None,
+        must_bind: MustBind::of(&client.details),
+        authenticated_at: None,
+        redeemed_at: None,
+        sealed_token: None,
         expires_at: server.store.now().after(server.settings.lifetimes.device),
     })
 }

@@ -8,10 +8,9 @@ use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
 use super::Server;
-use crate::grants::storage;
+use crate::grants::UnspentProof;
 use crate::keys::SealingKey;
 use crate::server::Inner;
-use crate::store::SeenBy;
 
 /// How long a nonce is taken.
 const NONCE_LIFETIME: Duration = Duration::from_secs(5 * 60);
@@ -20,13 +19,13 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// The same where a nonce does: the proof is as young as its nonce, whatever the client's clock says.
 const WINDOW_WITH_NONCE: Duration = Duration::from_secs(60 * 60);
 
-/// The key that a request proves to hold; none, where it carries no proof. The rules of RFC 9449 §4.3 in order; the id is
-/// remembered last, so that what breaks a rule uses up nothing.
-pub(super) async fn proof(
+/// The key that a request proves to hold; none, where it carries no proof. The rules of RFC 9449 §4.3 in order. Whether the
+/// proof was there before is asked by whoever uses it, last of all.
+pub(super) fn proof(
     server: &Server,
     headers: &HeaderMap,
     path: &str,
-) -> Result<Option<VerifiedProof>, OAuthError> {
+) -> Result<Option<UnspentProof>, OAuthError> {
     let refused = |error: dpop::ProofError| OAuthError::new(invalid_proof(), error.to_string());
     let Some(proof) = dpop::proof_of(headers).map_err(refused)? else {
         return Ok(None);
@@ -49,17 +48,8 @@ pub(super) async fn proof(
         true => server.store.now().after(NONCE_LIFETIME),
         false => verified.ends(),
     };
-    match server.store.see_id(SeenBy::DpopProof, verified.thumbprint(), verified.id(), ends).await {
-        Ok(true) => Ok(Some(verified)),
-        Ok(false) => Err(OAuthError::new(
-            invalid_proof(),
-            "this DPoP proof was used before; make a new one, with another jti, for each request",
-        )),
-        Err(failed) => {
-            tracing::error!(error = %failed, "the store failed");
-            Err(storage())
-        }
-    }
+    let (thumbprint, id) = (verified.thumbprint().to_owned(), verified.id().to_owned());
+    Ok(Some(UnspentProof { thumbprint, id, ends }))
 }
 
 /// RFC 9449 §8.2: a nonce in every answer to a client that uses DPoP, so that it always has a fresh one.

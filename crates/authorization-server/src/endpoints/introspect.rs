@@ -87,7 +87,7 @@ async fn refresh_token(
         return Ok(None);
     }
     let audience = Resources::try_from(row.grant.resource).map(|resources| resources.audience());
-    Ok(Some(value!({
+    let mut answer = value!({
         "active": true,
         "iss": server.settings.issuer,
         "sub": row.grant.user_id,
@@ -95,7 +95,11 @@ async fn refresh_token(
         "scope": row.grant.scopes,
         "aud": audience.unwrap_or_default(),
         "exp": ends,
-    })))
+    });
+    if let Some(login) = row.grant.authenticated_at {
+        answer["auth_time"] = value!(login);
+    }
+    Ok(Some(answer))
 }
 
 /// A client may ask about its own tokens; one that the operator has configured also about those that are for a resource

@@ -11,6 +11,7 @@ mod dpop;
 mod interaction;
 mod introspect;
 mod jwks;
+mod limit;
 mod link;
 mod login;
 mod member;
@@ -72,7 +73,9 @@ pub(crate) fn router(server: Server) -> Router {
                 .delete(register::management::delete),
         )
         .route("/revoke", post(revoke::post))
+        .layer(from_fn_with_state(Arc::clone(&server), limit::api))
         .layer(cors());
+    let pages = pages.layer(from_fn_with_state(Arc::clone(&server), limit::page));
     let under_issuer = pages.merge(api).layer(from_fn_with_state(Arc::clone(&server), noted::note));
     let endpoints = match server.base() {
         "" => under_issuer,

@@ -37,19 +37,20 @@ pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body:
     response
 }
 
-/// Form → client → key → every check that `/authorize` makes → stored (RFC 9126 §2.1).
+/// Form → client → key → every check that `/authorize` makes → stored (RFC 9126 §2.1). The proof is not remembered: whoever
+/// sends it again gets a request that only the key's holder can use.
 async fn push(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
     let form = form(headers, body).map_err(|refused| error(&refused))?;
     let client = client(server, headers, &form).await?;
-    let proof = dpop::proof(server, headers, PATH).await.map_err(|refused| error(&refused))?;
-    let key = proof.as_ref().map(|proof| proof.thumbprint());
+    let proof = dpop::proof(server, headers, PATH).map_err(|refused| error(&refused))?;
+    let key = proof.as_ref().map(|proof| proof.thumbprint.as_str());
     check_key(&form, key).map_err(|refused| error(&refused))?;
     let request = request(&form, client.id(), key);
     check_length(&request).map_err(|refused| error(&refused))?;
     let parameters = Parameters::parse(&request).map_err(|_| error(&ErrorCode::InvalidRequest.into()))?;
     let proven = prove(server, &parameters).await.map_err(|problem| error(&said(&problem)))?;
     check_shown(&proven, &client).map_err(|refused| error(&refused))?;
-    check(&parameters, &proven, &server.settings).map_err(|refused| error(&refused))?;
+    check(&parameters, &proven, &server.settings, server.store.now()).map_err(|refused| error(&refused))?;
     let name = token();
     let ends = server.store.now().after(LIFETIME);
     let hash = digest(&name);

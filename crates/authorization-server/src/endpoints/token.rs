@@ -13,7 +13,7 @@ use crate::clients::{
     AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE,
 };
 use crate::grants::{
-    Binding, Sender, exchange_assertion, exchange_token, issue_to_client, redeem, redeem_device, refresh,
+    Sender, exchange_assertion, exchange_token, issue_to_client, redeem, redeem_device, refresh,
 };
 use crate::settings::Settings;
 
@@ -38,9 +38,8 @@ async fn answer(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let form = form(headers, body).map_err(|refused| error(&refused))?;
     let grant_type = grant_type(server, &form).map_err(|refused| error(&refused))?;
     let client = client(server, headers, &form).await?;
-    let proof = dpop::proof(server, headers, PATH).await.map_err(|refused| error(&refused))?;
-    let binding = proof.map(|proof| Binding::Key(proof.thumbprint().to_owned()));
-    let sender = Sender { client: &client, binding };
+    let proof = dpop::proof(server, headers, PATH).map_err(|refused| error(&refused))?;
+    let sender = Sender { client: &client, proof, certificate: None };
     // A client's registered grant types need no check for the first three: a code is issued to no client without its
     // grant, and a refresh token to none without that one.
     let answer = match grant_type {
@@ -49,7 +48,7 @@ async fn answer(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
         DEVICE_CODE => redeem_device(server, &sender, &form).await,
         JWT_BEARER => exchange_assertion(server, &sender, &form).await,
         TOKEN_EXCHANGE => exchange_token(server, &sender, &form).await,
-        _ => issue_to_client(server, &sender, &form),
+        _ => issue_to_client(server, &sender, &form).await,
     };
     let tokens = answer.map_err(|refusal| error_of(client.id(), &refusal.to_oauth()))?;
     Ok(json(StatusCode::OK, &tokens))

@@ -24,6 +24,8 @@ pub(super) struct Subject<'a> {
     pub(super) resources: &'a Resources,
     pub(super) scopes: &'a ScopeSet,
     pub(super) binding: Option<&'a Binding>,
+    /// When the person has logged in (RFC 9068 §2.2.1); of that login, and not of a refresh.
+    pub(super) login: Option<Timestamp>,
     /// The client that acts for the subject with a token that another client was given (RFC 8693 §4.1).
     pub(super) actor: Option<&'a str>,
     /// When it ends in any case.
@@ -45,6 +47,9 @@ pub(super) fn respond(
     let mut other = subject.binding.map(Binding::claims).unwrap_or_default();
     if let Some(actor) = subject.actor {
         other.insert("act".to_owned(), serde_json::json!({ "sub": actor }));
+    }
+    if let Some(login) = subject.login {
+        other.insert("auth_time".to_owned(), login.unix().into());
     }
     let claims = AccessTokenClaims {
         iss: server.settings.issuer.as_str().to_owned(),

@@ -28,6 +28,7 @@ pub(crate) async fn redeem(
     let row = row.ok_or(Refusal::UnknownCode)?;
     check_client(&row, sender)?;
     sender.check_confidential(row.confidential)?;
+    sender.check_must_bind(row.must_bind)?;
     check_unused(server, &row).await?;
     check_time(server, &row)?;
     check_redirect_uri(&row, form)?;
@@ -94,7 +95,9 @@ async fn consume(
     let stored = refresh_token.as_deref().map(digest);
     let idle_ends = now.after(lifetimes.refresh_idle).min(grant_ends);
     let first = stored.as_deref().map(|hash| (hash, idle_ends));
-    if !server.store.redeem_code(code_hash, grant_ends, first, sender.refresh_binding()).await? {
+    let bound_to = sender.refresh_binding(row.must_bind);
+    let binding = sender.bind(server, row.must_bind).await?;
+    if !server.store.redeem_code(code_hash, grant_ends, first, bound_to.as_deref()).await? {
         // Someone was faster by a moment, the last second has passed, or the account is gone.
         let now_row = server.store.find_code(code_hash).await?.ok_or(Refusal::UserGone)?;
         check_unused(server, &now_row).await?;
@@ -107,7 +110,8 @@ async fn consume(
         client_id: &row.client_id,
         resources,
         scopes: &stored_scopes(&row.scopes)?,
-        binding: sender.binding.as_ref(),
+        binding: binding.as_ref(),
+        login: row.authenticated_at,
         actor: None,
         ends: None,
     };

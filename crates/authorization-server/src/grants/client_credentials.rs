@@ -6,13 +6,13 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, respond};
-use super::{Refusal, Sender};
+use super::{MustBind, Refusal, Sender};
 use crate::checks::{OFFLINE_ACCESS, resource, scope};
 use crate::clients::{CLIENT_CREDENTIALS, Client};
 use crate::server::Inner;
 
 /// Answers with an access token, and with nothing to refresh it (OAuth 2.1 §4.2.2).
-pub(crate) fn issue_to_client(
+pub(crate) async fn issue_to_client(
     server: &Inner,
     sender: &Sender<'_>,
     form: &Parameters,
@@ -22,13 +22,15 @@ pub(crate) fn issue_to_client(
     let resources = resource::requested(form, &server.settings, client).map_err(Refusal::Request)?;
     let scopes = scope::requested(form, &resources.configured(&server.settings), client);
     let scopes = scopes.map_err(Refusal::Request)?;
+    let binding = sender.bind(server, MustBind::default()).await?;
     let subject = Subject {
         grant_id: &client.own_grant,
         subject: &client.id,
         client_id: &client.id,
         resources: &resources,
         scopes: &scopes.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect(),
-        binding: sender.binding.as_ref(),
+        binding: binding.as_ref(),
+        login: None,
         actor: None,
         ends: None,
     };

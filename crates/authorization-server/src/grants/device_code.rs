@@ -2,14 +2,17 @@
 
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::secret::Secret;
+use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
-use super::{Refusal, Sender};
+use super::refresh_token::newest;
+use super::{Binding, Refusal, Sender};
 use crate::clients::DEVICE_CODE;
+use crate::keys::SealingKey;
 use crate::random::{digest, token};
 use crate::server::Inner;
-use crate::store::{Decision, DeviceRow, Poll, StoreError};
+use crate::store::{BeginsGrant, Decision, DeviceRow, Poll, StoreError};
 
 /// Answers the device: not yet, no, or with tokens.
 pub(crate) async fn redeem_device(
@@ -23,17 +26,16 @@ pub(crate) async fn redeem_device(
     let row = server.store.find_device(&hash).await?.ok_or(Refusal::UnknownDeviceCode)?;
     check_client(&row, sender)?;
     sender.check_confidential(row.confidential)?;
-    check_time(server, &row)?;
-    if row.decision == Some(Decision::Redeemed) {
-        // As with a code that comes again: two parties have it, so neither keeps its tokens.
-        server.store.revoke_grant(&row.grant_id).await?;
-        return Err(Refusal::CodeReplayed);
+    sender.check_must_bind(row.must_bind)?;
+    if let (Some(Decision::Redeemed), Some(at)) = (row.decision, row.redeemed_at) {
+        return again(server, sender, form, Secret::new(code), &row, at).await;
     }
+    check_time(server, &row)?;
     check_pace(server, &hash).await?;
     match row.decision {
         None => Err(Refusal::AuthorizationPending),
         Some(Decision::Denied) => Err(Refusal::AccessDenied),
-        Some(_) => consume(server, sender, form, &hash, &row).await,
+        Some(_) => consume(server, sender, form, &Secret::new(code), &row).await,
     }
 }
 
@@ -56,39 +58,92 @@ async fn check_pace(server: &Inner, hash: &str) -> Result<(), Refusal> {
     }
 }
 
+/// The answer was lost, and the device asks once more: as with a refresh token, within the grace window the same client
+/// with the same key gets what it had got. Later two parties have the code, so neither keeps its tokens.
+async fn again(
+    server: &Inner,
+    sender: &Sender<'_>,
+    form: &Parameters,
+    code: Secret,
+    row: &DeviceRow,
+    redeemed_at: Timestamp,
+) -> Result<TokenResponse, Refusal> {
+    if server.store.now() >= redeemed_at.after(server.settings.lifetimes.refresh_grace) {
+        server.store.revoke_grant(&row.grant_id).await?;
+        return Err(Refusal::CodeReplayed);
+    }
+    let grant = server.store.find_grant(&row.grant_id).await?.ok_or(Refusal::UserGone)?;
+    if grant.revoked_at.is_some() {
+        return Err(Refusal::Revoked);
+    }
+    sender.check_bound(grant.bound_to.as_deref())?;
+    let binding = sender.bind(server, row.must_bind).await?;
+    let refresh_token = match &row.sealed_token {
+        Some(sealed) => {
+            let first = sealing_key(&code).open(&digest(code.expose()), sealed).map_err(StoreError::from)?;
+            let first = String::from_utf8(first).map_err(|_| StoreError::Sealed)?;
+            Some(newest(server, Secret::new(first)).await?)
+        }
+        None => None,
+    };
+    answer(server, form, row, binding.as_ref(), refresh_token)
+}
+
+fn sealing_key(code: &Secret) -> SealingKey {
+    SealingKey::derive(code.expose().as_bytes(), "device's first refresh token")
+}
+
 async fn consume(
     server: &Inner,
     sender: &Sender<'_>,
     form: &Parameters,
-    hash: &str,
+    code: &Secret,
     row: &DeviceRow,
 ) -> Result<TokenResponse, Refusal> {
-    let resources = narrowed_resources(form, &row.resource)?;
-    let user_id = row.user_id.as_deref().ok_or(StoreError::Unreadable { what: "device without a person" })?;
+    // Refused before anything is consumed.
+    narrowed_resources(form, &row.resource)?;
+    let hash = digest(code.expose());
     let lifetimes = &server.settings.lifetimes;
     let grant_ends = server.store.now().after(lifetimes.grant);
     let refresh_token = row.refreshable.then(token);
     let stored = refresh_token.as_deref().map(digest);
     let idle_ends = server.store.now().after(lifetimes.refresh_idle).min(grant_ends);
     let first = stored.as_deref().map(|hash| (hash, idle_ends));
-    if !server.store.redeem_device(hash, grant_ends, first, sender.refresh_binding()).await? {
+    let seal = |token: &str| sealing_key(code).seal(&hash, token.as_bytes());
+    let sealed = refresh_token.as_deref().map(seal).transpose().map_err(StoreError::from)?;
+    let bound_to = sender.refresh_binding(row.must_bind);
+    let binding = sender.bind(server, row.must_bind).await?;
+    let begins = BeginsGrant { ends: grant_ends, refresh_token: first, bound_to: bound_to.as_deref() };
+    if !server.store.redeem_device(&hash, begins, sealed.as_deref()).await? {
         return Err(Refusal::UserGone);
     }
-    let subject = Subject {
-        grant_id: &row.grant_id,
-        subject: user_id,
-        client_id: &row.client_id,
-        resources: &resources,
-        scopes: &stored_scopes(&row.scopes)?,
-        binding: sender.binding.as_ref(),
-        actor: None,
-        ends: None,
-    };
     tracing::info!(
         grant = row.grant_id,
         client = row.client_id,
         kind = DEVICE_CODE,
         "a device was connected"
     );
-    respond(server, &subject, refresh_token.map(Secret::new))
+    answer(server, form, row, binding.as_ref(), refresh_token.map(Secret::new))
+}
+
+fn answer(
+    server: &Inner,
+    form: &Parameters,
+    row: &DeviceRow,
+    binding: Option<&Binding>,
+    refresh_token: Option<Secret>,
+) -> Result<TokenResponse, Refusal> {
+    let user_id = row.user_id.as_deref().ok_or(StoreError::Unreadable { what: "device without a person" })?;
+    let subject = Subject {
+        grant_id: &row.grant_id,
+        subject: user_id,
+        client_id: &row.client_id,
+        resources: &narrowed_resources(form, &row.resource)?,
+        scopes: &stored_scopes(&row.scopes)?,
+        binding,
+        login: row.authenticated_at,
+        actor: None,
+        ends: None,
+    };
+    respond(server, &subject, refresh_token)
 }

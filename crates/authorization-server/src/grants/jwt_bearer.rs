@@ -6,10 +6,11 @@ use std::time::Duration;
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifiedJwt};
 use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, respond};
-use super::{Refusal, Sender};
+use super::{MustBind, Refusal, Sender};
 use crate::checks::{OFFLINE_ACCESS, Resources, resource};
 use crate::clients::{Client, JWT_BEARER, KeySource};
 use crate::delegation::{AssertionKind, AssertionRule, IssuerKeys, TrustedIssuer};
@@ -42,6 +43,7 @@ pub(crate) async fn exchange_assertion(
     let scopes = scopes(server, client, rule, &verified, &resources, form)?;
     // Last: an assertion that breaks a rule must not use up that of a good one.
     check_once(server, trusted, &verified).await?;
+    let binding = sender.bind(server, MustBind::default()).await?;
     let subject = Subject {
         grant_id: &format!("{own_grant}.{}", client.own_grant),
         // Two issuers may know two people by one name.
@@ -49,7 +51,8 @@ pub(crate) async fn exchange_assertion(
         client_id: &client.id,
         resources: &resources,
         scopes: &scopes,
-        binding: sender.binding.as_ref(),
+        binding: binding.as_ref(),
+        login: login(server, trusted, &verified),
         actor: None,
         ends: None,
     };
@@ -203,6 +206,12 @@ fn scopes(
         true => Ok(asked),
         false => Err(Refusal::ScopeBeyondGrant(beyond.to_string())),
     }
+}
+
+/// ID-JAG §3.1: when the person has logged in at the issuer. Never a time that has not come.
+fn login(server: &Inner, trusted: &TrustedIssuer, assertion: &VerifiedJwt) -> Option<Timestamp> {
+    let said = assertion.claim("auth_time").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix);
+    said.filter(|_| trusted.kind == AssertionKind::IdJag).map(|login| login.min(server.store.now()))
 }
 
 /// RFC 7523 §3, rule 7.

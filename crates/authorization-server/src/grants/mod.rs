@@ -13,12 +13,12 @@ mod token_exchange;
 mod user_code;
 
 pub(crate) use authorization_code::redeem;
-pub(crate) use binding::Binding;
+pub(crate) use binding::{Binding, MustBind};
 pub(crate) use client_credentials::issue_to_client;
 pub(crate) use device_code::redeem_device;
 pub(crate) use jwt_bearer::exchange_assertion;
 pub(crate) use refresh_token::refresh;
 pub(crate) use refusal::{Refusal, storage};
-pub(crate) use sender::Sender;
+pub(crate) use sender::{Sender, UnspentProof};
 pub(crate) use token_exchange::exchange_token;
 pub(crate) use user_code::UserCode;

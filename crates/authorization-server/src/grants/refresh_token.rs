@@ -12,9 +12,9 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
-use super::Refusal;
-use super::Sender;
 use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use super::sender::is_certificate;
+use super::{MustBind, Refusal, Sender};
 use crate::audit::{AuditKind, NewEvent};
 use crate::keys::SealingKey;
 use crate::random::{digest, token};
@@ -40,6 +40,7 @@ pub(crate) async fn refresh(
     check_alive(server, &row)?;
     let resources = narrowed_resources(form, &row.grant.resource)?;
     let scopes = narrowed(form, &stored_scopes(&row.grant.scopes)?)?;
+    let binding = sender.bind(server, must_bind(&row)).await?;
     let next = next(server, presented, row.clone()).await?;
     let subject = Subject {
         grant_id: &row.grant.id,
@@ -47,11 +48,18 @@ pub(crate) async fn refresh(
         client_id: &row.grant.client_id,
         resources: &resources,
         scopes: &scopes,
-        binding: sender.binding.as_ref(),
+        binding: binding.as_ref(),
+        login: row.grant.authenticated_at,
         actor: None,
         ends: None,
     };
     respond(server, &subject, Some(next))
+}
+
+/// A grant that is bound to a certificate goes on giving tokens that are.
+fn must_bind(row: &RefreshTokenRow) -> MustBind {
+    let certificate = row.grant.bound_to.as_deref().is_some_and(is_certificate);
+    MustBind { dpop: false, certificate }
 }
 
 async fn find(server: &Inner, token: &Secret) -> Result<RefreshTokenRow, Refusal> {
@@ -119,7 +127,7 @@ async fn rotate(
 
 /// Follows successors from a used token to the one that is not used yet. Each step has to be within the grace window;
 /// otherwise it is theft, and the family ends.
-async fn newest(server: &Inner, presented: Secret) -> Result<Secret, Refusal> {
+pub(super) async fn newest(server: &Inner, presented: Secret) -> Result<Secret, Refusal> {
     let mut token = presented;
     for _ in 0..LONGEST_CHAIN {
         let row = find(server, &token).await?;

@@ -123,8 +123,16 @@ pub(crate) enum Refusal {
     /// RFC 9449 §5.2: the client always uses DPoP.
     #[error("this client gets tokens that are bound to a DPoP key only, and the request has no DPoP proof")]
     NoProof,
+    /// RFC 9449 §11.1: each proof counts once.
+    #[error("this DPoP proof was used before; make a new one, with another jti, for each request")]
+    ReplayedProof,
+    /// RFC 8705 §3.4: the client always binds.
+    #[error(
+        "this client gets tokens that are bound to its certificate only, and none was shown on this connection"
+    )]
+    NoCertificate,
     /// RFC 9449 §5, §10: bound to a key.
-    #[error("this was issued to the holder of another DPoP key, or the request has no DPoP proof")]
+    #[error("this was issued to the holder of another key or certificate, or the request shows none")]
     OtherKey,
     /// A rule that authorization requests have too.
     #[error("{0}")]
@@ -156,7 +164,8 @@ impl Refusal {
             Self::AccessDenied => ErrorCode::Other("access_denied".to_owned()),
             Self::GrantNotAllowed(_) => ErrorCode::UnauthorizedClient,
             Self::NotProven => ErrorCode::InvalidClient,
-            Self::NoProof => ErrorCode::from("invalid_dpop_proof"),
+            Self::NoProof | Self::ReplayedProof => ErrorCode::from("invalid_dpop_proof"),
+            Self::NoCertificate => ErrorCode::InvalidRequest,
             Self::Request(error) => return error.clone(),
             Self::ScopeBeyondGrant(_) | Self::MalformedScope(_) => ErrorCode::InvalidScope,
             Self::Signing(error) => {

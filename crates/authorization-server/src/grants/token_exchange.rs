@@ -5,10 +5,11 @@ use std::time::Duration;
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
 use hallpass_protocol::scope::{Scope, ScopeSet};
+use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, respond};
-use super::{Refusal, Sender};
+use super::{MustBind, Refusal, Sender};
 use crate::checks::{Resources, resource};
 use crate::clients::{Client, TOKEN_EXCHANGE};
 use crate::delegation::ExchangeRule;
@@ -31,13 +32,16 @@ pub(crate) async fn exchange_token(
     let target = target(server, client, form)?;
     let rules = rules(server, client, &shown, &target)?;
     let scopes = scopes(form, client, &rules)?;
+    let binding = sender.bind(server, MustBind::default()).await?;
+    let login = shown.other.get("auth_time").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix);
     let subject = Subject {
         grant_id: &format!("{}.{}", shown.jti, client.own_grant),
         subject: &shown.sub,
         client_id: &client.id,
         resources: &target,
         scopes: &scopes,
-        binding: sender.binding.as_ref(),
+        binding: binding.as_ref(),
+        login,
         actor: Some(&client.id),
         ends: Some(shown.exp),
     };

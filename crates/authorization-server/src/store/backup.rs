@@ -253,6 +253,10 @@ mod tests {
             confidential: false,
             user_id: None,
             decision: None,
+            must_bind: Default::default(),
+            authenticated_at: None,
+            redeemed_at: None,
+            sealed_token: None,
             expires_at: ends,
         };
         assert!(store.insert_device("device", "code", &device, 5).await.unwrap());

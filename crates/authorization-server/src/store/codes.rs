@@ -3,6 +3,7 @@
 use hallpass_protocol::time::Timestamp;
 
 use super::{Result, Store};
+use crate::grants::MustBind;
 
 /// What a code stands for (OAuth 2.1 §4.1.2), and whether it was used.
 #[derive(Clone, Debug)]
@@ -20,6 +21,10 @@ pub(crate) struct CodeRow {
     pub(crate) bound_to: Option<String>,
     /// Whether its client shows more than its id.
     pub(crate) confidential: bool,
+    /// What its tokens have to be bound to.
+    pub(crate) must_bind: MustBind,
+    /// When the person has logged in.
+    pub(crate) authenticated_at: Option<Timestamp>,
     /// The browser and system at which the person agreed.
     pub(crate) device: Option<String>,
     pub(crate) expires_at: Timestamp,
@@ -29,7 +34,7 @@ pub(crate) struct CodeRow {
 pub(super) const REDEEM: &str = "UPDATE codes SET used_at = $2
      WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
        AND EXISTS (SELECT 1 FROM users WHERE users.id = codes.user_id AND disabled_at IS NULL)
-     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device";
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device, authenticated_at";
 
 impl Store {
     /// Stores a code, and notes that its client is in use.
@@ -42,8 +47,9 @@ impl Store {
             .await?;
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
-                                resource, scopes, refreshable, expires_at, bound_to, confidential, device)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                                resource, scopes, refreshable, expires_at, bound_to, confidential, device,
+                                must_bind, authenticated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(code_hash)
         .bind(&code.grant_id)
@@ -58,6 +64,8 @@ impl Store {
         .bind(&code.bound_to)
         .bind(i64::from(code.confidential))
         .bind(code.device.as_deref())
+        .bind(code.must_bind.as_str())
+        .bind(code.authenticated_at.map(Timestamp::unix))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -79,10 +87,13 @@ impl Store {
             i64,
             Option<i64>,
             Option<String>,
+            String,
+            Option<i64>,
         );
         let row: Option<Row> = sqlx::query_as(
             "SELECT grant_id, user_id, client_id, redirect_uri, challenge, resource, scopes,
-                    refreshable, bound_to, confidential, expires_at, used_at, device
+                    refreshable, bound_to, confidential, expires_at, used_at, device, must_bind,
+                    authenticated_at
              FROM codes WHERE code_hash = $1",
         )
         .bind(code_hash)
@@ -102,6 +113,8 @@ impl Store {
             expires_at: Timestamp::from_unix(row.10),
             used_at: row.11.map(Timestamp::from_unix),
             device: row.12,
+            must_bind: MustBind::read(&row.13),
+            authenticated_at: row.14.map(Timestamp::from_unix),
         }))
     }
 
@@ -119,16 +132,16 @@ impl Store {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
-        type Row = (String, String, String, String, String, i64, Option<String>);
+        type Row = (String, String, String, String, String, i64, Option<String>, Option<i64>);
         let row: Option<Row> =
             sqlx::query_as(REDEEM).bind(code_hash).bind(now).fetch_optional(&mut *tx).await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential, device)) = row else {
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential, device, login)) = row else {
             return Ok(false);
         };
         sqlx::query(
             "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential, device)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                 confidential, device, authenticated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(&grant_id)
         .bind(user_id)
@@ -140,6 +153,7 @@ impl Store {
         .bind(bound_to)
         .bind(confidential)
         .bind(device)
+        .bind(login)
         .execute(&mut *tx)
         .await?;
         if let Some((token_hash, expires_at)) = refresh_token {
@@ -171,6 +185,8 @@ impl CodeRow {
             refreshable: true,
             bound_to: None,
             confidential: false,
+            must_bind: MustBind::default(),
+            authenticated_at: None,
             device: None,
             expires_at: Timestamp::from_unix(expires_at),
             used_at: None,

@@ -2,7 +2,8 @@
 
 use hallpass_protocol::time::Timestamp;
 
-use super::{Result, Store};
+use super::{BeginsGrant, Result, Store};
+use crate::grants::MustBind;
 
 /// What a device asked for, and what became of it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,13 @@ pub(crate) struct DeviceRow {
     pub(crate) user_id: Option<String>,
     /// What that person has decided.
     pub(crate) decision: Option<Decision>,
+    /// What its tokens have to be bound to.
+    pub(crate) must_bind: MustBind,
+    /// When the person who has decided had logged in.
+    pub(crate) authenticated_at: Option<Timestamp>,
+    /// When the tokens were given, and the refresh token among them, sealed under a key that only the code yields.
+    pub(crate) redeemed_at: Option<Timestamp>,
+    pub(crate) sealed_token: Option<String>,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -55,7 +63,21 @@ pub(crate) enum Poll {
     TooSoon,
 }
 
-type Columns = (String, String, String, String, i64, i64, Option<String>, Option<String>, i64);
+type Columns = (
+    String,
+    String,
+    String,
+    String,
+    i64,
+    i64,
+    Option<String>,
+    Option<String>,
+    i64,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+);
 
 fn read(row: Columns) -> DeviceRow {
     DeviceRow {
@@ -68,13 +90,18 @@ fn read(row: Columns) -> DeviceRow {
         user_id: row.6,
         decision: row.7.as_deref().map(Decision::read),
         expires_at: Timestamp::from_unix(row.8),
+        must_bind: MustBind::read(&row.9),
+        authenticated_at: row.10.map(Timestamp::from_unix),
+        redeemed_at: row.11.map(Timestamp::from_unix),
+        sealed_token: row.12,
     }
 }
 
-pub(super) const REDEEM: &str = "UPDATE device_codes SET decision = 'redeemed'
+pub(super) const REDEEM: &str =
+    "UPDATE device_codes SET decision = 'redeemed', redeemed_at = $2, given_token = $3
      WHERE device_hash = $1 AND decision = 'allowed' AND expires_at > $2
        AND EXISTS (SELECT 1 FROM users WHERE users.id = device_codes.user_id AND disabled_at IS NULL)
-     RETURNING grant_id, user_id, client_id, resource, scopes, confidential";
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, authenticated_at";
 
 impl Store {
     /// False where the user code is taken by another device.
@@ -87,8 +114,8 @@ impl Store {
     ) -> Result<bool> {
         let made = sqlx::query(
             "INSERT INTO device_codes (device_hash, user_code_hash, grant_id, client_id, resource, scopes,
-                                       refreshable, confidential, pause, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (user_code_hash) DO NOTHING",
+                                       refreshable, confidential, pause, expires_at, must_bind)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (user_code_hash) DO NOTHING",
         )
         .bind(device_hash)
         .bind(user_code_hash)
@@ -100,6 +127,7 @@ impl Store {
         .bind(i64::from(device.confidential))
         .bind(pause)
         .bind(device.expires_at.unix())
+        .bind(device.must_bind.as_str())
         .execute(self.writer())
         .await?;
         Ok(made.rows_affected() == 1)
@@ -128,7 +156,7 @@ impl Store {
     pub(crate) async fn find_device(&self, device_hash: &str) -> Result<Option<DeviceRow>> {
         let row: Option<Columns> = sqlx::query_as(
             "SELECT grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
-                    expires_at
+                    expires_at, must_bind, authenticated_at, redeemed_at, given_token
              FROM device_codes WHERE device_hash = $1",
         )
         .bind(device_hash)
@@ -148,7 +176,7 @@ impl Store {
             "UPDATE device_codes SET user_id = COALESCE(user_id, $2)
              WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $3
              RETURNING grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
-                       expires_at",
+                       expires_at, must_bind, authenticated_at, redeemed_at, given_token",
         )
         .bind(user_code_hash)
         .bind(user_id)
@@ -164,9 +192,10 @@ impl Store {
         user_code_hash: &str,
         user_id: &str,
         decision: Decision,
+        authenticated_at: Timestamp,
     ) -> Result<Option<String>> {
         Ok(sqlx::query_scalar(
-            "UPDATE device_codes SET decision = $3
+            "UPDATE device_codes SET decision = $3, authenticated_at = $5
              WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $4
              RETURNING client_id",
         )
@@ -174,6 +203,7 @@ impl Store {
         .bind(user_id)
         .bind(decision.as_str())
         .bind(self.now().unix())
+        .bind(authenticated_at.unix())
         .fetch_optional(self.writer())
         .await?)
     }
@@ -204,23 +234,23 @@ impl Store {
     pub(crate) async fn redeem_device(
         &self,
         device_hash: &str,
-        grant_ends: Timestamp,
-        refresh_token: Option<(&str, Timestamp)>,
-        bound_to: Option<&str>,
+        begins: BeginsGrant<'_>,
+        sealed_token: Option<&str>,
     ) -> Result<bool> {
         let now = self.now().unix();
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_device(&mut tx, device_hash).await?;
-        let row: Option<(String, String, String, String, String, i64)> =
-            sqlx::query_as(REDEEM).bind(device_hash).bind(now).fetch_optional(&mut *tx).await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential)) = row else {
+        type Row = (String, String, String, String, String, i64, Option<i64>);
+        let update = sqlx::query_as(REDEEM).bind(device_hash).bind(now).bind(sealed_token);
+        let row: Option<Row> = update.fetch_optional(&mut *tx).await?;
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential, login)) = row else {
             return Ok(false);
         };
         sqlx::query(
             "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                 confidential, authenticated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(&grant_id)
         .bind(user_id)
@@ -228,12 +258,13 @@ impl Store {
         .bind(resource)
         .bind(scopes)
         .bind(now)
-        .bind(grant_ends.unix())
-        .bind(bound_to)
+        .bind(begins.ends.unix())
+        .bind(begins.bound_to)
         .bind(confidential)
+        .bind(login)
         .execute(&mut *tx)
         .await?;
-        if let Some((token_hash, expires_at)) = refresh_token {
+        if let Some((token_hash, expires_at)) = begins.refresh_token {
             sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
                 .bind(token_hash)
                 .bind(grant_id)
@@ -269,6 +300,10 @@ mod tests {
                 confidential: false,
                 user_id: None,
                 decision: None,
+                must_bind: MustBind::default(),
+                authenticated_at: None,
+                redeemed_at: None,
+                sealed_token: None,
                 expires_at: Timestamp::from_unix(2_000 + n),
             };
             let hash = n.to_string();

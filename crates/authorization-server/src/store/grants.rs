@@ -25,11 +25,48 @@ pub(crate) struct GrantRow {
     pub(crate) bound_to: Option<String>,
     /// Whether its client has shown more than its id.
     pub(crate) confidential: bool,
+    /// When the person has logged in.
+    pub(crate) authenticated_at: Option<Timestamp>,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
 }
 
+/// How a grant begins.
+#[derive(Copy, Clone)]
+pub(crate) struct BeginsGrant<'a> {
+    pub(crate) ends: Timestamp,
+    /// The hash of the first refresh token, where there is to be one, and its end.
+    pub(crate) refresh_token: Option<(&'a str, Timestamp)>,
+    /// The key that its refresh tokens are bound to.
+    pub(crate) bound_to: Option<&'a str>,
+}
+
 impl Store {
+    pub(crate) async fn find_grant(&self, id: &str) -> Result<Option<GrantRow>> {
+        type Row =
+            (String, String, String, String, String, Option<String>, i64, Option<i64>, i64, Option<i64>);
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT id, user_id, client_id, resource, scopes, bound_to, confidential, authenticated_at,
+                    expires_at, revoked_at
+             FROM grants WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(|row| GrantRow {
+            id: row.0,
+            user_id: row.1,
+            client_id: row.2,
+            resource: row.3,
+            scopes: row.4,
+            bound_to: row.5,
+            confidential: row.6 != 0,
+            authenticated_at: row.7.map(Timestamp::from_unix),
+            expires_at: Timestamp::from_unix(row.8),
+            revoked_at: row.9.map(Timestamp::from_unix),
+        }))
+    }
+
     /// Ends a grant with all its tokens. Nothing happens to one that has ended before.
     pub(crate) async fn revoke_grant(&self, id: &str) -> Result<()> {
         self.revoke_where(

@@ -66,6 +66,12 @@ impl Store {
         self.hold(tx, select, device_hash).await
     }
 
+    /// Until the transaction ends, nothing else is done to the person that this link is for.
+    pub(crate) async fn hold_user_of_link(&self, tx: &mut Transaction, token_hash: &str) -> Result<()> {
+        let select = "SELECT 1 FROM users WHERE id = (SELECT user_id FROM user_links WHERE token_hash = $1) FOR UPDATE";
+        self.hold(tx, select, token_hash).await
+    }
+
     /// Until the transaction ends, nobody disables or removes this person, or sets another password.
     pub(crate) async fn hold_user(&self, tx: &mut Transaction, user_id: &str) -> Result<()> {
         self.hold(tx, "SELECT 1 FROM users WHERE id = $1 FOR SHARE", user_id).await
@@ -85,7 +91,7 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use hallpass_protocol::time::Timestamp;
     use hallpass_testkit::clock::FakeClock;
     use hallpass_testkit::database::TestDatabase;
@@ -100,7 +106,7 @@ mod tests {
     }
 
     /// Until the other one waits for a lock of this transaction, or has not waited.
-    async fn waits<T>(tx: &mut Transaction, other: &JoinHandle<T>) {
+    pub(crate) async fn waits<T>(tx: &mut Transaction, other: &JoinHandle<T>) {
         loop {
             let waiting: i64 = sqlx::query_scalar(
                 "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))",
@@ -135,8 +141,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_counts_waits_for_whoever_has_counted() {
+    async fn a_link_and_a_password_take_the_same_row_first() {
         let database = TestDatabase::postgres();
+        let store = store(&database).await;
+        assert!(store.insert_user("u", "u", "u", "h").await.unwrap());
+        assert!(store.replace_user_link("u", "link", Timestamp::from_unix(9_000)).await.unwrap());
+        // Somebody sets a password, has the person's row, and is about to end the links.
+        let mut setting = store.begin().await.unwrap();
+        sqlx::query("UPDATE users SET password_hash = 'new'").execute(&mut *setting).await.unwrap();
+        let using = tokio::spawn({
+            let store = store.clone();
+            async move { store.use_user_link("link", "other").await }
+        });
+        waits(&mut setting, &using).await;
+        sqlx::query("DELETE FROM user_links").execute(&mut *setting).await.unwrap();
+        setting.commit().await.unwrap();
+        assert!(!using.await.unwrap().unwrap(), "the link is gone, and nobody waited in a ring");
+    }
+
+    #[tokio::test]
+    async fn whoever_counts_waits_for_whoever_has_counted() {
+        let database = TestDatabase::postgres_alone();
         let store = store(&database).await;
         let mut first = store.begin().await.unwrap();
         store.take_turn(&mut first, Turn::FirstUser).await.unwrap();

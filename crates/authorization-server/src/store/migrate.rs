@@ -22,6 +22,7 @@ pub(super) fn migrations() -> Migrator {
         step(22, "registration management", include_str!("migrations/0022_registration_management.sql")),
         step(23, "audit", include_str!("migrations/0023_audit.sql")),
         step(30, "service accounts", include_str!("migrations/0030_service_accounts.sql")),
+        step(31, "logins and bindings", include_str!("migrations/0031_logins_and_bindings.sql")),
     ])
 }
 

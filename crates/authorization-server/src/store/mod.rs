@@ -65,7 +65,7 @@ pub(crate) use consents::Consent;
 use database::Database;
 pub(crate) use database::Transaction;
 pub(crate) use device_codes::{Decision, DeviceRow, Poll};
-pub(crate) use grants::{GrantRow, LONGEST_ACCESS_TOKEN, revocation_ends};
+pub(crate) use grants::{BeginsGrant, GrantRow, LONGEST_ACCESS_TOKEN, revocation_ends};
 pub(crate) use grants_in_use::GrantInUse;
 pub use initial_access_tokens::InitialAccessToken;
 pub(crate) use login_failures::Attempt;

@@ -35,11 +35,13 @@ impl Store {
             i64,
             i64,
             Option<i64>,
+            Option<i64>,
         );
         let row: Option<Row> = sqlx::query_as(
             "SELECT refresh_tokens.expires_at AS token_ends, refresh_tokens.used_at, refresh_tokens.successor,
                     grants.id, grants.user_id, grants.client_id, grants.resource, grants.scopes,
-                    grants.bound_to, grants.confidential, grants.expires_at AS grant_ends, grants.revoked_at
+                    grants.bound_to, grants.confidential, grants.expires_at AS grant_ends, grants.revoked_at,
+                    grants.authenticated_at
              FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id
              WHERE refresh_tokens.token_hash = $1",
         )
@@ -60,6 +62,7 @@ impl Store {
                 confidential: row.9 != 0,
                 expires_at: Timestamp::from_unix(row.10),
                 revoked_at: row.11.map(Timestamp::from_unix),
+                authenticated_at: row.12.map(Timestamp::from_unix),
             },
         }))
     }

@@ -53,13 +53,35 @@ impl Store {
     /// Consumes a time step (RFC 6238 §5.2: a code counts once), and with it all before. True for exactly one caller.
     pub(crate) async fn use_totp_step(&self, user_id: &str, step: i64) -> Result<bool> {
         let used: Option<String> = sqlx::query_scalar(
-            "UPDATE totp SET last_step = $2 WHERE user_id = $1 AND last_step < $2 RETURNING user_id",
+            "UPDATE totp SET last_step = $2, wrong = 0 WHERE user_id = $1 AND last_step < $2 RETURNING user_id",
         )
         .bind(user_id)
         .bind(step)
         .fetch_optional(self.writer())
         .await?;
         Ok(used.is_some())
+    }
+
+    /// Counts a code before it is looked at; a right one takes the count back. False where so many were wrong already:
+    /// codes are of six digits, so that whoever has the password and may guess for ever gets in.
+    pub(crate) async fn count_guess(&self, user_id: &str, most: i64) -> Result<bool> {
+        let counted: Option<String> = sqlx::query_scalar(
+            "UPDATE totp SET wrong = wrong + 1 WHERE user_id = $1 AND wrong < $2 RETURNING user_id",
+        )
+        .bind(user_id)
+        .bind(most)
+        .fetch_optional(self.writer())
+        .await?;
+        Ok(counted.is_some())
+    }
+
+    /// A login has come to its end: the guesses before it count no more.
+    pub(crate) async fn forget_guesses(&self, user_id: &str) -> Result<()> {
+        sqlx::query("UPDATE totp SET wrong = 0 WHERE user_id = $1 AND wrong > 0")
+            .bind(user_id)
+            .execute(self.writer())
+            .await?;
+        Ok(())
     }
 
     /// Consumes a recovery code. True for exactly one caller.

@@ -53,6 +53,8 @@ impl Store {
     /// caller.
     pub(crate) async fn use_user_link(&self, token_hash: &str, password_hash: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // The person's row first, as whoever sets a password has it: two orders of two rows would make a ring.
+        self.hold_user_of_link(&mut tx, token_hash).await?;
         let id: Option<String> =
             sqlx::query_scalar(USE).bind(token_hash).bind(self.now().unix()).fetch_optional(&mut *tx).await?;
         let Some(id) = id else { return Ok(false) };
@@ -61,7 +63,11 @@ impl Store {
             .bind(password_hash)
             .execute(&mut *tx)
             .await?;
-        for end in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM half_logins WHERE user_id = $1"] {
+        for end in [
+            "DELETE FROM sessions WHERE user_id = $1",
+            "DELETE FROM half_logins WHERE user_id = $1",
+            "UPDATE totp SET wrong = 0 WHERE user_id = $1",
+        ] {
             sqlx::query(end).bind(&id).execute(&mut *tx).await?;
         }
         tx.commit().await?;

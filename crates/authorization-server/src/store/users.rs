@@ -129,6 +129,7 @@ impl Store {
             "DELETE FROM sessions WHERE user_id = $1",
             "DELETE FROM half_logins WHERE user_id = $1",
             "DELETE FROM user_links WHERE user_id = $1",
+            "UPDATE totp SET wrong = 0 WHERE user_id = $1",
         ] {
             sqlx::query(end).bind(&id).execute(&mut *tx).await?;
         }
@@ -149,8 +150,11 @@ impl Store {
             .bind(session)
             .execute(&mut *tx)
             .await?;
-        for end in ["DELETE FROM half_logins WHERE user_id = $1", "DELETE FROM user_links WHERE user_id = $1"]
-        {
+        for end in [
+            "DELETE FROM half_logins WHERE user_id = $1",
+            "DELETE FROM user_links WHERE user_id = $1",
+            "UPDATE totp SET wrong = 0 WHERE user_id = $1",
+        ] {
             sqlx::query(end).bind(id).execute(&mut *tx).await?;
         }
         tx.commit().await?;
@@ -246,8 +250,9 @@ impl Store {
             }
         }
         self.hold_user_alone(&mut tx, &id).await?;
-        // Codes and devices too: they would be good again as soon as the account is.
+        // Codes, devices and links too: they would be good again as soon as the account is.
         for delete in [
+            "DELETE FROM user_links WHERE user_id = $1",
             "DELETE FROM sessions WHERE user_id = $1",
             "DELETE FROM half_logins WHERE user_id = $1",
             "DELETE FROM codes WHERE user_id = $1",
@@ -270,6 +275,44 @@ mod tests {
 
     use super::*;
     use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn a_link_ends_with_the_account_that_it_was_made_for() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        store.insert_user("u", "u", "u", "h").await.unwrap();
+        assert!(store.replace_user_link("u", "link", Timestamp::from_unix(9_000)).await.unwrap());
+        assert!(store.disable_user("u").await.unwrap());
+        assert!(store.enable_user("u").await.unwrap());
+        assert!(store.find_user_link("link").await.unwrap().is_none());
+        assert!(!store.use_user_link("link", "another").await.unwrap());
+    }
+
+    /// PostgreSQL ends one of two transactions that wait for each other with an error.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn passwords_and_links_at_once_do_not_wait_for_each_other_in_a_ring() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        store.insert_user("u", "u", "u", "h").await.unwrap();
+        let ends = Timestamp::from_unix(9_000);
+        for round in 0..10 {
+            assert!(store.replace_user_link("u", "link", ends).await.unwrap());
+            let callers: Vec<_> = (0..8)
+                .map(|n| {
+                    let (store, hash) = (store.clone(), format!("{round} {n}"));
+                    tokio::spawn(async move {
+                        match n % 2 {
+                            0 => store.set_password("u", &hash).await,
+                            _ => store.use_user_link("link", &hash).await,
+                        }
+                    })
+                })
+                .collect();
+            for caller in callers {
+                caller.await.unwrap().unwrap();
+            }
+        }
+    }
 
     #[tokio::test]
     async fn somebody_is_left_who_runs_the_server() {

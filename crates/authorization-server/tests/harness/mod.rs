@@ -132,6 +132,11 @@ impl House {
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     }
 
+    /// One number, asked past the store.
+    pub async fn number(&self, question: &'static str) -> i64 {
+        sqlx::query_scalar(question).fetch_one(&mut self.connect().await).await.unwrap()
+    }
+
     async fn connect(&self) -> sqlx::AnyConnection {
         let url = match self.database.place() {
             DatabasePlace::File(path) => format!("sqlite://{}", path.display()),

@@ -38,7 +38,9 @@ impl Client {
             cure = match refusal {
                 Refusal::Unauthorized(challenge) => {
                     cure.after_401(inner.server.as_str())?;
-                    let want = Want::Token { login: cure == Cure::Login };
+                    // RFC 9470 §4: what a refresh brings is of the same old login.
+                    let stale = challenge.as_ref().is_some_and(step_up::wants_new_login);
+                    let want = Want::Token { login: stale || cure == Cure::Login };
                     cure.next(inner.obtain(Wish { sent, want, attended: self.attended }, challenge).await?)
                 }
                 Refusal::InsufficientScope(challenge) => {

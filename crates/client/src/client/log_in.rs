@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use hallpass_protocol::{challenge::Challenge, issuer::Issuer, token::TokenResponse};
 use tokio::sync::oneshot;
 
-use super::{Inner, Want, Wish};
+use super::{Inner, Want, Wish, step_up};
 use crate::{
     authorize::{self, Ask},
     device::{self, DeviceRequest},
@@ -62,6 +62,9 @@ impl Inner {
             rule,
         })?;
 
+        let mut added = self.authorization_parameters.clone();
+        added.retain(|(name, _)| name != "max_age" || !challenge.is_some_and(step_up::wants_new_login));
+        added.extend(step_up::login_parameters(challenge));
         let (mut stored, mut is_replaced) = (document.registration(&key.issuer).cloned(), false);
         let (client, tokens) = loop {
             let (login, client) = self.client_for(&found, stored.as_ref()).await?;
@@ -75,7 +78,7 @@ impl Inner {
             };
             // A server that has forgotten one may forget the next as fast.
             let is_doubtful = is_replaced || client.source == Source::Stored;
-            match self.tokens(&asked, login, client.source, is_doubtful).await {
+            match self.tokens(&asked, &added, login, client.source, is_doubtful).await {
                 Ok(tokens) => break (client.registration, tokens),
                 Err(RedeemError::Failed(error)) => return Err(error),
                 Err(RedeemError::UnknownClient(error)) => {
@@ -159,6 +162,7 @@ impl Inner {
     async fn tokens(
         &self,
         asked: &DeviceRequest<'_>,
+        added: &[(String, String)],
         login: Box<dyn Login>,
         source: Source,
         is_doubtful: bool,
@@ -171,7 +175,7 @@ impl Inner {
             requester: asked.requester,
             resource: asked.resource,
             scope: asked.scope,
-            added: &self.authorization_parameters,
+            added,
         };
         // Nothing ties a device to the one who asked: with a stranger's id, the page would ask in that client's name.
         let may_use_device = source != Source::Published;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::{challenge::Challenge, scope::ScopeSet};
 
 use super::InUse;
 use crate::error::Error;
@@ -57,6 +57,20 @@ impl StepUps {
     }
 }
 
+/// RFC 9470 §3: the login behind the token is not good enough, most often too old.
+pub(super) fn wants_new_login(challenge: &Challenge) -> bool {
+    challenge.error() == Some("insufficient_user_authentication")
+}
+
+/// What such a challenge wants of the authorization request (RFC 9470 §4): each parameter as it was said.
+pub(super) fn login_parameters(challenge: Option<&Challenge>) -> Vec<(String, String)> {
+    let Some(challenge) = challenge.filter(|challenge| wants_new_login(challenge)) else { return Vec::new() };
+    let said = |name: &str| challenge.param(name).map(|value| (name.to_owned(), value.to_owned()));
+    // A number of seconds, and nothing else, goes on as one.
+    let digits = |(_, value): &(String, String)| value.bytes().all(|byte| byte.is_ascii_digit());
+    said("max_age").filter(digits).into_iter().chain(said("acr_values")).collect()
+}
+
 /// A scope that the token has already is not asked for again.
 pub(super) fn ensure_lacking(
     operation: &str,
@@ -83,6 +97,18 @@ fn refused(operation: &str, server: &str, scopes: &ScopeSet, reason: &'static st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_challenge_says_of_the_login_goes_into_the_request() {
+        let stale = Challenge::bearer().with("error", "insufficient_user_authentication");
+        let of = |challenge: &Challenge| login_parameters(Some(challenge));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(of(&stale.clone().with("max_age", "300")), [pair("max_age", "300")]);
+        let both = stale.clone().with("max_age", "300").with("acr_values", "mfa");
+        assert_eq!(of(&both), [pair("max_age", "300"), pair("acr_values", "mfa")]);
+        assert_eq!(of(&stale.with("max_age", "5&scope=x")), []);
+        assert_eq!(of(&Challenge::bearer().with("error", "invalid_token").with("max_age", "300")), []);
+    }
 
     #[test]
     fn no_more_than_so_many_operations_are_remembered() {

@@ -18,6 +18,24 @@ async fn a_403_asks_for_the_union_of_scopes() {
     assert_eq!(person.logins(), 2, "and then no more");
 }
 
+/// RFC 9470: a refresh would bring a token of the same old login.
+#[tokio::test]
+async fn a_login_that_is_too_old_is_made_anew_with_max_age() {
+    let (peer, person) = (Peer::start().await, Person::default());
+    let client = builder(&peer, &person).build().unwrap();
+    client.send(list(&client)).await.unwrap();
+    peer.script(|script| {
+        let challenge = "Bearer error=\"insufficient_user_authentication\", max_age=\"300\", scope=\"read\"";
+        script.challenge = Some(challenge.into());
+    });
+    peer.expire_access_tokens();
+    assert_eq!(client.send(list(&client)).await.unwrap().status(), 200);
+    let seen = peer.seen();
+    assert_eq!((person.logins(), seen.grants("refresh_token")), (2, 0));
+    assert_eq!(seen.authorizations[0].get("max_age"), None);
+    assert_eq!(seen.authorizations[1]["max_age"], "300");
+}
+
 #[tokio::test]
 async fn step_ups_for_one_operation_are_limited() {
     let (peer, person) = (Peer::start().await, Person::default());

@@ -38,10 +38,11 @@ impl Cluster {
         lock.lock().expect("the lock file can be locked");
         let cluster = Self { folder };
         if !cluster.runs() {
-            drop(fs::remove_dir_all(&cluster.folder));
+            cluster.clear();
             cluster.make();
             cluster.start();
             cluster.end_after(runner);
+            File::create(cluster.ready()).expect("the cluster's folder is there");
         }
         cluster
     }
@@ -65,6 +66,14 @@ impl Cluster {
         format!("{}?options=-csearch_path%3D{schema}", self.url())
     }
 
+    /// A new, empty database.
+    #[must_use]
+    pub fn new_database(&self) -> String {
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        self.sql(&format!("CREATE DATABASE {name} STRATEGY file_copy"));
+        self.url().replace("/postgres", &format!("/{name}"))
+    }
+
     /// The whole database.
     #[must_use]
     pub fn url(&self) -> String {
@@ -82,6 +91,19 @@ impl Cluster {
         self.pg_ctl(&["--wait", "--silent", "--mode", "immediate", "stop"]);
     }
 
+    /// Stops every process of it where it stands, or lets them go on: connections stay open, and nothing answers.
+    pub fn freeze(&self, frozen: bool) {
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let file = fs::read_to_string(self.folder.join("postmaster.pid")).expect("the server runs");
+        let postmaster = file.lines().next().expect("its process id is there");
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", postmaster]).output();
+        let children = children.expect("ps runs").stdout;
+        let mut kill = Command::new("kill");
+        kill.args([signal, postmaster]);
+        kill.args(String::from_utf8_lossy(&children).split_whitespace());
+        assert!(kill.status().expect("kill runs").success(), "{signal}");
+    }
+
     /// Runs a statement as superuser.
     pub fn sql(&self, statement: &str) -> String {
         let mut psql = self.command("psql");
@@ -90,8 +112,25 @@ impl Cluster {
         run(&mut psql)
     }
 
+    /// Is there when the cluster takes connections, and will be ended. A test that was ended while it started one leaves
+    /// a server that may not be ready, and that nobody would end.
+    fn ready(&self) -> PathBuf {
+        self.folder.with_extension("ready")
+    }
+
+    /// Takes away what such a test has left.
+    fn clear(&self) {
+        if self.folder.exists() {
+            let mut stop = self.command("pg_ctl");
+            stop.args(["--pgdata", &self.path(""), "--wait", "--silent", "--mode", "immediate", "stop"]);
+            drop(stop.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status());
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+
     fn runs(&self) -> bool {
-        self.folder.join("postmaster.pid").exists()
+        self.ready().exists()
+            && self.folder.join("postmaster.pid").exists()
             && self
                 .command("pg_ctl")
                 .args(["--pgdata", &self.path("")])
@@ -119,7 +158,7 @@ impl Cluster {
     /// Leaves a shell behind that waits for the test runner to end. It is the runner's user's, who may ask after it.
     fn end_after(&self, runner: u32) {
         let script = r#"(while kill -0 $1; do sleep 1; done; kill -QUIT $(head -n 1 "$2/postmaster.pid")
-            sleep 1; rm -rf "$2" "$2.lock") &"#;
+            sleep 1; rm -rf "$2" "$2.lock" "$2.ready") &"#;
         let mut shell = Command::new("sh");
         shell
             .args(["-c", script, "sh", &runner.to_string(), &self.path("")])

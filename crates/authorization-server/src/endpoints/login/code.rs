@@ -58,6 +58,12 @@ async fn attempt(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
             let page = page(server, &destination, &half, StatusCode::TOO_MANY_REQUESTS, Some(error));
             Ok(retry_after(page, wait))
         }
+        Err((half, SecondFactorRefused::Stopped)) => {
+            let error = "Too many wrong codes were tried, so codes are not taken in this browser any more. Use a recovery \
+                code or a passkey, or a browser in which you have logged in before; or set another password: somebody \
+                may know this one.";
+            Ok(page(server, &destination, &half, StatusCode::FORBIDDEN, Some(error.to_owned())))
+        }
         Err((_, SecondFactorRefused::Over)) => Ok(see_other(&destination.page(server, "/login"))),
         Err((_, SecondFactorRefused::Store(error))) => Err(error.into()),
     }

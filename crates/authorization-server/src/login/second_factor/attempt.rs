@@ -18,6 +18,11 @@ use crate::store::{Attempt, HalfLoginRow, Result, Shown, StoreError};
 const WAITS: Duration = Duration::from_secs(10 * 60);
 /// Wrong codes before waits begin.
 const FREE: i64 = 5;
+/// Wrong codes in browsers that the person has never used, until none is looked at there any more: one in ten thousand
+/// gets in so far (three codes of a million are right at a time). Whoever guesses has the password, so the way on is
+/// another password, which only the owner can set; a browser that the person has used, a recovery code and a passkey go
+/// on working, so nobody is locked out for good.
+const MOST: i64 = 33;
 
 /// Someone with the right password, who has no session.
 pub(crate) struct HalfLogin {
@@ -32,6 +37,8 @@ pub(crate) enum SecondFactorRefused {
     Wrong,
     /// Too many wrong codes lately.
     Wait(Duration),
+    /// Too many wrong codes since the last login: here they are not looked at any more.
+    Stopped,
     /// The half login is over.
     Over,
     Store(StoreError),
@@ -102,7 +109,8 @@ impl HalfLogin {
         code: &str,
     ) -> std::result::Result<String, SecondFactorRefused> {
         let known = mark(browser, &self.row.name_key);
-        let subject = match server.store.is_known_browser(&known).await? {
+        let is_known = server.store.is_known_browser(&known).await?;
+        let subject = match is_known {
             true => digest(&format!("second factor\0{known}")),
             false => digest(&format!("second factor\0{}", self.row.user_id)),
         };
@@ -110,29 +118,40 @@ impl HalfLogin {
             let wait = server.store.now().until(until).max(Duration::from_secs(1));
             return Err(SecondFactorRefused::Wait(wait));
         }
-        if !use_code(server, &self.row.user_id, code).await? {
-            tracing::warn!(account = self.row.user_name, "a second factor was refused");
+        if let Err(refused) = use_code(server, &self.row.user_id, code, is_known).await {
+            tracing::warn!(account = self.row.user_name, ?refused, "a second factor was refused");
             server.store.record(NewEvent::new(AuditKind::SecondFactorRefused).user(&self.row.user_id));
-            return Err(SecondFactorRefused::Wrong);
+            return Err(refused);
         }
         if !server.store.finish_half_login(&self.token_hash).await? {
             return Err(SecondFactorRefused::Over);
         }
         server.store.forget_failures(&subject).await?;
+        server.store.forget_guesses(&self.row.user_id).await?;
         Ok(known)
     }
 }
 
-/// Consumes a code of now, or a recovery code.
-async fn use_code(server: &Inner, user_id: &str, code: &str) -> Result<bool> {
-    let Some(sealed) = server.store.find_totp(user_id).await? else { return Ok(false) };
+/// Consumes a code of now, or a recovery code. Recovery codes are too long to be guessed, and count as they are.
+async fn use_code(
+    server: &Inner,
+    user_id: &str,
+    code: &str,
+    is_known: bool,
+) -> std::result::Result<(), SecondFactorRefused> {
+    let Some(sealed) = server.store.find_totp(user_id).await? else { return Err(SecondFactorRefused::Wrong) };
     let (key, now) = (server.store.key(), server.store.now());
-    let digits: String = code.chars().filter(|c| !c.is_whitespace()).take(7).collect();
-    if let Some(step) = step_of_sealed(key, user_id, &sealed, &digits, now)? {
-        return server.store.use_totp_step(user_id, step).await;
+    if let Some(hash) = code_hash(key, user_id, code)
+        && server.store.use_recovery_code(user_id, &hash).await?
+    {
+        return Ok(());
     }
-    match code_hash(key, user_id, code) {
-        Some(hash) => server.store.use_recovery_code(user_id, &hash).await,
-        None => Ok(false),
+    if !is_known && !server.store.count_guess(user_id, MOST).await? {
+        return Err(SecondFactorRefused::Stopped);
+    }
+    let digits: String = code.chars().filter(|c| !c.is_whitespace()).take(7).collect();
+    match step_of_sealed(key, user_id, &sealed, &digits, now)? {
+        Some(step) if server.store.use_totp_step(user_id, step).await? => Ok(()),
+        _ => Err(SecondFactorRefused::Wrong),
     }
 }
