@@ -61,7 +61,9 @@ mod settings;
 mod store;
 
 pub use audit::{AuditEvent, AuditFilter, AuditKind, AuditLog};
-pub use clients::{AddClientError, ClientDetails, Clients, DocumentDomains, NewClient, RegisteredClient};
+pub use clients::{
+    AddClientError, CertificateName, ClientDetails, Clients, DocumentDomains, NewClient, RegisteredClient,
+};
 pub use delegation::{
     AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, TrustedIssuer, TrustedIssuers,
 };
@@ -70,7 +72,7 @@ pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rot
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
-pub use settings::{Lifetimes, RegistrationPolicy, Resource, Settings};
+pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings};
 pub use store::{
     BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, SealedAccounts, ServiceAccount, Store,
     StoreError, User,

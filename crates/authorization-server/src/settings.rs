@@ -1,10 +1,14 @@
 //! What an operator decides about an authorization server.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::{Scope, ScopeSet};
+
+use rustls_pki_types::CertificateDer;
+use url::Url;
 
 use crate::clients::DocumentDomains;
 use crate::delegation::{ExchangeRule, TrustedIssuer};
@@ -43,6 +47,8 @@ pub struct Settings {
     /// TLS ends in front: there everybody comes from the proxy's address, and a counter of it lets one stranger keep
     /// all others out. Accounts are counted in any case.
     pub count_addresses: bool,
+    /// Certificates of clients (RFC 8705): none are looked at.
+    pub mutual_tls: Option<MutualTls>,
     /// How long a request may take before it is answered with 503: 20 seconds. It ends the wait for a database that
     /// answers nothing, and is longer than any wait that has a limit of its own.
     pub patience: Duration,
@@ -66,9 +72,26 @@ impl Settings {
             dpop_nonces: true,
             audit_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
             count_addresses: true,
+            mutual_tls: None,
             patience: Duration::from_secs(20),
         }
     }
+}
+
+/// How certificates of clients come here, and which count (RFC 8705). The connection's own is in the request extension
+/// [`PeerCertificate`](hallpass_protocol::certificate::PeerCertificate), which the one who ends TLS puts there.
+#[derive(Clone, Debug, Default)]
+pub struct MutualTls {
+    /// Authorities whose certificates show who a client is (`tls_client_auth`); they must have issued them directly, for
+    /// client authentication. Where there are none, that method is off.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// Whether a client may be known by the key of its certificate, whoever has issued it (`self_signed_tls_client_auth`).
+    /// It needs a connection that takes any certificate.
+    pub self_signed: bool,
+    /// Proxies that end TLS and are believed when they say `Client-Cert` (RFC 9440).
+    pub proxies: Vec<IpAddr>,
+    /// Where clients go that show a certificate, if it is another host or port than the issuer's (RFC 8705 §5).
+    pub aliases: Option<Url>,
 }
 
 /// A protected resource that this server issues access tokens for.

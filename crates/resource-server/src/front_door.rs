@@ -43,6 +43,14 @@ impl FrontDoor {
         }
     }
 
+    /// Another name of the same server, such as the one for clients that show certificates (RFC 8705 §5).
+    #[must_use]
+    pub fn also_at(mut self, url: &Url) -> Self {
+        let port = url.port_or_known_default();
+        self.names.extend(url.host().map(|host| host.to_owned()).zip(port));
+        self
+    }
+
     /// For every request to the listener.
     ///
     /// # Errors

@@ -9,9 +9,8 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
+use rcgen::{BasicConstraints, Certificate, CertifiedIssuer, IsCa, KeyPair};
+pub use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, SanType, date_time_ymd as date};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
@@ -75,19 +74,20 @@ impl Authority {
     /// When no key can be made.
     #[must_use]
     pub fn issue(&self, names: &[&str]) -> Issued {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Issued {
-            chain: certificate.pem(),
-            key: key.serialize_pem(),
-            shown: BASE64_STANDARD.encode(certificate.der()),
-            der: certificate.der().clone(),
-            key_der: key.serialize_der(),
-        }
+        self.issue_with(|params| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            params.subject_alt_names = CertificateParams::new(names).expect("names").subject_alt_names;
+        })
+    }
+
+    /// A certificate for clients and servers, with what else is said about it.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    #[must_use]
+    pub fn issue_with(&self, say: impl FnOnce(&mut CertificateParams)) -> Issued {
+        let (params, key) = (params(say), KeyPair::generate().expect("a key"));
+        issued(&params.signed_by(&key, &self.0).expect("a certificate"), &key)
     }
 
     fn server(&self, names: &[&str], ask: Ask) -> ServerConfig {
@@ -137,6 +137,36 @@ impl Authority {
                 });
             }
         });
+    }
+}
+
+/// A certificate that nobody but its own key vouches for.
+///
+/// # Panics
+/// When no key can be made.
+#[must_use]
+#[allow(clippy::expect_used, reason = "a test without its certificates cannot go on")]
+pub fn self_signed(say: impl FnOnce(&mut CertificateParams)) -> Issued {
+    let (params, key) = (params(say), KeyPair::generate().expect("a key"));
+    issued(&params.self_signed(&key).expect("a certificate"), &key)
+}
+
+fn params(say: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    say(&mut params);
+    params
+}
+
+fn issued(certificate: &Certificate, key: &KeyPair) -> Issued {
+    Issued {
+        chain: certificate.pem(),
+        key: key.serialize_pem(),
+        shown: BASE64_STANDARD.encode(certificate.der()),
+        der: certificate.der().clone(),
+        key_der: key.serialize_der(),
     }
 }
 

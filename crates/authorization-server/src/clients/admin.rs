@@ -10,7 +10,7 @@ use hallpass_protocol::time::Timestamp;
 use super::ClientDetails;
 use super::client::{
     AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, PRIVATE_KEY_JWT, REFRESH_TOKEN,
-    TOKEN_EXCHANGE,
+    SELF_SIGNED_TLS, TLS, TOKEN_EXCHANGE,
 };
 use crate::audit::{AuditKind, By, NewEvent};
 use crate::random::{digest, id, token};
@@ -103,9 +103,14 @@ pub enum AddClientError {
     PublicClientCredentials,
     /// Several ways to show who it is.
     #[error(
-        "a client shows itself in one way: by a secret, by keys (jwks), or by the place of its keys (jwks_uri)"
+        "a client shows itself in one way: by a secret, by keys (jwks), by the place of its keys (jwks_uri), or by a certificate"
     )]
     SeveralCredentials,
+    /// A name that no certificate has.
+    #[error(
+        "no certificate has such a name: a subject is written as in CN=robot,O=Acme (RFC 4514), other names without spaces"
+    )]
+    CertificateName,
     /// Keys of which none is of use.
     #[error(
         "there is no usable key in the client's jwks: ES256, EdDSA, RS256 and PS256 keys are, and their public halves only"
@@ -289,11 +294,22 @@ fn auth_method(has_secret: bool, details: &ClientDetails) -> Result<&'static str
     if details.jwks.as_ref().is_some_and(|set| set.keys.is_empty()) {
         return Err(AddClientError::NoKeys);
     }
-    match (has_secret, details.jwks.is_some(), details.jwks_uri.is_some()) {
-        (false, false, false) => Ok("none"),
-        (true, false, false) => Ok("client_secret_basic"),
-        (false, true, false) | (false, false, true) => Ok(PRIVATE_KEY_JWT),
-        _ => Err(AddClientError::SeveralCredentials),
+    if details.tls_client_auth.as_ref().is_some_and(|name| !name.is_usable()) {
+        return Err(AddClientError::CertificateName);
+    }
+    let by_key = if details.self_signed_tls_client_auth { SELF_SIGNED_TLS } else { PRIVATE_KEY_JWT };
+    let ways = [
+        (has_secret, "client_secret_basic"),
+        (details.jwks.is_some(), by_key),
+        (details.jwks_uri.is_some(), by_key),
+        (details.tls_client_auth.is_some(), TLS),
+    ];
+    let mut ways = ways.into_iter().filter(|(there, _)| *there);
+    match (ways.next(), ways.next()) {
+        (None, _) if details.self_signed_tls_client_auth => Err(AddClientError::NoKeys),
+        (None, _) => Ok("none"),
+        (Some((_, way)), None) => Ok(way),
+        (Some(_), Some(_)) => Err(AddClientError::SeveralCredentials),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Client authentication (OAuth 2.1 §2.4): `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`.
+//! Client authentication (OAuth 2.1 §2.4): `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`,
+//! `tls_client_auth`, `self_signed_tls_client_auth`.
 
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::secret::Secret;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use rustls_pki_types::CertificateDer;
 use subtle::ConstantTimeEq;
 
+use super::certificate::{is_issued_by, key_of};
 use super::client::KeySource;
-use super::{Authentication, Client, Unresolved, is_document_url, resolve};
+use super::{Authentication, CertificateName, Client, Unresolved, is_document_url, resolve};
 use crate::server::Inner;
 use crate::store::{SeenBy, StoreError};
 
@@ -164,6 +167,7 @@ fn form_decoded(text: &str) -> Option<String> {
 pub(crate) async fn authenticate(
     server: &Inner,
     presented: &Presented,
+    certificate: Option<&CertificateDer<'static>>,
 ) -> Result<AuthenticatedClient, NotAuthenticated> {
     let Some(client) = find(server, presented).await? else {
         return Ok(AuthenticatedClient { id: presented.id.clone(), client: None, is_proven: false });
@@ -174,6 +178,19 @@ pub(crate) async fn authenticate(
         (Authentication::PrivateKey(keys), Credential::Assertion(assertion)) => {
             verify_assertion(server, &client, keys, assertion).await?;
             true
+        }
+        (Authentication::Certificate(name), Credential::None) => {
+            check_certificate(server, name, certificate)?;
+            true
+        }
+        (Authentication::CertificateKey(keys), Credential::None) => {
+            check_certificate_key(server, keys, certificate).await?;
+            true
+        }
+        (Authentication::Certificate(_) | Authentication::CertificateKey(_), _) => {
+            return Err(no(
+                "this client shows itself by its certificate alone, but a secret or assertion was sent",
+            ));
         }
         (Authentication::Secret(_), Credential::Secret(_)) => return Err(no("the client secret is wrong")),
         (Authentication::Secret(_), _) => {
@@ -187,6 +204,48 @@ pub(crate) async fn authenticate(
         }
     };
     Ok(AuthenticatedClient { id: presented.id.clone(), client: Some(client), is_proven })
+}
+
+/// RFC 8705 §2.1: of an authority that is trusted for this, and with the client's own name.
+fn check_certificate(
+    server: &Inner,
+    name: &CertificateName,
+    certificate: Option<&CertificateDer<'static>>,
+) -> Result<(), NotAuthenticated> {
+    let certificate = certificate.ok_or_else(no_certificate)?;
+    let settings = server.settings.mutual_tls.as_ref();
+    let authorities = settings.map(|settings| settings.authorities.as_slice()).unwrap_or_default();
+    if !is_issued_by(certificate, authorities, server.store.now()) {
+        return Err(no("the client certificate is not of an authority that counts here, or not for now"));
+    }
+    match name.is_of(certificate) {
+        true => Ok(()),
+        false => Err(no("the client certificate has another name than the one registered for this client")),
+    }
+}
+
+/// RFC 8705 §2.2: whoever has issued it, its key is the client's.
+async fn check_certificate_key(
+    server: &Inner,
+    keys: &KeySource,
+    certificate: Option<&CertificateDer<'static>>,
+) -> Result<(), NotAuthenticated> {
+    let certificate = certificate.ok_or_else(no_certificate)?;
+    if !server.settings.mutual_tls.as_ref().is_some_and(|settings| settings.self_signed) {
+        return Err(no("certificates of any authority do not count here"));
+    }
+    let key = key_of(certificate)
+        .ok_or_else(|| no("the client certificate's key is of a kind that is not known"))?;
+    let now = server.store.now();
+    let known = server.client_keys.has_key(&server.fetcher, keys, &key, now).await;
+    match known.map_err(|error| no(&format!("the client certificate cannot be checked: {error}")))? {
+        true => Ok(()),
+        false => Err(no("the client certificate's key is not among the client's keys")),
+    }
+}
+
+fn no_certificate() -> NotAuthenticated {
+    no("this client shows itself by a certificate, and none was shown on this connection")
 }
 
 /// The client that is named. `None` is a metadata document of which nothing needs to be known.

@@ -4,7 +4,7 @@ use hallpass_protocol::jose::JwkSet;
 use hallpass_protocol::redirect::RedirectUri;
 use hallpass_protocol::scope::ScopeSet;
 
-use super::ClientDetails;
+use super::{CertificateName, ClientDetails};
 use crate::store::{ClientOrigin, ClientRow, StoreError};
 
 /// The grant type of OAuth 2.1 §4.1.
@@ -64,6 +64,10 @@ pub(crate) enum Authentication {
     Secret(String),
     /// A signature by one of its keys (`private_key_jwt`, RFC 7523 §2.2).
     PrivateKey(KeySource),
+    /// A certificate with this name (`tls_client_auth`, RFC 8705 §2.1).
+    Certificate(CertificateName),
+    /// A certificate with one of these keys (`self_signed_tls_client_auth`, RFC 8705 §2.2).
+    CertificateKey(KeySource),
 }
 
 /// Where a client's public keys are.
@@ -77,6 +81,10 @@ pub(crate) enum KeySource {
 
 /// The name of `private_key_jwt` (OpenID Connect Core §9).
 pub(crate) const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+/// RFC 8705 §2.1.1.
+pub(crate) const TLS: &str = "tls_client_auth";
+/// RFC 8705 §2.2.1.
+pub(crate) const SELF_SIGNED_TLS: &str = "self_signed_tls_client_auth";
 
 impl Client {
     pub(crate) fn from_row(row: ClientRow) -> Result<Self, StoreError> {
@@ -133,12 +141,18 @@ fn authentication(
     secret_hash: Option<String>,
     details: &ClientDetails,
 ) -> Result<Authentication, StoreError> {
+    let keys = || match (&details.jwks, &details.jwks_uri) {
+        (Some(keys), _) => Ok(KeySource::Value(keys.clone())),
+        (None, Some(uri)) => Ok(KeySource::Uri(uri.clone())),
+        (None, None) => Err(StoreError::Unreadable { what: "client without keys" }),
+    };
     match (method, secret_hash) {
-        (PRIVATE_KEY_JWT, _) => match (&details.jwks, &details.jwks_uri) {
-            (Some(keys), _) => Ok(Authentication::PrivateKey(KeySource::Value(keys.clone()))),
-            (None, Some(uri)) => Ok(Authentication::PrivateKey(KeySource::Uri(uri.clone()))),
-            (None, None) => Err(StoreError::Unreadable { what: "client without keys" }),
-        },
+        (PRIVATE_KEY_JWT, _) => keys().map(Authentication::PrivateKey),
+        (SELF_SIGNED_TLS, _) => keys().map(Authentication::CertificateKey),
+        (TLS, _) => {
+            let name = details.tls_client_auth.clone().map(Authentication::Certificate);
+            name.ok_or(StoreError::Unreadable { what: "client without the name of its certificate" })
+        }
         (_, Some(hash)) => Ok(Authentication::Secret(hash)),
         ("none", None) => Ok(Authentication::None),
         _ => Err(StoreError::Unreadable { what: "client without a secret" }),

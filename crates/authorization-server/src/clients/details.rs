@@ -3,6 +3,8 @@
 use hallpass_protocol::jose::JwkSet;
 use serde::{Deserialize, Serialize};
 
+use super::CertificateName;
+
 /// Stored as JSON with the client. Names are those of the client metadata (RFC 7591 §2, RFC 8705, RFC 9126, RFC 9449).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -19,6 +21,13 @@ pub struct ClientDetails {
     /// It gets tokens that are bound to a DPoP key, or none (RFC 9449 §5.2).
     #[serde(skip_serializing_if = "is_false")]
     pub dpop_bound_access_tokens: bool,
+    /// It shows itself by a certificate with this name (`tls_client_auth`, RFC 8705 §2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth: Option<CertificateName>,
+    /// It shows itself by a certificate with one of its keys, and signs nothing (`self_signed_tls_client_auth`, RFC 8705
+    /// §2.2).
+    #[serde(skip_serializing_if = "is_false")]
+    pub self_signed_tls_client_auth: bool,
     /// It gets tokens that are bound to its certificate, or none (RFC 8705 §3.4).
     #[serde(skip_serializing_if = "is_false")]
     pub tls_client_certificate_bound_access_tokens: bool,

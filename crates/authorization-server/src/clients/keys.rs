@@ -55,14 +55,29 @@ struct Known {
 }
 
 /// The key that a token names.
-type Wanted<'a> = (Option<&'a str>, Algorithm);
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// By its id and algorithm.
+    Named(Option<&'a str>, Algorithm),
+    /// By its thumbprint (RFC 7638).
+    Key(&'a str),
+}
+
+impl Wanted<'_> {
+    fn is_among(self, keys: &VerifyingKeys) -> bool {
+        match self {
+            Self::Named(kid, algorithm) => keys.contains(kid, algorithm),
+            Self::Key(thumbprint) => keys.contains_key(thumbprint),
+        }
+    }
+}
 
 impl Known {
     /// What needs no fetch.
-    fn answer(&self, (kid, algorithm): Wanted<'_>, now: Timestamp) -> Option<Result<VerifyingKeys, NoKeys>> {
+    fn answer(&self, wanted: Wanted<'_>, now: Timestamp) -> Option<Result<VerifyingKeys, NoKeys>> {
         if let Some((keys, at)) = &self.set
             && now < at.after(FRESH)
-            && (keys.contains(kid, algorithm) || now < at.after(AGAIN))
+            && (wanted.is_among(keys) || now < at.after(AGAIN))
         {
             return Some(Ok(keys.clone()));
         }
@@ -85,6 +100,29 @@ impl Default for ClientKeys {
 impl ClientKeys {
     /// The keys, with the one that a token names among them if it can be had.
     pub(crate) async fn find(
+        &self,
+        fetcher: &Fetcher,
+        source: &KeySource,
+        wanted: (Option<&str>, Algorithm),
+        now: Timestamp,
+    ) -> Result<VerifyingKeys, NoKeys> {
+        self.find_wanted(fetcher, source, Wanted::Named(wanted.0, wanted.1), now).await
+    }
+
+    /// Whether the key with this thumbprint is among them.
+    pub(crate) async fn has_key(
+        &self,
+        fetcher: &Fetcher,
+        source: &KeySource,
+        thumbprint: &str,
+        now: Timestamp,
+    ) -> Result<bool, NoKeys> {
+        let wanted = Wanted::Key(thumbprint);
+        let keys = self.find_wanted(fetcher, source, wanted, now).await?;
+        Ok(wanted.is_among(&keys))
+    }
+
+    async fn find_wanted(
         &self,
         fetcher: &Fetcher,
         source: &KeySource,
@@ -148,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    const GOOD: Wanted<'_> = (Some("good"), Algorithm::ES256);
+    const GOOD: Wanted<'_> = Wanted::Named(Some("good"), Algorithm::ES256);
 
     /// A set with one key, under its own id.
     fn set() -> (VerifyingKeys, String) {
@@ -185,8 +223,8 @@ mod tests {
     async fn an_old_set_stays_until_a_new_one_is_there() {
         let keys = ClientKeys::default();
         let (old, kid) = set();
-        let known = (Some(kid.as_str()), Algorithm::ES256);
-        let made_up = (Some("made up"), Algorithm::ES256);
+        let known = Wanted::Named(Some(kid.as_str()), Algorithm::ES256);
+        let made_up = Wanted::Named(Some("made up"), Algorithm::ES256);
         assert_eq!(ask(&keys, known, 0, Ok(old)).await, (true, 1));
         assert_eq!(ask(&keys, made_up, 29, Err(NoKeys::NotASet)).await, (true, 0), "not asked again so soon");
         assert_eq!(ask(&keys, made_up, 30, Err(NoKeys::NotASet)).await, (true, 1));

@@ -2,6 +2,7 @@
 
 mod admin;
 mod authentication;
+mod certificate;
 mod client;
 mod details;
 mod document;
@@ -13,9 +14,10 @@ mod resolve;
 
 pub use admin::{AddClientError, Clients, NewClient, RegisteredClient};
 pub(crate) use authentication::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
+pub use certificate::CertificateName;
 pub(crate) use client::{
     AUTHORIZATION_CODE, Authentication, CLIENT_CREDENTIALS, Client, ClientKind, DEVICE_CODE, JWT_BEARER,
-    KeySource, PRIVATE_KEY_JWT, REFRESH_TOKEN, TOKEN_EXCHANGE,
+    KeySource, PRIVATE_KEY_JWT, REFRESH_TOKEN, SELF_SIGNED_TLS, TLS, TOKEN_EXCHANGE,
 };
 pub use details::ClientDetails;
 pub(crate) use document::is_document_url;

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::json as value;
 
 use super::Server;
+use super::asked::Asked;
 use super::oauth_answer::{client, error, form, json};
 use crate::checks::{resource, scope};
 use crate::clients::{AuthenticatedClient, Client, ClientKind, DEVICE_CODE, Unresolved, resolve};
@@ -25,14 +26,14 @@ const MOST: i64 = 5_000;
 /// Two codes alike are rare; three times in a row they are a fault.
 const TRIES: usize = 3;
 
-pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    begin(&server, &headers, &body).await.unwrap_or_else(|refused| refused)
+pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes) -> Response {
+    begin(&server, &asked, &body).await.unwrap_or_else(|refused| refused)
 }
 
 /// Form → client → what it asks for → two codes.
-async fn begin(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
-    let form = form(headers, body).map_err(|refused| error(&refused))?;
-    let authenticated = client(server, headers, &form).await?;
+async fn begin(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response, Response> {
+    let form = form(&asked.headers, body).map_err(|refused| error(&refused))?;
+    let authenticated = client(server, asked, &form).await?;
     let client = whole(server, &authenticated).await.map_err(|refused| error(&refused))?;
     check_allowed(&client).map_err(|refused| error(&refused))?;
     let row = device(server, &form, &client).map_err(|refused| error(&refused))?;

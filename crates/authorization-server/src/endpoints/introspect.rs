@@ -5,10 +5,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json as value};
 
 use super::Server;
+use super::asked::Asked;
 use super::oauth_answer::{client, error, form, json};
 use super::revoke::access_token;
 use crate::checks::Resources;
@@ -20,12 +21,12 @@ use crate::store::StoreError;
 
 pub(super) const PATH: &str = "/introspect";
 
-pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    let form = match form(&headers, &body) {
+pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes) -> Response {
+    let form = match form(&asked.headers, &body) {
         Ok(form) => form,
         Err(refused) => return error(&refused),
     };
-    let client = match client(&server, &headers, &form).await {
+    let client = match client(&server, &asked, &form).await {
         Ok(client) => client,
         Err(refused) => return refused,
     };

@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod asked;
 mod authorize;
 mod consent;
 mod destination;

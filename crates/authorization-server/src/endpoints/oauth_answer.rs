@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::Server;
+use super::asked::Asked;
 use crate::clients::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
 use crate::grants::storage;
 use crate::pages::retry_after;
@@ -69,11 +70,11 @@ pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuth
 /// Who calls; or the refusal, with the challenge that RFC 6749 §5.2 asks for where the header was used.
 pub(super) async fn client(
     server: &Server,
-    headers: &HeaderMap,
+    asked: &Asked,
     form: &Parameters,
 ) -> Result<AuthenticatedClient, Response> {
-    let presented = Presented::find(headers, form).map_err(|refused| error(&refused))?;
-    match authenticate(server, &presented).await {
+    let presented = Presented::find(&asked.headers, form).map_err(|refused| error(&refused))?;
+    match authenticate(server, &presented, asked.certificate.as_ref()).await {
         Ok(client) => Ok(client),
         Err(NotAuthenticated::Refused(refused)) => {
             let mut response = error_of(presented.id(), &refused);

@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::json as value;
 use url::form_urlencoded;
 
+use super::asked::Asked;
 use super::authorize::LONGEST_QUERY;
 use super::oauth_answer::{client, error, form, json};
 use super::{Server, dpop};
@@ -31,18 +32,18 @@ const MOST: i64 = 5_000;
 /// What shows who the client is; no part of its request.
 const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
-pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut response = push(&server, &headers, &body).await.unwrap_or_else(|refused| refused);
-    dpop::with_nonce(&server, &headers, response.headers_mut());
+pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes) -> Response {
+    let mut response = push(&server, &asked, &body).await.unwrap_or_else(|refused| refused);
+    dpop::with_nonce(&server, &asked.headers, response.headers_mut());
     response
 }
 
 /// Form → client → key → every check that `/authorize` makes → stored (RFC 9126 §2.1). The proof is not remembered: whoever
 /// sends it again gets a request that only the key's holder can use.
-async fn push(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
-    let form = form(headers, body).map_err(|refused| error(&refused))?;
-    let client = client(server, headers, &form).await?;
-    let proof = dpop::proof(server, headers, PATH).map_err(|refused| error(&refused))?;
+async fn push(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response, Response> {
+    let form = form(&asked.headers, body).map_err(|refused| error(&refused))?;
+    let client = client(server, asked, &form).await?;
+    let proof = dpop::proof(server, &asked.headers, PATH).map_err(|refused| error(&refused))?;
     let key = proof.as_ref().map(|proof| proof.thumbprint.as_str());
     check_key(&form, key).map_err(|refused| error(&refused))?;
     let request = request(&form, client.id(), key);

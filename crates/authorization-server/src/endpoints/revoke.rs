@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::json as value;
 
 use super::Server;
+use super::asked::Asked;
 use super::oauth_answer::{client, error, form, json};
 use crate::audit::{AuditKind, NewEvent};
 use crate::clients::AuthenticatedClient;
@@ -20,12 +21,12 @@ use crate::store::StoreError;
 
 /// A refresh token takes its grant along, an access token goes alone. RFC 7009 §2.2: a token that is not known, or not
 /// the client's, is answered like one that was revoked, and nothing happens to it.
-pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    let form = match form(&headers, &body) {
+pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes) -> Response {
+    let form = match form(&asked.headers, &body) {
         Ok(form) => form,
         Err(refused) => return error(&refused),
     };
-    let client = match client(&server, &headers, &form).await {
+    let client = match client(&server, &asked, &form).await {
         Ok(client) => client,
         Err(refused) => return refused,
     };

@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
+use super::asked::Asked;
 use super::oauth_answer::{client, error, error_of, form, json};
 use super::{Server, dpop};
 use crate::clients::{
@@ -27,19 +28,19 @@ pub(super) fn grant_types(settings: &Settings) -> Vec<&'static str> {
     all
 }
 
-pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut response = answer(&server, &headers, &body).await.unwrap_or_else(|refused| refused);
-    dpop::with_nonce(&server, &headers, response.headers_mut());
+pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes) -> Response {
+    let mut response = answer(&server, &asked, &body).await.unwrap_or_else(|refused| refused);
+    dpop::with_nonce(&server, &asked.headers, response.headers_mut());
     response
 }
 
 /// Form → client → key → grant.
-async fn answer(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Response> {
-    let form = form(headers, body).map_err(|refused| error(&refused))?;
+async fn answer(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response, Response> {
+    let form = form(&asked.headers, body).map_err(|refused| error(&refused))?;
     let grant_type = grant_type(server, &form).map_err(|refused| error(&refused))?;
-    let client = client(server, headers, &form).await?;
-    let proof = dpop::proof(server, headers, PATH).map_err(|refused| error(&refused))?;
-    let sender = Sender { client: &client, proof, certificate: None };
+    let client = client(server, asked, &form).await?;
+    let proof = dpop::proof(server, &asked.headers, PATH).map_err(|refused| error(&refused))?;
+    let sender = Sender { client: &client, proof, certificate: asked.thumbprint() };
     // A client's registered grant types need no check for the first three: a code is issued to no client without its
     // grant, and a refresh token to none without that one.
     let answer = match grant_type {

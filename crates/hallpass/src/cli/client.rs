@@ -40,6 +40,15 @@ Examples:
         /// The same, with the set at this URL
         #[arg(long, value_name = "URL", conflicts_with = "secret_stdin")]
         jwks_uri: Option<String>,
+        /// The client shows a certificate with this name (tls_client_auth): subject=CN=robot,O=Acme, dns=, uri=, ip= or email=
+        #[arg(long, value_name = "KIND=NAME", conflicts_with_all = ["secret_stdin", "jwks", "jwks_uri"])]
+        certificate: Option<String>,
+        /// The client shows a certificate with one of its keys, and signs nothing (self_signed_tls_client_auth)
+        #[arg(long)]
+        self_signed: bool,
+        /// Give it no tokens but those that are bound to its certificate
+        #[arg(long)]
+        certificate_bound: bool,
         /// Give it no tokens but those that are bound to a DPoP key
         #[arg(long)]
         dpop: bool,

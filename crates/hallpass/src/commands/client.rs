@@ -1,7 +1,7 @@
 //! `hallpass client`.
 
 use anyhow::{Context, anyhow, ensure};
-use hallpass_authorization_server::{ClientDetails, Clients, NewClient};
+use hallpass_authorization_server::{CertificateName, ClientDetails, Clients, NewClient};
 use hallpass_protocol::{JwkSet, Scope, ScopeSet, Secret};
 
 use super::{Place, initial_token, prompt, table};
@@ -19,12 +19,25 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
         _ => place.existing_data()?,
     };
     match command {
-        cli::Client::Add { id, secret_stdin, redirect_uri, grant, scope, resource, jwks, jwks_uri, dpop } => {
+        cli::Client::Add {
+            id,
+            secret_stdin,
+            redirect_uri,
+            grant,
+            scope,
+            resource,
+            jwks,
+            jwks_uri,
+            certificate,
+            self_signed,
+            certificate_bound,
+            dpop,
+        } => {
             let secret = match secret_stdin {
                 true => Some(client_secret()?),
                 false => None,
             };
-            let signs = jwks.is_some() || jwks_uri.is_some();
+            let signs = jwks.is_some() || jwks_uri.is_some() || certificate.is_some();
             let kind = if secret.is_some() || signs { "confidential" } else { "public" };
             let scopes: ScopeSet = scope.iter().map(|word| Scope::parse(word)).collect::<Result<_, _>>()?;
             let client = NewClient {
@@ -38,6 +51,9 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
                     jwks_uri,
                     resources: (!resource.is_empty()).then_some(resource),
                     dpop_bound_access_tokens: dpop,
+                    tls_client_auth: certificate.as_deref().map(certificate_name).transpose()?,
+                    self_signed_tls_client_auth: self_signed,
+                    tls_client_certificate_bound_access_tokens: certificate_bound,
                     ..ClientDetails::default()
                 },
             };
@@ -79,6 +95,23 @@ fn found(found: bool, id: &str) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(anyhow!("there is no client {id}; `hallpass client list` shows which there are").into()),
     }
+}
+
+/// `dns=robot.example`, and so on.
+fn certificate_name(text: &str) -> Result<CertificateName, Failure> {
+    let wrong = || {
+        anyhow!("--certificate is subject=DN, dns=NAME, uri=URI, ip=ADDRESS or email=ADDRESS; it was {text}")
+    };
+    let (kind, name) = text.split_once('=').ok_or_else(wrong)?;
+    let name = name.to_owned();
+    Ok(match kind {
+        "subject" => CertificateName::SubjectDn(name),
+        "dns" => CertificateName::SanDns(name),
+        "uri" => CertificateName::SanUri(name),
+        "ip" => CertificateName::SanIp(name.parse().map_err(|_| wrong())?),
+        "email" => CertificateName::SanEmail(name),
+        _ => return Err(wrong().into()),
+    })
 }
 
 /// A JSON Web Key Set from a file.

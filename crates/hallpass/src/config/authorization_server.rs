@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::delegation::{Exchange, TrustedIssuer};
 use super::duration::Span;
 use super::hosts::{MetadataDocuments, Redirect};
+use super::mutual_tls::MutualTls;
 
 /// The embedded authorization server.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -42,6 +43,8 @@ pub(crate) struct AuthorizationServer {
     pub(crate) dpop_nonces: bool,
     /// How long the audit log is kept; what strangers cause, a week. Default: 90 days.
     pub(crate) audit_lifetime: Span,
+    /// Certificates of clients. Default: none are looked at.
+    pub(crate) mutual_tls: Option<MutualTls>,
     /// Whose assertions are exchanged for tokens (RFC 7523). Default: nobody's.
     pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693). Default: none.
@@ -64,6 +67,7 @@ impl Default for AuthorizationServer {
             require_pushed_requests: false,
             dpop_nonces: true,
             audit_lifetime: Span::days(90),
+            mutual_tls: None,
             trusted_issuers: Vec::new(),
             exchange: Vec::new(),
         }

@@ -52,7 +52,7 @@ impl Default for AskedFor {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsFault {
     /// A file that can't be read.
-    #[error("tls.{setting}: can't read {}: {source}; check that it is there and that you may read it", path.display())]
+    #[error("{setting}: can't read {}: {source}; check that it is there and that you may read it", path.display())]
     Unreadable {
         /// The setting that names it.
         setting: &'static str,
@@ -62,8 +62,13 @@ pub(crate) enum TlsFault {
         source: std::io::Error,
     },
     /// A file for authorities that holds none.
-    #[error("tls.client_certificates: {} holds no certificate in PEM", .0.display())]
-    NoAuthority(PathBuf),
+    #[error("{setting}: {} holds no certificate in PEM", path.display())]
+    NoAuthority {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// Certificate or key.
     #[error("tls: {} and {}: {source}", certificate.display(), key.display())]
     Tls {
@@ -87,10 +92,12 @@ impl Tls {
         let clients = match &self.client_certificates {
             AskedFor::Word(AskedWord::None) => ClientCertificates::None,
             AskedFor::Word(AskedWord::Any) => ClientCertificates::Any,
-            AskedFor::IssuedBy(files) => ClientCertificates::IssuedBy(authorities(files)?),
+            AskedFor::IssuedBy(files) => {
+                ClientCertificates::IssuedBy(authorities("tls.client_certificates", files)?)
+            }
         };
-        let chain = read("certificate", &self.certificate)?;
-        let key = read("key", &self.key)?;
+        let chain = read("tls.certificate", &self.certificate)?;
+        let key = read("tls.key", &self.key)?;
         hallpass_gateway::listen::Tls::from_pem(&chain, &key, &clients).map_err(|source| TlsFault::Tls {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
@@ -100,15 +107,18 @@ impl Tls {
 }
 
 /// Every certificate of these files.
-pub(crate) fn authorities(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+pub(super) fn authorities(
+    setting: &'static str,
+    files: &[PathBuf],
+) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     let mut all = Vec::new();
     for path in files {
-        let text = read("client_certificates", path)?;
+        let text = read(setting, path)?;
         let found: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes())
             .collect::<Result<_, _>>()
-            .map_err(|_| TlsFault::NoAuthority(path.clone()))?;
+            .map_err(|_| TlsFault::NoAuthority { setting, path: path.clone() })?;
         if found.is_empty() {
-            return Err(TlsFault::NoAuthority(path.clone()));
+            return Err(TlsFault::NoAuthority { setting, path: path.clone() });
         }
         all.extend(found);
     }

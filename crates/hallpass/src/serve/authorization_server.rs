@@ -31,6 +31,8 @@ pub(super) async fn start(
         .map_err(Failure::configuration)?;
     settings.exchange =
         set.exchange.iter().map(exchange).collect::<Result<_, _>>().map_err(Failure::configuration)?;
+    let mutual_tls = set.mutual_tls.as_ref().map(|said| said.load(plan.credentials.proxies()));
+    settings.mutual_tls = mutual_tls.transpose().map_err(Failure::configuration)?;
     Ok(AuthorizationServer::start(settings, store, fetcher).await?)
 }
 

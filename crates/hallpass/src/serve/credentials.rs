@@ -102,6 +102,11 @@ impl CredentialPlan {
         Ok(Self { said, certificates, issuers, own_tls: false })
     }
 
+    /// Proxies that end TLS and are believed.
+    pub(crate) fn proxies(&self) -> &[std::net::IpAddr] {
+        &self.said.proxies
+    }
+
     /// Tells whether clients can show certificates to this server itself.
     pub(crate) fn with_own_tls(self, asks: bool) -> Self {
         Self { own_tls: asks, ..self }

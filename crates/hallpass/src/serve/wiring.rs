@@ -76,7 +76,10 @@ pub(crate) async fn wire(
         first.public_client_id.clone_from(&plan.public_client_id);
     }
     let resource_server = ResourceServer::new(settings);
-    let front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
+    let mut front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
+    if let Some(url) = plan.authorization_server.mutual_tls.as_ref().and_then(|said| said.url.as_ref()) {
+        front_door = front_door.also_at(url);
+    }
     let upstream = upstream(&plan.upstream, stop)?;
     let gateway =
         Gateway::new(resource_server, upstream, gateway::Settings { front_door, listing: plan.listing });

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::program::{Serving, run};
+use crate::program::{Serving, run, said};
 use hallpass_testkit::tls::{Authority, Issued};
 
 /// Files with a certificate and its key.
@@ -83,4 +83,58 @@ fn what_cannot_serve_is_refused_at_the_start() {
     refused(&key, "holds no certificate");
     std::fs::copy(folder.path().join("ca.pem"), folder.path().join("server.pem")).unwrap();
     refused("", "cannot be used together");
+}
+
+/// At the authorization server of the same process: who a client is, and what its token is bound to.
+#[test]
+fn curl_gets_a_token_that_its_certificate_alone_can_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+    for name in ["localhost", "agent.example", "other.example"] {
+        let short = name.split('.').next().unwrap().replace("localhost", "server");
+        keep(folder.path(), &short, &authority.issue(&[name]));
+    }
+    let here = folder.path().display();
+    let asks = format!(
+        "client_certificates = [\"{here}/ca.pem\"]\n[authorization_server.mutual_tls]\nauthorities = [\"{here}/ca.pem\"]"
+    );
+    let config = configuration(folder.path(), &asks);
+    let data = tempfile::tempdir().unwrap();
+    let add = ["client", "add", "--id", "agent", "--grant", "client_credentials", "--certificate"];
+    let args = [&["--config", &config][..], &add, &["dns=agent.example", "--certificate-bound"]].concat();
+    said(&run(data.path(), &args));
+    let mut serving = Serving::start(data.path(), &["--config", &config]);
+    let endpoint = serving.value_of("MCP endpoint");
+    let curl = |args: &[&str]| {
+        let output = Command::new("curl")
+            .current_dir(folder.path())
+            .args(["--silent", "--cacert", "ca.pem"])
+            .args(args)
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let token = endpoint.replace("/mcp", "/token");
+    let form = ["--data", "grant_type=client_credentials&client_id=agent", &token];
+    for who in [&["--cert", "other.pem", "--key", "other.key"][..], &[]] {
+        let refused = curl(&[who, &form].concat());
+        assert!(refused.contains("invalid_client"), "{refused}");
+    }
+    let agent = ["--cert", "agent.pem", "--key", "agent.key"];
+    let tokens: serde_json::Value = serde_json::from_str(&curl(&[&agent[..], &form].concat())).unwrap();
+    let bearer = format!("authorization: Bearer {}", tokens["access_token"].as_str().unwrap());
+    let call = [
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+        "--header",
+        &bearer,
+        "--data",
+        "{}",
+        &endpoint,
+    ];
+    // Past the door is a 502.
+    assert_eq!(curl(&[&agent[..], &call].concat()), "502");
+    assert_eq!(curl(&call), "401");
 }

@@ -18,6 +18,7 @@ struct VerifyingKey {
     algorithm: Algorithm,
     /// Read once: a point that is not on its curve is found now, and no signature waits for it.
     key: ParsedPublicKey,
+    thumbprint: String,
 }
 
 impl VerifyingKeys {
@@ -47,6 +48,11 @@ impl VerifyingKeys {
     /// one: time to fetch its set again.
     pub fn contains(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
         self.find(kid, algorithm).is_ok()
+    }
+
+    /// Whether the key with this thumbprint (RFC 7638) is among them.
+    pub fn contains_key(&self, thumbprint: &str) -> bool {
+        self.0.iter().any(|key| key.thumbprint == thumbprint)
     }
 
     /// The key of that id for that algorithm. A token without a key id gets the only key for its
@@ -97,7 +103,8 @@ fn load(jwk: &Jwk, algorithm: Algorithm) -> Option<VerifyingKey> {
         }
         _ => return None,
     };
-    Some(VerifyingKey { kid: jwk.kid.clone(), algorithm, key: key.ok()? })
+    let thumbprint = jwk.key.thumbprint();
+    Some(VerifyingKey { kid: jwk.kid.clone(), algorithm, key: key.ok()?, thumbprint })
 }
 
 impl fmt::Debug for VerifyingKeys {
