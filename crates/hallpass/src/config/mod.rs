@@ -25,7 +25,6 @@ pub(crate) use duration::Span;
 pub(crate) use file::read;
 pub(crate) use hosts::Host;
 pub(crate) use listen::ListenAddress;
-pub(crate) use mutual_tls::MutualTls;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};
 pub(crate) use schema::{Arrangement, Config, EndpointPath, Listing, Server, StreamsAtExpiry, WithoutRule};
