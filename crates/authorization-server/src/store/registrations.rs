@@ -216,6 +216,27 @@ mod tests {
         assert_eq!(registered, 10);
     }
 
+    /// The same without chance, where two may count at a time.
+    #[tokio::test]
+    async fn whoever_registers_waits_for_whoever_has_counted() {
+        let database = TestDatabase::postgres_alone();
+        let clock = FakeClock::at(Timestamp::from_unix(HOUR));
+        let store = open(&database, clock.clock()).await;
+        // As another replica does it: it has counted, and adds the one that may be.
+        let mut first = store.begin().await.unwrap();
+        store.take_turn(&mut first, Turn::Registration).await.unwrap();
+        let insert = "INSERT INTO clients (id, origin, auth_method, redirect_uris, grant_types, created_at)
+                      VALUES ('first', 'dynamic', 'none', '[]', '[]', 3600)";
+        sqlx::query(insert).execute(&mut *first).await.unwrap();
+        let second = tokio::spawn({
+            let store = store.clone();
+            async move { store.register_client(&row("second", HOUR), "t", quota(1)).await.unwrap() }
+        });
+        crate::store::locks::tests::waits(&mut first, &second).await;
+        first.commit().await.unwrap();
+        assert!(second.await.unwrap() != Registered::Done(None), "one is all that may be, and is there");
+    }
+
     #[tokio::test]
     async fn one_address_has_its_share() {
         let database = TestDatabase::new();
