@@ -18,8 +18,12 @@ export class Postgres {
   static async start(owner, settings = FORGETFUL) {
     const self = new Postgres();
     const { folder, remove } = await temporaryFolder();
+    // It is nobody's child; a test that is killed takes it with it all the same.
+    const end = () => self.pid && process.kill(self.pid, 'SIGQUIT');
+    process.once('exit', end);
     owner.after(async () => {
-      if (self.runs) await self.#control('--mode', 'immediate', 'stop');
+      process.off('exit', end);
+      if (self.pid) await self.#control('--mode', 'immediate', 'stop');
       await remove();
     });
     self.folder = path.join(folder, 'pg');
@@ -33,7 +37,6 @@ export class Postgres {
     const lines = Object.entries(all).map(([name, value]) => `${name} = '${value}'\n`);
     await appendFile(path.join(self.folder, 'postgresql.conf'), lines.join(''));
     await self.#control('--log', path.join(self.folder, 'log'), 'start');
-    self.runs = true;
     self.pid = Number((await readFile(path.join(self.folder, 'postmaster.pid'), 'utf8')).split('\n')[0]);
     return self;
   }
