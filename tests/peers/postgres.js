@@ -49,7 +49,7 @@ export class Postgres {
   }
 
   /** Runs statements as superuser, and gives what they print. */
-  async sql(statements, { schema, patience = 20_000 } = {}) {
+  async sql(statements, { schema, patience = 120_000 } = {}) {
     const text = schema ? `SET search_path TO ${schema};\n${statements}` : statements;
     const args = ['--no-psqlrc', '--quiet', '--tuples-only', '--no-align', '--set', 'ON_ERROR_STOP=1'];
     return this.#run('psql', [...args, '--host', this.folder, '--username', USER, 'postgres'], { input: text, patience });
@@ -60,7 +60,8 @@ export class Postgres {
   }
 
   #run(name, args, options = {}) {
-    return run(program(name), args, { ...options, ...this.as, cwd: '/', env: { LC_ALL: 'C' } });
+    // On a busy machine a new cluster takes half a minute.
+    return run(program(name), args, { patience: 120_000, ...options, ...this.as, cwd: '/', env: { LC_ALL: 'C' } });
   }
 }
 
