@@ -74,6 +74,6 @@ pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings};
 pub use store::{
-    BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, SealedAccounts, ServiceAccount, Store,
-    StoreError, User,
+    BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, Restoring, SealedAccounts,
+    ServiceAccount, Store, StoreError, User,
 };

@@ -241,7 +241,7 @@ impl Inner {
     }
 }
 
-fn check(settings: &Settings) -> Result<(), StartError> {
+pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.resources.is_empty() {
         return Err(StartError::NoResource);
     }

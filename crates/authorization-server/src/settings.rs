@@ -14,6 +14,7 @@ use crate::clients::DocumentDomains;
 use crate::delegation::{ExchangeRule, TrustedIssuer};
 use crate::hosts::RedirectPattern;
 use crate::keys::Rotation;
+use crate::server::StartError;
 
 /// The settings of one authorization server.
 #[derive(Clone, Debug)]
@@ -75,6 +76,15 @@ impl Settings {
             mutual_tls: None,
             patience: Duration::from_secs(20),
         }
+    }
+
+    /// Whether a server could start with them; what [`AuthorizationServer::start`](crate::AuthorizationServer::start)
+    /// checks first.
+    ///
+    /// # Errors
+    /// One variant of [`StartError`] for each rule that they break.
+    pub fn check(&self) -> Result<(), StartError> {
+        crate::server::check(self)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The accept loop. `axum::serve` sets no time limit on a request's head and no limit on how long a
 //! shutdown takes, so hallpass has its own.
 
+mod measured;
 mod requests;
 mod rest;
 mod tls;
@@ -29,8 +30,8 @@ use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
-use tower_http::timeout::TimeoutBody;
 
+use self::measured::Measured;
 use self::requests::{Noted, Requests};
 use self::rest::ReadToItsEnd;
 pub use self::tls::{ClientCertificates, Tls, TlsError};
@@ -210,7 +211,7 @@ impl Connection {
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
-            let mut request = request.map(|incoming| match (TimeoutBody::new(body, incoming), is_stream) {
+            let mut request = request.map(|incoming| match (Measured::new(body, incoming), is_stream) {
                 (body, true) => Body::new(ReadToItsEnd::new(body)),
                 (body, false) => Body::new(body),
             });

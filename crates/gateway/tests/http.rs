@@ -416,7 +416,7 @@ async fn an_unreachable_upstream_is_a_502_that_says_so() {
     let response = gateway.post(CALL).await;
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     let body = text(response).await;
-    assert!(body.contains("does not answer") && !body.contains("127.0.0.1"), "{body}");
+    assert!(body.contains("cannot be reached") && !body.contains("127.0.0.1"), "{body}");
 }
 
 /// A client that saw them would log in for ever, or walk around the gateway.

@@ -29,6 +29,12 @@ pub(crate) enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// A database, and nothing that opens what is in it.
+    #[error("there is no {}: put the master.key that belongs to the database there first, for its owner alone (chmod 600); a new one would open nothing", path.display())]
+    NoMasterKey {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// It can't be made, read or written.
     #[error("can't use {} as the data folder: {source}; make it readable and writable for this user, or name another with --data DIR", path.display())]
     Unusable {
@@ -46,6 +52,8 @@ pub(crate) enum DataError {
         mode: u32,
     },
 }
+
+const MASTER_KEY: &str = "master.key";
 
 /// The folder that was named, or the usual one.
 fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
@@ -91,12 +99,21 @@ impl DataFolder {
         Ok(Self { makes: false, ..Self::open(named, database)? })
     }
 
+    /// The same for who brings a database along: the key to it has to be there before.
+    pub(crate) fn with_key(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
+        let path = place(named)?.join(MASTER_KEY);
+        match path.try_exists() {
+            Ok(false) => Err(DataError::NoMasterKey { path }),
+            _ => Self::open(named, database),
+        }
+    }
+
     /// Opens the authorization server's database with the key that encrypts what is in it; makes
     /// both where they are missing, unless the folder is only looked at.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         let url = self.database.url().map_err(Failure::configuration)?;
-        if !self.makes && url.is_none() && !self.file().try_exists().unwrap_or(true) {
-            return Err(Failure::configuration(DataError::NoDatabase { path: self.path.clone() }));
+        if url.is_none() {
+            self.check_file().map_err(Failure::configuration)?;
         }
         let key = MasterKey::load_or_create(&self.master_key()).map_err(Failure::configuration)?;
         let opened = match url {
@@ -107,6 +124,17 @@ impl DataFolder {
             None => Store::open(&self.file(), key, system_clock()).await,
         };
         opened.map_err(Failure::configuration)
+    }
+
+    /// Who only looks makes no database; and nobody makes a key for one that is there, which it would not open.
+    fn check_file(&self) -> Result<(), DataError> {
+        let is_there = self.file().try_exists().unwrap_or(true);
+        let key = self.master_key();
+        match (is_there, key.try_exists().unwrap_or(true)) {
+            (false, _) if !self.makes => Err(DataError::NoDatabase { path: self.path.clone() }),
+            (true, false) => Err(DataError::NoMasterKey { path: key }),
+            _ => Ok(()),
+        }
     }
 
     /// The SQLite file, if that is what the database is.
@@ -123,7 +151,7 @@ impl DataFolder {
 
     /// The key that encrypts what is in the database.
     pub(crate) fn master_key(&self) -> PathBuf {
-        self.path.join("master.key")
+        self.path.join(MASTER_KEY)
     }
 
     /// The client's tokens.

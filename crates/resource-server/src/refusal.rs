@@ -36,7 +36,7 @@ pub enum Refusal {
     )]
     OtherScheme,
     /// Several `Authorization` fields (never-again 36).
-    #[error("the request has more than one Authorization field; send exactly one")]
+    #[error("the request holds more than one credential (Authorization, X-API-Key); send exactly one")]
     SeveralCredentials,
     /// RFC 6750 §2.1: one token of the allowed characters.
     #[error("the credential is malformed: the field must hold exactly one, in its scheme's own form")]
@@ -96,7 +96,7 @@ pub enum Refusal {
     #[error("the user name or the password is wrong")]
     WrongPassword,
     /// Right or wrong, the password was not looked at.
-    #[error("too many wrong passwords for that user name or from that address; try again in {} seconds", wait.as_secs())]
+    #[error("too many wrong passwords for that user name or from that address; try again in {} second{}", wait.as_secs(), if wait.as_secs() == 1 { "" } else { "s" })]
     TooManyGuesses {
         /// Until the next attempt.
         wait: Duration,

@@ -76,7 +76,7 @@ pub enum AddClientError {
     #[error("the client secret is empty: give a random one, or none for a public client")]
     EmptySecret,
     /// No redirect URI.
-    #[error("the client has no redirect URI, so no code could ever reach it")]
+    #[error("the client has no redirect URI, so no code could ever reach it; give one (--redirect-uri)")]
     NoRedirectUri,
     /// A redirect URI that may not be registered.
     #[error("the redirect URI {uri} is not allowed: {source}")]
@@ -88,22 +88,21 @@ pub enum AddClientError {
     },
     /// A grant that does not exist here.
     #[error(
-        "the grant {0:?} does not exist here: use authorization_code, refresh_token and client_credentials"
+        "the grant {0:?} does not exist here; there are {grants}",
+        grants = [AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE].join(", ")
     )]
     GrantType(String),
     /// A client that could never begin.
-    #[error(
-        "a client needs a grant that begins: authorization_code or client_credentials; refresh_token alone never gets a first token"
-    )]
+    #[error("a client needs a grant that begins (--grant); refresh_token alone never gets a first token")]
     NoAuthorizationCode,
     /// OAuth 2.1 §4.2: confidential clients only.
     #[error(
-        "client_credentials and token-exchange need a client that can show who it is: give it a secret or keys"
+        "client_credentials and token-exchange need a client that can show who it is: give it a secret (--secret-stdin) or keys (--jwks, --jwks-uri)"
     )]
     PublicClientCredentials,
     /// Several ways to show who it is.
     #[error(
-        "a client shows itself in one way: by a secret, by keys (jwks), by the place of its keys (jwks_uri), or by a certificate"
+        "a client shows itself in one way: by a secret, by keys (--jwks), by the place of its keys (--jwks-uri), or by a certificate"
     )]
     SeveralCredentials,
     /// A name that no certificate has.

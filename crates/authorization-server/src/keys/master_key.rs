@@ -44,8 +44,8 @@ impl std::fmt::Debug for MasterKey {
 pub enum MasterKeyError {
     /// Others than the owner can read or write the file.
     #[error(
-        "the master key {path} can be read by others (mode {mode:o}): run `chmod 600 {path}`, and \
-         if others may have read it, start with a new data folder"
+        "the master key {path} can be read by others (mode {mode:o}): run `chmod 600 {path}`; if others may have read \
+         it, run `hallpass master-key rotate` and `hallpass keys rotate --now` after that"
     )]
     OpenToOthers {
         /// The key file.
@@ -103,6 +103,15 @@ impl MasterKey {
         Ok(Self::of(Some(path.to_owned()), keys, changed))
     }
 
+    /// Reads the key file that is there.
+    ///
+    /// # Errors
+    /// As [`load_or_create`](Self::load_or_create), and where there is none.
+    pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
+        let (keys, changed) = read(path)?;
+        Ok(Self::of(Some(path.to_owned()), keys, changed))
+    }
+
     /// Puts a new key before those in the file. From now on it seals; what the former ones sealed can be opened still.
     ///
     /// # Errors
@@ -139,6 +148,16 @@ impl MasterKey {
         self.follow_file();
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         (keys.keys.first().map(id).unwrap_or_default(), keys.keys.len())
+    }
+
+    /// What tells each of them from others, the newest first.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).keys.iter().map(id).collect()
+    }
+
+    /// Where they were read.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// A file that has become unreadable changes nothing: what was read from it counts.

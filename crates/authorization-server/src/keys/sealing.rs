@@ -21,7 +21,8 @@ const SEPARATOR: char = '.';
 /// What was sealed cannot be opened: another key, another row, or damage.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a sealed value in the database cannot be opened: it was sealed under another master key, or it is damaged"
+    "a sealed value in the database cannot be opened: it was sealed under another master key, or it is damaged; put \
+     the master.key that belongs to this database into the data folder"
 )]
 pub(crate) struct Unsealable;
 

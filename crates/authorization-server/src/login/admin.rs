@@ -139,6 +139,15 @@ impl Users {
         }
     }
 
+    /// Whether somebody has the name, upper and lower case aside.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn knows(&self, name: &str) -> Result<bool, StoreError> {
+        let Ok(name) = UserName::parse(name) else { return Ok(false) };
+        Ok(self.store.find_user(&name.key).await?.is_some())
+    }
+
     /// Sets another password. The user's sessions end; what apps were granted stays.
     ///
     /// # Errors

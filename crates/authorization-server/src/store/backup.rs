@@ -1,12 +1,10 @@
-//! Copies of a SQLite database, made while servers run on it, and put back.
+//! Copies of a SQLite database, made while servers run on it. How one is put back: [`restore`](super::restore).
 
 use std::path::{Path, PathBuf};
 
-use sqlx::{AnyConnection, Connection};
-
 use super::database::Engine;
 use super::locks::Turn;
-use super::open::{private_file, url_of};
+use super::open::private_file;
 use super::{Store, StoreError};
 
 /// Why there is no copy, or why it was not put back.
@@ -20,6 +18,29 @@ pub enum BackupError {
     Taken {
         /// What is there.
         path: PathBuf,
+    },
+    /// The place of the database is taken.
+    #[error(
+        "there is a database at {path} already, which the copy would replace: stop the servers that run on it, and add --replace"
+    )]
+    Occupied {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The keys at hand do not open what is in the copy.
+    #[error(
+        "the copy {path} is sealed under the master key {wanted}, and {key_file} holds {held}: put the master.key that \
+         belongs to the copy there, and try again; nothing was changed"
+    )]
+    OtherKey {
+        /// The copy.
+        path: PathBuf,
+        /// What tells the key that sealed it from others.
+        wanted: String,
+        /// Where the keys at hand were read.
+        key_file: PathBuf,
+        /// What tells those from others.
+        held: String,
     },
     /// Not a copy of this kind of database, or damaged.
     #[error("{path} is not a whole copy of a hallpass database: {why}")]
@@ -79,42 +100,6 @@ impl Store {
         placed
     }
 
-    /// Puts a copy in the place of a database that nobody works on. What is there is replaced only where the caller says
-    /// so.
-    ///
-    /// # Errors
-    /// One variant of [`BackupError`] for each reason; then what was there is there.
-    pub async fn restore(from: &Path, to: &Path, replace: bool) -> Result<(), BackupError> {
-        let io = |source| BackupError::Io { path: to.to_owned(), source };
-        check_whole(from).await?;
-        if to.exists() {
-            if !replace {
-                return Err(BackupError::Taken { path: to.to_owned() });
-            }
-            check_unused(to).await?;
-        }
-        let beside = beside(to);
-        let copied = std::fs::File::open(from).and_then(|mut from| {
-            let mut file = private_file(&beside)?;
-            std::io::copy(&mut from, &mut file)?;
-            file.sync_all()
-        });
-        let placed = copied.and_then(|()| {
-            // What the old database has not yet taken in is not for the new one.
-            for side in ["db-wal", "db-shm"] {
-                match std::fs::remove_file(to.with_extension(side)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-            std::fs::rename(&beside, to)
-        });
-        if placed.is_err() {
-            drop(std::fs::remove_file(&beside));
-        }
-        placed.map_err(io)
-    }
-
     /// Ends every session, every grant and all that waits to become one, and says how many grants that were: after a copy was put back nobody knows
     /// what has been revoked or used up since it was made.
     ///
@@ -144,40 +129,8 @@ impl Store {
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
+pub(super) fn beside(path: &Path) -> PathBuf {
     path.with_extension(format!("{}.new", crate::random::id()))
-}
-
-/// A copy has no log beside it, so it is read as it is.
-async fn check_whole(path: &Path) -> Result<(), BackupError> {
-    sqlx::any::install_default_drivers();
-    let unusable = |why: String| BackupError::Unusable { path: path.to_owned(), why };
-    let url = url_of(path).map_err(|source| BackupError::Io { path: path.to_owned(), source })?;
-    let url = url.replace("?mode=rwc", "?mode=ro");
-    let mut connection = AnyConnection::connect(&url).await.map_err(|error| unusable(error.to_string()))?;
-    let said: Result<String, _> =
-        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await;
-    match said {
-        Ok(ok) if ok == "ok" => {}
-        Ok(why) => return Err(unusable(why)),
-        Err(error) => return Err(unusable(error.to_string())),
-    }
-    let steps: Result<i64, _> =
-        sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations").fetch_one(&mut connection).await;
-    steps.map_err(|_| unusable("it holds other tables".to_owned()))?;
-    drop(connection.close().await);
-    Ok(())
-}
-
-/// Nobody else may have it open. When the last one closes it, SQLite takes its log in.
-async fn check_unused(path: &Path) -> Result<(), BackupError> {
-    let in_use = |_| BackupError::InUse { path: path.to_owned() };
-    let url = url_of(path).map_err(|source| BackupError::Io { path: path.to_owned(), source })?;
-    let mut connection = AnyConnection::connect(&url).await.map_err(in_use)?;
-    let alone = "PRAGMA busy_timeout = 200; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT";
-    sqlx::raw_sql(alone).execute(&mut connection).await.map_err(in_use)?;
-    drop(connection.close().await);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -187,8 +140,8 @@ mod tests {
 
     use super::*;
     use crate::keys::MasterKey;
-    use crate::store::CodeRow;
     use crate::store::testing::open;
+    use crate::store::{CodeRow, Restoring};
 
     fn clock() -> Clock {
         Clock::new(|| Timestamp::from_unix(1_000))
@@ -196,6 +149,23 @@ mod tests {
 
     async fn reopen(path: &Path) -> Store {
         Store::open(path, MasterKey::from_bytes([1; 32]), clock()).await.unwrap()
+    }
+
+    async fn restore(from: &Path, to: &Path, replace: bool) -> Result<u64, BackupError> {
+        restore_with([1; 32], from, to, Restoring { replace, keep_grants: false }).await
+    }
+
+    async fn restore_with(key: [u8; 32], from: &Path, to: &Path, how: Restoring) -> Result<u64, BackupError> {
+        Store::restore(from, to, MasterKey::from_bytes(key), clock(), how).await
+    }
+
+    /// The names of all that is there.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     #[tokio::test]
@@ -218,21 +188,55 @@ mod tests {
         }
         assert!(running.insert_user("v", "after", "after", "h").await.unwrap());
 
-        assert!(matches!(Store::restore(&copy, &path, false).await, Err(BackupError::Taken { .. })));
-        let refused = Store::restore(&copy, &path, true).await;
+        assert!(matches!(restore(&copy, &path, false).await, Err(BackupError::Occupied { .. })));
+        let refused = restore(&copy, &path, true).await;
         assert!(matches!(refused, Err(BackupError::InUse { .. })), "{refused:?}");
-        running.0.database.read.close().await;
-        running.0.database.write.close().await;
-        drop(running);
-        Store::restore(&copy, &path, true).await.unwrap();
+        running.close().await;
+        assert_eq!(restore(&copy, &path, true).await.unwrap(), 1, "the grant has ended");
+        let left = ["a copy's name.db", "hallpass.db", "hallpass.lock"];
+        assert_eq!(names(folder.path()), left, "nothing half done is left");
         let restored = reopen(&path).await;
         assert!(restored.find_user("before").await.unwrap().is_some());
         assert!(restored.find_user("after").await.unwrap().is_none());
 
-        assert_eq!(restored.end_all_grants().await.unwrap(), 1);
         assert_eq!(restored.revoked().is_revoked("g.token"), Ok(true));
         assert!(!restored.rotate_refresh_token("token", "next", "s", ends).await.unwrap());
         assert_eq!(restored.end_all_grants().await.unwrap(), 0);
+    }
+
+    /// A copy of another house, or of this one under a key that is gone: what was there goes on.
+    #[tokio::test]
+    async fn a_copy_that_the_key_does_not_open_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hallpass.db");
+        let copy = folder.path().join("copy");
+        let other = folder.path().join("other.db");
+        let foreign = Store::open(&other, MasterKey::from_bytes([2; 32]), clock()).await.unwrap();
+        foreign.backup(&copy).await.unwrap();
+        let own = reopen(&path).await;
+        assert!(own.insert_user("u", "ada", "ada", "h").await.unwrap());
+        own.close().await;
+        let before = names(folder.path());
+        for keep_grants in [false, true] {
+            let refused = restore_with([1; 32], &copy, &path, Restoring { replace: true, keep_grants }).await;
+            let Err(BackupError::OtherKey { wanted, held, .. }) = refused else { panic!("{refused:?}") };
+            assert_eq!(wanted, MasterKey::from_bytes([2; 32]).newest().0);
+            assert_eq!(held, MasterKey::from_bytes([1; 32]).newest().0);
+            assert_eq!(names(folder.path()), before);
+            let own = reopen(&path).await;
+            assert!(own.find_user("ada").await.unwrap().is_some());
+            own.close().await;
+        }
+        // A value beside the first one counts too.
+        sqlx::query("DELETE FROM house_secrets").execute(foreign.writer()).await.unwrap();
+        let sealed = MasterKey::from_bytes([2; 32]).sealing("signing key").seal("kid", b"x").unwrap();
+        let insert =
+            "INSERT INTO signing_keys (kid, algorithm, sealed, created_at) VALUES ('kid', 'ES256', $1, 1)";
+        sqlx::query(insert).bind(sealed).execute(foreign.writer()).await.unwrap();
+        let copy = folder.path().join("second copy");
+        foreign.backup(&copy).await.unwrap();
+        let refused = restore(&copy, &path, true).await;
+        assert!(matches!(refused, Err(BackupError::OtherKey { .. })), "{refused:?}");
     }
 
     #[tokio::test]
@@ -287,13 +291,13 @@ mod tests {
         let other = folder.path().join("other");
         std::fs::write(&other, "not a database at all, and long enough to be read as one".repeat(100))
             .unwrap();
-        let refused = Store::restore(&other, &path, true).await;
+        let refused = restore(&other, &path, true).await;
         assert!(matches!(refused, Err(BackupError::Unusable { .. })), "{refused:?}");
         std::fs::write(&other, "").unwrap();
-        let refused = Store::restore(&other, &path, true).await;
+        let refused = restore(&other, &path, true).await;
         assert!(matches!(refused, Err(BackupError::Unusable { .. })), "{refused:?}");
         assert!(matches!(
-            Store::restore(&folder.path().join("nowhere"), &path, true).await,
+            restore(&folder.path().join("nowhere"), &path, true).await,
             Err(BackupError::Io { .. })
         ));
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Clock;
 use sqlx::any::AnyPoolOptions;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, Connection};
+use tokio::time::{Instant, sleep, timeout_at};
 use url::{Host, Url};
 
 use super::database::{Database, Engine};
@@ -18,6 +20,8 @@ use crate::revocations::Revocations;
 /// How long a request waits for a connection: a database that is restarted quickly is not noticed, one that stays away
 /// is told about soon.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Before it is asked again whether a database that is being started listens by now.
+const PAUSE: Duration = Duration::from_millis(200);
 /// A connection that was used just now is believed to be alive; others are asked first.
 const BELIEVED: Duration = Duration::from_secs(1);
 
@@ -29,7 +33,7 @@ const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_
 pub struct DatabaseUrl(Url);
 
 /// Why a text is no database URL. The text is not repeated: there may be a password in it.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
     /// Not a URL, or of another database.
     #[error("the database URL has to begin with postgres:// and name a host and a database")]
@@ -37,7 +41,44 @@ pub enum DatabaseUrlError {
     /// A password that cannot be put into a URL.
     #[error("the database URL names no host, so that no password can go with it")]
     NoHost,
+    /// What the driver would pass over.
+    #[error("the database URL has a parameter that nobody knows, {0}; there are {known}", known = PARAMETERS.join(", "))]
+    UnknownParameter(String),
+    /// A word that says nothing about TLS.
+    #[error("sslmode in the database URL has to be one of {modes}", modes = SSL_MODES.join(", "))]
+    SslMode,
+    /// A number or an address that is none.
+    #[error(
+        "a parameter of the database URL has a value that it cannot have: port is a number, hostaddr an address"
+    )]
+    Value,
 }
+
+/// What a database URL may say after `?`. Each has another spelling in some clients, with a hyphen.
+const PARAMETERS: [&str; 10] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "application_name",
+];
+const ALSO_KNOWN: [&str; 8] = [
+    "ssl-mode",
+    "ssl-root-cert",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "statement-cache-capacity",
+    "options",
+    // Refused elsewhere, with better words.
+    "password",
+];
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 impl DatabaseUrl {
     /// Reads `postgres://user@host:port/database?sslmode=…`. Where the host is not this machine and nothing is said
@@ -49,6 +90,12 @@ impl DatabaseUrl {
         let mut url = Url::parse(text).map_err(|_| DatabaseUrlError::NotPostgres)?;
         if !["postgres", "postgresql"].contains(&url.scheme()) || url.path().len() < 2 {
             return Err(DatabaseUrlError::NotPostgres);
+        }
+        for (name, value) in url.query_pairs() {
+            check_parameter(&name, &value)?;
+        }
+        if url.as_str().parse::<PgConnectOptions>().is_err() {
+            return Err(DatabaseUrlError::Value);
         }
         let says_tls = url.query_pairs().any(|(name, _)| name == "sslmode" || name == "ssl-mode");
         if !says_tls && !is_here(&url) {
@@ -72,6 +119,18 @@ impl DatabaseUrl {
         self.0.set_password(Some(password.expose())).map_err(|()| DatabaseUrlError::NoHost)?;
         Ok(self)
     }
+}
+
+fn check_parameter(name: &str, value: &str) -> std::result::Result<(), DatabaseUrlError> {
+    let known = PARAMETERS.contains(&name) || ALSO_KNOWN.contains(&name) || name.starts_with("options[");
+    if !known {
+        return Err(DatabaseUrlError::UnknownParameter(name.to_owned()));
+    }
+    let says_mode = name == "sslmode" || name == "ssl-mode";
+    if says_mode && !SSL_MODES.iter().any(|mode| mode.eq_ignore_ascii_case(value)) {
+        return Err(DatabaseUrlError::SslMode);
+    }
+    Ok(())
 }
 
 /// A socket, a loopback address, or no host at all.
@@ -115,7 +174,12 @@ impl Store {
     /// Where the database cannot be reached within three seconds, and where its tables belong to a newer version.
     pub async fn connect(url: &DatabaseUrl, connections: u32, key: MasterKey, clock: Clock) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        let refused = |source| StoreError::Connect { url: Box::new(url.clone()), source };
+        let refused = |error| StoreError::Connect { url: Box::new(url.clone()), why: why(&error, url) };
+        // Not from the pool, which does not say why nothing comes about; and a migration may hold its locks for longer than
+        // a request may wait.
+        let mut migrating = first_connection(url.0.as_str()).await.map_err(refused)?;
+        migrations().run(&mut migrating).await?;
+        migrating.close().await.map_err(refused)?;
         let pool = AnyPoolOptions::new()
             .max_connections(connections.max(2))
             .acquire_timeout(PATIENCE)
@@ -132,15 +196,60 @@ impl Store {
             .connect(url.0.as_str())
             .await
             .map_err(refused)?;
-        // Not from the pool: a migration may hold its locks for longer than a request may wait.
-        let mut migrating = AnyConnection::connect(url.0.as_str()).await.map_err(refused)?;
-        migrations().run(&mut migrating).await?;
-        migrating.close().await.map_err(refused)?;
         let revocations = Revocations::new(clock.clone());
         // Before the table is read: what is revoked meanwhile is heard.
         let _ears = Some(Ears::open(url.0.as_str(), revocations.clone()).await.map_err(refused)?);
         let database = Database { engine: Engine::Postgres, read: pool.clone(), write: pool, _ears };
         Self::on(database, key, clock, revocations).await
+    }
+}
+
+/// A database that is being started gets a moment.
+async fn first_connection(url: &str) -> sqlx::Result<AnyConnection> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match timeout_at(deadline, AnyConnection::connect(url)).await {
+            Ok(Err(sqlx::Error::Io(error)))
+                if error.kind() == std::io::ErrorKind::ConnectionRefused
+                    && Instant::now() + PAUSE < deadline =>
+            {
+                sleep(PAUSE).await;
+            }
+            Ok(outcome) => return outcome,
+            Err(_) => return Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+}
+
+/// What went wrong and what to do, without the places in PostgreSQL's source that its errors name.
+fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
+    const WHERE: &str = "check host and port, and that PostgreSQL runs there";
+    const PASSWORD: &str = "database.password_file, or the environment variable HALLPASS_DATABASE_PASSWORD";
+    match error {
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            format!("connection refused, nothing listens there; {WHERE}")
+        }
+        sqlx::Error::Io(error) => format!("{error}; {WHERE}"),
+        sqlx::Error::PoolTimedOut => format!("no answer within {} seconds; {WHERE}", PATIENCE.as_secs()),
+        sqlx::Error::Tls(error) => {
+            format!("{error}; name the authority with ?sslrootcert=FILE, or say ?sslmode=… in database.url")
+        }
+        sqlx::Error::Database(error) => {
+            let said = error.message();
+            match error.code().as_deref() {
+                Some("28P01" | "28000")
+                    if !url.has_password() && std::env::var_os("PGPASSWORD").is_none() =>
+                {
+                    format!("{said}; no password was given, put it into {PASSWORD}")
+                }
+                Some("28P01" | "28000") => {
+                    format!("{said}; check the user in database.url and the password ({PASSWORD})")
+                }
+                Some("3D000") => format!("{said}; make it with createdb, or name another in database.url"),
+                _ => said.to_owned(),
+            }
+        }
+        other => other.to_string(),
     }
 }
 
@@ -184,6 +293,39 @@ mod tests {
         ] {
             assert!(!asks(here), "{here}");
         }
+    }
+
+    /// The driver passes over what it does not know, and TLS would not be what somebody thinks it is.
+    #[test]
+    fn a_parameter_that_nobody_knows_is_refused() {
+        let parse = |query: &str| DatabaseUrl::parse(&format!("postgres://u@db.example/hallpass?{query}"));
+        for (query, error) in [
+            ("sslmod=verify-full", DatabaseUrlError::UnknownParameter("sslmod".to_owned())),
+            ("sslmode=maybe", DatabaseUrlError::SslMode),
+            ("port=many", DatabaseUrlError::Value),
+        ] {
+            assert_eq!(parse(query).unwrap_err(), error, "{query}");
+        }
+        parse("sslmode=require&application_name=hallpass&options[search_path]=x").unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_said_and_what_helps() {
+        use hallpass_testkit::database::{DatabasePlace, TestDatabase};
+        let database = TestDatabase::postgres();
+        let DatabasePlace::Url(place) = database.place() else { panic!("asked for PostgreSQL") };
+        let refusal = async |url: &str| {
+            let url = DatabaseUrl::parse(url).unwrap();
+            let clock = Clock::new(|| hallpass_protocol::time::Timestamp::from_unix(1_000));
+            let key = MasterKey::from_bytes([1; 32]);
+            Store::connect(&url, 2, key, clock).await.unwrap_err().to_string()
+        };
+        let nowhere = refusal("postgres://ada@127.0.0.1:1/hallpass").await;
+        assert!(nowhere.contains("connection refused"), "{nowhere}");
+        let mut other = Url::parse(place).unwrap();
+        other.set_path("/no_such_database");
+        let missing = refusal(other.as_str()).await;
+        assert!(missing.contains("createdb") && !missing.contains(" at line "), "{missing}");
     }
 
     #[test]

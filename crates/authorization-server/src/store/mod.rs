@@ -34,6 +34,7 @@ mod pushed_requests;
 mod refresh_tokens;
 mod registrations;
 mod reseal;
+mod restore;
 mod revocations;
 mod seen_ids;
 mod service_accounts;
@@ -72,6 +73,7 @@ pub(crate) use login_failures::Attempt;
 pub(crate) use passkeys::NewPasskey;
 pub(crate) use refresh_tokens::RefreshTokenRow;
 pub(crate) use registrations::{Admission, Registered, RegistrationQuota};
+pub use restore::Restoring;
 pub(crate) use seen_ids::SeenBy;
 pub use service_accounts::{SealedAccounts, ServiceAccount};
 pub(crate) use sessions::{SessionRow, Shown};
@@ -112,14 +114,12 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// PostgreSQL cannot be reached.
-    #[error(
-        "the database {url} cannot be reached: {source}; check that it runs, and the user and password in its URL"
-    )]
+    #[error("the database {url} cannot be reached: {why}")]
     Connect {
         /// Where it should be.
         url: Box<DatabaseUrl>,
-        /// What went wrong.
-        source: sqlx::Error,
+        /// What went wrong, and what to do.
+        why: String,
     },
     /// Others than the owner can read or write the database.
     #[error("the database {path} is open to others (mode {mode:o}): run `chmod 600 {path}`")]

@@ -80,6 +80,22 @@ impl Store {
         Ok(left)
     }
 
+    /// Opens every sealed value: all of them can be read with the keys that there are.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`](super::StoreError::Sealed) at the first that cannot, and where the store fails.
+    pub(super) async fn check_sealed(&self) -> Result<()> {
+        for column in &SEALED {
+            let key = self.key().sealing(column.kind);
+            let rows: Vec<(String, String)> =
+                sqlx::query_as(column.select).bind("").bind(i64::MAX).fetch_all(self.reader()).await?;
+            for (row, sealed) in &rows {
+                key.open(row, sealed)?;
+            }
+        }
+        Ok(())
+    }
+
     async fn reseal_batch(&self, column: &Sealed) -> Result<u64> {
         let key = self.key().sealing(column.kind);
         let mut tx = self.begin().await?;

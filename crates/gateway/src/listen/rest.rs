@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tower_http::timeout::TimeoutBody;
+
+use super::measured::Measured;
 
 /// More is not read: whoever sends so much has to cope with being interrupted.
 const LONGEST: usize = 64 * 1024;
@@ -15,24 +15,24 @@ const LONGEST: usize = 64 * 1024;
 /// The body of an HTTP/2 request. A stream that is given up while its body is on the way is reset (RFC 9113 §8.1), and
 /// clients that are still sending, curl among them, take that for a failure and lose the answer: a 401 most often. So
 /// what is left of a short body is read and thrown away.
-pub(super) struct ReadToItsEnd(Option<Pin<Box<TimeoutBody<Incoming>>>>);
+pub(super) struct ReadToItsEnd(Option<Measured>);
 
 impl ReadToItsEnd {
-    pub(super) fn new(body: TimeoutBody<Incoming>) -> Self {
-        Self(Some(Box::pin(body)))
+    pub(super) fn new(body: Measured) -> Self {
+        Self(Some(body))
     }
 }
 
 impl Body for ReadToItsEnd {
     type Data = Bytes;
-    type Error = <TimeoutBody<Incoming> as Body>::Error;
+    type Error = <Measured as Body>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.0 {
-            Some(body) => body.as_mut().poll_frame(context),
+            Some(body) => Pin::new(body).poll_frame(context),
             None => Poll::Ready(None),
         }
     }

@@ -79,12 +79,15 @@ impl Rewrite {
         let Some((name, members)) = named else {
             return (!self.hide).then(|| item.get().to_owned());
         };
-        let Item { scopes, within_reach } = self.server.item(list, &name, &self.caller);
+        let Item { scopes, denied, within_reach } = self.server.item(list, &name, &self.caller);
         if self.hide && !within_reach {
             return None;
         }
         // What upstream said of its own schemes does not hold here.
         let mut text = members.written(|name, value| (name != SCHEMES).then(|| value.get().to_owned()));
+        if denied {
+            return Some(text);
+        }
         text.pop();
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         push(&mut text, SCHEMES, &json!([{ "type": "oauth2", "scopes": scopes }]).to_string());

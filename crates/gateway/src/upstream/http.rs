@@ -95,9 +95,9 @@ impl HttpUpstream {
         match self.client.request(request).await {
             Ok(response) => answer::clean(response.map(Body::new)),
             Err(error) => {
-                let error = chain(&error);
-                tracing::error!(upstream = self.origin, %error, "the upstream server does not answer");
-                answer::bad_gateway("the MCP server behind this gateway does not answer")
+                let (fault, error) = (fault(&error), chain(&error));
+                tracing::error!(upstream = self.origin, %error, "no answer of the upstream server");
+                answer::bad_gateway(fault)
             }
         }
     }
@@ -112,6 +112,24 @@ impl HttpUpstream {
         let mut parts = self.target.clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::try_from(format!("{path}?{query}")).ok()?);
         Uri::from_parts(parts).ok()
+    }
+}
+
+/// What became of a request without an answer, for whoever sent it.
+fn fault(error: &hyper_util::client::legacy::Error) -> &'static str {
+    if error.is_connect() {
+        return "the MCP server behind this gateway cannot be reached";
+    }
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    match cause {
+        Some(cause) if cause.is_incomplete_message() => {
+            "the MCP server behind this gateway took the request, and closed the connection without an answer"
+        }
+        Some(cause) if cause.is_parse() => {
+            "the MCP server behind this gateway answered with something that is not HTTP"
+        }
+        Some(cause) if cause.is_user() => "the body of the request broke off",
+        _ => "the connection to the MCP server behind this gateway broke off before there was an answer",
     }
 }
 

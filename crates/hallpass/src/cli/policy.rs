@@ -11,7 +11,8 @@ Examples:
   hallpass policy explain --config hallpass.toml --token token.txt --tool write_note
   hallpass token https://mcp.example.com/mcp | hallpass policy explain --config hallpass.toml --token - --tool purge
 
-Exit codes: 0 allowed, 1 refused, 3 the configuration is wrong.")]
+Exit codes: 0 allowed, 1 refused, 2 there is no token that can be read, 3 the configuration is
+missing or wrong.")]
     Explain {
         /// A file with the access token, or - for standard input
         #[arg(long, value_name = "FILE")]

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use hallpass_authorization_server::Store;
+use hallpass_authorization_server::{BackupError, MasterKey, Restoring, Store};
 
 use super::Place;
+use super::when::counted;
 use crate::cli;
+use crate::data::system_clock;
 use crate::exit::Failure;
 use crate::say::say;
 
@@ -23,16 +25,18 @@ pub(crate) async fn backup(file: &Path, place: &Place) -> Result<(), Failure> {
 
 /// Puts a copy back.
 pub(crate) async fn restore(args: cli::Restore, place: &Place) -> Result<(), Failure> {
-    let data = place.data()?;
-    Store::restore(&args.file, &data.database_file()?, args.replace).await?;
-    // Opened with the master key, so that a copy that it does not fit is noticed now.
-    let store = data.store().await?;
+    let data = place.data_with_key()?;
+    let key = MasterKey::load(&data.master_key()).map_err(Failure::configuration)?;
+    let how = Restoring { replace: args.replace, keep_grants: args.keep_grants };
+    let restored = Store::restore(&args.file, &data.database_file()?, key, system_clock(), how).await;
+    let ended = restored.map_err(|error| match error {
+        BackupError::OtherKey { .. } => Failure::configuration(error),
+        other => other.into(),
+    })?;
     say!("The database is what it was when {} was made.", args.file.display());
-    if args.keep_grants {
-        say!("Its sessions and grants live, those too that have been revoked since.");
-    } else {
-        let ended = store.end_all_grants().await?;
-        say!("Sessions have ended, and {ended} grants: everybody has to log in again.");
+    match args.keep_grants {
+        true => say!("Its sessions and grants live, those too that have been revoked since."),
+        false => say!("Sessions have ended, and {}: everybody has to log in again.", counted(ended, "grant")),
     }
     Ok(())
 }

@@ -1,16 +1,13 @@
 //! `hallpass client`.
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use hallpass_authorization_server::{CertificateName, ClientDetails, Clients, NewClient};
-use hallpass_protocol::{JwkSet, Scope, ScopeSet, Secret};
+use hallpass_protocol::JwkSet;
 
-use super::{Place, initial_token, prompt, table};
+use super::{Place, initial_token, known, prompt, table};
 use crate::cli::{self, Format};
 use crate::exit::Failure;
 use crate::say::say;
-
-/// In characters.
-const SHORTEST_SECRET: usize = 20;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
@@ -34,12 +31,13 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
             dpop,
         } => {
             let secret = match secret_stdin {
-                true => Some(client_secret()?),
+                true => Some(prompt::machine_secret("client secret")?),
                 false => None,
             };
             let signs = jwks.is_some() || jwks_uri.is_some() || certificate.is_some();
             let kind = if secret.is_some() || signs { "confidential" } else { "public" };
-            let scopes: ScopeSet = scope.iter().map(|word| Scope::parse(word)).collect::<Result<_, _>>()?;
+            let scopes = known::scopes(place, &scope)?;
+            known::resources(place, &resource)?;
             let client = NewClient {
                 id: id.clone(),
                 secret,
@@ -76,18 +74,6 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
         }
     }
     Ok(())
-}
-
-/// Nothing slows down who guesses it at the token endpoint for long enough (RFC 6749 §10.10).
-fn client_secret() -> anyhow::Result<Secret> {
-    let secret = prompt::from_stdin("client secret")?;
-    let length = secret.expose().chars().count();
-    ensure!(
-        length >= SHORTEST_SECRET,
-        "the client secret has {length} characters and could be guessed; give it {SHORTEST_SECRET} random ones or more, as \
-         `openssl rand -base64 24` makes them"
-    );
-    Ok(secret)
 }
 
 fn found(found: bool, id: &str) -> Result<(), Failure> {

@@ -1,12 +1,12 @@
 //! `hallpass key`.
 
 use anyhow::{anyhow, ensure};
-use hallpass_protocol::{Scope, ScopeSet, Secret};
+use hallpass_protocol::Secret;
 use hallpass_resource_server::Account;
 use hallpass_resource_server::accounts::{Shows, hash_password, new_key};
 
 use super::when::when;
-use super::{Place, prompt, table};
+use super::{Place, known, prompt, table};
 use crate::accounts::ServiceAccounts;
 use crate::cli::{self, Format, How};
 use crate::config::DigestName;
@@ -25,6 +25,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
     match command {
         cli::Key::Add { name, how, scope, expires, tenant, password_stdin } => {
             check_name(&name)?;
+            let scopes = known::scopes(place, &scope)?;
             let (secret, shows) = match how {
                 How::Key => new_key(),
                 How::Basic => {
@@ -39,7 +40,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
             let account = Account {
                 id: format!("{:032x}", rand::random::<u128>()),
                 name: name.clone(),
-                scopes: scope.iter().map(|word| Scope::parse(word)).collect::<Result<ScopeSet, _>>()?,
+                scopes,
                 tenant,
                 created: now,
                 expires: expires.map(|span| now.after(span.0)),
@@ -47,6 +48,11 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
             };
             if !accounts.add(&account).await? {
                 return Err(anyhow!("there is {name} already; revoke it first, or take another name").into());
+            }
+            if scope.is_empty() {
+                note(format_args!(
+                    "{name} has no scope: it may do only what asks for none. --scope gives it some."
+                ));
             }
             if how == How::Key {
                 note(format_args!("The key of {name}, shown this once:"));
@@ -77,7 +83,12 @@ fn check_name(name: &str) -> anyhow::Result<()> {
 }
 
 fn password(from_stdin: bool) -> anyhow::Result<Secret> {
-    if from_stdin { prompt::from_stdin("password") } else { prompt::new_password() }
+    if from_stdin {
+        return prompt::machine_secret("password");
+    }
+    let password = prompt::new_password()?;
+    prompt::check_machine_secret("password", &password)?;
+    Ok(password)
 }
 
 /// For Digest a password is hashed with the realm (RFC 7616 §3.4.2), so the realm must be known.
@@ -122,9 +133,11 @@ async fn list(accounts: &ServiceAccounts, format: Format) -> Result<(), Failure>
         .map(|account| {
             let ends = account.expires.map_or_else(|| "never".to_owned(), |at| when(at, now));
             let shows = format!("{:?}", account.shows).to_lowercase();
-            [account.name, shows, account.scopes.to_string(), when(account.created, now), ends]
+            let tenant = account.tenant.unwrap_or_default();
+            let added = when(account.created, now);
+            [account.name, shows, account.scopes.to_string(), tenant, added, ends, account.id]
         })
         .collect();
-    table::print(["NAME", "SHOWS", "SCOPES", "ADDED", "ENDS"], &rows)?;
+    table::print(["NAME", "SHOWS", "SCOPES", "TENANT", "ADDED", "ENDS", "CLIENT"], &rows)?;
     Ok(())
 }

@@ -23,7 +23,12 @@ pub(crate) async fn run(command: cli::Keys, place: &Place) -> Result<(), Failure
             match now {
                 true => say!("{kid} signs from now on; a running server takes it up within a second."),
                 false => {
-                    say!("{kid} is published, and signs later; `hallpass keys list` says when.")
+                    let published = keys.list().await?.into_iter().find(|key| key.kid == kid);
+                    let at = published.map_or_else(
+                        || "later".to_owned(),
+                        |key| when(key.active_from, system_clock().now()),
+                    );
+                    say!("{kid} is published, and signs {at}; `hallpass keys list` shows it.")
                 }
             }
             Ok(())

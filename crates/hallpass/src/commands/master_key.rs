@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use hallpass_authorization_server::MasterKey;
 
 use super::Place;
+use super::when::counted;
 use crate::cli;
 use crate::data::DataFolder;
 use crate::exit::Failure;
@@ -26,7 +27,8 @@ async fn rotate(data: &DataFolder) -> Result<(), Failure> {
         store = data.store().await?;
     }
     let resealed = store.reseal().await?;
-    say!("A new master key is in use; {resealed} values are sealed under it anew.");
+    let are = if resealed == 1 { "is" } else { "are" };
+    say!("A new master key is in use; {} {are} sealed under it anew.", counted(resealed, "value"));
     say!(
         "The former key stands behind it in {}: copy the file to every machine that runs hallpass on this database. When no backup needs the former key any more, `hallpass master-key forget-former` drops it.",
         data.master_key().display()
@@ -38,7 +40,8 @@ async fn forget_former(data: &DataFolder) -> Result<(), Failure> {
     let left = data.store().await?.sealed_under_former_keys().await?;
     if left > 0 {
         return Err(anyhow!(
-            "{left} values in the database are sealed under a former key: run `hallpass master-key rotate` first"
+            "{} in the database need a former key: run `hallpass master-key rotate` first",
+            counted(left, "value")
         )
         .into());
     }

@@ -12,6 +12,7 @@ mod initial_token;
 pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod keys;
+mod known;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod machine;

@@ -60,6 +60,12 @@ impl Place {
         DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)
     }
 
+    /// Opens the data folder that the key to a database is in.
+    pub(crate) fn data_with_key(&self) -> Result<DataFolder, Failure> {
+        let (named, database) = self.named()?;
+        DataFolder::with_key(named.as_deref(), database).map_err(Failure::configuration)
+    }
+
     fn named(&self) -> Result<(Option<PathBuf>, Database), Failure> {
         let config = self.config()?;
         Ok((self.data.clone().or(config.data), config.database))

@@ -16,11 +16,15 @@ use crate::serve::scopes::ScopePlan;
 /// Runs the command.
 pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
     let cli::Policy::Explain { token, operation } = command;
+    if place.config.is_none() {
+        return Err(Failure::configuration(anyhow!("no configuration to judge by: give --config FILE")));
+    }
     let config = place.config()?;
     let plan = ScopePlan::of(&config.server, &config.source).map_err(Failure::configuration)?;
-    let token = read_token(&token)?;
+    let token = read_token(&token).map_err(Failure::Usage)?;
     let jwt = UnverifiedJwt::parse(token.expose())
-        .context("only a JWT says in itself what it grants; ask the issuer about this one")?;
+        .context("only a JWT says in itself what it grants; ask the issuer about this one")
+        .map_err(Failure::Usage)?;
     let claims = jwt.unverified_claims().clone();
     let names = ClaimNames::default();
     let whose = names.subject(&claims).unwrap_or("nobody").to_owned();
@@ -51,14 +55,14 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
 
 /// From a file, or from standard input (`-`). An argument is seen by everyone on the machine, so a token that
 /// stands there is refused, and not repeated.
-fn read_token(from: &str) -> Result<hallpass_protocol::Secret, Failure> {
+fn read_token(from: &str) -> anyhow::Result<hallpass_protocol::Secret> {
     if from == "-" {
-        return Ok(prompt::from_stdin("token")?);
+        return prompt::from_stdin("token");
     }
     if from.starts_with("eyJ") && !Path::new(from).exists() {
         let why =
             "--token takes a file, or - for standard input; arguments are seen by everyone on this machine";
-        return Err(anyhow!(why).into());
+        return Err(anyhow!(why));
     }
     let text = std::fs::read_to_string(from).with_context(|| format!("can't read the token from {from}"))?;
     let text = text.trim();

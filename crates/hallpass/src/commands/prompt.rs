@@ -22,6 +22,27 @@ pub(crate) fn from_stdin(what: &str) -> anyhow::Result<Secret> {
     Ok(Secret::new(secret))
 }
 
+/// The shortest secret of a machine, in characters: no person has to remember it.
+const SHORTEST_OF_A_MACHINE: usize = 20;
+
+/// Reads a secret that a machine shows. Nothing slows down who guesses it for long enough (RFC 6749 §10.10).
+pub(crate) fn machine_secret(what: &str) -> anyhow::Result<Secret> {
+    let secret = from_stdin(what)?;
+    check_machine_secret(what, &secret)?;
+    Ok(secret)
+}
+
+/// What a machine shows is random, and long.
+pub(crate) fn check_machine_secret(what: &str, secret: &Secret) -> anyhow::Result<()> {
+    let length = secret.expose().chars().count();
+    anyhow::ensure!(
+        length >= SHORTEST_OF_A_MACHINE,
+        "the {what} has {length} characters and could be guessed; give it {SHORTEST_OF_A_MACHINE} random ones or more, as \
+         `openssl rand -base64 24` makes them"
+    );
+    Ok(())
+}
+
 /// Asks for a new password twice, without showing it.
 pub(crate) fn new_password() -> anyhow::Result<Secret> {
     anyhow::ensure!(

@@ -14,13 +14,18 @@ use crate::say::{note, say};
 /// Runs the command.
 pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure> {
     let data = match &command {
-        cli::User::Add { .. } => place.data()?,
-        _ => place.existing_data()?,
+        cli::User::Add { .. } => None,
+        _ => Some(place.existing_data()?),
+    };
+    let users = async || match &data {
+        Some(data) => users(data).await,
+        None => users(&place.data()?).await,
     };
     match command {
         cli::User::Add { name, password_stdin, link, admin } => {
+            // Before a folder is made: without a password nothing happens.
             let password = if link { None } else { Some(password(password_stdin)?) };
-            let users = users(&data).await?;
+            let users = users().await?;
             // Before anything is done: a user without a password and without a link is of no use.
             if link {
                 users.check_links().await?;
@@ -37,36 +42,43 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
                 false => say!("{name} may log in."),
             }
         }
-        cli::User::Link { name } => print_link(&users(&data).await?, &name).await?,
+        cli::User::Link { name } => {
+            let users = users().await?;
+            found(users.knows(&name).await?, &name)?;
+            print_link(&users, &name).await?;
+        }
         cli::User::Passwd { name, password_stdin } => {
-            let password = password(password_stdin)?;
-            users(&data).await?.set_password(&name, password).await?;
+            let users = users().await?;
+            found(users.knows(&name).await?, &name)?;
+            users.set_password(&name, password(password_stdin)?).await?;
             say!("{name} has a new password; sessions have ended.");
         }
         cli::User::Admin { name, revoke } => {
-            found(users(&data).await?.set_admin(&name, !revoke).await?, &name)?;
+            found(users().await?.set_admin(&name, !revoke).await?, &name)?;
             match revoke {
                 true => say!("{name} no longer runs this server."),
                 false => say!("{name} runs this server: /admin shows how."),
             }
         }
         cli::User::Totp(cli::Totp::Reset { name }) => {
-            match users(&data).await?.reset_second_factor(&name).await? {
+            let users = users().await?;
+            found(users.knows(&name).await?, &name)?;
+            match users.reset_second_factor(&name).await? {
                 true => say!("{name} is asked for no one-time code any more."),
                 false => return Err(anyhow!("there is no user {name} with one-time codes").into()),
             }
         }
         cli::User::Enable { name } => {
-            found(users(&data).await?.enable(&name).await?, &name)?;
+            found(users().await?.enable(&name).await?, &name)?;
             say!("{name} may log in again; apps have to be connected anew.");
         }
-        cli::User::List(listing) => list(&users(&data).await?, listing.format()).await?,
+        cli::User::List(listing) => list(&users().await?, listing.format()).await?,
         cli::User::Disable { name } => {
-            found(users(&data).await?.disable(&name).await?, &name)?;
+            found(users().await?.disable(&name).await?, &name)?;
             say!("{name} may no longer log in; sessions and tokens have ended.");
         }
         cli::User::Remove { name } => {
-            found(users(&data).await?.remove(&name).await?, &name)?;
+            found(users().await?.remove(&name).await?, &name)?;
             say!("{name} is removed, with sessions, consents and tokens.");
         }
     }

@@ -18,6 +18,11 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
     if future { format!("in {number} {unit}") } else { format!("{number} {unit} ago") }
 }
 
+/// "1 value", "2 values".
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::lists;
+
 /// Ways of showing who calls. Bearer tokens are always taken, and always named first.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -18,12 +20,14 @@ pub(crate) struct Credentials {
     /// Offer Basic, over https and on loopback (`hallpass key add --as basic`).
     pub(crate) basic: bool,
     /// Offer Digest with these algorithms, the first one first (`hallpass key add --as digest`).
+    #[serde(deserialize_with = "lists::any")]
     pub(crate) digest: Vec<DigestName>,
     /// Tokens that are bound to a key of the client (RFC 9449). Default: `accept`.
     pub(crate) dpop: DpopMode,
     /// Ask for a nonce in each proof (RFC 9449 §9).
     pub(crate) dpop_nonces: bool,
     /// Addresses of proxies that end TLS and are believed when they say `Client-Cert` (RFC 9440).
+    #[serde(deserialize_with = "lists::addresses")]
     pub(crate) proxies: Vec<IpAddr>,
     /// Client certificates that are a credential by themselves.
     pub(crate) certificates: Vec<Certificate>,
@@ -65,6 +69,7 @@ pub(crate) struct Certificate {
     /// What a name in the certificate (URI or DNS name) must be; `*` stands for any run of characters.
     pub(crate) name: String,
     /// What its holder may do.
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) scopes: Vec<String>,
 }
 
@@ -78,13 +83,13 @@ pub(crate) struct Issuer {
     #[serde(default)]
     pub(crate) jwks_uri: Option<Url>,
     /// The signature algorithms that are taken. Default: ES256, EdDSA, RS256, PS256.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lists::any")]
     pub(crate) algorithms: Vec<String>,
     /// The token types (`typ`) that are taken. Default: `at+jwt` (RFC 9068).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lists::any")]
     pub(crate) types: Vec<String>,
     /// Audiences that mean this server, beside its URL.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lists::any")]
     pub(crate) audiences: Vec<String>,
     /// Take tokens without a name of their own (`jti`). They cannot be revoked here one by one.
     #[serde(default)]
@@ -104,8 +109,10 @@ pub(crate) struct Claims {
     /// The user. Default: `sub`.
     pub(crate) subject: Option<String>,
     /// The client; the first that is there. Default: `client_id`, `azp`, `appid`, `cid`.
+    #[serde(deserialize_with = "lists::any")]
     pub(crate) client: Vec<String>,
     /// Whose words count as scopes, roles and groups among them. Default: `scope`, `scp`.
+    #[serde(deserialize_with = "lists::any")]
     pub(crate) scopes: Vec<String>,
     /// The tenant. Default: none.
     pub(crate) tenant: Option<String>,

@@ -48,6 +48,9 @@ pub(crate) enum DatabaseFault {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No connection, no database.
+    #[error("database.connections is 0; give 2 or more, or leave it out for {default}", default = hallpass_authorization_server::Store::CONNECTIONS)]
+    NoConnections,
     /// A password for nobody.
     #[error("database.password_file is set and database.url is not; only PostgreSQL has a password")]
     NoUrl,
@@ -61,9 +64,23 @@ pub(crate) enum DatabaseFault {
     PasswordInUrl,
 }
 
+impl DatabaseFault {
+    /// The setting that has to be changed.
+    pub(crate) fn setting(&self) -> &'static str {
+        match self {
+            Self::PasswordFile { .. } | Self::NoUrl => "password_file",
+            Self::Url(_) | Self::PasswordInUrl => "url",
+            Self::NoConnections => "connections",
+        }
+    }
+}
+
 impl Database {
     /// The URL with its password, if the database is not a file.
     pub(crate) fn url(&self) -> Result<Option<DatabaseUrl>, DatabaseFault> {
+        if self.connections == Some(0) {
+            return Err(DatabaseFault::NoConnections);
+        }
         let Some(Url(url)) = &self.url else {
             return if self.password_file.is_some() { Err(DatabaseFault::NoUrl) } else { Ok(None) };
         };

@@ -54,6 +54,7 @@ pub(crate) struct AssertionRule {
     /// The resources that a token may be for. Default: all.
     pub(crate) resources: Option<Vec<String>>,
     /// The scopes that a token may hold.
+    #[serde(deserialize_with = "super::lists::some")]
     pub(crate) scopes: Vec<String>,
 }
 
@@ -68,5 +69,6 @@ pub(crate) struct Exchange {
     /// The resource that the new token is for.
     pub(crate) to: String,
     /// The scopes that the new token may hold.
+    #[serde(deserialize_with = "super::lists::some")]
     pub(crate) scopes: Vec<String>,
 }

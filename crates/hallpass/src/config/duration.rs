@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A span of time, written as a number and one of `s`, `m`, `h`, `d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "String")]
 #[schemars(with = "String", extend("pattern" = "^[0-9]+[smhd]$"))]
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -55,6 +56,38 @@ impl TryFrom<String> for Span {
     }
 }
 
+// By hand, so that a number without a unit is told what is missing.
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl Visitor<'_> for Shape {
+            type Value = Span;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a span of time in quotes: a number and one of s, m, h, d, as in \"10m\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+/// As it could stand in the file: `10m`, `30d`.
+impl std::fmt::Display for Span {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs();
+        let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+        let (number, unit) = units
+            .into_iter()
+            .find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit))
+            .map_or((seconds, 's'), |(unit, letter)| (seconds / unit, letter));
+        write!(formatter, "{number}{unit}")
+    }
+}
+
 impl From<Span> for String {
     fn from(span: Span) -> Self {
         format!("{}s", span.0.as_secs())
@@ -70,6 +103,8 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("10m", 600), ("12h", 43_200), ("30d", 2_592_000)] {
             let span = Span::try_from(text.to_owned()).unwrap();
             assert_eq!(span.0.as_secs(), seconds, "{text}");
+            let again: Span = span.to_string().parse().unwrap();
+            assert_eq!(again, span, "{text}");
         }
     }
 

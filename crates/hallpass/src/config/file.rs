@@ -98,6 +98,12 @@ mod tests {
             ("[server]\nname = \"a\"\nupstrem = 1", "line 3, column 1", "upstrem"),
             ("\n\npublic_url = \"https://a/b\"", "line 3, column 14", "public URL"),
             ("[server.tools]\nx = { scope = [] }", "line 2", "scope"),
+            ("[server.scopes]\na = {}\nb = { say = \"x\" }", "line 3", "say"),
+            ("[server.scopes]\na = {}\n\nb = { says = \"\" }", "line 4", "leave it out"),
+            ("[server.scopes]\na = {}\ndefault = \"a\"", "line 3", "a list, as in"),
+            ("[server.scopes]\ndefault = []", "line 2", "leave it out"),
+            ("[authorization_server]\naccess_token_lifetime = 600", "line 2", "\"10m\""),
+            ("[server.credentials]\nproxies = [\"10.0.0.0/8\"]", "line 2", "without a mask"),
         ] {
             let problem = parse(text).unwrap_err();
             assert!(problem.contains(place), "{text:?}: {problem}");

@@ -10,6 +10,7 @@ mod duration;
 mod file;
 mod hosts;
 mod listen;
+mod lists;
 mod mutual_tls;
 mod public_url;
 mod rules;
@@ -19,7 +20,7 @@ mod tls;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
-pub(crate) use database::Database;
+pub(crate) use database::{Database, DatabaseFault};
 pub(crate) use delegation::{AssertionKind, Exchange, TrustedIssuer};
 pub(crate) use duration::Span;
 pub(crate) use file::read;

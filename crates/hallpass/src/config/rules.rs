@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
 use super::duration::Span;
+use super::lists;
 
 /// Rules by name or pattern; each `*` stands for any run of characters.
 pub(crate) type Rules = BTreeMap<String, Rule>;
@@ -36,10 +37,12 @@ pub(crate) enum DenyWord {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Ask {
     /// The scopes that a caller needs, all of them.
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) scopes: Vec<String>,
     /// What the token must say; a list where it is several things.
     pub(crate) when: OneOrMore,
     /// One of these tenants. Default: any.
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) tenants: Vec<String>,
     /// How long ago the user may have logged in, as in "5m" (RFC 9470).
     pub(crate) fresh: Option<Span>,
@@ -148,7 +151,10 @@ impl<'de> Deserialize<'de> for OneOrMore {
                 while let Some(one) = items.next_element()? {
                     more.push(one);
                 }
-                Ok(OneOrMore::More(more))
+                match more.is_empty() {
+                    true => Err(A::Error::custom("the list is empty, which says nothing: leave it out")),
+                    false => Ok(OneOrMore::More(more)),
+                }
             }
         }
         deserializer.deserialize_any(Shape)
@@ -191,6 +197,11 @@ mod tests {
             ("a = { when = { claim = \"x\", has = \"y\", is = 1 } }", "line 1", "one of `has` and `is`"),
             ("a = { fresh = \"soon\" }", "line 1", "soon"),
             ("a = 7", "line 1", "\"deny\""),
+            ("a = { scopes = \"notes\" }", "line 1", "a list, as in"),
+            ("a = { scopes = [] }", "line 1", "leave it out"),
+            ("a = { when = [] }", "line 1", "leave it out"),
+            ("a = { tenants = [] }", "line 1", "leave it out"),
+            ("a = { fresh = 300 }", "line 1", "\"10m\""),
         ] {
             let problem = rules(text).unwrap_err().to_string();
             assert!(problem.contains(line) && problem.contains(what), "{text}: {problem}");

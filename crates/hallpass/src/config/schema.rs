@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::lists;
 use super::{
     AuthorizationServer, Credentials, Database, Issuer, ListenAddress, PublicUrl, Rules, Source, Tls,
 };
@@ -86,6 +88,7 @@ pub(crate) struct Server {
     /// kinds without a single rule as well. Default: `login`.
     pub(crate) without_rule: WithoutRule,
     /// The tenants that may call at all. Default: any.
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) tenants: Vec<String>,
     /// What is done with the lists of tools, prompts and resources that the server answers: `annotate` (say
     /// which scopes each needs), `hide` (the same, without those that the caller could not even log in for)
@@ -142,23 +145,56 @@ pub(crate) enum WithoutRule {
 }
 
 /// Scopes: `default` is what a login asks for, every other member describes one scope.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Scopes {
     /// The scopes that a login asks for. Default: every scope that is described, or `mcp` where none is.
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) default: Vec<String>,
     /// One scope.
     #[serde(flatten)]
     pub(crate) described: BTreeMap<String, Scope>,
 }
 
+// By hand: what is flattened by serde has lost the lines that it stood in.
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Scopes;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a table of scopes, as in [server.scopes]")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Scopes, A::Error> {
+                let mut scopes = Scopes::default();
+                while let Some(name) = members.next_key::<String>()? {
+                    if name == "default" {
+                        scopes.default = members.next_value::<Named>()?.0;
+                    } else {
+                        scopes.described.insert(name, members.next_value()?);
+                    }
+                }
+                Ok(scopes)
+            }
+        }
+        deserializer.deserialize_map(Shape)
+    }
+}
+
+#[derive(Deserialize)]
+struct Named(#[serde(deserialize_with = "lists::some")] Vec<String>);
+
 /// One scope.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Scope {
     /// What it allows, in words, for the page of consent. Default: its name.
+    #[serde(deserialize_with = "lists::words")]
     pub(crate) says: Option<String>,
     /// Scopes that it brings with it.
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) implies: Vec<String>,
 }
 

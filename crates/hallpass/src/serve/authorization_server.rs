@@ -6,7 +6,6 @@ use hallpass_authorization_server::{
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 
-use super::delegation::{exchange, trusted_issuer};
 use super::plan::Plan;
 use super::wiring::name;
 use crate::config::{self, Registration};
@@ -22,18 +21,17 @@ pub(super) async fn start(
     // Metadata documents of clients are fetched from the open network alone.
     let fetcher = Fetcher::new(Policy::default())?;
     let mut settings = settings(plan, issuer, resource);
-    let set = &plan.authorization_server;
-    settings.trusted_issuers = set
-        .trusted_issuers
-        .iter()
-        .map(trusted_issuer)
-        .collect::<Result<_, _>>()
-        .map_err(Failure::configuration)?;
-    settings.exchange =
-        set.exchange.iter().map(exchange).collect::<Result<_, _>>().map_err(Failure::configuration)?;
-    let mutual_tls = set.mutual_tls.as_ref().map(|said| said.load(plan.credentials.proxies()));
-    settings.mutual_tls = mutual_tls.transpose().map_err(Failure::configuration)?;
+    let said = plan.authorization_server.mutual_tls.as_ref();
+    let mutual_tls = said.map(|said| said.load(plan.credentials.proxies())).transpose();
+    settings.mutual_tls = mutual_tls.map_err(Failure::configuration)?;
     Ok(AuthorizationServer::start(settings, store, fetcher).await?)
+}
+
+/// What it would be started with, before a port is bound: for whoever only checks a file.
+pub(super) fn settings_ahead(plan: &Plan) -> Option<Settings> {
+    let endpoint = plan.endpoint();
+    let issuer = Issuer::parse(endpoint.strip_suffix(plan.path.as_str())?).ok()?;
+    Some(settings(plan, &issuer, &ResourceIdentifier::parse(&endpoint).ok()?))
 }
 
 fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Settings {
@@ -48,6 +46,8 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
     settings.lifetimes.access_token = set.access_token_lifetime.0;
     settings.lifetimes.refresh_idle = set.refresh_token_idle.0;
     settings.lifetimes.grant = set.grant_lifetime.0;
+    settings.trusted_issuers.clone_from(&plan.delegations.trusted_issuers);
+    settings.exchange.clone_from(&plan.delegations.exchange);
     settings.require_pushed_requests = set.require_pushed_requests;
     settings.dpop_nonces = set.dpop_nonces;
     settings.audit_lifetime = set.audit_lifetime.0;

@@ -107,6 +107,16 @@ impl CredentialPlan {
         &self.said.proxies
     }
 
+    /// What the file says.
+    pub(super) fn said(&self) -> &Credentials {
+        &self.said
+    }
+
+    /// Whose tokens are taken beside this server's own.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = &config::Issuer> {
+        self.issuers.iter().map(|trusted| &trusted.said)
+    }
+
     /// Tells whether clients can show certificates to this server itself.
     pub(crate) fn with_own_tls(self, asks: bool) -> Self {
         Self { own_tls: asks, ..self }

@@ -1,12 +1,48 @@
 //! From the configuration to what the authorization server exchanges for its tokens.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use hallpass_authorization_server::{AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, TrustedIssuer};
 use hallpass_protocol::{Issuer, JwkSet, Scope, ScopeSet};
 
+use super::scopes::ScopePlan;
 use crate::config;
 
-pub(super) fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<TrustedIssuer> {
+/// Whose word, and which token, is exchanged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delegations {
+    pub(super) trusted_issuers: Vec<TrustedIssuer>,
+    pub(super) exchange: Vec<ExchangeRule>,
+}
+
+impl Delegations {
+    /// What the file comes to; a mistake with the setting that it is in. A scope that this server does not have could
+    /// never be granted.
+    pub(super) fn of(
+        set: &config::AuthorizationServer,
+        known: &ScopePlan,
+    ) -> Result<Self, (&'static str, String)> {
+        let trusted = |issuer: &config::TrustedIssuer| {
+            let read = trusted_issuer(issuer)?;
+            for scope in read.rules.iter().flat_map(|rule| rule.scopes.iter()) {
+                ensure!(
+                    known.described.iter().any(|(described, _)| described == scope),
+                    "a rule for {} grants `{scope}`, which this server does not have; describe it in [server.scopes], or \
+                     take it out",
+                    issuer.issuer
+                );
+            }
+            Ok(read)
+        };
+        let all = set.trusted_issuers.iter().map(trusted).collect::<anyhow::Result<_>>();
+        let exchanges = set.exchange.iter().map(exchange).collect::<anyhow::Result<_>>();
+        Ok(Self {
+            trusted_issuers: all.map_err(|error| ("trusted_issuers", format!("{error:#}")))?,
+            exchange: exchanges.map_err(|error| ("exchange", format!("{error:#}")))?,
+        })
+    }
+}
+
+fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<TrustedIssuer> {
     let place = || format!("authorization_server.trusted_issuers, {}", set.issuer);
     Ok(TrustedIssuer {
         issuer: Issuer::parse(&set.issuer).with_context(place)?,
@@ -32,7 +68,7 @@ pub(super) fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<Trus
     })
 }
 
-pub(super) fn exchange(set: &config::Exchange) -> anyhow::Result<ExchangeRule> {
+fn exchange(set: &config::Exchange) -> anyhow::Result<ExchangeRule> {
     Ok(ExchangeRule {
         client_id: set.client_id.clone(),
         from: set.from.clone(),

@@ -12,6 +12,7 @@ mod program;
 mod public_client;
 mod replicas;
 pub(crate) mod scopes;
+mod stated;
 mod wiring;
 
 use hallpass_authorization_server::Store;

@@ -2,16 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use hallpass_gateway::Listing;
+use hallpass_authorization_server::StartError;
 use hallpass_gateway::listen::Tls;
+use hallpass_gateway::upstream::HttpUpstreamError;
+use hallpass_gateway::{self as gateway, Listing};
 use hallpass_resource_server::AtExpiry;
 use url::Url;
 
 use crate::cli;
 use crate::config::{
-    self, Arrangement, Config, EndpointPath, ListenAddress, PublicUrl, StreamsAtExpiry, TlsFault,
+    self, Arrangement, Config, DatabaseFault, EndpointPath, ListenAddress, PublicUrl, Source,
+    StreamsAtExpiry, TlsFault,
 };
+use crate::serve::authorization_server;
 use crate::serve::credentials::{CredentialFault, CredentialPlan};
+use crate::serve::delegation::Delegations;
+use crate::serve::program::{self, ProgramError};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
 
 /// What `serve` is going to do.
@@ -47,6 +53,12 @@ pub(crate) struct Plan {
     pub(crate) listing: Listing,
     /// Settings of the authorization server.
     pub(crate) authorization_server: crate::config::AuthorizationServer,
+    /// Whose word, and which token, it exchanges for its own.
+    pub(crate) delegations: Delegations,
+    /// The data folder that the file names.
+    pub(crate) data: Option<PathBuf>,
+    /// The database, in words; `None` is a file in the data folder.
+    pub(crate) database: Option<String>,
 }
 
 /// What stands behind the gateway.
@@ -94,6 +106,29 @@ pub(crate) enum PlanError {
          use https, or say --tls-in-front (tls_in_front = true) if TLS ends at a proxy in front"
     )]
     PlainHttp(PublicUrl),
+    /// A mistake of one of these kinds, where it stands in the file.
+    #[error("{place}: {fault}")]
+    At {
+        /// File and line, or the setting's name.
+        place: String,
+        /// What is wrong.
+        fault: Box<PlanError>,
+    },
+    /// An upstream that nothing can be sent to.
+    #[error(transparent)]
+    Upstream(#[from] HttpUpstreamError),
+    /// The program of a stdio server.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Where users and grants are to be kept.
+    #[error(transparent)]
+    Database(#[from] DatabaseFault),
+    /// The authorization server would not start.
+    #[error(transparent)]
+    AuthorizationServer(#[from] StartError),
+    /// A trusted issuer, or an exchange, that can't be.
+    #[error("{0}")]
+    Delegation(String),
     /// A certificate or key that can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFault),
@@ -115,23 +150,42 @@ pub(crate) enum PlanError {
     Scope(#[from] ScopeFault),
 }
 
+impl PlanError {
+    fn at(self, source: &Source, keys: &[&str]) -> Self {
+        Self::At { place: source.place(keys), fault: Box::new(self) }
+    }
+}
+
 impl Plan {
-    /// Makes command line and file one; the command line wins.
+    /// Makes command line and file one; the command line wins. What can be wrong without looking into the database shows
+    /// here.
     pub(crate) fn new(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
+        let source = config.source.clone();
+        let plan = Self::put_together(args, config)?;
+        plan.check_authorization_server(&source)?;
+        Ok(plan)
+    }
+
+    fn put_together(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
+        let source = &config.source;
         let tls_in_front = args.tls_in_front || config.tls_in_front;
+        let from_file = args.public_url.is_none();
         let public_url = args.public_url.or(config.public_url);
         let asks = config.tls.as_ref().is_some_and(config::Tls::asks);
         let tls = config.tls.as_ref().map(config::Tls::load).transpose()?;
         let public_url = match tls {
             Some(_) => public_url.map(|url| url.over_tls()),
-            None => public_url.map(|url| reachable_safely(url, tls_in_front)).transpose()?,
+            None => {
+                let judged = public_url.map(|url| reachable_safely(url, tls_in_front)).transpose();
+                judged.map_err(|fault| if from_file { fault.at(source, &["public_url"]) } else { fault })?
+            }
         };
         let behind_tls = public_url.as_ref().is_some_and(PublicUrl::is_https);
         let sees_addresses = if tls.is_some() { !tls_in_front } else { !behind_tls };
         let server = config.server;
-        let credentials = CredentialPlan::of(&server, &config.source)?.with_own_tls(asks);
+        let credentials = CredentialPlan::of(&server, source)?.with_own_tls(asks);
         if server.arrangement == Arrangement::External {
-            let place = || config.source.place(&["server", "arrangement"]);
+            let place = || source.place(&["server", "arrangement"]);
             if args.demo {
                 return Err(PlanError::ExternalDemo(place()));
             }
@@ -142,10 +196,15 @@ impl Plan {
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
         } else {
-            let scopes = ScopePlan::of(&server, &config.source)?;
-            let upstream = upstream(args.upstream, args.command, &server)?;
+            let scopes = ScopePlan::of(&server, source)?;
+            let upstream = upstream(args.upstream, args.command, &server, source)?;
             (upstream, scopes, server.name.clone())
         };
+        let database = if args.demo { None } else { database(&config.database, source)? };
+        let set = &config.authorization_server;
+        let delegations = Delegations::of(set, &scopes).map_err(|(setting, why)| {
+            PlanError::Delegation(why).at(source, &["authorization_server", setting])
+        })?;
         Ok(Self {
             listen: args.listen.or(config.listen).unwrap_or_default(),
             tls,
@@ -170,6 +229,37 @@ impl Plan {
                 config::Listing::Leave => Listing::Leave,
             },
             authorization_server: config.authorization_server,
+            delegations,
+            data: config.data,
+            database,
+        })
+    }
+
+    /// The endpoint's URL, as far as it is known before a port is bound.
+    pub(crate) fn endpoint(&self) -> String {
+        match &self.public_url {
+            Some(url) => format!("{url}{}", self.path.as_str()),
+            None => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://localhost:{}{}", self.listen.port(), self.path.as_str())
+            }
+        }
+    }
+
+    fn check_authorization_server(&self, source: &Source) -> Result<(), PlanError> {
+        if let Some(said) = &self.authorization_server.mutual_tls {
+            said.load(self.credentials.proxies()).map_err(|fault| {
+                PlanError::Delegation(fault.to_string()).at(source, &["authorization_server", "mutual_tls"])
+            })?;
+        }
+        let Some(settings) = authorization_server::settings_ahead(self) else { return Ok(()) };
+        settings.check().map_err(|fault| {
+            let setting = match fault {
+                StartError::LongAccessTokens => "access_token_lifetime",
+                StartError::HastyRotation => "rotate_keys_every",
+                _ => return fault.into(),
+            };
+            PlanError::from(fault).at(source, &["authorization_server", setting])
         })
     }
 }
@@ -199,24 +289,42 @@ fn reachable_safely(url: PublicUrl, tls_in_front: bool) -> Result<PublicUrl, Pla
     }
 }
 
+/// Where it is, for people; a password is the file's, and stays there.
+fn database(set: &config::Database, source: &Source) -> Result<Option<String>, PlanError> {
+    let url = set.url().map_err(|fault| {
+        let setting = fault.setting();
+        PlanError::from(fault).at(source, &["database", setting])
+    })?;
+    let connections = set.connections.unwrap_or(hallpass_authorization_server::Store::CONNECTIONS);
+    Ok(url.map(|url| format!("{url} ({connections} connections)")))
+}
+
 fn upstream(
     url: Option<Url>,
     command: Vec<String>,
     server: &crate::config::Server,
+    source: &Source,
 ) -> Result<Upstream, PlanError> {
     let http = |url: Url| match url.scheme() {
-        "http" | "https" => Ok(Upstream::Http(url)),
+        "http" | "https" => {
+            gateway::Upstream::http(&url)?;
+            Ok(Upstream::Http(url))
+        }
         _ => Err(PlanError::UpstreamScheme(url)),
     };
     let stdio = |command: Vec<String>| match command.split_first() {
-        Some((program, arguments)) if !program.is_empty() => Ok(Upstream::Stdio {
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            environment: server.environment.clone().into_iter().collect(),
-            directory: server.directory.clone(),
-        }),
+        Some((program, arguments)) if !program.is_empty() => {
+            program::check(program, server.directory.as_deref())?;
+            Ok(Upstream::Stdio {
+                program: program.clone(),
+                arguments: arguments.to_vec(),
+                environment: server.environment.clone().into_iter().collect(),
+                directory: server.directory.clone(),
+            })
+        }
         _ => Err(PlanError::EmptyCommand),
     };
+    let in_file = |fault: PlanError, setting| fault.at(source, &["server", setting]);
     if let Some(url) = url {
         return http(url);
     }
@@ -224,27 +332,10 @@ fn upstream(
         return stdio(command);
     }
     match (&server.upstream, &server.command) {
-        (Some(_), Some(_)) => Err(PlanError::TwoUpstreams),
-        (Some(url), None) => http(url.clone()),
-        (None, Some(command)) => stdio(command.clone()),
+        (Some(_), Some(_)) => Err(in_file(PlanError::TwoUpstreams, "command")),
+        (Some(url), None) => http(url.clone()).map_err(|fault| in_file(fault, "upstream")),
+        (None, Some(command)) => stdio(command.clone()).map_err(|fault| in_file(fault, "command")),
         (None, None) => Err(PlanError::NoUpstream),
-    }
-}
-
-impl std::fmt::Display for Plan {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.public_url {
-            Some(url) => writeln!(f, "  endpoint   {url}{}", self.path.as_str())?,
-            None => {
-                let scheme = if self.tls.is_some() { "https" } else { "http" };
-                let (port, path) = (self.listen.port(), self.path.as_str());
-                writeln!(f, "  endpoint   {scheme}://localhost:{port}{path}")?
-            }
-        }
-        writeln!(f, "  listen     {}", self.listen)?;
-        writeln!(f, "  upstream   {}", self.upstream)?;
-        write!(f, "{}", self.scopes)?;
-        Ok(())
     }
 }
 

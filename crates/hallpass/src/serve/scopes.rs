@@ -98,7 +98,8 @@ impl ScopePlan {
         if default.is_empty() {
             default = described.iter().map(|(scope, _)| scope.clone()).collect();
         }
-        if default.is_empty() && !policy.reads_bodies() {
+        // A token holds a scope, or clients cannot tell what they have.
+        if default.is_empty() && asked_for(&policy).is_empty() {
             let mcp = words.scope("mcp", &["server", "scopes"])?;
             described.push((mcp.clone(), "Use this server for you".to_owned()));
             default = [mcp].into_iter().collect();
@@ -184,7 +185,14 @@ fn condition(said: &config::Condition) -> Condition {
 /// For `config check`: what every rule comes to.
 impl std::fmt::Display for ScopePlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "  login asks {}", self.policy.login)?;
+        let login = match self.policy.login.is_empty() {
+            true => "no scope".to_owned(),
+            false => self.policy.login.to_string(),
+        };
+        writeln!(f, "  login asks {login}")?;
+        if !self.policy.tenants.is_empty() {
+            writeln!(f, "  tenants    {}, and nobody else", self.policy.tenants.join(", "))?;
+        }
         // All of them: a mistyped scope is one that nobody described.
         for (scope, says) in &self.described {
             match self.policy.implies.get(scope) {
@@ -203,7 +211,7 @@ impl std::fmt::Display for ScopePlan {
                 writeln!(f, "  {kind:<10} {} {}", rule.pattern, rule.verdict)?;
             }
             let stated = match self.policy.without_rule {
-                policy::WithoutRule::Login => format!("needs {}", self.policy.login),
+                policy::WithoutRule::Login => format!("needs {login}"),
                 policy::WithoutRule::Deny => "is denied".to_owned(),
             };
             if kind != "method" && !rules.is_empty() {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::plan::{Plan, Upstream};
-use super::{external, front_page, program, replicas};
+use super::{external, front_page, replicas};
 use crate::accounts::ServiceAccounts;
 use crate::config::{Arrangement, PublicUrl};
 use crate::data::system_clock;
@@ -121,8 +121,6 @@ fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Up
         Upstream::Demo => Ok(gateway::Upstream::service(demo::service(stop.child_token()))),
         Upstream::Http(url) => gateway::Upstream::http(url).map_err(Failure::configuration),
         Upstream::Stdio { program, arguments, environment, directory } => {
-            // Said now, and not to the first person who has logged in.
-            program::check(program, directory.as_deref()).map_err(Failure::configuration)?;
             let mut command = StdioCommand::new(program);
             command.arguments = arguments.iter().map(OsString::from).collect();
             command.environment =

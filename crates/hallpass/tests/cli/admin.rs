@@ -57,6 +57,12 @@ fn a_user_is_looked_after() {
         (&["user", "link", "alice"][..], "hallpass serve"),
         (&["user", "totp", "reset", "alice"], "no user alice with one-time codes"),
         (&["user", "enable", "mallory"], "hallpass user list"),
+        // Looked at before a password is asked for.
+        (&["user", "passwd", "mallory"], "hallpass user list"),
+        (&["user", "link", "mallory"], "hallpass user list"),
+        (&["user", "totp", "reset", "mallory"], "hallpass user list"),
+        (&["client", "add", "--id", "x", "--grant", "bogus"], "token-exchange"),
+        (&["client", "add", "--id", "x"], "--redirect-uri"),
     ] {
         let refused = run(data, arguments);
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}");

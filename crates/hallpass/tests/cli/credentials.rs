@@ -57,8 +57,8 @@ fn nothing_that_opens_stands_in_the_data_folder_in_the_clear() {
     let config = config.path().to_str().unwrap();
     let key = add(data.path(), &["ci"]);
     let args = ["--config", config, "key", "add", "meter", "--as", "digest", "--password-stdin"];
-    said(&run_with_input(data.path(), &args, "correct horse\n"));
-    let password = hallpass_protocol::Secret::new("correct horse");
+    said(&run_with_input(data.path(), &args, "correct horse battery\n"));
+    let password = hallpass_protocol::Secret::new("correct horse battery");
     let ha1 = hallpass_protocol::digest::DigestAlgorithm::Sha256.ha1("meter", "notes", &password);
     let hash = {
         use base64::Engine;
@@ -68,7 +68,7 @@ fn nothing_that_opens_stands_in_the_data_folder_in_the_clear() {
     let mut files = 0;
     for entry in std::fs::read_dir(data.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        for secret in [&key[4..], ha1.expose(), &hash, "correct horse"] {
+        for secret in [&key[4..], ha1.expose(), &hash, "correct horse battery"] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
         }
         files += 1;
@@ -87,7 +87,7 @@ fn curl_logs_in_with_digest_and_basic() {
     for (name, how) in [("digest", "digest"), ("basic", "basic")] {
         let args =
             ["--config", config, "key", "add", name, "--as", how, "--password-stdin", "--scope", "mcp"];
-        said(&run_with_input(data.path(), &args, "correct horse\n"));
+        said(&run_with_input(data.path(), &args, "correct horse battery\n"));
     }
     let mut serving = Serving::start(data.path(), &["--config", config]);
     let endpoint = serving.value_of("MCP endpoint");
@@ -98,11 +98,11 @@ fn curl_logs_in_with_digest_and_basic() {
         String::from_utf8(output.stdout).unwrap()
     };
     for (args, expected) in [
-        (["--digest", "--user", "digest:correct horse"], "502"),
+        (["--digest", "--user", "digest:correct horse battery"], "502"),
         (["--digest", "--user", "digest:wrong"], "401"),
-        (["--basic", "--user", "basic:correct horse"], "502"),
+        (["--basic", "--user", "basic:correct horse battery"], "502"),
         (["--basic", "--user", "basic:wrong"], "401"),
-        (["--basic", "--user", "digest:correct horse"], "401"),
+        (["--basic", "--user", "digest:correct horse battery"], "401"),
     ] {
         assert_eq!(curl(&args), expected, "{args:?}");
     }
@@ -111,7 +111,11 @@ fn curl_logs_in_with_digest_and_basic() {
 #[test]
 fn a_name_is_there_once_and_a_secret_is_no_argument() {
     let data = tempfile::tempdir().unwrap();
-    add(data.path(), &["ci"]);
+    let nothing = run(data.path(), &["key", "revoke", "ci"]);
+    assert_eq!(nothing.status.code(), Some(3), "not a folder of hallpass's");
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
+    let added = run(data.path(), &["key", "add", "ci"]);
+    assert!(String::from_utf8_lossy(&added.stderr).contains("ci has no scope"));
     for (args, code, word) in [
         (&["key", "add", "ci"][..], 1, "there is ci already"),
         (&["key", "add", "a:b"], 1, "a name has"),
@@ -131,7 +135,7 @@ fn mistakes_in_credentials_name_file_and_line() {
     let data = tempfile::tempdir().unwrap();
     for (credentials, what) in [
         (
-            "[server.credentials]\ncertificates = [{ authority = \"/nowhere.pem\", name = \"*\", scopes = [] }]",
+            "[server.credentials]\ncertificates = [{ authority = \"/nowhere.pem\", name = \"*\", scopes = [\"mcp\"] }]",
             "/nowhere.pem",
         ),
         ("[[server.issuers]]\nissuer = \"http://login.example.com\"", "can't be an issuer"),
@@ -150,4 +154,60 @@ fn mistakes_in_credentials_name_file_and_line() {
         assert!(text.contains(path) && text.contains(what), "{text}");
         assert!(text.contains(":4:") || text.contains(":5:") || text.contains("line 5"), "{text}");
     }
+}
+
+/// A slip of the pen shows at once where the configuration is at hand; without it, that nobody looked is said.
+#[test]
+fn scopes_and_resources_are_those_of_the_configuration() {
+    let data = tempfile::tempdir().unwrap();
+    let config = file(
+        "[server.scopes]\n\"notes:read\" = {}\n[server.tools]\n\"write_*\" = { scopes = [\"notes:write\"] }",
+    );
+    let text = std::fs::read_to_string(config.path()).unwrap();
+    std::fs::write(config.path(), format!("public_url = \"https://mcp.example.com\"\n{text}")).unwrap();
+    let config = config.path().to_str().unwrap();
+    let client = ["client", "add", "--id", "ide", "--redirect-uri", "http://127.0.0.1/callback"];
+    for (args, word) in [
+        (&["key", "add", "ci", "--scope", "notes:raed"][..], "notes:read, notes:write"),
+        (&[&client[..], &["--scope", "notes:raed"]].concat(), "notes:read, notes:write"),
+        (
+            &[&client[..], &["--resource", "https://mcp.example.com/typo"]].concat(),
+            "https://mcp.example.com/mcp",
+        ),
+    ] {
+        let output = run(data.path(), &[&["--config", config], args].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(word), "{args:?}: {text}");
+    }
+    for args in [
+        &["key", "add", "ci", "--scope", "notes:read", "--scope", "notes:write"][..],
+        &[&client[..], &["--scope", "notes:write", "--resource", "https://mcp.example.com/mcp"]].concat(),
+    ] {
+        said(&run(data.path(), &[&["--config", config], args].concat()));
+    }
+    let unchecked = run(data.path(), &["key", "add", "other", "--scope", "anything"]);
+    assert!(String::from_utf8_lossy(&unchecked.stderr).contains("not checked"));
+}
+
+#[test]
+fn a_secret_of_a_machine_is_long() {
+    let data = tempfile::tempdir().unwrap();
+    let web = ["client", "add", "--id", "web", "--secret-stdin", "--grant", "client_credentials"];
+    for args in [&["key", "add", "x", "--as", "basic", "--password-stdin"][..], &web] {
+        let output = run_with_input(data.path(), args, "x\n");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {text}");
+        assert!(text.contains("could be guessed"), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn a_list_says_which_tenant_and_what_upstream_hears() {
+    let data = tempfile::tempdir().unwrap();
+    add(data.path(), &["ci", "--tenant", "acme"]);
+    let listed: serde_json::Value =
+        serde_json::from_str(&said(&run(data.path(), &["key", "list", "--json"]))).unwrap();
+    let table = said(&run(data.path(), &["key", "list"]));
+    assert!(table.contains("acme") && table.contains(listed[0]["id"].as_str().unwrap()), "{table}");
 }

@@ -26,7 +26,7 @@ fn a_backup_is_put_back() {
     said(&run_with_input(data, &["user", "add", "bob", "--password-stdin"], PASSWORD));
 
     let refused = run(data, &["restore", copy]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("is there already"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("add --replace"));
     let refused = run(data, &["restore", copy, "--replace"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("stop it first"));
     drop(serving);
@@ -34,10 +34,52 @@ fn a_backup_is_put_back() {
     assert!(told.contains("log in again"), "{told}");
     assert!(users(data).contains("alice") && !users(data).contains("bob"));
 
-    // Another house has another key.
+    // The key comes first; none is made that would open nothing.
     let other = tempfile::tempdir().unwrap();
     let refused = run(other.path(), &["restore", copy]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("another master key"));
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("put the master.key"));
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0, "nothing is made");
+    std::fs::copy(data.join("master.key"), other.path().join("master.key")).unwrap();
+    said(&run(other.path(), &["restore", copy]));
+    assert!(users(other.path()).contains("alice"));
+}
+
+/// A database that works goes on working.
+#[test]
+fn a_copy_of_another_house_replaces_nothing() {
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, other) = (data.path(), other.path());
+    said(&run_with_input(data, &["user", "add", "alice", "--password-stdin"], PASSWORD));
+    said(&run_with_input(other, &["user", "add", "bob", "--password-stdin"], PASSWORD));
+    let copy = other.join("copy.db");
+    let copy = copy.to_str().unwrap();
+    said(&run(other, &["backup", copy]));
+    let refused = run(data, &["restore", copy, "--replace"]);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{text}");
+    assert!(text.contains("master.key") && text.contains(copy), "{text}");
+    assert!(users(data).contains("alice") && !users(data).contains("bob"));
+
+    // A database without its key gets no new one.
+    std::fs::remove_file(data.join("master.key")).unwrap();
+    let refused = run(data, &["user", "list"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(!data.join("master.key").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_can_read_is_not_the_end_of_the_house() {
+    use std::os::unix::fs::PermissionsExt;
+    let data = tempfile::tempdir().unwrap();
+    said(&run_with_input(data.path(), &["user", "add", "alice", "--password-stdin"], PASSWORD));
+    let key = data.path().join("master.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let text = String::from_utf8_lossy(&run(data.path(), &["user", "list"]).stderr).into_owned();
+    for advice in ["chmod 600", "master-key rotate", "keys rotate --now"] {
+        assert!(text.contains(advice), "{text}");
+    }
 }
 
 #[test]
@@ -92,4 +134,5 @@ fn a_database_that_is_not_there_is_named_without_its_password() {
     };
     let away = said("postgres://ada@localhost:1/hallpass", &mut file);
     assert!(away.contains("postgres://localhost:1/hallpass") && !away.contains("sesame"), "{away}");
+    assert!(away.contains("connection refused"), "{away}");
 }

@@ -8,6 +8,7 @@ mod browser;
 mod certificates;
 mod credentials;
 mod database;
+mod documents;
 mod help;
 mod kills;
 mod logins;

@@ -77,7 +77,7 @@ fn a_token_is_no_argument() {
     let output =
         run(data.path(), &["policy", "explain", "--config", config, "--token", &token, "--tool", "list"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text.contains("--token takes a file") && !text.contains(&token[..20]), "{text}");
 }
 
@@ -106,5 +106,108 @@ fn a_mistake_in_a_rule_names_file_and_line() {
         assert_eq!(output.status.code(), Some(3), "{text}");
         assert!(text.contains(path) && text.contains(what), "{text}");
         assert!(text.contains(":4:") || text.contains("line 4"), "{text}");
+    }
+}
+
+/// Who asks a program whether something is allowed must not take "I could not look" for "no".
+#[test]
+fn what_cannot_be_judged_is_not_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let rules = file(RULES);
+    let config = rules.path().to_str().unwrap();
+    let ask = ["policy", "explain", "--tool", "list", "--token", "-"];
+    let output = run_with_input(data.path(), &ask, &token("notes:read"));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("--config FILE"), "{text}");
+    let output = run_with_input(data.path(), &[&["--config", config], &ask[..]].concat(), "opaque\n");
+    assert_eq!(output.status.code(), Some(2));
+    let missing = ["--config", config, "policy", "explain", "--tool", "list", "--token", "/no/such/file"];
+    assert_eq!(run(data.path(), &missing).status.code(), Some(2));
+}
+
+/// One rule, and nothing about scopes: nothing that is printed is blank.
+#[test]
+fn a_single_rule_that_denies() {
+    let data = tempfile::tempdir().unwrap();
+    let rules = file("[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n[server.tools]\ndebug = \"deny\"\n");
+    let text = said(&run(data.path(), &["config", "check", rules.path().to_str().unwrap()]));
+    assert!(text.contains("login asks mcp\n") && text.contains("without a rule needs mcp\n"), "{text}");
+}
+
+#[test]
+fn a_check_states_all_that_the_file_comes_to() {
+    let data = tempfile::tempdir().unwrap();
+    let file = file(&format!(
+        "data = \"/var/lib/hallpass\"\n{RULES}\n[server.credentials]\napi_keys = true\ndigest = [\"SHA-256\"]\n\
+         [authorization_server]\nregistration = \"off\"\naccess_token_lifetime = \"5m\"\n\
+         [database]\nurl = \"postgres://localhost/hallpass\"\n"
+    ));
+    let text = said(&run(data.path(), &["config", "check", file.path().to_str().unwrap()]));
+    for line in [
+        "upstream   http://127.0.0.1:1/mcp",
+        "data       /var/lib/hallpass",
+        "database   postgres://localhost/hallpass (10 connections)",
+        "credential Bearer, API keys, Digest (SHA-256)",
+        "DPoP       tokens that are bound to a key are taken",
+        "access token 5m, unused refresh token 30d",
+        "registration is off",
+        "no claim `groups`",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+/// Whatever `serve` would refuse, `config check` refuses: with the same code, and with the line.
+#[test]
+fn a_check_refuses_what_serve_would() {
+    let data = tempfile::tempdir().unwrap();
+    for (settings, line, what) in [
+        ("[authorization_server]\naccess_token_lifetime = \"2d\"", 5, "a day at most"),
+        ("[authorization_server]\nrotate_keys_every = \"1h\"", 5, "rotated less often"),
+        ("[database]\nurl = \"postgres://ada:sesame@db.example/x\"", 5, "holds a password"),
+        ("[database]\nurl = \"mysql://db.example/x\"", 5, "postgres://"),
+        ("[database]\nurl = \"postgres://db.example/x?sslmode=maybe\"", 5, "verify-full"),
+        ("[database]\nurl = \"postgres://db.example/x?sslmod=require\"", 5, "sslmod;"),
+        ("[database]\nurl = \"postgres://db.example/x\"\npassword_file = \"/no/such\"", 6, "/no/such"),
+        ("[database]\nconnections = 0", 5, "connections is 0"),
+        (
+            "[[authorization_server.trusted_issuers]]\nissuer = \"https://idp.example\"\nkind = \"workload\"\n\
+             jwks_uri = \"https://idp.example/jwks\"\n\
+             rules = [{ client_id = \"ci\", subject = \"*\", scopes = [\"notes:raed\"] }]",
+            4,
+            "`notes:raed`",
+        ),
+    ] {
+        let file = file(&format!(
+            "listen = \"localhost:0\"\n[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n{settings}\n"
+        ));
+        let path = file.path().to_str().unwrap();
+        for args in [&["config", "check", path][..], &["--config", path, "serve"]] {
+            let output = run(data.path(), args);
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(3), "{args:?}: {text}");
+            assert!(text.contains(&format!("{path}:{line}: ")) && text.contains(what), "{args:?}: {text}");
+            assert!(!text.contains("sesame"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn where_the_server_is_named_wrongly_the_line_is_told() {
+    let data = tempfile::tempdir().unwrap();
+    for (text, line, what) in [
+        ("[server]\nupstream = \"http://a.example/mcp\"\ncommand = [\"sh\"]", 3, "both set"),
+        ("[server]\nupstream = \"ftp://a.example/mcp\"", 2, "http or https"),
+        ("[server]\nupstream = \"http://u:p@a.example/mcp\"", 2, "user name or a password"),
+        ("[server]\ncommand = [\"no-such-program-here\"]", 2, "no-such-program-here"),
+        ("public_url = \"http://a.example\"\n[server]\nupstream = \"http://b.example/mcp\"", 1, "plain http"),
+    ] {
+        let file = file(text);
+        let path = file.path().to_str().unwrap();
+        let output = run(data.path(), &["config", "check", path]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(&format!("{path}:{line}: ")) && said.contains(what), "{said}");
     }
 }

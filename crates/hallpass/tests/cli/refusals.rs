@@ -152,5 +152,10 @@ fn a_password_never_comes_from_the_arguments() {
 #[test]
 fn no_terminal_and_no_standard_input() {
     refused(&["user", "add", "alice"], RUNTIME, &["--password-stdin"]);
+    // Nothing is made for a user who is not.
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("nosuch");
+    assert_refusal(&run(&missing, &["user", "add", "alice"]), RUNTIME, &["--password-stdin"]);
+    assert!(!missing.exists());
     refused(&["user", "add", "alice", "--password-stdin"], RUNTIME, &["standard input"]);
 }

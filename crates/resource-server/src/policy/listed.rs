@@ -34,6 +34,8 @@ pub struct Asked {
 pub struct Item {
     /// All scopes that its use needs.
     pub scopes: ScopeSet,
+    /// Whether a rule denies it to everybody; then no scopes open it.
+    pub denied: bool,
     /// Whether some login opens it to this caller: no rule denies it, and claims and tenant fit.
     pub within_reach: bool,
 }
@@ -92,12 +94,12 @@ impl Compiled {
 
     /// What policy says of the thing of that name.
     pub(crate) fn item(&self, list: List, name: &str, granted: &Granted) -> Item {
-        let mut item = Item { scopes: self.required.clone(), within_reach: true };
+        let mut item = Item { scopes: self.required.clone(), denied: false, within_reach: true };
         let mut ruled = false;
         self.rules_of(list).each(name, |rule| {
             ruled = true;
             match &rule.verdict {
-                Verdict::Deny => item.within_reach = false,
+                Verdict::Deny => item.denied = true,
                 Verdict::Ask(demand) => {
                     item.scopes.extend(demand.scopes.iter().cloned());
                     item.within_reach &= demand.is_within_reach(granted);
@@ -106,9 +108,10 @@ impl Compiled {
         });
         match (ruled, self.policy.without_rule) {
             (false, WithoutRule::Login) => item.scopes.extend(self.login.iter().cloned()),
-            (false, WithoutRule::Deny) => item.within_reach = false,
+            (false, WithoutRule::Deny) => item.denied = true,
             (true, _) => {}
         }
+        item.within_reach &= !item.denied;
         item
     }
 }

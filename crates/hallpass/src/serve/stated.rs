@@ -1,0 +1,141 @@
+//! For `config check`: everything that the file comes to, defaults included.
+
+use std::fmt::{Display, Formatter, Result};
+
+use hallpass_authorization_server::IssuerKeys;
+use hallpass_gateway::Listing;
+use hallpass_resource_server::policy::{Condition, Rule, Verdict};
+
+use super::credentials::{CredentialPlan, algorithms};
+use super::plan::{Plan, Upstream};
+use crate::config::{DpopMode, Registration};
+
+/// Claims that tokens of hallpass itself have.
+const OWN_CLAIMS: [&str; 10] =
+    ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "cnf", "auth_time"];
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        writeln!(f, "  endpoint   {}", self.endpoint())?;
+        writeln!(
+            f,
+            "  listen     {}{}",
+            self.listen,
+            if self.tls.is_some() { ", TLS ends here" } else { "" }
+        )?;
+        writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
+        match &self.data {
+            Some(folder) => writeln!(f, "  data       {}", folder.display())?,
+            None => writeln!(f, "  data       the user's own folder, or --data")?,
+        }
+        writeln!(
+            f,
+            "  database   {}",
+            self.database.as_deref().unwrap_or("hallpass.db in the data folder (SQLite)")
+        )?;
+        write!(f, "{}", self.credentials)?;
+        let set = &self.authorization_server;
+        writeln!(
+            f,
+            "  lifetimes  access token {}, unused refresh token {}, grant {}",
+            set.access_token_lifetime, set.refresh_token_idle, set.grant_lifetime
+        )?;
+        writeln!(
+            f,
+            "  keys       {}, another one every {}, published {} ahead",
+            set.signing_algorithm.name(),
+            set.rotate_keys_every,
+            set.publish_keys_ahead
+        )?;
+        let registration = match set.registration {
+            Registration::Open => "open: clients register themselves",
+            Registration::Token => "by token: clients show one that `hallpass client token issue` printed",
+            Registration::Off => "off: clients are added by hand, or have a metadata document",
+        };
+        writeln!(f, "  clients    registration is {registration}")?;
+        for trusted in &self.delegations.trusted_issuers {
+            let keys = match &trusted.keys {
+                IssuerKeys::Uri(uri) => uri.as_str(),
+                IssuerKeys::Value(_) => "keys from a file",
+            };
+            writeln!(f, "  trusted    {} ({keys}), {} rules", trusted.issuer, trusted.rules.len())?;
+        }
+        let listing = match self.listing {
+            Listing::Annotate => "lists of tools say which scopes each needs",
+            Listing::Hide => "lists of tools leave out what no login opens",
+            Listing::Leave => "lists of tools are left as they are",
+        };
+        writeln!(f, "  listing    {listing}")?;
+        write!(f, "{}", self.scopes)?;
+        self.unmeetable(f)
+    }
+}
+
+impl Plan {
+    /// Conditions that no token of this server itself can meet, where there is no other issuer.
+    fn unmeetable(&self, f: &mut Formatter<'_>) -> Result {
+        if self.credentials.issuers().next().is_some() {
+            return Ok(());
+        }
+        let policy = &self.scopes.policy;
+        let rules = [&policy.tools, &policy.prompts, &policy.resources, &policy.methods];
+        for (rule, condition) in rules.into_iter().flatten().flat_map(conditions) {
+            writeln!(
+                f,
+                "  note       {}: tokens of hallpass itself have no claim `{}`, so nobody meets the rule for \"{}\"; \
+                 [[server.issuers]] names issuers whose tokens have it",
+                rule.place, condition.claim, rule.pattern
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The conditions of a rule on claims that hallpass does not issue.
+fn conditions(rule: &Rule) -> impl Iterator<Item = (&Rule, &Condition)> {
+    let conditions = match &rule.verdict {
+        Verdict::Ask(demand) => demand.when.as_slice(),
+        Verdict::Deny => &[],
+    };
+    let foreign = |condition: &&Condition| {
+        let outermost = condition.claim.split('.').next().unwrap_or_default();
+        !OWN_CLAIMS.contains(&outermost)
+    };
+    conditions.iter().filter(foreign).map(move |condition| (rule, condition))
+}
+
+/// For whoever reads the file anyway: the path too. A query may hold a key.
+struct Shown<'a>(&'a Upstream);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Upstream::Http(url) = self.0 else { return self.0.fmt(f) };
+        let query = if url.query().is_some() { "?…" } else { "" };
+        write!(f, "{}{}{query}", url.origin().ascii_serialization(), url.path())
+    }
+}
+
+impl Display for CredentialPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let said = self.said();
+        let mut ways = vec!["Bearer".to_owned()];
+        let mut add = |is: bool, way: &str| is.then(|| ways.push(way.to_owned()));
+        add(said.api_keys, "API keys");
+        add(said.basic, "Basic");
+        let digest: Vec<_> = algorithms(&said.digest).into_iter().map(|algorithm| algorithm.name()).collect();
+        add(!digest.is_empty(), &format!("Digest ({})", digest.join(", ")));
+        add(!said.certificates.is_empty(), "certificates alone");
+        writeln!(f, "  credential {}", ways.join(", "))?;
+        let dpop = match said.dpop {
+            DpopMode::Accept => "tokens that are bound to a key are taken, and others",
+            DpopMode::Require => "only tokens that are bound to a key are taken",
+            DpopMode::Off => "tokens that are bound to a key are refused",
+        };
+        writeln!(f, "  DPoP       {dpop}")?;
+        for issuer in self.issuers() {
+            let opaque = if issuer.introspection.is_some() { ", opaque tokens too" } else { "" };
+            writeln!(f, "  issuer     {}{opaque}", issuer.issuer)?;
+        }
+        Ok(())
+    }
+}

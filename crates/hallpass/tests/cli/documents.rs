@@ -1,0 +1,77 @@
+//! Every piece of a configuration file that the documents show is one that hallpass takes. A fragment is completed: it gets
+//! an upstream where it names none, and the scope `notes:read` where none is described.
+
+use std::path::{Path, PathBuf};
+
+use hallpass_testkit::tls::Authority;
+
+use crate::program::{command, said};
+
+/// README and docs.
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned();
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    docs.filter(|path| path.extension().is_some_and(|kind| kind == "md"))
+        .chain([root.join("README.md")])
+        .collect()
+}
+
+/// The blocks of TOML, each with the line that it begins at.
+fn blocks(text: &str) -> Vec<(usize, String)> {
+    let mut blocks: Vec<(usize, String)> = Vec::new();
+    let mut open = false;
+    for (number, line) in text.lines().enumerate() {
+        match (open, line.trim_start()) {
+            (false, "```toml") => {
+                open = true;
+                blocks.push((number + 2, String::new()));
+            }
+            (true, "```") => open = false,
+            (true, _) => {
+                let (_, block) = blocks.last_mut().unwrap();
+                block.push_str(line);
+                block.push('\n');
+            }
+            (false, _) => {}
+        }
+    }
+    blocks
+}
+
+fn completed(block: &str) -> String {
+    let mut file: toml::Table = block.parse().unwrap();
+    let server = file.entry("server").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    if !server.contains_key("upstream") && !server.contains_key("command") {
+        server.insert("upstream".to_owned(), "http://localhost:3000/mcp".into());
+    }
+    let scopes = server.entry("scopes").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    if scopes.is_empty() {
+        scopes.insert("notes:read".to_owned(), toml::Table::new().into());
+    }
+    toml::to_string(&file).unwrap()
+}
+
+#[test]
+fn what_the_documents_show_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let authority = Authority::new();
+    let server = authority.issue(&["localhost"]);
+    keep("agents-ca.pem", &authority.pem());
+    keep("server.pem", &server.chain);
+    keep("server.key", &server.key);
+    keep("introspection.secret", "a secret");
+    keep("database.password", "a password");
+    let mut seen = 0;
+    for document in documents() {
+        for (line, block) in blocks(&std::fs::read_to_string(&document).unwrap()) {
+            let block = block.replace("/run/secrets/hallpass-db", "database.password");
+            keep("hallpass.toml", &completed(&block));
+            let mut check = command(folder.path(), &["config", "check", "hallpass.toml"]);
+            println!("{}:{line}", document.display());
+            said(&check.current_dir(folder.path()).output().unwrap());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "only {seen} blocks were found");
+}
