@@ -141,7 +141,20 @@ async fn a_client_that_registers_changes_and_removes_itself() {
     let found = events(&house, client(id)).await;
     let seen: Vec<_> = found.iter().map(|event| event.event.as_str()).collect();
     assert_eq!(seen, ["client_removed", "client_changed", "client_registered"]);
-    assert_eq!(found[2].detail.as_deref(), Some("An app, http://127.0.0.1/cb"));
+    assert_eq!(found[2].detail.as_deref(), Some("name \"An app\", to http://127.0.0.1/cb"));
+}
+
+#[tokio::test]
+async fn no_client_writes_into_the_log_by_its_name() {
+    let house = House::furnished().await;
+    let metadata = serde_json::json!({
+        "client_name": "A\", to https://bank.example, with the token \\",
+        "redirect_uris": ["http://127.0.0.1/cb"], "token_endpoint_auth_method": "none",
+    });
+    let made = house.send(house.http.post(house.url("/register")).json(&metadata)).await;
+    let found = events(&house, client(made.text("client_id"))).await;
+    let expected = r#"name "A\", to https://bank.example, with the token \\", to http://127.0.0.1/cb"#;
+    assert_eq!(found[0].detail.as_deref(), Some(expected));
 }
 
 #[tokio::test]
@@ -150,10 +163,12 @@ async fn a_flood_of_refusals_is_counted_and_nothing_else_is_lost() {
     for _ in 0..320 {
         house.redeem("x").await;
     }
+    let page = Person::new().open(house.authorize_url(&house.request())).await;
+    page.form().set("username", USER).set("password", "wrong").submit().await;
     house.tokens().await;
     let names = names(&house, AuditFilter::default()).await;
     assert_eq!(names.iter().filter(|name| *name == "request_refused").count(), 300);
-    for kept in ["left_out", "token_issued", "login"] {
+    for kept in ["left_out", "login_refused", "token_issued", "login"] {
         assert!(names.iter().any(|name| name == kept), "{kept}");
     }
 }

@@ -116,3 +116,27 @@ async fn a_pushed_request_holds_its_max_age() {
     let named = [("client_id", harness::NATIVE.to_owned()), ("request_uri", uri)];
     assert!(is_login(&person.open(house.authorize_url(&named)).await));
 }
+
+/// Whoever holds a session of somebody else's, and an account of his own, cannot show the one after logging in by the other.
+#[tokio::test]
+async fn a_new_login_that_was_asked_for_is_that_one_and_no_other() {
+    let house = House::furnished().await;
+    let victim = Person::new();
+    house.log_in(&victim, &house.request()).await;
+    let session = |person: &Person| {
+        person.cookies().into_iter().find(|cookie| cookie.name.contains("session")).unwrap()
+    };
+    for (name, value) in [("prompt", "login"), ("max_age", "0"), ("max_age", "3600")] {
+        let attacker = Person::new();
+        let mut request = house.request();
+        set(&mut request, name, value);
+        let login = attacker.open(house.authorize_url(&request)).await;
+        let page = login.form().set("username", USER).set("password", PASSWORD).submit().await;
+        assert!(page.url().path().ends_with("/consent"), "{}", page.url());
+        let consent = page.url().clone();
+        attacker.tamper(&session(&attacker).name, &session(&victim).value);
+        assert!(is_login(&attacker.open(consent).await), "{name}={value}");
+        let back = page.form().press("decision", "allow").submit().await;
+        assert_eq!(back.location_param("code"), None, "{name}={value}");
+    }
+}

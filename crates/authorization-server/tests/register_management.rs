@@ -292,6 +292,25 @@ async fn where_anyone_may_register_a_token_is_not_counted_and_has_to_be_good() {
     assert_eq!(register(&house, &native(), Some("made up")).await.error(), (401, "invalid_token"));
 }
 
+/// What was done counts, not what is left of it: whoever removes and registers in turns has no more than others.
+#[tokio::test]
+async fn removing_gives_no_registration_back_and_a_change_counts_as_one() {
+    let house = House::furnished_with(|settings| {
+        settings.registration = RegistrationPolicy::Open { per_hour: 3 };
+    })
+    .await;
+    let first = Known::new(&house, &native()).await;
+    assert_eq!(first.ask(&house, Method::DELETE, &first.token, None).await.status, 204);
+    let second = Known::new(&house, &native()).await;
+    let second = Known::of(&second.put(&house, &native()).await);
+    assert_eq!(register(&house, &native(), None).await.error(), (503, "temporarily_unavailable"));
+    assert_eq!(second.put(&house, &native()).await.error(), (503, "temporarily_unavailable"));
+    assert_eq!(second.get(&house).await.status, 200, "reading costs nothing");
+    assert_eq!(second.ask(&house, Method::DELETE, &second.token, None).await.status, 204);
+    house.advance(60 * 60);
+    assert_eq!(register(&house, &native(), None).await.status, 201);
+}
+
 #[tokio::test]
 async fn a_client_registers_its_keys_and_signs() {
     let house = House::furnished().await;

@@ -6,8 +6,8 @@ use hallpass_protocol::time::Timestamp;
 
 /// Longer details are cut.
 const LONGEST_DETAIL: usize = 300;
-/// Longer names are cut; a client's id is no longer than this.
-const LONGEST_NAME: usize = 2048;
+/// Longer names are cut, in bytes: they are indexed, and PostgreSQL refuses a row whose index entry is longer than 2704.
+const LONGEST_NAME: usize = 1024;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $says:literal;)*) => {
@@ -116,11 +116,17 @@ kinds! {
 }
 
 impl AuditKind {
-    /// Whether strangers cause it, as often as they like: then there is a bound, and it is kept for a week.
+    /// Whether strangers cause it: then it is kept for a week.
     #[must_use]
     pub fn is_fleeting(self) -> bool {
         use AuditKind::{ErrorPage, LeftOut, LoginRefused, RequestRefused, SecondFactorRefused};
         matches!(self, LoginRefused | SecondFactorRefused | RequestRefused | ErrorPage | LeftOut)
+    }
+
+    /// Whether strangers cause it as often as they like: then there is a bound. One-time codes come after a password, and
+    /// waits bound how many are tried.
+    pub(super) fn is_rationed(self) -> bool {
+        self.is_fleeting() && self != Self::SecondFactorRefused
     }
 }
 
@@ -170,19 +176,19 @@ impl NewEvent {
     }
 
     pub(crate) fn user(self, id: &str) -> Self {
-        Self { user: Some(plain(id, LONGEST_NAME)), ..self }
+        Self { user: Some(logged_name(id)), ..self }
     }
 
     pub(crate) fn by(self, by: &By) -> Self {
-        Self { actor: Some(by.name().to_owned()), ..self }
+        Self { actor: Some(logged_name(by.name())), ..self }
     }
 
     pub(crate) fn client(self, id: &str) -> Self {
-        Self { client: Some(plain(id, LONGEST_NAME)), ..self }
+        Self { client: Some(logged_name(id)), ..self }
     }
 
     pub(crate) fn grant(self, id: &str) -> Self {
-        Self { grant: Some(id.to_owned()), ..self }
+        Self { grant: Some(logged_name(id)), ..self }
     }
 
     pub(crate) fn address(self, address: Option<IpAddr>) -> Self {
@@ -190,18 +196,25 @@ impl NewEvent {
     }
 
     pub(crate) fn reference(self, reference: &str) -> Self {
-        Self { reference: Some(reference.to_owned()), ..self }
+        Self { reference: Some(logged_name(reference)), ..self }
     }
 
     /// In words. What a stranger chose may be among them, so it is made fit to be shown.
     pub(crate) fn detail(self, detail: impl AsRef<str>) -> Self {
-        Self { detail: Some(plain(detail.as_ref(), LONGEST_DETAIL)), ..self }
+        Self { detail: Some(plain(detail.as_ref()).take(LONGEST_DETAIL).collect()), ..self }
     }
 }
 
+/// A name or an id as it stands in the log, and as it is looked for there.
+pub(crate) fn logged_name(text: &str) -> String {
+    let mut name: String = plain(text).collect();
+    name.truncate(name.floor_char_boundary(LONGEST_NAME));
+    name
+}
+
 /// Without what no database could store, or what would turn a line around where it is shown.
-fn plain(text: &str, longest: usize) -> String {
-    text.chars().filter(|c| !c.is_control() && !hallpass_protocol::is_deceptive(*c)).take(longest).collect()
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !c.is_control() && !hallpass_protocol::is_deceptive(*c))
 }
 
 /// An event as it stands in the log.
@@ -258,5 +271,16 @@ mod tests {
             NewEvent::new(AuditKind::RequestRefused).client("a\u{0}b\u{202e}c").detail("x\n".repeat(1000));
         assert_eq!(event.client.as_deref(), Some("abc"));
         assert_eq!(event.detail.unwrap(), "x".repeat(LONGEST_DETAIL));
+    }
+
+    #[test]
+    fn no_name_is_longer_in_bytes_than_an_index_takes() {
+        let long = "€".repeat(2048);
+        let event = NewEvent::new(AuditKind::RequestRefused).user(&long).by(&By::Admin(long.clone()));
+        let event = event.client(&long).grant(&long).reference(&long);
+        for name in [event.user, event.actor, event.client, event.grant, event.reference] {
+            assert_eq!(name.unwrap(), "€".repeat(LONGEST_NAME / 3));
+        }
+        assert_eq!(logged_name(&"x".repeat(LONGEST_NAME)).len(), LONGEST_NAME, "not cut");
     }
 }

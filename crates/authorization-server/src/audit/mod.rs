@@ -12,7 +12,7 @@ mod log;
 mod queue;
 
 pub use event::{AuditEvent, AuditKind};
-pub(crate) use event::{By, NewEvent};
+pub(crate) use event::{By, NewEvent, logged_name};
 pub(crate) use id::{first_id_of, id_of, number_after};
 pub use log::{AuditFilter, AuditLog};
-pub(crate) use queue::{Queue, Waiting};
+pub(crate) use queue::{Queue, Taken, Waiting};

@@ -1,7 +1,8 @@
 //! Events that wait to be written, within bounds.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
@@ -10,8 +11,8 @@ use super::{AuditKind, NewEvent};
 
 /// So many wait, should the database be away; then the rest is counted.
 const MOST_WAITING: usize = 10_000;
-/// What strangers cause is taken so often a minute by each process: a flood of refusals must not fill the disk. Kept for a
-/// week, that is three million rows.
+/// What strangers cause is taken so often a minute by each process, of each kind: a flood of refusals must not fill the
+/// disk, and cheap ones must not hide guesses at passwords. Kept for a week, that is three million rows of each kind.
 const STRANGERS_A_MINUTE: u32 = 300;
 const MINUTE: i64 = 60;
 /// How long what strangers did not cause is kept, where nobody says otherwise: 90 days.
@@ -35,7 +36,8 @@ struct State {
     events: Vec<Waiting>,
     left_out: u64,
     minute: i64,
-    by_strangers: u32,
+    /// How many came in this minute.
+    by_strangers: HashMap<AuditKind, u32>,
 }
 
 impl Default for Queue {
@@ -56,7 +58,7 @@ impl Queue {
 
     /// Takes an event, or counts it where there is no room.
     pub(crate) fn push(&self, event: NewEvent, now: Timestamp) {
-        let mut state = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         match state.has_room(event.kind, now) {
             true => state.events.push(Waiting { at: now, event }),
             false => state.left_out += 1,
@@ -64,8 +66,8 @@ impl Queue {
     }
 
     /// All that wait; and how many had no room, as one event more.
-    pub(crate) fn take(&self, now: Timestamp) -> Vec<Waiting> {
-        let mut state = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn take(&self, now: Timestamp) -> Taken<'_> {
+        let mut state = self.state();
         let left_out = std::mem::take(&mut state.left_out);
         let mut events = std::mem::take(&mut state.events);
         drop(state);
@@ -73,17 +75,61 @@ impl Queue {
             let event = NewEvent::new(AuditKind::LeftOut).detail(format!("{left_out} events"));
             events.push(Waiting { at: now, event });
         }
-        events
+        Taken { queue: self, events, left_out }
     }
 
-    /// What could not be written waits again.
-    pub(crate) fn put_back(&self, mut events: Vec<Waiting>) {
-        let mut state = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    fn put_back(&self, mut events: Vec<Waiting>, left_out: u64) {
+        let mut state = self.state();
         events.append(&mut state.events);
         let over = events.len().saturating_sub(MOST_WAITING);
         events.truncate(MOST_WAITING);
-        state.left_out += over as u64;
+        state.left_out += left_out + over as u64;
         state.events = events;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Events on their way into the database. What was not written waits again, however it ends: by a failure, or dropped in
+/// the middle by a timeout. Where the answer to a commit got lost, events may be written twice; none is missing.
+pub(crate) struct Taken<'a> {
+    queue: &'a Queue,
+    events: Vec<Waiting>,
+    /// What the last event says, where it is not zero.
+    left_out: u64,
+}
+
+impl Taken<'_> {
+    /// What is to be written next, so many at most.
+    pub(crate) fn first(&self, most: usize) -> &[Waiting] {
+        self.events.get(..most).unwrap_or(&self.events)
+    }
+
+    /// The first so many are written.
+    pub(crate) fn written(&mut self, count: usize) {
+        self.events.drain(..count.min(self.events.len()));
+    }
+
+    /// The first cannot be written: it is counted.
+    pub(crate) fn leave_out_first(&mut self) {
+        self.written(1);
+        self.queue.state().left_out += 1;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        if events.is_empty() {
+            return;
+        }
+        // The count waits as a number: there may be more by the next time.
+        if self.left_out > 0 {
+            events.pop();
+        }
+        self.queue.put_back(events, self.left_out);
     }
 }
 
@@ -92,15 +138,17 @@ impl State {
         if self.events.len() >= MOST_WAITING {
             return false;
         }
-        if !kind.is_fleeting() {
+        if !kind.is_rationed() {
             return true;
         }
         let minute = now.unix().div_euclid(MINUTE);
         if minute != self.minute {
-            (self.minute, self.by_strangers) = (minute, 0);
+            self.minute = minute;
+            self.by_strangers.clear();
         }
-        self.by_strangers = self.by_strangers.saturating_add(1);
-        self.by_strangers <= STRANGERS_A_MINUTE
+        let count = self.by_strangers.entry(kind).or_default();
+        *count = count.saturating_add(1);
+        *count <= STRANGERS_A_MINUTE
     }
 }
 
@@ -112,34 +160,74 @@ mod tests {
         Timestamp::from_unix(seconds)
     }
 
+    fn push(queue: &Queue, kind: AuditKind, times: usize) {
+        for _ in 0..times {
+            queue.push(NewEvent::new(kind), at(0));
+        }
+    }
+
+    /// All that wait, and the detail of the last; they are written.
+    fn write(queue: &Queue, now: Timestamp) -> (usize, Option<String>) {
+        let mut taken = queue.take(now);
+        let (count, last) = seen(&taken);
+        taken.written(count);
+        (count, last)
+    }
+
+    fn seen(taken: &Taken<'_>) -> (usize, Option<String>) {
+        let events = taken.first(usize::MAX);
+        (events.len(), events.last().and_then(|last| last.event.detail.clone()))
+    }
+
+    fn says(detail: &str) -> Option<String> {
+        Some(detail.to_owned())
+    }
+
     #[test]
     fn a_flood_of_strangers_is_counted_and_keeps_nothing_else_out() {
         let queue = Queue::default();
-        for _ in 0..STRANGERS_A_MINUTE + 7 {
-            queue.push(NewEvent::new(AuditKind::ErrorPage), at(0));
-        }
-        queue.push(NewEvent::new(AuditKind::LoggedIn), at(0));
-        let events = queue.take(at(0));
-        assert_eq!(events.len(), STRANGERS_A_MINUTE as usize + 2);
-        assert_eq!(events.last().unwrap().event.detail.as_deref(), Some("7 events"));
+        let most = STRANGERS_A_MINUTE as usize;
+        push(&queue, AuditKind::ErrorPage, most + 7);
+        push(&queue, AuditKind::LoggedIn, 1);
+        assert_eq!(write(&queue, at(0)), (most + 2, says("7 events")));
         queue.push(NewEvent::new(AuditKind::ErrorPage), at(59));
         queue.push(NewEvent::new(AuditKind::ErrorPage), at(60));
-        assert_eq!(queue.take(at(60)).len(), 2, "one of the next minute, and the count");
+        assert_eq!(write(&queue, at(60)).0, 2, "one of the next minute, and the count");
+    }
+
+    #[test]
+    fn one_kind_of_noise_hides_no_guesses() {
+        let queue = Queue::default();
+        let most = STRANGERS_A_MINUTE as usize;
+        push(&queue, AuditKind::RequestRefused, most + 1);
+        push(&queue, AuditKind::ErrorPage, most + 1);
+        push(&queue, AuditKind::LoginRefused, most + 1);
+        push(&queue, AuditKind::SecondFactorRefused, most + 1);
+        assert_eq!(write(&queue, at(0)), (4 * most + 2, says("3 events")));
     }
 
     #[test]
     fn what_waits_for_a_database_is_bounded() {
         let queue = Queue::default();
-        for _ in 0..MOST_WAITING + 1 {
-            queue.push(NewEvent::new(AuditKind::TokenIssued), at(0));
-        }
-        let events = queue.take(at(0));
-        assert_eq!(events.len(), MOST_WAITING + 1);
-        assert_eq!(events.last().unwrap().event.detail.as_deref(), Some("1 events"), "the count");
-        queue.push(NewEvent::new(AuditKind::LoggedIn), at(0));
-        queue.put_back(events);
-        let events = queue.take(at(0));
-        assert_eq!(events.len(), MOST_WAITING + 1);
-        assert_eq!(events.last().unwrap().event.detail.as_deref(), Some("2 events"));
+        push(&queue, AuditKind::TokenIssued, MOST_WAITING + 1);
+        let taken = queue.take(at(0));
+        assert_eq!(seen(&taken), (MOST_WAITING + 1, says("1 events")), "the count");
+        push(&queue, AuditKind::LoggedIn, 1);
+        drop(taken);
+        assert_eq!(write(&queue, at(0)), (MOST_WAITING + 1, says("2 events")));
+    }
+
+    #[test]
+    fn what_was_taken_and_not_written_waits_again() {
+        let queue = Queue::default();
+        push(&queue, AuditKind::TokenIssued, MOST_WAITING + 5);
+        drop(queue.take(at(0)));
+        let mut taken = queue.take(at(0));
+        assert_eq!(seen(&taken), (MOST_WAITING + 1, says("5 events")), "no count is lost");
+        taken.written(MOST_WAITING - 2);
+        taken.leave_out_first();
+        drop(taken);
+        assert_eq!(write(&queue, at(0)), (2, says("6 events")), "the last, and the count");
+        assert_eq!(write(&queue, at(0)), (0, None));
     }
 }

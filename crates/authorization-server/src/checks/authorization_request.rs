@@ -12,6 +12,7 @@ use super::resource::Resources;
 use super::{Prompt, Proven, dpop_key, max_age, pkce, prompt, resource, response, scope, state};
 use crate::grants::MustBind;
 use crate::settings::Settings;
+use crate::store::SessionRow;
 
 /// An authorization request that may be put before its person.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,16 +36,33 @@ pub(crate) struct AuthorizationRequest {
     /// The earliest login that counts.
     #[serde(default)]
     pub(crate) earliest_login: Option<Timestamp>,
+    /// The session (its hash) that began because the client wanted a new login: no other one counts then.
+    #[serde(default)]
+    pub(crate) new_login: Option<String>,
     /// What its tokens have to be bound to.
     #[serde(default)]
     pub(crate) must_bind: MustBind,
 }
 
 impl AuthorizationRequest {
-    /// Whether a login of that time counts: not while the client wants a new one (`prompt=login`), and not one that is
-    /// too old (`max_age`).
-    pub(crate) fn takes_login_of(&self, authenticated_at: Timestamp) -> bool {
+    /// Whether this login counts: not while the client wants a new one (`prompt=login`), and not one that is too old
+    /// (`max_age`). Once the new one is there, it alone does: by its name, since the clocks of replicas may differ.
+    pub(crate) fn takes(&self, session: &SessionRow) -> bool {
+        match &self.new_login {
+            Some(new) => *new == session.token_hash,
+            None => self.takes_login_of(session.authenticated_at),
+        }
+    }
+
+    fn takes_login_of(&self, authenticated_at: Timestamp) -> bool {
         !self.prompt.login && self.earliest_login.is_none_or(|earliest| authenticated_at >= earliest)
+    }
+
+    /// Notes the session that has just begun for it.
+    pub(crate) fn note_login(&mut self, session_hash: String) {
+        if self.prompt.login || self.earliest_login.is_some() {
+            self.new_login = Some(session_hash);
+        }
     }
 }
 
@@ -79,6 +97,7 @@ pub(crate) fn check(
         dpop_key: dpop_key::named(parameters)?,
         confidential: !client.is_public(),
         earliest_login,
+        new_login: None,
         must_bind: MustBind::of(&client.details),
     })
 }

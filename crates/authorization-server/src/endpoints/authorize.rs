@@ -78,7 +78,7 @@ async fn authorize(
         Err(refused) => return Ok(tell(&proven, &to_client, &refused)),
     };
     let session = current_session(server, headers).await?;
-    let session = session.filter(|session| request.takes_login_of(session.authenticated_at));
+    let session = session.filter(|session| request.takes(session));
     let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?;
     match (session, known) {
         (Some(session), true) => consent::grant(server, headers, &session, &request, &to_client).await,

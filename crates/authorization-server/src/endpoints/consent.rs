@@ -66,7 +66,7 @@ async fn session(
     interaction: &Interaction,
 ) -> Result<Option<SessionRow>, Problem> {
     let session = current_session(server, headers).await?;
-    Ok(session.filter(|session| interaction.request.takes_login_of(session.authenticated_at)))
+    Ok(session.filter(|session| interaction.request.takes(session)))
 }
 
 async fn allow(

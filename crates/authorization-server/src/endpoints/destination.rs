@@ -96,10 +96,10 @@ impl Destination {
     }
 
     /// Notes the login where a client waits, and says where to go on.
-    pub(super) async fn enter(&mut self, server: &Server) -> Result<String, Problem> {
+    pub(super) async fn enter(&mut self, server: &Server, session: &str) -> Result<String, Problem> {
         match self {
             Self::Interaction(interaction) => {
-                interaction.logged_in(server).await?;
+                interaction.logged_in(server, session).await?;
                 Ok(interaction.page(server, "/consent"))
             }
             Self::Page(page) => Ok(server.path(&page.path)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hallpass_protocol::dpop::{self, ExpectedProof, NONCE, USE_NONCE, VerifiedProof};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::time::Timestamp;
 use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
@@ -41,11 +42,8 @@ pub(super) fn proof(
         window: if nonces { WINDOW_WITH_NONCE } else { WINDOW },
     };
     let verified = dpop::verify(proof, &expected).map_err(refused)?;
-    if nonces {
-        check_nonce(server, &verified)?;
-    }
     let ends = match nonces {
-        true => server.store.now().after(NONCE_LIFETIME),
+        true => check_nonce(server, &verified)?,
         false => verified.ends(),
     };
     let (thumbprint, id) = (verified.thumbprint().to_owned(), verified.id().to_owned());
@@ -67,17 +65,14 @@ fn invalid_proof() -> ErrorCode {
 }
 
 /// Rule 10; RFC 9449 §8. A nonce is the time at which it was made, sealed: every replica can read it, and nobody else can
-/// make one.
-fn check_nonce(server: &Inner, proof: &VerifiedProof) -> Result<(), OAuthError> {
-    let good = proof.nonce().and_then(|nonce| key(server).open("", nonce).ok()).is_some_and(|made| {
-        let made = <[u8; 8]>::try_from(made.as_slice()).map(i64::from_be_bytes);
-        made.is_ok_and(|made| {
-            let made = hallpass_protocol::Timestamp::from_unix(made);
-            let now = server.store.now();
-            made <= now.after(WINDOW) && now < made.after(NONCE_LIFETIME)
-        })
-    });
-    good.then_some(()).ok_or_else(|| {
+/// make one. Gives its end.
+fn check_nonce(server: &Inner, proof: &VerifiedProof) -> Result<Timestamp, OAuthError> {
+    let made = proof.nonce().and_then(|nonce| key(server).open("", nonce).ok());
+    let made = made.and_then(|made| <[u8; 8]>::try_from(made.as_slice()).ok());
+    let made = made.map(|made| Timestamp::from_unix(i64::from_be_bytes(made)));
+    let now = server.store.now();
+    let good = made.filter(|made| *made <= now.after(WINDOW)).map(|made| made.after(NONCE_LIFETIME));
+    good.filter(|ends| now < *ends).ok_or_else(|| {
         OAuthError::new(
             ErrorCode::from(USE_NONCE),
             "the DPoP proof needs the nonce of the DPoP-Nonce field of this answer",

@@ -82,9 +82,9 @@ impl Interaction {
         FormToken::new(&self.browser, server.cookies.session(headers).as_deref())
     }
 
-    /// Notes that the person has just logged in.
-    pub(super) async fn logged_in(&mut self, server: &Server) -> Result<(), StoreError> {
-        self.request.prompt.login = false;
+    /// Notes that the person has just logged in, which began this session.
+    pub(super) async fn logged_in(&mut self, server: &Server, session: &str) -> Result<(), StoreError> {
+        self.request.note_login(digest(session));
         let request = to_json(&self.request)?;
         server.store.log_in_interaction(&self.id, &digest(&self.browser.token), &request).await
     }

@@ -5,12 +5,19 @@ use std::time::Duration;
 use hallpass_protocol::time::Timestamp;
 use sqlx::AssertSqlSafe;
 
-use super::{Result, Store, Transaction};
-use crate::audit::{AuditEvent, AuditFilter, NewEvent, Waiting, first_id_of, id_of, number_after};
+use super::database::Engine;
+use super::{Result, Store, StoreError, Transaction};
+use crate::audit::{
+    AuditEvent, AuditFilter, NewEvent, Taken, Waiting, first_id_of, id_of, logged_name, number_after,
+};
 use crate::login::UserName;
 
 /// Written in one transaction: on SQLite, others wait for it.
 const BATCH: usize = 500;
+/// Data, integrity, limits: the classes of PostgreSQL's codes that blame what was to be written.
+const REFUSED_BY_POSTGRES: [&str; 3] = ["22", "23", "54"];
+/// `SQLITE_TOOBIG`, `SQLITE_CONSTRAINT` and `SQLITE_MISMATCH`.
+const REFUSED_BY_SQLITE: [u32; 3] = [18, 19, 20];
 /// Behind every id.
 const END: &str = "x";
 
@@ -44,19 +51,53 @@ impl Store {
         }
     }
 
-    /// Writes what waits. What could not be written waits again.
+    /// Writes what waits. What could not be written waits again, and so does what was not when this future is dropped.
     pub(crate) async fn write_events(&self) -> Result<()> {
-        let mut events = self.audit().take(self.now());
-        while !events.is_empty() {
-            let later = events.split_off(events.len().min(BATCH));
-            if let Err(error) = self.insert_events(&events).await {
-                events.extend(later);
-                self.audit().put_back(events);
-                return Err(error);
+        let mut taken = self.audit().take(self.now());
+        loop {
+            let count = taken.first(BATCH).len();
+            if count == 0 {
+                return Ok(());
             }
-            events = later;
+            let written = self.insert_events(taken.first(BATCH)).await;
+            match written {
+                Ok(()) => taken.written(count),
+                Err(error) if self.refusal(&error).is_some() => self.write_singly(&mut taken, count).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// One of the first so many cannot be written, and must not keep the others waiting for ever.
+    async fn write_singly(&self, taken: &mut Taken<'_>, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let written = self.insert_events(taken.first(1)).await;
+            let Err(error) = written else {
+                taken.written(1);
+                continue;
+            };
+            let Some(code) = self.refusal(&error) else { return Err(error) };
+            // Not the error: it may say what a stranger chose.
+            let kind = taken.first(1).first().map_or("", |waiting| waiting.event.kind.name());
+            tracing::error!(kind, %code, "the database refused an event of the audit log; it is left out");
+            taken.leave_out_first();
         }
         Ok(())
+    }
+
+    /// The database's code, where it refused what was to be written. All else passes, and is waited for: no answer, a full
+    /// disk, a table that is locked or away.
+    fn refusal(&self, error: &StoreError) -> Option<String> {
+        let StoreError::Database(sqlx::Error::Database(error)) = error else { return None };
+        let code = error.code()?;
+        let refused = match self.engine() {
+            Engine::Postgres => REFUSED_BY_POSTGRES.iter().any(|class| code.starts_with(class)),
+            // The lowest byte is the kind of error, the others say more.
+            Engine::Sqlite => {
+                code.parse::<u32>().is_ok_and(|code| REFUSED_BY_SQLITE.contains(&(code & 0xff)))
+            }
+        };
+        refused.then(|| code.into_owned())
     }
 
     async fn insert_events(&self, events: &[Waiting]) -> Result<()> {
@@ -100,13 +141,13 @@ impl Store {
             return Ok(Vec::new());
         }
         let user = match &filter.user {
-            Some(name) => Some(self.subject(name).await?),
+            Some(name) => Some(logged_name(&self.subject(name).await?)),
             None => None,
         };
         // Conditions are written here; what they compare with is bound.
         let conditions = [
             (user, "(e.user_id = $? OR e.actor = $?)"),
-            (filter.client.clone(), "e.client_id = $?"),
+            (filter.client.as_deref().map(logged_name), "e.client_id = $?"),
             (filter.reference.clone(), "e.reference = $?"),
         ];
         let mut sql = String::from(
@@ -170,6 +211,8 @@ fn event(row: Columns) -> AuditEvent {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use hallpass_testkit::clock::FakeClock;
     use hallpass_testkit::database::TestDatabase;
 
@@ -254,5 +297,50 @@ mod tests {
         sqlx::query("ALTER TABLE away RENAME TO audit_events").execute(store.writer()).await.unwrap();
         store.write_events().await.unwrap();
         assert_eq!(names(&store, AuditFilter::default()).await, ["login"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_being_written_when_the_time_was_over_waits() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1)).clock()).await;
+        store.record(NewEvent::new(AuditKind::LoggedIn));
+        // On SQLite, the only one that writes: the other waits for it.
+        let held = store.begin().await.unwrap();
+        let mut writing = Box::pin(store.write_events());
+        assert!(writing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(writing);
+        drop(held);
+        store.write_events().await.unwrap();
+        assert_eq!(names(&store, AuditFilter::default()).await, ["login"]);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_the_database_refuses_keeps_no_other_out() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1)).clock()).await;
+        let index = "CREATE UNIQUE INDEX refuses ON audit_events (client_id)";
+        sqlx::query(index).execute(store.writer()).await.unwrap();
+        for _ in 0..2 {
+            store.record(NewEvent::new(AuditKind::TokenIssued).client("ide"));
+        }
+        store.record(NewEvent::new(AuditKind::LoggedIn));
+        store.write_events().await.unwrap();
+        assert_eq!(names(&store, AuditFilter::default()).await, ["login", "token_issued"]);
+        store.write_events().await.unwrap();
+        let newest = store.list_events(&AuditFilter::default(), 1).await.unwrap();
+        assert_eq!((&*newest[0].event, newest[0].detail.as_deref()), ("left_out", Some("1 events")));
+    }
+
+    #[tokio::test]
+    async fn a_client_id_of_any_length_is_written_and_found() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1)).clock()).await;
+        // Three bytes each and no two alike: PostgreSQL compresses what repeats, and takes it then.
+        let id: String = (0..2048).filter_map(|n| char::from_u32(0x4e00 + n * 7919 % 0x5000)).collect();
+        assert_eq!(id.len(), 3 * 2048);
+        store.record(NewEvent::new(AuditKind::RequestRefused).client(&id));
+        store.write_events().await.unwrap();
+        let client = AuditFilter { client: Some(id), ..AuditFilter::default() };
+        assert_eq!(names(&store, client).await, ["request_refused"]);
     }
 }

@@ -218,6 +218,10 @@ impl Store {
         .fetch_optional(&mut **tx)
         .await?;
         let Some(row) = row.map(ClientRow::read).transpose()? else { return Ok(None) };
+        // A client that registered itself never gets tokens of its own, and anyone can make one: nothing is to be remembered.
+        if row.origin == ClientOrigin::Dynamic {
+            return Ok(None);
+        }
         sqlx::query("UPDATE clients SET own_grant = $2 WHERE id = $1")
             .bind(id)
             .bind(crate::random::id())

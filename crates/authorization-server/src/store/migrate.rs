@@ -23,6 +23,7 @@ pub(super) fn migrations() -> Migrator {
         step(23, "audit", include_str!("migrations/0023_audit.sql")),
         step(30, "service accounts", include_str!("migrations/0030_service_accounts.sql")),
         step(31, "logins and bindings", include_str!("migrations/0031_logins_and_bindings.sql")),
+        step(32, "registrations", include_str!("migrations/0032_registrations.sql")),
     ])
 }
 

@@ -4,13 +4,13 @@ use hallpass_protocol::time::Timestamp;
 
 use super::clients::{Columns, details_to_json};
 use super::locks::Turn;
-use super::{ClientOrigin, ClientRow, Result, Store, to_json};
+use super::{ClientOrigin, ClientRow, Result, Store, Transaction, to_json};
 
-/// How many clients may register themselves in a while.
+/// How often clients may register themselves, or change what they registered, in a while.
 #[derive(Copy, Clone)]
 pub(crate) struct RegistrationQuota<'a> {
-    /// When the while began.
-    pub(crate) since: Timestamp,
+    /// When what is done now ceases to count.
+    pub(crate) ends: Timestamp,
     /// All together.
     pub(crate) in_all: u32,
     /// One address (hashed), and its share.
@@ -26,20 +26,19 @@ pub(crate) enum Admission<'a> {
     Token(&'a str),
 }
 
-/// What came of a registration.
+/// What came of a registration, or of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Registered {
-    /// The client is stored; by the operator's token of this id, if it took one.
+    /// It is stored; by the operator's token of this id, if it took one.
     Done(Option<String>),
     /// The quota is used up.
     TooMany,
-    /// The operator's token is not known, has ended, or is used up.
+    /// The token is not known, has ended, or is used up; or the client was switched off.
     NotAdmitted,
 }
 
 impl Store {
-    /// Inserts a client that registers itself, with the hash of the token that manages it. One statement counts and decides,
-    /// one caller after the other, so that many at once cannot slip through together.
+    /// Inserts a client that registers itself, with the hash of the token that manages it.
     pub(crate) async fn register_client(
         &self,
         client: &ClientRow,
@@ -47,26 +46,20 @@ impl Store {
         admission: Admission<'_>,
     ) -> Result<Registered> {
         let mut tx = self.begin().await?;
-        let (quota, by) = match admission {
-            Admission::Quota(quota) => {
-                self.take_turn(&mut tx, Turn::Registration).await?;
-                (Some(quota), None)
-            }
+        let by = match admission {
+            Admission::Quota(quota) => match self.count_registration(&mut tx, quota).await? {
+                true => None,
+                false => return Ok(Registered::TooMany),
+            },
             Admission::Token(token) => match self.use_initial_access_token(&mut tx, token).await? {
-                Some(id) => (None, Some(id)),
+                Some(id) => Some(id),
                 None => return Ok(Registered::NotAdmitted),
             },
         };
-        let (from, share) = quota.and_then(|quota| quota.from).unzip();
-        let in_all = quota.map_or(i64::MAX, |quota| i64::from(quota.in_all));
-        let made = sqlx::query(
+        sqlx::query(
             "INSERT INTO clients (id, origin, name, auth_method, secret_hash, redirect_uris,
-                                  grant_types, scopes, created_at, registered_from, own_grant, details,
-                                  registration_token)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14, $15, $16
-             WHERE (SELECT COUNT(*) FROM clients WHERE origin = $2 AND created_at > $11) < $12
-               AND (SELECT COUNT(*) FROM clients
-                    WHERE origin = $2 AND created_at > $11 AND registered_from = $10) < $13",
+                                  grant_types, scopes, created_at, own_grant, details, registration_token)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&client.id)
         .bind(ClientOrigin::Dynamic.as_str())
@@ -77,17 +70,36 @@ impl Store {
         .bind(to_json(&client.grant_types))
         .bind(&client.scopes)
         .bind(client.created_at.unix())
-        .bind(from)
-        .bind(quota.map_or(client.created_at, |quota| quota.since).unix())
-        .bind(in_all)
-        .bind(share.map_or(in_all, i64::from))
         .bind(&client.own_grant)
         .bind(details_to_json(&client.details)?)
         .bind(registration_token)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(if made.rows_affected() == 1 { Registered::Done(by) } else { Registered::TooMany })
+        Ok(Registered::Done(by))
+    }
+
+    /// Counts one more. One statement counts and decides, one caller after the other, so that many at once cannot slip
+    /// through together. False where the quota is used up.
+    async fn count_registration(&self, tx: &mut Transaction, quota: RegistrationQuota<'_>) -> Result<bool> {
+        self.take_turn(tx, Turn::Registration).await?;
+        let (from, share) = quota.from.unzip();
+        let in_all = i64::from(quota.in_all);
+        let counted = sqlx::query(
+            "INSERT INTO registrations (id, made_from, expires_at)
+             SELECT $1, $2, $3
+             WHERE (SELECT COUNT(*) FROM registrations WHERE expires_at > $4) < $5
+               AND (SELECT COUNT(*) FROM registrations WHERE expires_at > $4 AND made_from = $2) < $6",
+        )
+        .bind(crate::random::id())
+        .bind(from)
+        .bind(quota.ends.unix())
+        .bind(self.now().unix())
+        .bind(in_all)
+        .bind(share.map_or(in_all, i64::from))
+        .execute(&mut **tx)
+        .await?;
+        Ok(counted.rows_affected() == 1)
     }
 
     /// The client that registered itself under this id, for whoever has its token; the token before the newest counts until
@@ -132,14 +144,21 @@ impl Store {
         Ok(())
     }
 
-    /// Changes what a client has registered, and its token. False where `registration_token` has ceased to count in the
+    /// Changes what a client has registered, and its token; not where `registration_token` has ceased to count in the
     /// meantime, or the client was switched off.
     pub(crate) async fn update_registration(
         &self,
         client: &ClientRow,
         registration_token: &str,
         next_token: &str,
-    ) -> Result<bool> {
+        quota: Option<RegistrationQuota<'_>>,
+    ) -> Result<Registered> {
+        let mut tx = self.begin().await?;
+        if let Some(quota) = quota
+            && !self.count_registration(&mut tx, quota).await?
+        {
+            return Ok(Registered::TooMany);
+        }
         let changed = sqlx::query(
             "UPDATE clients
              SET name = $3, auth_method = $4, secret_hash = $5, redirect_uris = $6, grant_types = $7, details = $8,
@@ -156,9 +175,13 @@ impl Store {
         .bind(to_json(&client.grant_types))
         .bind(details_to_json(&client.details)?)
         .bind(next_token)
-        .execute(self.writer())
+        .execute(&mut *tx)
         .await?;
-        Ok(changed.rows_affected() == 1)
+        if changed.rows_affected() == 0 {
+            return Ok(Registered::NotAdmitted);
+        }
+        tx.commit().await?;
+        Ok(Registered::Done(None))
     }
 }
 
@@ -193,7 +216,7 @@ mod tests {
     }
 
     fn quota(in_all: u32) -> Admission<'static> {
-        Admission::Quota(RegistrationQuota { since: Timestamp::from_unix(0), in_all, from: None })
+        Admission::Quota(RegistrationQuota { ends: Timestamp::from_unix(2 * HOUR), in_all, from: None })
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -225,8 +248,7 @@ mod tests {
         // As another replica does it: it has counted, and adds the one that may be.
         let mut first = store.begin().await.unwrap();
         store.take_turn(&mut first, Turn::Registration).await.unwrap();
-        let insert = "INSERT INTO clients (id, origin, auth_method, redirect_uris, grant_types, created_at)
-                      VALUES ('first', 'dynamic', 'none', '[]', '[]', 3600)";
+        let insert = "INSERT INTO registrations (id, expires_at) VALUES ('first', 7200)";
         sqlx::query(insert).execute(&mut *first).await.unwrap();
         let second = tokio::spawn({
             let store = store.clone();
@@ -243,8 +265,8 @@ mod tests {
         let clock = FakeClock::at(Timestamp::from_unix(HOUR));
         let store = open(&database, clock.clock()).await;
         let register = async |id: &str, from| {
-            let since = Timestamp::from_unix(0);
-            let quota = RegistrationQuota { since, in_all: 3, from: Some((from, 2)) };
+            let ends = Timestamp::from_unix(2 * HOUR);
+            let quota = RegistrationQuota { ends, in_all: 3, from: Some((from, 2)) };
             let done = store.register_client(&row(id, HOUR), "t", Admission::Quota(quota)).await;
             done.unwrap() == Registered::Done(None)
         };
@@ -252,6 +274,14 @@ mod tests {
         assert!(!register("3", "a").await, "the share of one");
         assert!(register("4", "b").await, "is not taken from others");
         assert!(!register("5", "b").await, "three in all");
+        for id in ["1", "2", "4"] {
+            assert!(store.remove_client(id).await.unwrap());
+            assert_eq!(store.revoked().is_revoked(id), Ok(false), "nothing that it could have had is left");
+        }
+        assert!(!register("6", "c").await, "what was done counts, not what is left of it");
+        clock.set(Timestamp::from_unix(2 * HOUR));
+        store.sweep().await.unwrap();
+        assert!(register("6", "c").await, "for an hour");
     }
 
     #[tokio::test]

@@ -7,6 +7,8 @@ use super::{Result, Store};
 /// A browser session whose person may still log in.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionRow {
+    /// The hash that the row goes by; it opens nothing.
+    pub(crate) token_hash: String,
     pub(crate) user_id: String,
     pub(crate) user_name: String,
     /// Whether the person runs the server.
@@ -95,6 +97,7 @@ impl Store {
         .fetch_optional(self.reader())
         .await?;
         Ok(row.map(|(user_id, user_name, is_admin, authenticated_at)| SessionRow {
+            token_hash: token_hash.to_owned(),
             user_id,
             user_name,
             is_admin: is_admin != 0,

@@ -181,9 +181,10 @@ impl Plan {
             }
         };
         let behind_tls = public_url.as_ref().is_some_and(PublicUrl::is_https);
-        let sees_addresses = if tls.is_some() { !tls_in_front } else { !behind_tls };
         let server = config.server;
         let credentials = CredentialPlan::of(&server, source)?.with_own_tls(asks);
+        let direct = if tls.is_some() { !tls_in_front } else { !behind_tls };
+        let sees_addresses = direct && credentials.proxies().is_empty();
         if server.arrangement == Arrangement::External {
             let place = || source.place(&["server", "arrangement"]);
             if args.demo {

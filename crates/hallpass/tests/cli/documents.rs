@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hallpass_testkit::tls::Authority;
 
-use crate::program::{command, said};
+use crate::program::command;
 
 /// README and docs.
 fn documents() -> Vec<PathBuf> {
@@ -68,8 +68,9 @@ fn what_the_documents_show_is_taken() {
             let block = block.replace("/run/secrets/hallpass-db", "database.password");
             keep("hallpass.toml", &completed(&block));
             let mut check = command(folder.path(), &["config", "check", "hallpass.toml"]);
-            println!("{}:{line}", document.display());
-            said(&check.current_dir(folder.path()).output().unwrap());
+            let checked = check.current_dir(folder.path()).output().unwrap();
+            let told = String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{}:{line}: {told}", document.display());
             seen += 1;
         }
     }

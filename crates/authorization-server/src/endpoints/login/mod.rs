@@ -103,7 +103,7 @@ async fn enter(
     let Some(session) = begin_session(server, headers, person).await? else {
         return Ok(see_other(&destination.page(server, "/login")));
     };
-    let mut response = see_other(&destination.enter(server).await?);
+    let mut response = see_other(&destination.enter(server, &session).await?);
     server.cookies.keep_session(response.headers_mut(), &session, server.settings.lifetimes.session);
     Ok(response)
 }

@@ -4,8 +4,11 @@
 //! Each change brings a new token (RFC 7592 §2.2, §5). The one before it counts until the client has used the new one: an
 //! answer that was lost locks nobody out.
 
+use std::net::{IpAddr, SocketAddr};
+
+use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::registration::{ClientInformation, ClientMetadata};
@@ -18,12 +21,12 @@ use subtle::ConstantTimeEq;
 use super::super::Server;
 use super::super::oauth_answer::json;
 use super::bearer::{bearer, error, refused_token};
-use super::{described, failure, fault, information, note, off, registered, row};
+use super::{counted, described, failure, fault, information, note, off, quota, registered, row, too_many};
 use crate::audit::AuditKind;
 use crate::clients::read_registration;
 use crate::random::{digest, token};
 use crate::settings::RegistrationPolicy;
-use crate::store::ClientRow;
+use crate::store::{ClientRow, Registered};
 
 /// The path of one registration.
 pub(in crate::endpoints) const PATH: &str = "/register/{client_id}";
@@ -48,10 +51,12 @@ pub(in crate::endpoints) async fn get(
 pub(in crate::endpoints) async fn put(
     State(server): State<Server>,
     Path(id): Path<String>,
+    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    match change(&server, &id, &headers, &body).await {
+    let address = connection.map(|Extension(ConnectInfo(address))| address.ip());
+    match change(&server, &id, address, &headers, &body).await {
         Ok(information) => json(StatusCode::OK, &information),
         Err(refused) => error(&refused),
     }
@@ -100,10 +105,12 @@ async fn read(server: &Server, id: &str, headers: &HeaderMap) -> Result<ClientIn
     })
 }
 
-/// RFC 7592 §2.2: what is sent takes the place of all that was there, by the rules of a registration.
+/// RFC 7592 §2.2: what is sent takes the place of all that was there, by the rules of a registration. Where anyone may
+/// register, a change counts as one.
 async fn change(
     server: &Server,
     id: &str,
+    address: Option<IpAddr>,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<ClientInformation, OAuthError> {
@@ -126,12 +133,18 @@ async fn change(
     };
     let next = Secret::new(token());
     let (presented, next_hash) = (digest(owned.token.expose()), digest(next.expose()));
-    match server.store.update_registration(&changed, &presented, &next_hash).await {
-        Ok(true) => {
+    let address = counted(server, address);
+    let quota = match server.settings.registration {
+        RegistrationPolicy::Open { per_hour } => Some(quota(server, per_hour, address.as_deref())),
+        _ => None,
+    };
+    match server.store.update_registration(&changed, &presented, &next_hash, quota).await {
+        Ok(Registered::Done(_)) => {
             note(server, AuditKind::ClientChanged, &changed, None);
             Ok(information(server, &changed, &described, secret, next))
         }
-        Ok(false) => Err(refused_token()),
+        Ok(Registered::NotAdmitted) => Err(refused_token()),
+        Ok(Registered::TooMany) => Err(too_many()),
         Err(failed) => Err(failure(&failed)),
     }
 }

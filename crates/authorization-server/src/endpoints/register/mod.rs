@@ -65,11 +65,9 @@ async fn register(
     let initial = initial.map(|token| digest(token.expose()));
     let admission = match (policy, &initial) {
         (_, Some(hash)) => Admission::Token(hash),
-        (RegistrationPolicy::Open { per_hour }, None) => Admission::Quota(RegistrationQuota {
-            since: server.store.now().before(HOUR),
-            in_all: per_hour,
-            from: address.as_deref().map(|address| (address, (per_hour / SHARE).max(1))),
-        }),
+        (RegistrationPolicy::Open { per_hour }, None) => {
+            Admission::Quota(quota(server, per_hour, address.as_deref()))
+        }
         _ => return Err(refused_token()),
     };
     match server.store.register_client(&row, &digest(manages.expose()), admission).await {
@@ -79,10 +77,7 @@ async fn register(
             Ok(information(server, &row, &described, secret, manages))
         }
         Ok(Registered::NotAdmitted) => Err(refused_token()),
-        Ok(Registered::TooMany) => Err(OAuthError::new(
-            ErrorCode::TemporarilyUnavailable,
-            "too many clients have registered within an hour; try again later, or use a client ID metadata document",
-        )),
+        Ok(Registered::TooMany) => Err(too_many()),
         Err(failed) => Err(failure(&failed)),
     }
 }
@@ -94,6 +89,21 @@ fn check_policy(policy: RegistrationPolicy, has_token: bool) -> Result<(), OAuth
         RegistrationPolicy::WithToken if !has_token => Err(refused_token()),
         _ => Ok(()),
     }
+}
+
+fn quota<'a>(server: &Server, per_hour: u32, address: Option<&'a str>) -> RegistrationQuota<'a> {
+    RegistrationQuota {
+        ends: server.store.now().after(HOUR),
+        in_all: per_hour,
+        from: address.map(|address| (address, (per_hour / SHARE).max(1))),
+    }
+}
+
+fn too_many() -> OAuthError {
+    OAuthError::new(
+        ErrorCode::TemporarilyUnavailable,
+        "too many clients have registered within an hour; try again later, or use a client ID metadata document",
+    )
 }
 
 fn off() -> OAuthError {
@@ -143,12 +153,12 @@ fn row(server: &Server, id: String, described: &Described) -> ClientRow {
     }
 }
 
-/// For the audit log.
+/// For the audit log. The client chose its name: quoted, it cannot look like the words around it.
 fn note(server: &Server, kind: AuditKind, row: &ClientRow, how: Option<String>) {
-    let name = row.name.as_deref().unwrap_or_default();
+    let name = row.name.as_deref().filter(|name| !name.is_empty()).map(|name| format!("name {name:?}"));
     let uris = row.redirect_uris.join(" ");
-    let words = [how.as_deref().unwrap_or_default(), name, &uris];
-    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let uris = (!uris.is_empty()).then(|| format!("to {uris}"));
+    let words: Vec<String> = [how, name, uris].into_iter().flatten().collect();
     server.store.record(NewEvent::new(kind).client(&row.id).detail(words.join(", ")));
 }
 
