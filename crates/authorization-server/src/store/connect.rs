@@ -26,12 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// A replica that is frozen while it holds a lock must not freeze the others.
-const SESSION: &str = if cfg!(test) {
-    // Tests hold locks on purpose, on machines that may be busy.
-    "SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'"
-} else {
-    "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'"
-};
+const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
 /// Where a PostgreSQL database is, and as whom it is reached. `Debug` and `Display` show neither user nor password.
 #[derive(Clone)]

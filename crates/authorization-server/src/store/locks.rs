@@ -108,8 +108,9 @@ pub(crate) mod tests {
     /// Until the other one waits for a lock of this transaction, or has not waited.
     pub(crate) async fn waits<T>(tx: &mut Transaction, other: &JoinHandle<T>) {
         loop {
+            // Not of pg_stat_activity: a transaction sees it as it was at its first look, and the other may connect later.
             let waiting: i64 = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+                "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))",
             )
             .fetch_one(&mut **tx)
             .await
