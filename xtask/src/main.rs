@@ -8,6 +8,8 @@
 //! | [`browser`] | the tests in a real browser, and the pictures for the documentation |
 //! | [`node_tests`] | test files for Node.js, counted |
 //! | [`bench`] | how fast things are |
+//! | [`fuzz`] | fuzz targets, guided by coverage |
+//! | [`mutants`] | whether the tests notice changes of what decides |
 //! | [`deny`] | licences, sources, banned crates, advisories |
 //! | [`step`] | one step of a run: its header, its time, its line in the closing table |
 //! | [`process`] | running other programs |
@@ -17,7 +19,9 @@ mod bench;
 mod browser;
 mod conformance;
 mod deny;
+mod fuzz;
 mod junit;
+mod mutants;
 mod node_tests;
 mod place;
 mod process;
@@ -57,6 +61,10 @@ enum Command {
     /// Measure how fast things are
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Run the fuzz targets, guided by coverage
+    Fuzz(fuzz::Options),
+    /// Change what decides who gets in, and see whether a test fails (takes hours)
+    Mutants(mutants::Options),
     /// Check the dependencies against the advisory database (needs the network)
     Advisories,
 }
@@ -70,6 +78,8 @@ fn main() -> ExitCode {
         Command::Conformance(command) => conformance::run(&command),
         Command::Browser(options) => browser::run(&options),
         Command::Bench(command) => bench::run(&command),
+        Command::Fuzz(options) => fuzz::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Advisories => deny::advisories(),
     };
     match outcome {

@@ -49,6 +49,9 @@ mod checks;
 mod clients;
 mod delegation;
 mod endpoints;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grants;
 mod hosts;
 mod keys;

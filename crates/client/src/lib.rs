@@ -32,6 +32,9 @@
 
 pub mod connect;
 pub mod doctor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod interaction;
 #[cfg(feature = "rmcp")]
 pub mod rmcp;

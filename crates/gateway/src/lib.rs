@@ -12,6 +12,9 @@
 //! Only a [`Permitted`](hallpass_resource_server::Permitted) request can be forwarded:
 //! [`Upstream::forward`] takes nothing else.
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod listen;
 pub mod listing;

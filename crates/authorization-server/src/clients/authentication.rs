@@ -142,6 +142,17 @@ impl Presented {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+impl Presented {
+    /// The id, and the secret or assertion.
+    pub(super) fn parts(&self) -> (&str, Option<&Secret>) {
+        match &self.credential {
+            Credential::None => (&self.id, None),
+            Credential::Secret(shown) | Credential::Assertion(shown) => (&self.id, Some(shown)),
+        }
+    }
+}
+
 fn in_form<'a>(form: &'a Parameters, name: &str) -> Option<&'a str> {
     form.get(name).ok().flatten()
 }

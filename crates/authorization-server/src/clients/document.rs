@@ -121,7 +121,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), DocumentError> {
     json.then_some(()).ok_or(DocumentError::NotJson)
 }
 
-fn read(id: &str, url: &Url, body: &[u8]) -> Result<Client, DocumentError> {
+pub(super) fn read(id: &str, url: &Url, body: &[u8]) -> Result<Client, DocumentError> {
     if body.len() > LONGEST_DOCUMENT {
         return Err(DocumentError::TooLong);
     }

@@ -8,6 +8,8 @@ mod details;
 mod document;
 mod document_cache;
 mod domains;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod keys;
 mod registration;
 mod resolve;

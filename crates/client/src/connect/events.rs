@@ -64,7 +64,7 @@ impl Position {
 }
 
 /// The answer to a request for which nothing else is awaited, from JSON or from an event stream.
-pub(super) async fn first_answer(response: Response) -> Option<Value> {
+pub(crate) async fn first_answer(response: Response) -> Option<Value> {
     if !response.status().is_success() {
         return None;
     }

@@ -10,7 +10,7 @@
 //! | 2025-03-26 to 2025-11-25 | session id, version header from the negotiated result, a GET stream, resumption, DELETE at the end |
 //! | 2026-07-28 | each message stands alone: version and name headers come from the message, closing a stream cancels |
 
-mod events;
+pub(crate) mod events;
 mod exchange;
 mod headers;
 mod legacy;

@@ -17,6 +17,8 @@ mod resource;
 
 pub(crate) use authorization_server::AuthorizationServer;
 pub(crate) use challenge::Refusal;
+#[cfg(feature = "fuzzing")]
+pub(crate) use resource::is_believed;
 
 use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{

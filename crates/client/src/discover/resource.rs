@@ -123,6 +123,16 @@ impl Resource {
     }
 }
 
+/// Whether metadata from that location is about the server.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn is_believed(
+    metadata: ProtectedResourceMetadata,
+    server: &ResourceIdentifier,
+    location: Url,
+) -> bool {
+    Resource::verified(metadata, server, location).is_ok()
+}
+
 /// A slash at the end and a query that is not named make no other resource; another path does, also a parent's:
 /// of the tenants of one host, one must not ask for tokens that are good for all.
 fn is_same(named: &ResourceIdentifier, server: &ResourceIdentifier) -> bool {

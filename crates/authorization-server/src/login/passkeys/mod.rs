@@ -7,6 +7,8 @@
 mod authenticator_data;
 mod challenge;
 mod client_data;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod login;
 mod public_key;
 mod registration;
