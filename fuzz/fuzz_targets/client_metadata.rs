@@ -1,3 +1,4 @@
+//! `hallpass_fuzz::client_metadata` under libFuzzer.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| hallpass_fuzz::client_metadata::check(data));

@@ -174,6 +174,15 @@ mod tests {
         assert_eq!(word(""), None);
     }
 
+    #[test]
+    fn every_seed_holds() {
+        for target in crate::TARGETS {
+            let tried = run(target, Duration::from_secs(3))
+                .unwrap_or_else(|found| panic!("{}: {found:?}", target.name));
+            assert_eq!(tried.seeds, seeds(target.name).unwrap().len());
+        }
+    }
+
     /// A fuzzer that finds nothing proves nothing: this one finds what is there.
     #[test]
     fn a_broken_property_is_found() {

@@ -27,6 +27,9 @@ pub fn check(data: &[u8]) {
         [&read.username, &read.realm, &read.nonce, &read.uri],
         [param("username"), param("realm"), param("nonce"), param("uri")]
     );
+    for text in [&read.username, &read.realm, &read.nonce, &read.uri] {
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    }
     assert_eq!(param("qop"), "auth");
     assert_eq!(u32::from_str_radix(param("nc"), 16).ok(), Some(read.count));
     assert_eq!(read.algorithm, other.param("algorithm").map_or(DigestAlgorithm::Md5, algorithm));

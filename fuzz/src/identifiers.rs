@@ -21,8 +21,9 @@ pub fn check(data: &[u8]) {
 
 fn is_issuer(issuer: &Issuer, text: &str) {
     assert_eq!(issuer.as_str(), text);
-    assert!(text.is_ascii() && !text.contains(['?', '#', '@', '\\', ' ']));
+    assert!(text.is_ascii() && !text.contains(['?', '#', '\\', ' ']));
     let url = Url::parse(text).expect("a URL");
+    assert!(url.username().is_empty() && url.password().is_none());
     assert!(url.scheme() == "https" || hallpass_protocol::is_loopback(&url));
     for place in issuer.metadata_urls() {
         assert_eq!(place.origin(), url.origin());
@@ -31,15 +32,20 @@ fn is_issuer(issuer: &Issuer, text: &str) {
 }
 
 fn is_resource(resource: &ResourceIdentifier) {
-    let again = ResourceIdentifier::parse(resource.as_str()).expect("what was just taken");
+    // Written as a URL parser writes it, it may be longer than what was taken.
+    let Ok(again) = ResourceIdentifier::parse(resource.as_str()) else {
+        assert!(resource.as_str().len() > 2048);
+        return;
+    };
     assert_eq!((again.as_str(), again.url()), (resource.as_str(), resource.url()));
     assert!(resource.covers(resource.url()));
+    let path = resource.url().path().trim_end_matches('/');
     let mut below = resource.url().clone();
-    below.set_path(&format!("{}/below", below.path().trim_end_matches('/')));
+    below.set_path(&format!("{path}/below"));
     assert!(resource.covers(&below), "{below}");
     let mut beside = resource.url().clone();
-    beside.set_path(&format!("{}beside", beside.path().trim_end_matches('/')));
-    assert!(!resource.covers(&beside) || resource.url().path() == "/", "{beside}");
+    beside.set_path(&format!("{path}beside"));
+    assert!(!resource.covers(&beside) || path.is_empty(), "{beside}");
     for place in [resource.metadata_url(), resource.root_metadata_url()] {
         assert_eq!(place.origin(), resource.url().origin());
     }

@@ -37,9 +37,10 @@ pub fn check(data: &[u8]) {
     assert_eq!(before.len(), after.len());
     let mut awaited = true;
     for (before, after) in before.iter().zip(&after) {
-        let answers = awaited && answers(before);
-        awaited &= !answers;
-        if answers {
+        let answer = read_as_client(before).and_then(|mut message| answer_in(&mut message).cloned());
+        let answer = answer.filter(|_| awaited);
+        awaited &= answer.is_none();
+        if answer.is_some_and(|answer| answer.get("result").is_some()) {
             is_rewritten(before, after, listing);
         } else {
             assert_eq!(before, after, "rewritten, and no answer");
@@ -65,29 +66,26 @@ fn listed(is_stream: bool, listing: Listing, pieces: Vec<Vec<u8>>) -> Vec<u8> {
 }
 
 /// As clients read a text: without a mark at its beginning, and with U+FFFD for what is no UTF-8.
-fn read(text: &[u8]) -> Option<Value> {
+fn read_as_client(text: &[u8]) -> Option<Value> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     twins::last(String::from_utf8_lossy(text).as_bytes())
 }
 
-/// The first answer among the messages of a text.
+/// The first answer to the request among the messages of a text (JSON-RPC 2.0 §5).
 fn answer_in(message: &mut Value) -> Option<&mut Value> {
     let items = match message {
         Value::Array(items) => items.as_mut_slice(),
         one => std::slice::from_mut(one),
     };
     items.iter_mut().find(|item| {
-        item.get("method").is_none() && item.get("id").and_then(Value::as_i64) == Some(7) && item.get("result").is_some()
+        let says_something = item.get("result").is_some() || item.get("error").is_some();
+        item.get("method").is_none() && item.get("id").and_then(Value::as_i64) == Some(7) && says_something
     })
 }
 
-fn answers(text: &[u8]) -> bool {
-    read(text).is_some_and(|mut message| answer_in(&mut message).is_some())
-}
-
 fn is_rewritten(before: &[u8], after: &[u8], listing: Listing) {
-    let mut expected = read(before).expect("JSON");
-    let mut found = read(after).expect("JSON");
+    let mut expected = read_as_client(before).expect("JSON");
+    let mut found = read_as_client(after).expect("JSON");
     if let Some(tools) = answer_in(&mut found).and_then(|answer| answer.pointer("/result/tools"))
         && listing == Listing::Hide
     {

@@ -1,6 +1,7 @@
 //! A resource server that trusts one issuer, and has rules for tools.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::FutureExt as _;
@@ -38,6 +39,7 @@ pub fn settings() -> Settings {
     let mut settings = Settings::new(resource, Clock::new(|| Timestamp::from_unix(NOW)));
     let issuer = Issuer::parse(ISSUER).expect("an issuer");
     settings.issuers.push(TrustedIssuer::new(issuer, Keys::fixed(keys::verifying())));
+    settings.leeway = Duration::ZERO;
     settings.remembered_tokens = 16;
     settings.policy = Policy {
         login: scopes("notes:read"),

@@ -192,6 +192,35 @@ async fn what_is_too_long_or_encoded() {
     }
 }
 
+/// Whatever a client can read, however odd, is judged before it gets there.
+#[tokio::test]
+async fn an_answer_in_an_odd_spelling_is_judged_too() {
+    let (gateway, upstream) = before_an_upstream(Listing::Hide).await;
+    let list = list("tools", "name");
+    let mark = |text: &str| [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    let [head, tail] = ["\"nextCursor\":\"", "x\"}}"].map(str::as_bytes);
+    let no_utf8 =
+        [list.as_bytes().strip_suffix(&[head, tail].concat()[..]).unwrap(), head, b"\xff", tail].concat();
+    let other = plain(StatusCode::OK, Vec::new()).headers().clone();
+    for (stream, body) in [
+        (false, mark(&list)),
+        (false, no_utf8.clone()),
+        (true, mark(&format!("data: {list}\n\n"))),
+        (true, [b"data: ", no_utf8.as_slice(), b"\n\n"].concat()),
+        (true, format!("data: {list}\r\r").into_bytes()),
+        (true, format!("data: {{\"id\":7}}\n\ndata: {list}\n\n").into_bytes()),
+    ] {
+        let mut answer = events(body.clone());
+        if !stream {
+            *answer.headers_mut() = other.clone();
+        }
+        upstream.answer(answer);
+        let bytes = axum::body::to_bytes(gateway.post(LIST).await.into_body(), usize::MAX).await.unwrap();
+        let seen = String::from_utf8_lossy(&bytes);
+        assert!(seen.contains("write_note") && !seen.contains("debug"), "{}: {seen}", body.escape_ascii());
+    }
+}
+
 #[tokio::test]
 async fn a_batch_item_by_item() {
     let (gateway, upstream) = before_an_upstream(Listing::Hide).await;

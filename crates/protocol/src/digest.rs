@@ -213,12 +213,16 @@ fn value(text: &str) -> Result<(Cow<'_, str>, &str), DigestError> {
     while let Some((at, c)) = chars.next() {
         match c {
             '"' => return Ok((Cow::Owned(value), quoted.get(at + 1..).unwrap_or_default())),
-            '\\' => value.push(chars.next().ok_or(DigestError::Syntax)?.1),
-            c if c.is_control() => return Err(DigestError::Syntax),
-            c => value.push(c),
+            '\\' => value.push(visible(chars.next())?),
+            c => value.push(visible(Some((at, c)))?),
         }
     }
     Err(DigestError::Syntax)
+}
+
+/// A control character is none, also behind a backslash.
+fn visible(c: Option<(usize, char)>) -> Result<char, DigestError> {
+    c.map(|(_, c)| c).filter(|c| !c.is_control()).ok_or(DigestError::Syntax)
 }
 
 fn is_token_byte(byte: u8) -> bool {
@@ -279,7 +283,7 @@ mod tests {
             let text = good.replacen(from, to, 1);
             assert_eq!(DigestCredentials::parse(&text).unwrap_err(), error, "{text}");
         }
-        for text in ["", "x", "=x", "a=\"", "a=\"\\", "a=b c", "a=\"\u{7}\""] {
+        for text in ["", "x", "=x", "a=\"", "a=\"\\", "a=b c", "a=\"\u{7}\"", "a=\"\\\u{85}\""] {
             assert!(DigestCredentials::parse(text).is_err(), "{text:?}");
         }
     }

@@ -12,7 +12,8 @@ use serde_json::{Map, Number, Value};
 /// Reads a JSON text that repeats no member name.
 ///
 /// # Errors
-/// What serde_json says: syntax, trailing data, more than 127 levels; and `duplicate member`.
+/// What serde_json says: syntax, trailing data, more than 127 levels; `duplicate member`; and a member of a name that
+/// serde_json keeps for itself.
 pub fn from_slice_unique(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice::<Unique>(bytes).map(|unique| unique.0)
 }
@@ -25,6 +26,10 @@ where
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
+
+/// serde_json itself reads an object with such a member as something else, where it was built with `raw_value` or
+/// `arbitrary_precision`: the member's text as the JSON that stands there.
+const PRIVATE: &str = "$serde_json::private::";
 
 struct Unique(Value);
 
@@ -46,6 +51,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some((name, value)) = members.next_entry::<String, Unique>()? {
+            if name.starts_with(PRIVATE) {
+                return Err(A::Error::custom("a member whose name is private to a JSON library"));
+            }
             if map.insert(name, value.0).is_some() {
                 return Err(A::Error::custom("duplicate member"));
             }

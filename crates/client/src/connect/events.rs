@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
 use http::header::CONTENT_TYPE;
 use reqwest::Response;
 use serde_json::Value;
@@ -43,7 +44,8 @@ impl Position {
         mut pass: impl FnMut(Vec<u8>) -> (Vec<u8>, bool),
     ) -> bool {
         let pending = Pending::default();
-        let mut events = SseStream::from_bytes_stream(Box::pin(pending.limit(response.bytes_stream())));
+        let mut events =
+            SseStream::from_bytes_stream(Box::pin(by_line(pending.limit(response.bytes_stream()))));
         // A stream that breaks, that says too much at once, or that is no event stream, has ended.
         while let Some(Ok(event)) = events.next().await {
             pending.clear();
@@ -72,7 +74,7 @@ pub(crate) async fn first_answer(response: Response) -> Option<Value> {
         return limit::body(response).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
     }
     let pending = Pending::default();
-    let mut events = SseStream::from_bytes_stream(Box::pin(pending.limit(response.bytes_stream())));
+    let mut events = SseStream::from_bytes_stream(Box::pin(by_line(pending.limit(response.bytes_stream()))));
     while let Some(Ok(event)) = events.next().await {
         pending.clear();
         let message: Option<Value> = event.data.and_then(|data| serde_json::from_str(&data).ok());
@@ -83,6 +85,21 @@ pub(crate) async fn first_answer(response: Response) -> Option<Value> {
         }
     }
     None
+}
+
+/// The same bytes, no more than one line at a time: of a piece that holds a line which cannot be read, the reader gives
+/// nothing, not even the events before it.
+fn by_line<E>(pieces: impl Stream<Item = Result<Bytes, E>>) -> impl Stream<Item = Result<Bytes, E>> {
+    pieces.flat_map(|piece| {
+        let lines = match piece {
+            Ok(piece) => piece
+                .split_inclusive(|byte| matches!(byte, b'\n' | b'\r'))
+                .map(|line| Ok(piece.slice_ref(line)))
+                .collect(),
+            Err(error) => vec![Err(error)],
+        };
+        stream::iter(lines)
+    })
 }
 
 pub(super) fn is_event_stream(response: &Response) -> bool {
@@ -104,6 +121,14 @@ mod tests {
         let response = http::Response::builder().header(CONTENT_TYPE, "text/event-stream").body(endless);
         let heard = first_answer(response.unwrap().into()).now_or_never();
         assert_eq!(heard.expect("nothing more is awaited").unwrap()["error"]["code"], -1);
+    }
+
+    #[test]
+    fn what_came_before_a_line_that_cannot_be_read_counts() {
+        let body = "data: {\"result\":1}\n\nthis is no field\n\n";
+        let response = http::Response::builder().header(CONTENT_TYPE, "text/event-stream").body(body);
+        let heard = first_answer(response.unwrap().into()).now_or_never().unwrap();
+        assert_eq!(heard.unwrap()["result"], 1);
     }
 
     #[test]

@@ -5,11 +5,17 @@ use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 
-use super::rewrite::Rewrite;
+use super::rewrite::{Rewrite, without_mark};
 use super::{Chunk, LONGEST};
 
 pub(super) fn rewritten(body: Body, rewrite: Rewrite) -> Body {
-    let events = Events { body: body.into_data_stream(), buffer: Buffer::default(), rewrite, ended: false };
+    let events = Events {
+        body: body.into_data_stream(),
+        buffer: Buffer::default(),
+        rewrite,
+        begun: false,
+        ended: false,
+    };
     Body::from_stream(stream::unfold(events, |mut events| async { Some((events.next().await?, events)) }))
 }
 
@@ -17,6 +23,8 @@ struct Events {
     body: BodyDataStream,
     buffer: Buffer,
     rewrite: Rewrite,
+    /// Whether an event was taken from the stream already.
+    begun: bool,
     ended: bool,
 }
 
@@ -49,9 +57,11 @@ impl Events {
                 self.rewrite.asked.clear();
                 continue;
             }
-            match self.body.next().await {
+            let next = if self.buffer.is_all { None } else { self.body.next().await };
+            match next {
                 Some(Ok(chunk)) => self.buffer.bytes.extend_from_slice(&chunk),
                 Some(Err(error)) => return Some(Err(error)),
+                None if !self.buffer.is_all => self.buffer.is_all = true,
                 None => {
                     self.ended = true;
                     // Half an event is none; clients drop it, so what is hidden is not in it.
@@ -63,8 +73,10 @@ impl Events {
     }
 
     fn rewrite_event(&mut self, event: Bytes) -> Bytes {
+        // A mark at the very beginning belongs to no field.
+        let text = if std::mem::replace(&mut self.begun, true) { &event } else { without_mark(&event) };
         let mut data: Option<Vec<u8>> = None;
-        for line in lines(&event) {
+        for line in lines(text) {
             if let Some(value) = data_of(line) {
                 match &mut data {
                     Some(data) => {
@@ -77,7 +89,7 @@ impl Events {
         }
         let Some(message) = data.and_then(|data| self.rewrite.message(&data)) else { return event };
         let mut written = BytesMut::new();
-        for line in lines(&event).filter(|line| !line.is_empty() && data_of(line).is_none()) {
+        for line in lines(text).filter(|line| !line.is_empty() && data_of(line).is_none()) {
             written.extend_from_slice(line);
             written.extend_from_slice(b"\n");
         }
@@ -97,6 +109,8 @@ struct Buffer {
     bytes: BytesMut,
     line: usize,
     looked: usize,
+    /// Whether nothing comes behind them.
+    is_all: bool,
 }
 
 impl Buffer {
@@ -112,8 +126,8 @@ impl Buffer {
                 (b'\n', _) => 1,
                 (b'\r', Some(b'\n')) => 2,
                 // Whether a line feed belongs to it is not known yet.
-                (b'\r', None) => return None,
-                (b'\r', Some(_)) => 1,
+                (b'\r', None) if !self.is_all => return None,
+                (b'\r', _) => 1,
                 _ => {
                     self.looked += 1;
                     continue;

@@ -11,6 +11,11 @@ use super::members::{Members, push};
 /// What ChatGPT, and clients that learned from it, read before they call a tool.
 const SCHEMES: &str = "securitySchemes";
 
+/// A text without the byte order mark that it may begin with.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 pub(super) struct Rewrite {
     /// The requests whose answers have not come yet.
     pub(super) asked: Vec<Asked>,
@@ -26,8 +31,12 @@ impl Rewrite {
     }
 
     /// The message rewritten; `None` where it stays as it is. A batch is gone through item by item.
+    ///
+    /// It is read as clients read it (WHATWG Encoding, "UTF-8 decode"): without a mark at its beginning, and with U+FFFD
+    /// for what is no UTF-8. Else an answer would go by as it is that a client can read.
     pub(super) fn message(&mut self, text: &[u8]) -> Option<String> {
-        let message: &RawValue = serde_json::from_slice(text).ok()?;
+        let text = String::from_utf8_lossy(without_mark(text));
+        let message: &RawValue = serde_json::from_str(&text).ok()?;
         if let Ok(batch) = serde_json::from_str::<Vec<&RawValue>>(message.get()) {
             let mut changed = false;
             let items: Vec<String> = batch
@@ -50,6 +59,8 @@ impl Rewrite {
         }
         let id: Id = serde_json::from_str(members.get("id")?.get()).ok()?;
         let at = self.asked.iter().position(|asked| asked.id == id)?;
+        // With neither it is no answer (JSON-RPC 2.0 §5), and the answer is still to come.
+        members.get("result").or_else(|| members.get("error"))?;
         let list = self.asked.swap_remove(at).list;
         members.get("result")?;
         Some(members.written(|name, value| match name {

@@ -28,6 +28,15 @@ fn trailing_data_and_great_depth_are_refused() {
     assert!(from_slice_unique(b"{\"a\":\"\xff\"}").is_err());
 }
 
+/// serde_json would put the text within in the object's place, names that are there twice and all.
+#[test]
+fn a_member_that_serde_json_takes_for_something_else_is_refused() {
+    for name in ["$serde_json::private::RawValue", "\\u0024serde_json::private::Number"] {
+        let text = format!(r#"{{"jwks":{{"{name}":"{{\"a\":1,\"a\":2}}"}}}}"#);
+        assert!(from_slice_unique(text.as_bytes()).is_err(), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

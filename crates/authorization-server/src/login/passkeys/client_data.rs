@@ -49,6 +49,10 @@ pub(super) fn challenge(
     if json.len() > LONGEST {
         return Err(WrongClientData::Unreadable);
     }
+    // An object: serde would take a list of its values as well.
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(WrongClientData::Unreadable);
+    }
     let data: CollectedClientData = serde_json::from_slice(json).map_err(|_| WrongClientData::Unreadable)?;
     let expected = match ceremony {
         Ceremony::Login => "webauthn.get",
@@ -99,6 +103,8 @@ mod tests {
             with("\"more\":1", &format!("\"more\":\"{}\"", "x".repeat(LONGEST))),
             Err(WrongClientData::Unreadable)
         );
+        let list = r#"["webauthn.get","abc","https://auth.example",false,null]"#;
+        assert_eq!(of(list), Err(WrongClientData::Unreadable));
         assert_eq!(of(""), Err(WrongClientData::Unreadable));
     }
 
