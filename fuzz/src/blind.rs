@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn every_seed_holds() {
         for target in crate::TARGETS {
-            let tried = run(target, Duration::from_secs(3))
-                .unwrap_or_else(|found| panic!("{}: {found:?}", target.name));
+            let tried =
+                run(target, Duration::ZERO).unwrap_or_else(|found| panic!("{}: {found:?}", target.name));
             assert_eq!(tried.seeds, seeds(target.name).unwrap().len());
         }
     }

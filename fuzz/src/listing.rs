@@ -16,6 +16,7 @@ use hallpass_resource_server::json_rpc::Id;
 use hallpass_resource_server::policy::{Asked, List};
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt as _;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::{events, protected, twins};
@@ -37,6 +38,9 @@ pub fn check(data: &[u8]) {
     assert_eq!(before.len(), after.len());
     let mut awaited = true;
     for (before, after) in before.iter().zip(&after) {
+        if is_beyond(before) {
+            return;
+        }
         let answer = read_as_client(before).and_then(|mut message| answer_in(&mut message).cloned());
         let answer = answer.filter(|_| awaited);
         awaited &= answer.is_none();
@@ -69,6 +73,13 @@ fn listed(is_stream: bool, listing: Listing, pieces: Vec<Vec<u8>>) -> Vec<u8> {
 fn read_as_client(text: &[u8]) -> Option<Value> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     twins::last(String::from_utf8_lossy(text).as_bytes())
+}
+
+/// Whether it is JSON to some and not to this oracle: a number that no float holds, half a surrogate pair.
+fn is_beyond(text: &[u8]) -> bool {
+    let bare = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let is_json = serde_json::from_str::<IgnoredAny>(&String::from_utf8_lossy(bare)).is_ok();
+    is_json && read_as_client(text).is_none()
 }
 
 /// The first answer to the request among the messages of a text (JSON-RPC 2.0 §5).
