@@ -123,6 +123,11 @@ fn is_rewritten(before: &[u8], after: &[u8], listing: Listing) {
 fn annotate(tool: &mut Value) {
     let Some(name) = tool.get("name").and_then(Value::as_str) else { return };
     let item = protected::server().item(List::Tools, name, protected::caller());
+    // What nobody may use needs no scopes; what upstream said of its own does not hold here.
+    if item.denied {
+        tool.as_object_mut().expect("an object").remove("securitySchemes");
+        return;
+    }
     let scopes: Vec<&str> = item.scopes.iter().map(|scope| scope.as_str()).collect();
     tool["securitySchemes"] = json!([{ "type": "oauth2", "scopes": scopes }]);
 }
