@@ -77,7 +77,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A server or the network is in trouble. Nothing was lost; the same call may work later.
-    #[error("{step} failed for now at {url}: {detail}{}", advice(*.step, .retry_after))]
+    #[error("{step} failed{} at {url}: {detail}{}", for_now(*.step), advice(*.step, .retry_after))]
     Transient {
         /// Where.
         step: Step,
@@ -205,6 +205,11 @@ fn to_log_in(command: &Option<String>) -> String {
         Some(command) => format!(". To log in, run `{command}`"),
         None => ". A person has to log in".into(),
     }
+}
+
+/// Nothing is taken back a second time.
+fn for_now(step: Step) -> &'static str {
+    if step == Step::Revoke { "" } else { " for now" }
 }
 
 /// What is left to do after trouble at a server.

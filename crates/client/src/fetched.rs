@@ -52,7 +52,16 @@ pub(crate) fn labelled(answer: &Fetched) -> String {
 
 /// The error for no answer.
 pub(crate) fn failed(step: Step, url: &str, error: FetchError) -> Error {
-    let detail = printable(&error.to_string());
+    let detail = match &error {
+        FetchError::Unreachable { host, reason }
+            if reason.to_ascii_lowercase().contains("connection refused") =>
+        {
+            printable(&format!(
+                "{host} could not be reached: the connection was refused: nothing listens there"
+            ))
+        }
+        error => printable(&error.to_string()),
+    };
     let url = printable(url);
     let refused = matches!(
         error,

@@ -149,6 +149,11 @@ impl DataFolder {
         self.path.join("hallpass.db")
     }
 
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The key that encrypts what is in the database.
     pub(crate) fn master_key(&self) -> PathBuf {
         self.path.join(MASTER_KEY)

@@ -1,12 +1,13 @@
 //! Logging in and out on purpose, and the token for scripts.
 
 use hallpass_protocol::{dpop, oauth_error::OAuthError, secret::Secret, time::Timestamp};
+use http::StatusCode;
 
 use super::{Client, Want, Wish, probe::Probed};
 use crate::{
     accounts::AccountSummary,
     dpop::Binding,
-    error::{Error, Rule, Step},
+    error::{Error, Rule, Step, printable},
     fetched,
     mode::Mode,
     store::Account,
@@ -202,6 +203,10 @@ impl Client {
         }
         if answer.status.is_success() {
             return Ok(true);
+        }
+        if answer.status == StatusCode::UNAUTHORIZED {
+            let rule = Rule::LoginForgotten(answer.status.to_string());
+            return Err(Error::Misconfigured { step: Step::Revoke, url: printable(endpoint), rule });
         }
         match serde_json::from_slice::<OAuthError>(&answer.body) {
             Ok(refusal) if refusal.error.to_string() == UNSUPPORTED_TOKEN_TYPE => Ok(false),

@@ -120,6 +120,15 @@ impl<'a> Awaited<'a> {
         }
     }
 
+    /// Where the very first answer is a stranger's, the address is most likely wrong.
+    fn hint(&self) -> &'static str {
+        if self.is_initialize {
+            ". Check the address and the path: MCP servers often answer at /mcp"
+        } else {
+            ""
+        }
+    }
+
     async fn receive(&mut self, bridge: &Bridge, response: Response) {
         self.offered = session::offered(&response);
         if is_event_stream(&response) {
@@ -132,9 +141,9 @@ impl<'a> Awaited<'a> {
             }
             Ok(body) if serde_json::from_slice::<IgnoredAny>(&body).is_ok() => {
                 bridge.deliver_with(|| self.pass(bridge, body)).await;
-                "the server answered something else".into()
+                format!("the server answered something else{}", self.hint())
             }
-            Ok(_) => "the server's answer is neither JSON nor an event stream".into(),
+            Ok(_) => format!("the server's answer is neither JSON nor an event stream{}", self.hint()),
             Err(error) => error.to_string(),
         };
         self.fail(bridge, NOT_DELIVERED, &why).await;

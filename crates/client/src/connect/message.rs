@@ -23,12 +23,42 @@ pub(super) struct Message {
     cancels: Option<Value>,
 }
 
+/// Why a line is not carried.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoMessage {
+    /// JSON-RPC 2.0 §5.1, "Parse error".
+    #[error("not JSON: {0}")]
+    Json(String),
+    /// JSON-RPC 2.0 §5.1, "Invalid Request": nobody would ever answer it.
+    #[error("neither a request nor a notification nor a response")]
+    Message,
+}
+
+impl NoMessage {
+    /// The line that says so. The id could not be read, so it is null (JSON-RPC 2.0 §5).
+    pub(super) fn line(&self) -> Vec<u8> {
+        let code = match self {
+            Self::Json(_) => -32700,
+            Self::Message => -32600,
+        };
+        error_line(&Value::Null, code, &self.to_string())
+    }
+}
+
 impl Message {
     /// Reads a line.
-    pub(super) fn parse(body: Vec<u8>) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(&body).map_err(|error| format!("not JSON: {error}"))?;
+    pub(super) fn parse(body: Vec<u8>) -> Result<Self, NoMessage> {
+        let value: Value =
+            serde_json::from_slice(&body).map_err(|error| NoMessage::Json(error.to_string()))?;
         let single = std::slice::from_ref(&value);
         let items = value.as_array().map_or(single, Vec::as_slice);
+        // Of a batch, what else is wrong in it is the server's to judge.
+        if !items
+            .iter()
+            .any(|item| ["method", "result", "error"].iter().any(|member| item.get(member).is_some()))
+        {
+            return Err(NoMessage::Message);
+        }
         let ids = items.iter().filter(|item| item.get("method").is_some()).filter_map(|item| item.get("id"));
         let method = value.get("method").and_then(Value::as_str);
         let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -112,7 +142,10 @@ mod tests {
         );
         assert_eq!(parse(r#"[{"id":1,"method":"a"},{"method":"b"},{"id":"x","method":"c"}]"#).ids.len(), 2);
         assert!(Message::parse(b"{".to_vec()).is_err());
-        assert!(parse("7").ids.is_empty(), "what is no message at all is the server's to judge");
+        for text in ["{}", "7", "\"x\"", "[]", "[1]", "null", r#"{"jsonrpc":"2.0","id":1}"#] {
+            let refused = Message::parse(text.as_bytes().to_vec());
+            assert!(matches!(refused, Err(NoMessage::Message)), "{text}");
+        }
     }
 
     #[test]

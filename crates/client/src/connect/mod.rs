@@ -35,12 +35,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use self::{
-    legacy::Legacy,
-    message::{Message, error_line},
-    session::Session,
-    underway::Underway,
-};
+use self::{legacy::Legacy, message::Message, session::Session, underway::Underway};
 use crate::Client;
 
 /// How long answers may still come after the local side has stopped speaking.
@@ -149,7 +144,7 @@ async fn read_lines(
         }
         match Message::parse(line.trim_ascii().to_vec()) {
             Ok(message) => work.start(bridge, message),
-            Err(why) => bridge.deliver(error_line(&serde_json::Value::Null, -32700, &why)).await,
+            Err(why) => bridge.deliver(why.line()).await,
         }
     }
 }

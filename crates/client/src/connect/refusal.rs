@@ -36,7 +36,12 @@ impl Refusal {
         let reason = self.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
         match self.status {
             StatusCode::NOT_FOUND => format!(
-                "the server answered 404{reason}. Its URL is wrong, or the session has ended there; connect again"
+                "the server answered 404{reason}. Its URL is wrong (MCP servers often answer at /mcp), or the session has ended there; connect again"
+            ),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => format!(
+                "the server answered {}{reason}: what is there does not take MCP messages. Check the address and the path: MCP \
+                 servers often answer at /mcp",
+                self.status
             ),
             status => format!("the server answered {status}{reason}"),
         }

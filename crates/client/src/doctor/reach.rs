@@ -1,6 +1,8 @@
 //! Whether an MCP server is there at all. Where none is, no other check has anything to say.
 
+use hallpass_protocol::challenge::parse_challenges;
 use http::{Method, StatusCode, header};
+use serde_json::Value;
 
 use super::{
     answer::{Outcome, ask, shown},
@@ -59,9 +61,20 @@ fn is_no_place(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
 }
 
+/// JSON, and no JSON-RPC in it. What could not be read to its end is not judged.
+fn is_foreign(body: &[u8]) -> bool {
+    let is_message = |value: &Value| value.get("jsonrpc").is_some();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Array(items)) => !items.iter().any(is_message),
+        Ok(single) => !is_message(&single),
+        Err(_) => false,
+    }
+}
+
 /// Nothing to say where something answers that may be an MCP server.
 fn server(reach: &Reach) -> Option<Judgement> {
     const PATH: &str = "check the path: MCP servers often answer at /mcp. Nothing else was checked";
+    const ADDRESS: &str = "check the address and the path (often /mcp). Nothing else was checked";
     let answer = match &reach.bare {
         Ok(answer) => answer,
         Err(why) => return fault(why, "mend this first. Nothing else was checked"),
@@ -72,6 +85,24 @@ fn server(reach: &Reach) -> Option<Judgement> {
         status if status.is_success() && is_page() => {
             fault(format!("{status}, with a page for people"), PATH)
         }
+        // RFC 9110 §15.6.2: what knows no POST at all.
+        status @ (StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED) => {
+            fault(format!("{status}: what is there does not take MCP messages"), ADDRESS)
+        }
+        status if status.is_success() && answer.is_json() && is_foreign(&answer.body) => fault(
+            format!("{status}, with JSON that is no MCP message: what is there does not take MCP messages"),
+            ADDRESS,
+        ),
+        status if status.is_server_error() => fault(
+            format!("{status} to every MCP message: the server is in trouble, or what is before it"),
+            "try again, and look into the server's log: until it answers, nothing can be said of its logins. Nothing else \
+             was checked",
+        ),
+        StatusCode::FORBIDDEN if parse_challenges(&answer.headers).is_empty() => fault(
+            "403 Forbidden: it keeps strangers out, and names no way to log in",
+            "check the address and the path (often /mcp), and whether something before the server lets this machine in \
+             (--header sends what it asks for). Nothing else was checked",
+        ),
         status if status.is_redirection() => {
             let place = answer.header(&header::LOCATION).unwrap_or_default();
             let place = url::Url::parse(place).map_or_else(|_| printable(place), |url| shown(&url));

@@ -83,6 +83,9 @@ pub enum Rule {
     /// RFC 6749 §4.1.2.1, told before a person is.
     #[error("the authorization server does not know the client `{0}` any more")]
     ClientForgotten(String),
+    /// RFC 7009 §2.1, RFC 6749 §5.2: whoever takes tokens back was not known.
+    #[error("the server does not know this login any more: it answered {0}")]
+    LoginForgotten(String),
     /// MCP "Authorization Server Binding".
     #[error(
         "the configured client belongs to {bound}, and this server now uses {found}. Configure a client for the new authorization server"

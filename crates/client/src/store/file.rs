@@ -89,7 +89,13 @@ impl FileStore {
         let key = self.keys.of(&envelope.key).map_err(|why| self.locked_away(why))?;
         let plain = envelope.open(&key).map_err(|sealed| match sealed {
             Sealed::Damaged(what) => self.damaged(what.to_owned()),
-            Sealed::Refused => self.locked_away("its key does not open it, or it was changed".into()),
+            Sealed::Refused => self.locked_away(match envelope.key {
+                KeySource::Passphrase(_) => {
+                    "HALLPASS_PASSPHRASE is not the one this file was made with, or the file was changed"
+                        .into()
+                }
+                _ => "its key does not open it, or it was changed".into(),
+            }),
         })?;
         Ok((self.parse::<Document>(&plain)?.migrated(), Some(envelope.key)))
     }

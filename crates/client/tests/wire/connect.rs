@@ -322,3 +322,17 @@ async fn a_stateless_request_is_cancelled_by_closing_and_a_session_is_told() {
     assert!(local.close().await.is_empty(), "nor here, though the server never answers");
     assert_eq!(calls(&peer, "notifications/cancelled"), 1);
 }
+
+/// A web server of another kind, or another address of it.
+#[tokio::test]
+async fn where_no_mcp_server_is_the_first_answer_says_where_to_look() {
+    for status in [404, 501] {
+        let (peer, person) = (Peer::start().await, Person::default());
+        peer.script(|script| script.status = Some(status));
+        let mut local = Local::start(builder(&peer, &person));
+        local.say(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}})).await;
+        let message = local.hear().await["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(&status.to_string()) && message.contains("at /mcp"), "{message}");
+        local.close().await;
+    }
+}

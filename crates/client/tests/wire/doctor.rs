@@ -317,3 +317,29 @@ async fn the_two_names_of_this_machine_are_explained() {
     let error = client.login().await.unwrap_err().to_string();
     assert!(error.contains("write localhost in place of 127.0.0.1"), "{error}");
 }
+
+/// `python3 -m http.server`, a server in trouble, one that keeps strangers out, and an API of another kind.
+#[tokio::test]
+async fn what_takes_no_mcp_messages_has_that_one_fault() {
+    for (status, says, change) in [
+        (501, "does not take MCP messages", "often /mcp"),
+        (500, "the server is in trouble", "try again"),
+        (403, "names no way to log in", "--header"),
+    ] {
+        let peer = Peer::start().await;
+        peer.script(|script| script.status = Some(status));
+        let (found, changed) = only_reach(&peer.url()).await;
+        assert!(found.contains(&status.to_string()) && found.contains(says), "{found}");
+        assert!(changed.contains(change) && changed.contains("Nothing else was checked"), "{changed}");
+    }
+    for body in ["{\"status\":\"ok\"}", "[]", "7"] {
+        let upstream = Upstream::start().await;
+        for _ in 0..3 {
+            let mut foreign = plain(StatusCode::OK, body);
+            foreign.headers_mut().insert("content-type", "application/json".parse().unwrap());
+            upstream.answer(foreign);
+        }
+        let (found, changed) = only_reach(upstream.url("/").as_str()).await;
+        assert!(found.contains("does not take MCP messages") && changed.contains("often /mcp"), "{found}");
+    }
+}

@@ -12,8 +12,10 @@ pub(crate) enum Client {
     #[command(after_help = "\
 Examples:
   hallpass client add --id ide --redirect-uri http://127.0.0.1/callback
-  pass show mcp/web | hallpass client add --id web --secret-stdin --redirect-uri https://app.example.com/callback
-  hallpass client add --id robot --grant client_credentials --jwks robot.jwks.json --scope notes:read")]
+  pass show mcp/web | hallpass client add --id web --secret-stdin \\
+    --redirect-uri https://app.example.com/callback
+  hallpass client add --id robot --grant client_credentials \\
+    --jwks robot.jwks.json --scope notes:read")]
     Add {
         /// The client_id
         #[arg(long, value_name = "ID")]

@@ -15,6 +15,7 @@ Examples:
   hallpass doctor https://mcp.example.com/mcp --revision 2025-11-25
 
 Exit codes: 0 nothing worse than warnings, 1 a rule is broken (a fault).")]
+#[command(mut_arg("no_dpop", |arg| arg.help("With --login: ask for a plain Bearer token, bound to no key (DPoP)")))]
 pub(crate) struct Doctor {
     /// Print JSON, for programs
     #[arg(long)]

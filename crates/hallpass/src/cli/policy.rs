@@ -9,7 +9,8 @@ pub(crate) enum Policy {
     #[command(after_help = "\
 Examples:
   hallpass policy explain --config hallpass.toml --token token.txt --tool write_note
-  hallpass token https://mcp.example.com/mcp | hallpass policy explain --config hallpass.toml --token - --tool purge
+  hallpass token https://mcp.example.com/mcp | \\
+    hallpass policy explain --config hallpass.toml --token - --tool purge
 
 Exit codes: 0 allowed, 1 refused, 2 there is no token that can be read, 3 the configuration is
 missing or wrong.")]

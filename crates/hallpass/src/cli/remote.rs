@@ -1,7 +1,7 @@
 //! How a person says which server to reach, and as whom: shared by every command that goes to one.
 
 use clap::Args;
-use hallpass_client::store::Protection;
+use hallpass_client::store::{Protection, UnknownProtection};
 use hallpass_protocol::ScopeSet;
 use url::Url;
 
@@ -70,9 +70,15 @@ pub(crate) struct Kept {
         env = "HALLPASS_TOKEN_STORE",
         hide_env_values = true,
         default_value = "auto",
+        value_parser = token_store,
         help_heading = super::EVERYWHERE
     )]
     pub(crate) token_store: Protection,
+}
+
+/// A variable that is set to nothing says nothing.
+fn token_store(text: &str) -> Result<Protection, UnknownProtection> {
+    if text.is_empty() { Ok(Protection::Automatic) } else { text.parse() }
 }
 
 /// The whole URL: what people leave out is named.

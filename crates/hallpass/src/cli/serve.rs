@@ -11,7 +11,8 @@ Examples:
   hallpass serve --demo
   hallpass serve --upstream http://localhost:3000/mcp
   hallpass serve -- npx -y @modelcontextprotocol/server-everything
-  hallpass serve --listen 0.0.0.0:8080 --public-url https://mcp.example.com --upstream http://notes:3000/mcp
+  hallpass serve --listen 0.0.0.0:8080 --public-url https://mcp.example.com \\
+    --upstream http://notes:3000/mcp
   hallpass serve --config hallpass.toml
 
 Without a user, the first start prints a link under which the first user is made.")]

@@ -21,8 +21,9 @@ Examples:
 
 A token that is bound to a key (DPoP) is of use only with a proof made for each request, and no
 program but hallpass can make it: `login --no-dpop` asks for plain ones, where the server gives
-them; `hallpass connect` sends the proofs. Nobody is asked to log in here: a mode that needs no
-person fetches its token, the others print what `hallpass login` has stored.")]
+them, and so does `token --no-dpop` in a mode that needs no person; `hallpass connect` sends the
+proofs. Nobody is asked to log in here: a mode that needs no person fetches its token, the others
+print what `hallpass login` has stored.")]
 pub(crate) struct Token {
     /// Print a whole `Authorization` field (in `connect` and `login`, --header sends one); refused for a token that is
     /// bound to a key (DPoP)
@@ -32,6 +33,11 @@ pub(crate) struct Token {
     /// Print JSON: access_token, token_type, expires_at
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Ask for a plain Bearer token, bound to no key (DPoP), in a mode that needs no person; of a login the token is what
+    /// `hallpass login` asked for
+    #[arg(long)]
+    pub(crate) no_dpop: bool,
 
     #[command(flatten)]
     pub(crate) server: Server,

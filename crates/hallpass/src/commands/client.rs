@@ -12,7 +12,9 @@ use crate::say::say;
 /// Runs the command.
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
     let data = match &command {
-        cli::Client::Add { .. } | cli::Client::Token(cli::ClientToken::Issue { .. }) => place.data()?,
+        cli::Client::Add { .. } | cli::Client::Token(cli::ClientToken::Issue { .. }) => {
+            place.data_to_add_to()?
+        }
         _ => place.existing_data()?,
     };
     match command {

@@ -18,7 +18,7 @@ use crate::serve::credentials::algorithms;
 /// Runs the command.
 pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
     let data = match &command {
-        cli::Key::Add { .. } => place.data()?,
+        cli::Key::Add { .. } => place.data_to_add_to()?,
         _ => place.existing_data()?,
     };
     let accounts = ServiceAccounts::new(data.store().await?);

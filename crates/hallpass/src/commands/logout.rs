@@ -2,7 +2,7 @@
 
 use hallpass_client::{Client, Revocation};
 
-use super::{Place, machine, remote, way};
+use super::{Place, machine, remote, stored, way};
 use crate::cli::Logout;
 use crate::exit::Failure;
 use crate::say::say;
@@ -17,10 +17,16 @@ pub(crate) async fn run(command: Logout, place: &Place) -> Result<(), Failure> {
         builder = builder.assertion_signer(machine::private_key(path).map_err(Failure::Configuration)?);
     }
     let builder = remote::kept(way::applied(builder, &command.way)?, &command.account, place)?;
-    let ended = builder.build().map_err(Failure::configuration)?.logout().await?;
+    let client = builder.build().map_err(Failure::configuration)?;
+    let ended = client.logout().await?;
     let login = remote::login_name(command.url.as_str(), &command.account.account);
     if ended.is_empty() {
-        say!("There was no login to {login}; `hallpass accounts` lists those that there are.");
+        match stored::other_names(client.server().as_str(), &command.account, place) {
+            Some(names) => say!(
+                "There was no login to {login}; there is one by another name: {names} (`hallpass accounts` lists all)."
+            ),
+            None => say!("There was no login to {login}; `hallpass accounts` lists those that there are."),
+        }
     }
     for ended in ended {
         let issuer = &ended.account.issuer;

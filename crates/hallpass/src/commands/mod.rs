@@ -21,6 +21,7 @@ mod place;
 pub(crate) mod policy;
 mod prompt;
 mod remote;
+mod stored;
 mod table;
 pub(crate) mod token;
 pub(crate) mod user;

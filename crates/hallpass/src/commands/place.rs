@@ -8,6 +8,7 @@ use hallpass_protocol::Secret;
 use crate::config::{self, Config, Database};
 use crate::data::{DataError, DataFolder};
 use crate::exit::Failure;
+use crate::say::note;
 
 /// The variable that holds the passphrase of the token file. Not an option: arguments are seen by everyone.
 const PASSPHRASE: &str = "HALLPASS_PASSPHRASE";
@@ -34,7 +35,14 @@ impl Place {
 
     /// The client's tokens: encrypted, unless plain text was asked for by name.
     pub(crate) fn tokens(&self, protection: Protection) -> Result<FileStore, Failure> {
-        let passphrase = std::env::var(PASSPHRASE).ok().map(Secret::new);
+        let passphrase = std::env::var(PASSPHRASE).ok().filter(|words| !words.is_empty()).map(Secret::new);
+        // Before anybody logs in: what comes of it could not be kept.
+        if protection == Protection::Passphrase && passphrase.is_none() {
+            return Err(Failure::Configuration(anyhow::anyhow!(
+                "the token store is encrypted with a passphrase, and none was given: set {PASSPHRASE}, or choose another \
+                 --token-store"
+            )));
+        }
         Ok(FileStore::protected(self.data()?.tokens(), protection, passphrase))
     }
 
@@ -52,6 +60,16 @@ impl Place {
     pub(crate) fn data(&self) -> Result<DataFolder, Failure> {
         let (named, database) = self.named()?;
         DataFolder::open(named.as_deref(), database).map_err(Failure::configuration)
+    }
+
+    /// The same for a command that adds one thing: a folder that it had to make may be a slip of the pen in `--data`.
+    pub(crate) fn data_to_add_to(&self) -> Result<DataFolder, Failure> {
+        let was_there = self.existing_data().is_ok();
+        let data = self.data()?;
+        if !was_there {
+            note(format_args!("made a new data folder at {}", data.path().display()));
+        }
+        Ok(data)
     }
 
     /// Opens the data folder that is there.

@@ -19,7 +19,7 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
     };
     let users = async || match &data {
         Some(data) => users(data).await,
-        None => users(&place.data()?).await,
+        None => users(&place.data_to_add_to()?).await,
     };
     match command {
         cli::User::Add { name, password_stdin, link, admin } => {

@@ -45,6 +45,7 @@ fn each_option_stands_where_it_belongs() {
     }
     assert!(under(&help("login"), "Login").contains("--no-dpop"));
     assert!(under(&help("token"), "Options").contains("--json"));
+    assert!(under(&help("doctor"), "Login").contains("With --login: ask for a plain Bearer token"));
     assert!(under(&help("connect"), "Where things are kept").contains("--token-store"));
 }
 
@@ -72,9 +73,19 @@ fn no_command_has_options_of_another() {
 /// Without a terminal the lines are 100 columns wide, and none is broken in the middle of an example.
 #[test]
 fn no_line_is_broken_in_an_odd_place() {
-    for command in
-        ["", "serve", "connect", "doctor", "login", "logout", "token", "accounts", "client add", "user add"]
-    {
+    for command in [
+        "",
+        "serve",
+        "connect",
+        "doctor",
+        "login",
+        "logout",
+        "token",
+        "accounts",
+        "client add",
+        "user add",
+        "policy explain",
+    ] {
         let help = help(command);
         for line in help.lines() {
             assert!(line.chars().count() <= 100, "{command}: {line}");
@@ -83,6 +94,8 @@ fn no_line_is_broken_in_an_odd_place() {
         let lines = examples.lines().skip(1).take_while(|line| !line.is_empty());
         for line in lines {
             assert!(line.starts_with("  "), "{command}: {line:?}");
+            let begins = !line.starts_with("   ");
+            assert!(!begins || line.contains("hallpass"), "{command}: a line that goes on: {line:?}");
         }
     }
 }

@@ -179,3 +179,52 @@ async fn a_no_in_the_browser_is_said_in_both_places() {
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("did not grant access: access_denied"), "{told}");
 }
+
+/// A token is not given new scopes by asking for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_the_login_lacks_is_said_and_no_token_is_printed() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    let (data, url) = (data.path(), peer.url());
+    log_in(data, &[&url]).await;
+    said(&run(data, &["token", &url, "--scope", "read"]));
+    let output = run(data, &["token", &url, "--scope", "read nope"]);
+    let message = complained(&output);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{message}");
+    for words in ["lacks a scope", "nope", "it has `read`", "hallpass login", "--scope 'read nope'"] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_by_another_name_is_named() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    let (data, url) = (data.path(), peer.url());
+    log_in(data, &[&url, "--account", "work"]).await;
+    let message = complained(&run(data, &["token", &url]));
+    assert!(message.contains("the login that is stored: --account work"), "{message}");
+    let none = said(&run(data, &["logout", &url]));
+    assert!(none.contains("by another name: --account work"), "{none}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_names_a_server_that_is_gone_or_has_forgotten_the_login() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    let (data, url) = (data.path(), peer.url());
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    log_in(data, &[&url]).await;
+    peer.script(|script| script.revocation = Some((401, json!({"error": "invalid_client"}))));
+    let forgotten = said(&run(data, &["logout", &url]));
+    assert!(forgotten.contains("the server does not know this login any more"), "{forgotten}");
+    peer.script(|script| {
+        script.metadata = json!({"revocation_endpoint": format!("http://{closed}/revoke")});
+    });
+    log_in(data, &[&url]).await;
+    let gone = said(&run(data, &["logout", &url]));
+    assert!(gone.contains("nothing listens there"), "{gone}");
+    for said in [forgotten, gone] {
+        assert!(
+            !said.contains("for now") && said.contains("nothing of it is stored here any more"),
+            "{said}"
+        );
+    }
+}

@@ -57,3 +57,43 @@ fn where_there_is_nothing_to_log_in_to_that_is_said() {
         assert!(complained(&output).contains(says), "{args:?}: {}", complained(&output));
     }
 }
+
+/// Nothing is stored, so `login --no-dpop` would change nothing: `token` itself asks for a plain one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_a_plain_token_where_it_asks_for_one() {
+    let (data, peer) = (tempfile::tempdir().unwrap(), Peer::start().await);
+    peer.script(|script| {
+        script.token_type = "DPoP";
+        script.metadata = json!({
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "dpop_signing_alg_values_supported": ["ES256"],
+        });
+        script.resource_metadata = json!({"dpop_signing_alg_values_supported": ["ES256"]});
+    });
+    let (secret, url) = (data.path().join("secret"), peer.url());
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let asked = [
+        "token",
+        &url,
+        "--mode",
+        "client-credentials",
+        "--client-id",
+        "robot",
+        "--authorization-server",
+        &peer.origin,
+        "--client-secret-file",
+        secret.to_str().unwrap(),
+    ];
+    let with = |more: &[&str]| run(data.path(), &[&asked[..], more].concat());
+    let note = complained(&with(&[]));
+    assert!(note.contains("bound to a key (DPoP)"), "{note}");
+    assert!(note.contains(&format!("`hallpass token {url} --mode client-credentials")), "{note}");
+    assert!(note.contains(" --no-dpop`") && !note.contains("hallpass login"), "{note}");
+
+    peer.script(|script| script.token_type = "Bearer");
+    let plain = with(&["--no-dpop", "--header"]);
+    assert!(said(&plain).starts_with("Authorization: Bearer "), "{}", complained(&plain));
+    let seen = peer.seen();
+    let asked_with_proof = |headers: &http::HeaderMap| headers.contains_key("dpop");
+    assert!(asked_with_proof(&seen.token_headers[0]) && !asked_with_proof(&seen.token_headers[1]));
+}

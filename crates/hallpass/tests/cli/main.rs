@@ -9,6 +9,7 @@ mod certificates;
 mod credentials;
 mod database;
 mod documents;
+mod environment;
 mod help;
 mod kills;
 mod logins;

@@ -76,6 +76,10 @@ fn without_its_key_a_file_is_refused_and_kept() {
         ] {
             assert!(matches!(other.read(), Err(StoreError::Key { .. })), "{number} {other:?}");
             assert!(matches!(put(&other), Err(StoreError::Key { .. })), "{number} {other:?}");
+            let said = other.read().unwrap_err().to_string();
+            let is_told = said.contains("opened: HALLPASS_PASSPHRASE is not the one this file was made with");
+            let has_another = matches!(number, 2 | 3) && !format!("{other:?}").contains("KeyFile");
+            assert_eq!(is_told, has_another, "{number} {other:?}: {said}");
         }
         assert_eq!(fs::read(&path).unwrap(), before, "{number}");
     }
