@@ -73,19 +73,9 @@ fn no_command_has_options_of_another() {
 /// Without a terminal the lines are 100 columns wide, and none is broken in the middle of an example.
 #[test]
 fn no_line_is_broken_in_an_odd_place() {
-    for command in [
-        "",
-        "serve",
-        "connect",
-        "doctor",
-        "login",
-        "logout",
-        "token",
-        "accounts",
-        "client add",
-        "user add",
-        "policy explain",
-    ] {
+    for command in
+        ["", "serve", "connect", "doctor", "login", "logout", "token", "accounts", "client add", "user add"]
+    {
         let help = help(command);
         for line in help.lines() {
             assert!(line.chars().count() <= 100, "{command}: {line}");
