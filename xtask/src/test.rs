@@ -57,7 +57,7 @@ const PARTS: [Part; 12] = [
     Part { name: Name::Unit, title: "unit on PostgreSQL", built: true, run: unit_on_postgres, needs: &[Need::Nextest, Need::Postgres], what: "the authorization server's tests once more, on the other database" },
     Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
     Part { name: Name::Instructions, title: "instructions", built: true, run: instructions::step, needs: &[Need::Valgrind], what: "what a request costs in instructions has not grown" },
-    Part { name: Name::Fuzz, title: "fuzz", built: true, run: fuzz::step, needs: &[], what: "every fuzz target: its seeds, and blind changes of them; `cargo xtask fuzz` goes further" },
+    Part { name: Name::Fuzz, title: "fuzz", built: true, run: fuzz::step, needs: &[], what: "every fuzz target: its seeds; `cargo xtask fuzz` goes further" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
     Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },

@@ -204,7 +204,7 @@ impl RedirectUri {
             return Err(RedirectUriError::Fragment);
         }
         let url = Url::parse(text).map_err(|_| RedirectUriError::NotAbsolute)?;
-        if uri::has_userinfo(text) {
+        if uri::has_userinfo(text) || !url.username().is_empty() || url.password().is_some() {
             return Err(RedirectUriError::Userinfo);
         }
         if text.contains('*') {
@@ -233,7 +233,11 @@ impl RedirectUri {
 
     fn kind(text: &str, url: &Url) -> Result<Kind, RedirectUriError> {
         match url.scheme() {
-            "http" | "https" if uri::authority(text).is_none_or(str::is_empty) => {
+            // Browsers take `https:/host` for `https://host`, and look for its user elsewhere than we do.
+            "http" | "https"
+                if !text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"))
+                    || uri::authority(text).is_none_or(str::is_empty) =>
+            {
                 Err(RedirectUriError::NotAbsolute)
             }
             "https" => Ok(Kind::Https),

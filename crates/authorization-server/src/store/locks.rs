@@ -21,7 +21,8 @@ pub(crate) enum Turn {
 }
 
 impl Turn {
-    /// Advisory locks belong to the whole database; this part of the number is hallpass's.
+    /// Advisory locks belong to the whole database; this part of the number is hallpass's. The statements mix in the schema, so
+    /// that two houses in one database do not keep each other waiting.
     fn number(self) -> i64 {
         const HALLPASS: i64 = 0x6861_6c6c_0000_0000;
         HALLPASS | self as i64
@@ -33,10 +34,12 @@ impl Store {
     pub(crate) async fn take_turn(&self, tx: &mut Transaction, turn: Turn) -> Result<()> {
         if self.engine() == Engine::Postgres {
             // A condition, since the function itself yields a type (void) that the driver does not know.
-            sqlx::query("SELECT 1 WHERE pg_advisory_xact_lock($1) IS NOT NULL")
-                .bind(turn.number())
-                .execute(&mut **tx)
-                .await?;
+            sqlx::query(
+                "SELECT 1 WHERE pg_advisory_xact_lock($1 # hashtext(current_schema()::text)) IS NOT NULL",
+            )
+            .bind(turn.number())
+            .execute(&mut **tx)
+            .await?;
         }
         Ok(())
     }
@@ -45,10 +48,12 @@ impl Store {
     pub(crate) async fn try_turn(&self, tx: &mut Transaction, turn: Turn) -> Result<bool> {
         match self.engine() {
             Engine::Sqlite => Ok(true),
-            Engine::Postgres => Ok(sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
-                .bind(turn.number())
-                .fetch_one(&mut **tx)
-                .await?),
+            Engine::Postgres => Ok(sqlx::query_scalar(
+                "SELECT pg_try_advisory_xact_lock($1 # hashtext(current_schema()::text))",
+            )
+            .bind(turn.number())
+            .fetch_one(&mut **tx)
+            .await?),
         }
     }
 

@@ -113,12 +113,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_replica_that_lost_its_connection_listens_again() {
-        let database = TestDatabase::postgres();
+        let database = TestDatabase::postgres_alone();
         let clock = FakeClock::at(Timestamp::from_unix(1_000));
         let (here, there) = (open(&database, clock.clock()).await, open(&database, clock.clock()).await);
-        // Of all that listen, and of other tests too: they have to bear it.
         sqlx::query_scalar::<_, bool>(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE query LIKE 'LISTEN%' AND datname = current_database()",
         )
         .fetch_all(there.reader())
         .await

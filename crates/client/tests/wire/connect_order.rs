@@ -55,8 +55,12 @@ async fn nothing_overtakes_the_answer_to_initialize() {
     }
     let mut local = start(&upstream, Transport::Http);
     let first = [request(1, "initialize"), initialized(), request(2, "tools/list"), stateless(9, "alone")];
-    for message in first {
-        local.say(&message).await;
+    for (said, message) in first.iter().enumerate() {
+        local.say(message).await;
+        if said == 0 {
+            // What stands alone may come first, and the upstream answers in turn.
+            upstream.until_received(1).await;
+        }
     }
     // What stands alone needs nothing that is settled there.
     assert_eq!(local.hear().await["id"], 9);
@@ -77,7 +81,9 @@ async fn nor_does_anything_over_the_older_transport() {
     events.release("event: endpoint\ndata: /messages\n\n".to_owned());
     (0..4).for_each(|_| upstream.answer(plain(StatusCode::ACCEPTED, "")));
     let mut local = start(&upstream, Transport::Sse);
-    for message in [request(1, "initialize"), request(2, "tools/list"), stateless(9, "alone")] {
+    local.say(&request(1, "initialize")).await;
+    upstream.until_received(2).await;
+    for message in [request(2, "tools/list"), stateless(9, "alone")] {
         local.say(&message).await;
     }
     let answer = |id: u64| event(&json!({"jsonrpc": "2.0", "id": id, "result": {}}));

@@ -38,6 +38,8 @@ fn each_rule_has_its_refusal() {
         ("https:evil.com", RedirectUriError::NotAbsolute),
         ("https:/evil.com", RedirectUriError::NotAbsolute),
         ("https:///evil.com", RedirectUriError::NotAbsolute),
+        ("https:/evil.com/https://app.example/cb", RedirectUriError::NotAbsolute),
+        ("HTTPS:/t@evil.com/https://app.example/cb", RedirectUriError::Userinfo),
         ("https://h/cb#f", RedirectUriError::Fragment),
         ("https://h/cb#", RedirectUriError::Fragment),
         ("com.example.app:/cb#f", RedirectUriError::Fragment),
