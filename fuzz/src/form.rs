@@ -31,6 +31,6 @@ pub fn check(data: &[u8]) {
         Err(FormError::Duplicate(Duplicate(name))) => assert!(named(&name) > 1, "{name} once"),
         Err(FormError::TooLong) => assert!(data.len() > MAX_LEN),
         Err(FormError::TooMany) => assert!(other.len() > MAX_PARAMETERS),
-        Err(FormError::Utf8 | FormError::PercentEncoding) => {}
+        Err(FormError::ControlCharacter | FormError::Utf8 | FormError::PercentEncoding) => {}
     }
 }
