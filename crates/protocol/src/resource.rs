@@ -72,6 +72,13 @@ impl ResourceIdentifier {
             ("/", None) => url.as_str().trim_end_matches('/').to_owned(),
             _ => url.as_str().to_owned(),
         };
+        // A percent-encoded host is decoded, `%22` among it, and a query may grow: what is written has to be readable.
+        if text.len() > uri::MAX_LEN {
+            return Err(ResourceError::TooLong);
+        }
+        if !uri::is_uri_text(&text) {
+            return Err(ResourceError::Characters);
+        }
         Ok(Self { text, url })
     }
 

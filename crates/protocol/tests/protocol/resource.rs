@@ -49,11 +49,17 @@ fn each_rule_has_its_refusal() {
         ("https://mcp.example.com/%zz", ResourceError::Characters),
         ("https://mcp.example.com/%2", ResourceError::Characters),
         ("https://mcp.exämple.com", ResourceError::Characters),
+        // A URL parser decodes hosts: these would be written as no URI is.
+        ("https://mcp%22.example.com", ResourceError::Characters),
+        ("https://%7Bmcp%7D.example.com", ResourceError::Characters),
     ] {
         assert_eq!(ResourceIdentifier::parse(text), Err(error), "{text}");
     }
     let long = format!("https://mcp.example.com/{}", "a".repeat(2048));
     assert_eq!(ResourceIdentifier::parse(&long), Err(ResourceError::TooLong));
+    // Each `'` is written as `%27`.
+    let grows = format!("https://mcp.example.com/?{}", "'".repeat(1000));
+    assert_eq!(ResourceIdentifier::parse(&grows), Err(ResourceError::TooLong));
 }
 
 #[test]
@@ -118,7 +124,7 @@ proptest! {
 
     #[test]
     fn the_canonical_form_is_its_own(
-        text in r"(http|HTTPS|https)://[A-Za-z0-9.\-]{1,10}(:[0-9]{1,5})?(/[a-z.%2eE~]{0,4}){0,4}(\?[a-z=&]{0,5})?"
+        text in r"(http|HTTPS|https)://([A-Za-z0-9.\-]|%[2-7][0-9A-F]){1,10}(:[0-9]{1,5})?(/[a-z.%2eE~]{0,4}){0,4}(\?[a-z=&']{0,5})?"
     ) {
         if let Ok(found) = ResourceIdentifier::parse(&text) {
             prop_assert_eq!(&resource(found.as_str()), &found);

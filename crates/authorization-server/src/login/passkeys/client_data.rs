@@ -49,11 +49,13 @@ pub(super) fn challenge(
     if json.len() > LONGEST {
         return Err(WrongClientData::Unreadable);
     }
+    // §5.8.1: UTF-8 throughout; serde does not look at the bytes of names that it skips.
+    let json = str::from_utf8(json).map_err(|_| WrongClientData::Unreadable)?;
     // An object: serde would take a list of its values as well.
-    if !json.trim_ascii_start().starts_with(b"{") {
+    if !json.trim_ascii_start().starts_with('{') {
         return Err(WrongClientData::Unreadable);
     }
-    let data: CollectedClientData = serde_json::from_slice(json).map_err(|_| WrongClientData::Unreadable)?;
+    let data: CollectedClientData = serde_json::from_str(json).map_err(|_| WrongClientData::Unreadable)?;
     let expected = match ceremony {
         Ceremony::Login => "webauthn.get",
         Ceremony::Registration => "webauthn.create",
@@ -106,6 +108,17 @@ mod tests {
         let list = r#"["webauthn.get","abc","https://auth.example",false,null]"#;
         assert_eq!(of(list), Err(WrongClientData::Unreadable));
         assert_eq!(of(""), Err(WrongClientData::Unreadable));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_are_refused_wherever_they_stand() {
+        let party = RelyingParty::of(&Issuer::parse("https://auth.example").unwrap()).unwrap();
+        let with = |name: &[u8]| {
+            let rest = br#"":1,"type":"webauthn.get","challenge":"abc","origin":"https://auth.example"}"#;
+            challenge(&[b"{\"", name, rest].concat(), Ceremony::Login, &party)
+        };
+        assert_eq!(with(b"more"), Ok("abc".to_owned()));
+        assert_eq!(with(b"m\xd7re"), Err(WrongClientData::Unreadable));
     }
 
     proptest! {
