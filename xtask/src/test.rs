@@ -131,7 +131,8 @@ fn unit_on_postgres(tally: &mut Tally) -> Result<()> {
 }
 
 fn nextest(which: &[&str], mut cargo: Command, tally: &mut Tally) -> Result<()> {
-    let report = place::target()?.join("nextest/default/junit.xml");
+    // nextest keeps it there wherever `CARGO_TARGET_DIR` points (its `store.dir`).
+    let report = place::root().join("target/nextest/default/junit.xml");
     junit::clear(&report)?;
     cargo.args(["nextest", "run", "--cargo-quiet", "--locked", "--all-targets", "--no-fail-fast"]);
     let outcome = process::run(cargo.args(which));
