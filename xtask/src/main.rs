@@ -9,6 +9,7 @@
 //! | [`node_tests`] | test files for Node.js, counted |
 //! | [`bench`] | how fast things are |
 //! | [`fuzz`] | fuzz targets, guided by coverage |
+//! | [`mutants`] | whether the tests notice changes of what decides |
 //! | [`deny`] | licences, sources, banned crates, advisories |
 //! | [`step`] | one step of a run: its header, its time, its line in the closing table |
 //! | [`process`] | running other programs |
@@ -20,6 +21,7 @@ mod conformance;
 mod deny;
 mod fuzz;
 mod junit;
+mod mutants;
 mod node_tests;
 mod place;
 mod process;
@@ -61,6 +63,8 @@ enum Command {
     Bench(bench::Command),
     /// Run the fuzz targets, guided by coverage
     Fuzz(fuzz::Options),
+    /// Change what decides who gets in, and see whether a test fails (takes hours)
+    Mutants(mutants::Options),
     /// Check the dependencies against the advisory database (needs the network)
     Advisories,
 }
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Command::Browser(options) => browser::run(&options),
         Command::Bench(command) => bench::run(&command),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Advisories => deny::advisories(),
     };
     match outcome {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-pub(crate) use cargo_tools::cargo_deny;
+pub(crate) use cargo_tools::{cargo_deny, cargo_mutants};
 pub(crate) use python::fastmcp;
 
 /// Something that tests need and a fresh machine lacks.
@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Nextest,
     /// The judge of dependencies.
     CargoDeny,
+    /// The judge of tests. Compiled on first use, and by no other command.
+    CargoMutants,
 }
 
 /// `cargo xtask setup`: everything.
@@ -58,6 +60,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
             Need::Npm => npm::packages()?,
             Need::Nextest => cargo_tools::nextest()?,
             Need::CargoDeny => cargo_tools::install_cargo_deny()?,
+            Need::CargoMutants => cargo_tools::install_cargo_mutants()?,
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! cargo-nextest and cargo-deny.
+//! cargo-nextest, cargo-deny and cargo-mutants.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,6 +9,7 @@ use crate::{place, process};
 
 const NEXTEST: &str = "0.9.143";
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_MUTANTS: &str = "27.1.0";
 
 /// Any nextest will do; where there is none, a known one is compiled.
 pub(crate) fn nextest() -> Result<()> {
@@ -58,11 +59,30 @@ fn prebuilt() -> Result<()> {
 }
 
 fn compiled() -> Result<()> {
+    compile("cargo-deny", CARGO_DENY)
+}
+
+fn compile(tool: &str, version: &str) -> Result<()> {
     process::run(
         process::cargo()
-            .args(["install", "--locked", "cargo-deny", "--version", CARGO_DENY, "--root"])
+            .args(["install", "--locked", tool, "--version", version, "--root"])
             .arg(place::tools()?),
     )
+}
+
+/// Where cargo-mutants is, once [`install_cargo_mutants`] has run.
+pub(crate) fn cargo_mutants() -> Result<PathBuf> {
+    Ok(place::tools()?.join("bin").join(format!("cargo-mutants{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Nobody packages it for pip, so it is compiled.
+pub(crate) fn install_cargo_mutants() -> Result<()> {
+    let version = process::ask(cargo_mutants()?, &["--version"]);
+    if version.is_some_and(|version| version.ends_with(CARGO_MUTANTS)) {
+        return Ok(());
+    }
+    anstream::println!("cargo-mutants is missing; compiling it (some minutes)");
+    process::with_patience(|| compile("cargo-mutants", CARGO_MUTANTS))
 }
 
 #[cfg(test)]
