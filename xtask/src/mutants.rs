@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::need(&[Need::CargoMutants])?;
     let kept = place::target()?.join("mutants");
     let mut command = std::process::Command::new(setup::cargo_mutants()?);
-    command.current_dir(place::root()).arg("mutants");
+    command.current_dir(place::root()).args(["mutants", "--workspace"]);
     // The sources are changed in a copy; what is built of others' crates is kept from one run to the next.
     command.env("CARGO_TARGET_DIR", kept.join("target")).arg("--output").arg(&kept);
     process::run(command.args(&options.arguments))

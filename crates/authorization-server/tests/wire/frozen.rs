@@ -1,0 +1,49 @@
+//! A database that answers nothing and closes nothing: frozen, or behind a network that swallows packets.
+
+use crate::harness;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_authorization_server::Settings;
+use hallpass_testkit::database::{Cluster, TestDatabase};
+use harness::{House, NATIVE};
+
+fn soon(settings: &mut Settings) {
+    settings.patience = Duration::from_secs(2);
+}
+
+#[tokio::test]
+async fn a_frozen_postgresql_is_told_about_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::new_in(folder.path());
+    let house = Arc::new(House::furnished_on(TestDatabase::within(&cluster), soon).await);
+    let tokens = house.tokens().await;
+    let token = tokens.text("refresh_token").to_owned();
+    let code = house.code().await;
+    cluster.freeze(true);
+    let form = [("client_id", NATIVE), ("token", "x")];
+    let authorize = house.http.get(house.authorize_url(&house.request()));
+    let (page, refreshed, redeemed, revoked) = tokio::join!(
+        authorize.send(),
+        house.refresh(NATIVE, &token),
+        house.redeem(&code),
+        house.post("/revoke", &form)
+    );
+    assert_eq!(page.unwrap().status(), 503);
+    for answer in [refreshed, redeemed, revoked] {
+        assert_eq!(answer.error(), (503, "temporarily_unavailable"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    cluster.freeze(false);
+    // What waited there is done or not done by now: a client that tries again gets on either way.
+    let again = tokio::time::timeout(Duration::from_secs(40), async {
+        loop {
+            let answer = house.refresh(NATIVE, &token).await;
+            if answer.status != 503 {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(again.await.unwrap().status, 200);
+    cluster.crash();
+}

@@ -1,0 +1,35 @@
+//! What the authorization server answers on the wire, and where it keeps it: one file for each endpoint or page.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+
+mod account;
+mod admin;
+mod assertions;
+mod audit;
+mod authorize;
+mod client_credentials;
+mod consent;
+mod device;
+mod dpop;
+mod frozen;
+mod introspect;
+mod jwks;
+mod jwt_entrances;
+mod link;
+mod login;
+mod max_age;
+mod metadata;
+mod mutual_tls;
+mod outage;
+mod par;
+mod passkeys;
+mod register;
+mod register_management;
+mod replicas;
+mod revoke;
+mod second_factor;
+mod secrets;
+mod setup;
+mod token;
+mod token_exchange;

@@ -1,0 +1,185 @@
+//! `/token` with token exchange (RFC 8693).
+
+use crate::harness;
+use hallpass_authorization_server::{ExchangeRule, NewClient};
+use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::secret::Secret;
+use harness::{Answer, House, NATIVE, set};
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// A server at which `backend` may exchange tokens for the first resource for ones for the second, to read.
+async fn house() -> House {
+    let house = House::furnished_with(|settings| {
+        let issuer = settings.issuer.as_str();
+        settings.exchange = vec![ExchangeRule {
+            client_id: "backend".to_owned(),
+            from: format!("{issuer}/mcp"),
+            to: format!("{issuer}/second"),
+            scopes: ScopeSet::parse("notes:read").unwrap(),
+        }];
+    })
+    .await;
+    for id in ["backend", "stranger"] {
+        let client = NewClient {
+            id: id.to_owned(),
+            secret: Some(Secret::new("s")),
+            grant_types: vec![GRANT.to_owned()],
+            ..NewClient::default()
+        };
+        house.server.clients().add(client).await.unwrap();
+    }
+    house
+}
+
+async fn ask(house: &House, client: &str, token: &str, resource: &str, scope: &str) -> Answer {
+    let mut form = vec![
+        ("grant_type", GRANT),
+        ("client_id", client),
+        ("client_secret", "s"),
+        ("subject_token", token),
+        ("subject_token_type", TYPE),
+        ("resource", resource),
+    ];
+    if !scope.is_empty() {
+        form.push(("scope", scope));
+    }
+    house.post("/token", &form).await
+}
+
+/// Without the audience being checked, which is another one here.
+fn claims(token: &str) -> serde_json::Value {
+    use base64::Engine;
+    let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_listed_is_exchanged() {
+    let house = house().await;
+    let shown = house.tokens().await;
+    let second = format!("{}/second", house.issuer);
+    house.advance(500);
+    house.server.keep_house().await.unwrap();
+    let tokens = ask(&house, "backend", shown.text("access_token"), &second, "").await;
+    assert_eq!(tokens.status, 200, "{:?}", tokens.json);
+    assert_eq!(tokens.text("issued_token_type"), TYPE);
+    let (before, after) = (claims(shown.text("access_token")), claims(tokens.text("access_token")));
+    assert_eq!((&after["sub"], &after["exp"]), (&before["sub"], &before["exp"]), "no longer than the first");
+    assert_eq!(tokens.json["expires_in"], 100);
+    assert_eq!((&after["aud"], &after["scope"]), (&second.as_str().into(), &"notes:read".into()));
+    assert_eq!((&after["client_id"], &after["act"]["sub"]), (&"backend".into(), &"backend".into()));
+    let jti = after["jti"].as_str().unwrap();
+    assert!(!house.server.revocations().is_revoked(jti).unwrap());
+    // It hangs on the grant of the first.
+    house.post("/revoke", &[("client_id", NATIVE), ("token", shown.text("refresh_token"))]).await;
+    assert!(house.server.revocations().is_revoked(jti).unwrap());
+    let dead = ask(&house, "backend", shown.text("access_token"), &second, "").await;
+    assert_eq!(dead.error(), (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn it_ends_with_the_token_that_was_shown_and_with_its_client() {
+    let house = house().await;
+    let second = format!("{}/second", house.issuer);
+    for end in ["token", "client"] {
+        let shown = house.tokens().await;
+        let tokens = ask(&house, "backend", shown.text("access_token"), &second, "").await;
+        let jti = claims(tokens.text("access_token"))["jti"].as_str().unwrap().to_owned();
+        match end {
+            "token" => {
+                house.post("/revoke", &[("client_id", NATIVE), ("token", shown.text("access_token"))]).await;
+            }
+            _ => drop(house.server.clients().disable("backend").await.unwrap()),
+        }
+        assert!(house.server.revocations().is_revoked(&jti).unwrap(), "{end}");
+    }
+}
+
+// Row 25 of never-again: client × subject × audience × scope.
+#[tokio::test]
+async fn everything_else_is_denied() {
+    let house = house().await;
+    let (first, second) = (house.resource(), format!("{}/second", house.issuer));
+    let of_first = house.tokens().await.text("access_token").to_owned();
+    let mut request = house.request();
+    set(&mut request, "resource", &second);
+    let of_second = house.redeem(&house.code_for(&request).await).await.text("access_token").to_owned();
+    let mut granted = 0;
+    for client in ["backend", "stranger"] {
+        for (subject, token) in [("first", &of_first), ("second", &of_second), ("none", &"a.b.c".to_owned())]
+        {
+            for target in [&first, &second] {
+                for scope in ["", "notes:read", "notes:write", "notes:read notes:write"] {
+                    let answer = ask(&house, client, token, target, scope).await;
+                    let listed = client == "backend" && subject == "first" && *target == second;
+                    let listed = listed && ["", "notes:read"].contains(&scope);
+                    assert_eq!(answer.status == 200, listed, "{client} {subject} {target} {scope}");
+                    assert!(listed || answer.status == 400);
+                    granted += usize::from(listed);
+                }
+            }
+        }
+    }
+    assert_eq!(granted, 2);
+}
+
+#[tokio::test]
+async fn only_access_tokens_by_those_who_may() {
+    let house = house().await;
+    let shown = house.tokens().await;
+    let second = format!("{}/second", house.issuer);
+    let post = async |change: &[(&'static str, &str)]| {
+        let mut form: Vec<(&str, &str)> = vec![
+            ("grant_type", GRANT),
+            ("client_id", "backend"),
+            ("client_secret", "s"),
+            ("subject_token", shown.text("access_token")),
+            ("subject_token_type", TYPE),
+            ("resource", &second),
+        ];
+        for (name, value) in change {
+            form.retain(|(known, _)| known != name);
+            form.push((name, value));
+        }
+        house.post("/token", &form).await
+    };
+    assert_eq!(post(&[]).await.status, 200);
+    let id_token = "urn:ietf:params:oauth:token-type:id_token";
+    for change in [
+        ("subject_token", ""),
+        ("subject_token_type", ""),
+        ("subject_token_type", id_token),
+        ("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token"),
+        ("actor_token", "x"),
+        ("audience", "x"),
+        ("resource", ""),
+    ] {
+        assert_eq!(post(&[change]).await.error(), (400, "invalid_request"), "{change:?}");
+    }
+    let refresh = post(&[("subject_token", shown.text("refresh_token"))]).await;
+    assert_eq!(refresh.error(), (400, "invalid_grant"));
+    let public = post(&[("client_id", NATIVE), ("client_secret", "")]).await;
+    assert_eq!(public.error(), (400, "unauthorized_client"));
+    let web = post(&[("client_id", harness::WEB), ("client_secret", harness::WEB_SECRET)]).await;
+    assert_eq!(web.error(), (400, "unauthorized_client"));
+}
+
+#[tokio::test]
+async fn a_client_with_scopes_of_its_own_gets_no_other_ones() {
+    let house = house().await;
+    house.server.clients().remove("backend").await.unwrap();
+    let client = NewClient {
+        id: "backend".to_owned(),
+        secret: Some(Secret::new("s")),
+        grant_types: vec![GRANT.to_owned()],
+        scopes: Some(ScopeSet::parse("notes:write").unwrap()),
+        ..NewClient::default()
+    };
+    house.server.clients().add(client).await.unwrap();
+    let shown = house.tokens().await;
+    let second = format!("{}/second", house.issuer);
+    let listed = ask(&house, "backend", shown.text("access_token"), &second, "notes:read").await;
+    assert_eq!(listed.error(), (400, "invalid_scope"));
+}
