@@ -4,6 +4,7 @@
 //! hundred) and knows no types but text and numbers, which is what the tables are made of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hallpass_protocol::time::Clock;
 use sqlx::{Any, AnyPool};
@@ -13,6 +14,9 @@ use super::{Inner, Result, Store};
 use crate::audit::Queue;
 use crate::keys::MasterKey;
 use crate::revocations::Revocations;
+
+/// How long whoever asks whether the database answers waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A transaction on either database.
 pub(crate) type Transaction = sqlx::Transaction<'static, Any>;
@@ -53,6 +57,12 @@ impl Store {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.engine() == Engine::Postgres
+    }
+
+    /// Whether the database answers at this moment: for whoever decides where requests are sent.
+    pub async fn answers(&self) -> bool {
+        let asked = sqlx::query("SELECT name FROM house_secrets LIMIT 1").execute(self.reader());
+        matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(_)))
     }
 
     pub(super) fn engine(&self) -> Engine {

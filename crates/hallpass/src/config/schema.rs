@@ -10,7 +10,8 @@ use url::Url;
 
 use super::lists;
 use super::{
-    AuthorizationServer, Credentials, Database, Issuer, ListenAddress, PublicUrl, Rules, Source, Tls,
+    AuthorizationServer, Credentials, Database, Issuer, ListenAddress, Monitoring, PublicUrl, Rules, Source,
+    Tls,
 };
 
 /// The configuration of `hallpass serve`.
@@ -30,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) data: Option<PathBuf>,
     /// Where users, clients and grants are kept.
     pub(crate) database: Database,
+    /// A listener of its own for load balancers and orchestrators.
+    pub(crate) monitoring: Monitoring,
     /// The MCP server to protect.
     pub(crate) server: Server,
     /// The embedded authorization server.

@@ -7,12 +7,14 @@ mod delegation;
 mod external;
 mod front_page;
 mod listeners;
+mod monitoring;
 pub(crate) mod plan;
 mod program;
 mod public_client;
 mod replicas;
 pub(crate) mod scopes;
 mod stated;
+mod systemd;
 mod wiring;
 
 use hallpass_authorization_server::Store;
@@ -26,6 +28,7 @@ use crate::config::{Arrangement, Database};
 use crate::data::DataFolder;
 use crate::exit::Failure;
 use banner::Banner;
+use monitoring::Monitoring;
 use plan::{Plan, Upstream};
 
 /// The user that `--demo` makes.
@@ -45,6 +48,10 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         None => place.data()?,
     };
     let listeners = listeners::bind(&plan.listen).await?;
+    let asked = match &plan.monitoring {
+        Some(address) => listeners::bind(address).await?,
+        None => Vec::new(),
+    };
     let stop = CancellationToken::new();
     let store = data.store().await?;
     // Before the authorization server starts, which would offer to make a first user.
@@ -52,9 +59,11 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     if plan.arrangement == Arrangement::Embedded {
         public_client::check(&store, plan.public_client_id.as_deref()).await?;
     }
+    let watched = store.clone();
     let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
 
     stop_on_signal(stop.clone())?;
+    let monitoring = Monitoring::start(asked, watched, stop.clone());
     let upstream = plan.upstream.to_string();
     let setup = wired.setup_link();
     Banner {
@@ -67,8 +76,15 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     }
     .print();
 
-    wired.serve(listeners, plan.tls, stop).await?;
-    Ok(())
+    systemd::ready();
+    let left = stop.clone();
+    tokio::spawn(async move {
+        left.cancelled().await;
+        systemd::stopping();
+    });
+    let served = wired.serve(listeners, plan.tls, stop).await;
+    monitoring.end().await;
+    served
 }
 
 /// Makes the demo's user, with a password that nobody can guess.

@@ -25,6 +25,8 @@ use crate::serve::scopes::{ScopeFault, ScopePlan};
 pub(crate) struct Plan {
     /// Where to listen.
     pub(crate) listen: ListenAddress,
+    /// Where it says how it is.
+    pub(crate) monitoring: Option<ListenAddress>,
     /// TLS, where it ends here.
     pub(crate) tls: Option<Tls>,
     /// Whether the addresses of peers are those of people: they are not behind a proxy that ends TLS.
@@ -208,6 +210,7 @@ impl Plan {
         })?;
         Ok(Self {
             listen: args.listen.or(config.listen).unwrap_or_default(),
+            monitoring: config.monitoring.listen,
             tls,
             sees_addresses,
             public_url,

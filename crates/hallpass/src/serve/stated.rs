@@ -23,6 +23,9 @@ impl Display for Plan {
             self.listen,
             if self.tls.is_some() { ", TLS ends here" } else { "" }
         )?;
+        if let Some(address) = &self.monitoring {
+            writeln!(f, "  monitoring {address}: /healthz, /readyz")?;
+        }
         writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
         match &self.data {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,

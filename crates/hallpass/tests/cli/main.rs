@@ -14,6 +14,8 @@ mod help;
 mod kills;
 mod logins;
 mod machine;
+#[cfg(unix)]
+mod monitoring;
 mod never_again;
 mod outside;
 mod pipes;
