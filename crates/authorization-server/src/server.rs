@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::audit::AuditLog;
 use crate::browser::Cookies;
-use crate::clients::{ClientKeys, Clients, DocumentCache};
+use crate::clients::{ClientKeys, Clients, DocumentCache, RememberedClients};
 use crate::keys::{KeyHandle, KeyRing, SigningKeys};
 use crate::login::{Passwords, Users};
 use crate::random::{digest, token};
@@ -41,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: DocumentCache,
     pub(crate) client_keys: ClientKeys,
+    pub(crate) remembered_clients: RememberedClients,
     pub(crate) passwords: Passwords,
     pub(crate) cookies: Cookies,
     setup_link: Option<Url>,
@@ -107,6 +108,7 @@ impl AuthorizationServer {
             passwords: Passwords::new(),
             documents: DocumentCache::default(),
             client_keys: ClientKeys::default(),
+            remembered_clients: RememberedClients::default(),
             settings,
             store,
             keys,

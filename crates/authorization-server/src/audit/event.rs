@@ -149,7 +149,7 @@ impl By {
 }
 
 /// An event to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewEvent {
     pub(crate) kind: AuditKind,
     pub(crate) user: Option<String>,

@@ -15,14 +15,17 @@ const MOST_WAITING: usize = 10_000;
 /// disk, and cheap ones must not hide guesses at passwords. Kept for a week, that is three million rows of each kind.
 const STRANGERS_A_MINUTE: u32 = 300;
 const MINUTE: i64 = 60;
+/// Among so many of the latest events, one that happens again within its second is counted.
+const LATEST: usize = 16;
 /// How long what strangers did not cause is kept, where nobody says otherwise: 90 days.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// An event and its time.
+/// An event, its time, and how often it happened then.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
     pub(crate) at: Timestamp,
     pub(crate) event: NewEvent,
+    times: u32,
 }
 
 /// The events of one process.
@@ -60,8 +63,21 @@ impl Queue {
     pub(crate) fn push(&self, event: NewEvent, now: Timestamp) {
         let mut state = self.state();
         match state.has_room(event.kind, now) {
-            true => state.events.push(Waiting { at: now, event }),
+            true => state.events.push(Waiting { at: now, event, times: 1 }),
             false => state.left_out += 1,
+        }
+    }
+
+    /// The same for what a machine may cause a thousand times a second: where it waits already, it is counted.
+    pub(crate) fn push_or_count(&self, event: NewEvent, now: Timestamp) {
+        let mut state = self.state();
+        let mut latest = state.events.iter_mut().rev().take(LATEST);
+        match latest.find(|waiting| waiting.at == now && waiting.event == event) {
+            Some(same) => same.times = same.times.saturating_add(1),
+            None => {
+                drop(state);
+                self.push(event, now);
+            }
         }
     }
 
@@ -73,7 +89,7 @@ impl Queue {
         drop(state);
         if left_out > 0 {
             let event = NewEvent::new(AuditKind::LeftOut).detail(format!("{left_out} events"));
-            events.push(Waiting { at: now, event });
+            events.push(Waiting { at: now, event, times: 1 });
         }
         Taken { queue: self, events, left_out }
     }
@@ -89,6 +105,16 @@ impl Queue {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The event's detail; and how often it happened within its second, where that was more than once.
+    pub(crate) fn detail(&self) -> Option<String> {
+        match (self.times, &self.event.detail) {
+            (1, detail) => detail.clone(),
+            (times, detail) => Some(format!("{} ({times} times)", detail.as_deref().unwrap_or_default())),
+        }
     }
 }
 
@@ -204,6 +230,29 @@ mod tests {
         push(&queue, AuditKind::LoginRefused, most + 1);
         push(&queue, AuditKind::SecondFactorRefused, most + 1);
         assert_eq!(write(&queue, at(0)), (4 * most + 2, says("3 events")));
+    }
+
+    #[test]
+    fn what_a_machine_causes_again_within_its_second_is_counted() {
+        let queue = Queue::default();
+        let event = |client: &str| NewEvent::new(AuditKind::TokenIssued).client(client).detail("notes:read");
+        for n in 0..6 {
+            queue.push_or_count(event(if n % 3 == 0 { "b" } else { "a" }), at(n / 4));
+        }
+        let mut taken = queue.take(at(1));
+        let events = taken.first(usize::MAX).iter();
+        let seen: Vec<_> = events.map(|w| (w.at.unix(), w.event.client.clone(), w.detail())).collect();
+        let said = |at, client: &str, detail: &str| (at, says(client), says(detail));
+        let expected = [
+            said(0, "b", "notes:read (2 times)"),
+            said(0, "a", "notes:read (2 times)"),
+            said(1, "a", "notes:read (2 times)"),
+        ];
+        assert_eq!(seen, expected);
+        taken.written(3);
+        queue.push(event("a"), at(1));
+        queue.push(event("a"), at(1));
+        assert_eq!(write(&queue, at(1)).0, 2, "what people cause stands there each time");
     }
 
     #[test]

@@ -135,8 +135,10 @@ pub(crate) fn known_scopes(resources: &[&Resource]) -> ScopeSet {
 /// Whether a client means this resource. A slash at the end is forgiven here, and here only: clients add
 /// and drop it, and the audience of the token is what is configured in any case.
 pub(crate) fn same_resource(text: &str, known: &ResourceIdentifier) -> bool {
-    ResourceIdentifier::parse(text)
-        .is_ok_and(|asked| asked.as_str().trim_end_matches('/') == known.as_str().trim_end_matches('/'))
+    // Most clients write it as it is configured.
+    text == known.as_str()
+        || ResourceIdentifier::parse(text)
+            .is_ok_and(|asked| asked.as_str().trim_end_matches('/') == known.as_str().trim_end_matches('/'))
 }
 
 #[cfg(test)]

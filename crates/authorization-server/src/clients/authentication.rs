@@ -1,6 +1,7 @@
 //! Client authentication (OAuth 2.1 §2.4): `none`, `client_secret_basic`, `client_secret_post`, `private_key_jwt`,
 //! `tls_client_auth`, `self_signed_tls_client_auth`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,7 +17,7 @@ use subtle::ConstantTimeEq;
 
 use super::certificate::{is_issued_by, key_of};
 use super::client::KeySource;
-use super::{Authentication, CertificateName, Client, Unresolved, is_document_url, resolve};
+use super::{Authentication, CertificateName, Client, LookUp, Unresolved, is_document_url, resolve, stored};
 use crate::server::Inner;
 use crate::store::{SeenBy, StoreError};
 
@@ -45,7 +46,7 @@ enum Credential {
 #[derive(Debug)]
 pub(crate) struct AuthenticatedClient {
     id: String,
-    client: Option<Client>,
+    client: Option<Arc<Client>>,
     is_proven: bool,
 }
 
@@ -58,7 +59,7 @@ impl AuthenticatedClient {
     /// its codes and tokens is that they are bound to its id and need their own proof. So no refresh fails because the
     /// client's web server is down.
     pub(crate) fn client(&self) -> Option<&Client> {
-        self.client.as_ref()
+        self.client.as_deref()
     }
 
     /// Whether it has shown more than its id. What was granted to a client that does is never given to one that does
@@ -179,8 +180,9 @@ pub(crate) async fn authenticate(
     server: &Inner,
     presented: &Presented,
     certificate: Option<&CertificateDer<'static>>,
+    look_up: LookUp,
 ) -> Result<AuthenticatedClient, NotAuthenticated> {
-    let Some(client) = find(server, presented).await? else {
+    let Some(client) = find(server, presented, look_up).await? else {
         return Ok(AuthenticatedClient { id: presented.id.clone(), client: None, is_proven: false });
     };
     let is_proven = match (&client.authentication, &presented.credential) {
@@ -260,12 +262,16 @@ fn no_certificate() -> NotAuthenticated {
 }
 
 /// The client that is named. `None` is a metadata document of which nothing needs to be known.
-async fn find(server: &Inner, presented: &Presented) -> Result<Option<Client>, NotAuthenticated> {
-    if let Some(row) = server.store.find_client(&presented.id).await? {
-        return match row.disabled {
-            true => Err(no("this client is switched off; the operator can switch it on again")),
-            false => Ok(Some(Client::from_row(row)?)),
-        };
+async fn find(
+    server: &Inner,
+    presented: &Presented,
+    look_up: LookUp,
+) -> Result<Option<Arc<Client>>, NotAuthenticated> {
+    match stored(server, &presented.id, look_up).await {
+        Ok(Some(client)) => return Ok(Some(client)),
+        Ok(None) => {}
+        Err(Unresolved::Store(error)) => return Err(error.into()),
+        Err(_) => return Err(no("this client is switched off; the operator can switch it on again")),
     }
     if !is_document_url(&presented.id, &server.settings.issuer) {
         return Err(no("no client with this id is known here; it may have been removed: register again"));
@@ -275,7 +281,7 @@ async fn find(server: &Inner, presented: &Presented) -> Result<Option<Client>, N
         Credential::None => Ok(None),
         Credential::Secret(_) => Err(no("a client with a metadata document has no secret, but one was sent")),
         Credential::Assertion(_) => match resolve(server, &presented.id).await {
-            Ok(client) => Ok(Some(client)),
+            Ok(client) => Ok(Some(Arc::new(client))),
             Err(Unresolved::Store(error)) => Err(error.into()),
             Err(unresolved) => Err(no(&unresolved.to_string())),
         },

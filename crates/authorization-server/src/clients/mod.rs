@@ -12,6 +12,7 @@ mod domains;
 pub(crate) mod fuzzing;
 mod keys;
 mod registration;
+mod remembered;
 mod resolve;
 
 pub use admin::{AddClientError, Clients, NewClient, RegisteredClient};
@@ -27,4 +28,5 @@ pub(crate) use document_cache::DocumentCache;
 pub use domains::DocumentDomains;
 pub(crate) use keys::ClientKeys;
 pub(crate) use registration::{Described, RegistrationFault, read as read_registration};
-pub(crate) use resolve::{Unresolved, resolve};
+pub(crate) use remembered::{LookUp, RememberedClients};
+pub(crate) use resolve::{Unresolved, resolve, stored};

@@ -1,7 +1,9 @@
 //! From a client id to the client.
 
+use std::sync::Arc;
+
 use super::domains::DomainRefused;
-use super::{Client, document, is_document_url};
+use super::{Client, LookUp, document, is_document_url};
 use crate::server::Inner;
 use crate::store::StoreError;
 
@@ -36,11 +38,8 @@ pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolv
         return Err(Unresolved::Unknown);
     }
     // The operator's word goes first: a URL can be configured too.
-    if let Some(row) = server.store.find_client(id).await? {
-        return match row.disabled {
-            true => Err(Unresolved::Disabled),
-            false => Ok(Client::from_row(row)?),
-        };
+    if let Some(client) = stored(server, id, LookUp::Now).await? {
+        return Ok(Arc::unwrap_or_clone(client));
     }
     if !is_document_url(id, &server.settings.issuer) {
         return Err(Unresolved::Unknown);
@@ -48,4 +47,27 @@ pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolv
     server.settings.document_domains.check(id)?;
     let now = server.store.now();
     Ok(server.documents.get_or_fetch(id, now, document::fetch(server, id)).await?)
+}
+
+/// The client that has a row, unless it is switched off.
+pub(crate) async fn stored(
+    server: &Inner,
+    id: &str,
+    look_up: LookUp,
+) -> Result<Option<Arc<Client>>, Unresolved> {
+    let now = server.store.now();
+    if look_up == LookUp::WithinThisSecond
+        && let Some(client) = server.remembered_clients.get(id, now, server.store.revoked())
+    {
+        return Ok(Some(client));
+    }
+    let Some(row) = server.store.find_client(id).await? else { return Ok(None) };
+    if row.disabled {
+        return Err(Unresolved::Disabled);
+    }
+    let client = Arc::new(Client::from_row(row)?);
+    if look_up == LookUp::WithinThisSecond {
+        server.remembered_clients.keep(&client, now);
+    }
+    Ok(Some(client))
 }

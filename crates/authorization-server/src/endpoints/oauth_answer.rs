@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Server;
 use super::asked::Asked;
-use crate::clients::{AuthenticatedClient, NotAuthenticated, Presented, authenticate};
+use crate::clients::{AuthenticatedClient, LookUp, NotAuthenticated, Presented, authenticate};
 use crate::grants::storage;
 use crate::pages::retry_after;
 
@@ -73,8 +73,18 @@ pub(super) async fn client(
     asked: &Asked,
     form: &Parameters,
 ) -> Result<AuthenticatedClient, Response> {
+    client_by(server, asked, form, LookUp::Now).await
+}
+
+/// The same with what is known of it since when.
+pub(super) async fn client_by(
+    server: &Server,
+    asked: &Asked,
+    form: &Parameters,
+    look_up: LookUp,
+) -> Result<AuthenticatedClient, Response> {
     let presented = Presented::find(&asked.headers, form).map_err(|refused| error(&refused))?;
-    match authenticate(server, &presented, asked.certificate.as_ref()).await {
+    match authenticate(server, &presented, asked.certificate.as_ref(), look_up).await {
         Ok(client) => Ok(client),
         Err(NotAuthenticated::Refused(refused)) => {
             let mut response = error_of(presented.id(), &refused);

@@ -8,10 +8,10 @@ use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use http::StatusCode;
 
 use super::asked::Asked;
-use super::oauth_answer::{client, error, error_of, form, json};
+use super::oauth_answer::{client_by, error, error_of, form, json};
 use super::{Server, dpop};
 use crate::clients::{
-    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE,
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, LookUp, REFRESH_TOKEN, TOKEN_EXCHANGE,
 };
 use crate::grants::{
     Sender, exchange_assertion, exchange_token, issue_to_client, redeem, redeem_device, refresh,
@@ -38,7 +38,7 @@ pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes
 async fn answer(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response, Response> {
     let form = form(&asked.headers, body).map_err(|refused| error(&refused))?;
     let grant_type = grant_type(server, &form).map_err(|refused| error(&refused))?;
-    let client = client(server, asked, &form).await?;
+    let client = client_by(server, asked, &form, look_up(grant_type)).await?;
     let proof = dpop::proof(server, &asked.headers, PATH).map_err(|refused| error(&refused))?;
     let sender = Sender { client: &client, proof, certificate: asked.thumbprint() };
     // A client's registered grant types need no check for the first three: a code is issued to no client without its
@@ -53,6 +53,14 @@ async fn answer(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response,
     };
     let tokens = answer.map_err(|refusal| error_of(client.id(), &refusal.to_oauth()))?;
     Ok(json(StatusCode::OK, &tokens))
+}
+
+/// Tokens of these grants hang on the client's own grant, and end with it.
+fn look_up(grant_type: &str) -> LookUp {
+    match grant_type {
+        CLIENT_CREDENTIALS | JWT_BEARER | TOKEN_EXCHANGE => LookUp::WithinThisSecond,
+        _ => LookUp::Now,
+    }
 }
 
 fn grant_type<'a>(server: &Server, form: &'a Parameters) -> Result<&'a str, OAuthError> {

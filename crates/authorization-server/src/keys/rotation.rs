@@ -57,10 +57,11 @@ impl KeyState {
     }
 }
 
-/// What the key at that place in line is at this time. The times are in order.
+/// What the key at that place in line is at this time. The times are in order. The first has begun, whatever the clock says:
+/// there is no other, and it may have been made by a clock that was ahead.
 pub(super) fn state(active_from: &[Timestamp], at: usize, now: Timestamp) -> KeyState {
     let begun = |time: &&Timestamp| **time <= now;
-    if active_from.get(at).filter(begun).is_none() {
+    if at > 0 && active_from.get(at).filter(begun).is_none() {
         return KeyState::Next;
     }
     match active_from.get(at + 1).filter(begun) {
@@ -179,7 +180,8 @@ mod tests {
             (0..times.len()).map(|at| state(&times, at, Timestamp::from_unix(now))).collect()
         };
         use KeyState::{Current, Dead, Next, Previous};
-        assert_eq!(at(&[10], 9), [Next]);
+        assert_eq!(at(&[10], 9), [Current], "there is no other");
+        assert_eq!(at(&[10, 20], 9), [Current, Next]);
         assert_eq!(at(&[10], 10), [Current]);
         assert_eq!(at(&[10, 20], 19), [Current, Next]);
         assert_eq!(at(&[10, 20], 20), [Previous, Current]);

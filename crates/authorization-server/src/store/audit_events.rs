@@ -1,9 +1,11 @@
 //! The audit log's table.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
-use sqlx::AssertSqlSafe;
+use sqlx::any::AnyArguments;
+use sqlx::{Any, AssertSqlSafe};
 
 use super::database::Engine;
 use super::{Result, Store, StoreError, Transaction};
@@ -14,6 +16,10 @@ use crate::login::UserName;
 
 /// Written in one transaction: on SQLite, others wait for it.
 const BATCH: usize = 500;
+/// Written by one statement: each costs a way to the database and back.
+const AT_ONCE: usize = 20;
+static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert(1));
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insert(AT_ONCE));
 /// Data, integrity, limits: the classes of PostgreSQL's codes that blame what was to be written.
 const REFUSED_BY_POSTGRES: [&str; 3] = ["22", "23", "54"];
 /// `SQLITE_TOOBIG`, `SQLITE_CONSTRAINT` and `SQLITE_MISMATCH`.
@@ -40,6 +46,11 @@ impl Store {
     /// Takes an event, to be written within a second. Costs no more than its place in memory.
     pub(crate) fn record(&self, event: NewEvent) {
         self.audit().push(event, self.now());
+    }
+
+    /// The same for what a machine may cause a thousand times a second: it stands there once a second, with how often.
+    pub(crate) fn record_often(&self, event: NewEvent) {
+        self.audit().push_or_count(event, self.now());
     }
 
     /// Takes an event and writes it, with all that wait: a command ends before a second is over. Where the database fails,
@@ -102,32 +113,12 @@ impl Store {
 
     async fn insert_events(&self, events: &[Waiting]) -> Result<()> {
         let mut tx = self.begin().await?;
-        let mut last: Option<(Timestamp, String)> = None;
-        for Waiting { at, event } in events {
-            let before = match last.take() {
-                Some((same, id)) if same == *at => Some(id),
-                _ => last_of(&mut tx, *at).await?,
-            };
-            let id = id_of(*at, number_after(before.as_deref()));
-            sqlx::query(
-                "INSERT INTO audit_events (id, at, event, fleeting, user_id, actor, client_id, grant_id,
-                                           address, reference, detail)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-            )
-            .bind(&id)
-            .bind(at.unix())
-            .bind(event.kind.name())
-            .bind(i64::from(event.kind.is_fleeting()))
-            .bind(&event.user)
-            .bind(&event.actor)
-            .bind(&event.client)
-            .bind(&event.grant)
-            .bind(&event.address)
-            .bind(&event.reference)
-            .bind(&event.detail)
-            .execute(&mut *tx)
-            .await?;
-            last = Some((*at, id));
+        let ids = ids(&mut tx, events).await?;
+        let named: Vec<_> = ids.iter().zip(events).collect();
+        let (many, rest) = named.as_chunks::<AT_ONCE>();
+        let many = many.iter().map(|rows| (INSERT_MANY.as_str(), rows.as_slice()));
+        for (insert, rows) in many.chain(rest.chunks(1).map(|row| (INSERT_ONE.as_str(), row))) {
+            rows.iter().fold(sqlx::query(insert), bind).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -181,6 +172,64 @@ impl Store {
         let key = UserName::parse(name).map_or_else(|_| name.to_owned(), |name| name.key);
         Ok(self.user_id(&key).await?.unwrap_or_else(|| name.to_owned()))
     }
+}
+
+const COLUMNS: [&str; 11] = [
+    "id",
+    "at",
+    "event",
+    "fleeting",
+    "user_id",
+    "actor",
+    "client_id",
+    "grant_id",
+    "address",
+    "reference",
+    "detail",
+];
+
+/// The statement that inserts so many rows.
+fn insert(rows: usize) -> String {
+    let row = |row: usize| {
+        let values: Vec<_> = (1..=COLUMNS.len()).map(|n| format!("${}", row * COLUMNS.len() + n)).collect();
+        format!("({})", values.join(", "))
+    };
+    let rows: Vec<_> = (0..rows).map(row).collect();
+    format!("INSERT INTO audit_events ({}) VALUES {}", COLUMNS.join(", "), rows.join(", "))
+}
+
+type Insert<'a> = sqlx::query::Query<'a, Any, AnyArguments>;
+
+/// In the order of [`COLUMNS`].
+fn bind<'a>(insert: Insert<'a>, (id, waiting): &(&'a String, &'a Waiting)) -> Insert<'a> {
+    let Waiting { at, event, .. } = *waiting;
+    insert
+        .bind(*id)
+        .bind(at.unix())
+        .bind(event.kind.name())
+        .bind(i64::from(event.kind.is_fleeting()))
+        .bind(&event.user)
+        .bind(&event.actor)
+        .bind(&event.client)
+        .bind(&event.grant)
+        .bind(&event.address)
+        .bind(&event.reference)
+        .bind(waiting.detail())
+}
+
+/// An id for each, behind all that stand there of its second.
+async fn ids(tx: &mut Transaction, events: &[Waiting]) -> Result<Vec<String>> {
+    let mut ids: Vec<String> = Vec::with_capacity(events.len());
+    let mut before: Option<Timestamp> = None;
+    for Waiting { at, .. } in events {
+        let id = match ids.last().filter(|_| before == Some(*at)) {
+            Some(last) => id_of(*at, number_after(Some(last))),
+            None => id_of(*at, number_after(last_of(tx, *at).await?.as_deref())),
+        };
+        ids.push(id);
+        before = Some(*at);
+    }
+    Ok(ids)
 }
 
 /// The last event of this second, whoever wrote it: what comes after it is behind it.

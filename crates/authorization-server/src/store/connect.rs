@@ -199,7 +199,8 @@ impl Store {
         let revocations = Revocations::new(clock.clone());
         // Before the table is read: what is revoked meanwhile is heard.
         let _ears = Some(Ears::open(url.0.as_str(), revocations.clone()).await.map_err(refused)?);
-        let database = Database { engine: Engine::Postgres, read: pool.clone(), write: pool, _ears };
+        let database =
+            Database { engine: Engine::Postgres, read: pool.clone(), write: pool, _ears, _checkpoints: None };
         Self::on(database, key, clock, revocations).await
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hallpass_protocol::time::Clock;
 use sqlx::{Any, AnyPool};
 
+use super::checkpoints::Checkpoints;
 use super::notices::Ears;
 use super::{Inner, Result, Store};
 use crate::audit::Queue;
@@ -35,8 +36,10 @@ pub(super) struct Database {
     pub(super) engine: Engine,
     pub(super) read: AnyPool,
     pub(super) write: AnyPool,
-    /// Where there are replicas to be heard.
+    /// On PostgreSQL, where there are replicas to be heard.
     pub(super) _ears: Option<Ears>,
+    /// On SQLite.
+    pub(super) _checkpoints: Option<Checkpoints>,
 }
 
 impl Store {

@@ -21,7 +21,7 @@ pub(crate) enum Attempt {
 impl Store {
     /// Counts an attempt before its password is looked at, so that many at once cannot slip through
     /// together. Beyond `free` attempts the wait doubles, up to a minute: enough against guessing,
-    /// and too short to keep the owner out. A success takes the counter away.
+    /// and too short to keep the owner out. A success takes the counter away. A longer wait is of a clock that was ahead.
     pub(crate) async fn begin_attempt(&self, subject: &str, free: i64) -> Result<Attempt> {
         let now = self.now();
         let counted: Option<i64> = sqlx::query_scalar(
@@ -35,7 +35,7 @@ impl Store {
                                     WHEN login_failures.failures + 1 - $3 >= 6 THEN $2 + 60
                                     ELSE $2 + (1 << CAST(login_failures.failures + 1 - $3 AS INTEGER)) END,
                expires_at = $4
-             WHERE login_failures.blocked_until <= $2
+             WHERE login_failures.blocked_until <= $2 OR login_failures.blocked_until > $2 + 60
              RETURNING failures",
         )
         .bind(subject)
@@ -73,5 +73,37 @@ impl Store {
         .execute(self.writer())
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::clock::FakeClock;
+    use hallpass_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::store::testing::open;
+
+    #[tokio::test]
+    async fn a_clock_that_was_an_hour_ahead_keeps_nobody_waiting_for_an_hour() {
+        let database = TestDatabase::new();
+        let right = Timestamp::from_unix(1_000_000);
+        let clock = FakeClock::at(right.after(Duration::from_secs(60 * 60)));
+        let store = open(&database, clock.clock()).await;
+        let mut waits = Duration::ZERO;
+        while waits < Duration::from_secs(60) {
+            if let Attempt::TooEarly(until) = store.begin_attempt("ada", 1).await.unwrap() {
+                waits = store.now().until(until);
+                clock.advance(waits);
+            }
+        }
+        assert!(matches!(store.begin_attempt("ada", 1).await.unwrap(), Attempt::Allowed));
+        assert!(matches!(store.begin_attempt("ada", 1).await.unwrap(), Attempt::TooEarly(_)));
+        clock.set(right);
+        assert_eq!(store.begin_attempt("ada", 1).await.unwrap(), Attempt::Allowed);
+        assert!(
+            matches!(store.begin_attempt("ada", 1).await.unwrap(), Attempt::TooEarly(_)),
+            "it waits as ever"
+        );
     }
 }

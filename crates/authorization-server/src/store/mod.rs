@@ -9,6 +9,7 @@
 
 mod audit_events;
 mod backup;
+mod checkpoints;
 mod clients;
 mod codes;
 mod connect;

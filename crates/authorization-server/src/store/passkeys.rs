@@ -2,6 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::seen_ids::CLOCK_MAY_BE_AHEAD;
 use super::{Result, Store};
 
 const USE_CHALLENGE: &str =
@@ -98,8 +99,11 @@ impl Store {
         challenge_ends: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let fresh =
-            sqlx::query(USE_CHALLENGE).bind(challenge).bind(challenge_ends.unix()).execute(&mut *tx).await?;
+        let fresh = sqlx::query(USE_CHALLENGE)
+            .bind(challenge)
+            .bind(challenge_ends.after(CLOCK_MAY_BE_AHEAD).unix())
+            .execute(&mut *tx)
+            .await?;
         if fresh.rows_affected() == 0 {
             return Ok(false);
         }
@@ -120,8 +124,11 @@ impl Store {
 
     /// Consumes the challenge of a registration. True for exactly one caller.
     pub(crate) async fn use_challenge(&self, challenge: &str, ends: Timestamp) -> Result<bool> {
-        let fresh =
-            sqlx::query(USE_CHALLENGE).bind(challenge).bind(ends.unix()).execute(self.writer()).await?;
+        let fresh = sqlx::query(USE_CHALLENGE)
+            .bind(challenge)
+            .bind(ends.after(CLOCK_MAY_BE_AHEAD).unix())
+            .execute(self.writer())
+            .await?;
         Ok(fresh.rows_affected() == 1)
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
+use tokio::time::Instant;
 
 use super::locks::Turn;
 use super::{Result, Store};
@@ -10,6 +11,8 @@ use super::{Result, Store};
 /// In SQLite, among a million grants, 500 refresh tokens hold the one writer for 40 ms and 100 for 3 ms; all of them take as
 /// long.
 const BATCH: i64 = 100;
+/// After a batch everybody else has the database, for so many times as long as the batch took.
+const REST: u32 = 4;
 
 /// A used code is kept for a day after its end, so that a late replay is still recognised as one.
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -94,11 +97,13 @@ impl Store {
                 _ => now,
             };
             loop {
+                let began = Instant::now();
                 let Some(deleted) = self.sweep_batch(sweep, before).await? else { return Ok(swept) };
                 swept += deleted;
                 if deleted < BATCH.unsigned_abs() {
                     break;
                 }
+                tokio::time::sleep(began.elapsed() * REST).await;
             }
         }
         Ok(swept)

@@ -131,6 +131,33 @@ async fn a_client_that_is_removed_takes_its_own_tokens_along() {
     let own = ask(&house, &[]).await;
     assert!(house.server.clients().remove(ROBOT).await.unwrap());
     assert!(house.is_revoked(own.text("access_token")));
+    // In the same second, in which it is remembered.
+    assert_eq!(ask(&house, &[]).await.error(), (401, "invalid_client"));
+    // Another one under its name has another secret, and no token of the former.
+    house.server.clients().add(NewClient { secret: Some(Secret::new("boop")), ..robot() }).await.unwrap();
+    assert_eq!(ask(&house, &[]).await.error(), (401, "invalid_client"));
+    let form = [("grant_type", "client_credentials"), ("client_id", ROBOT), ("client_secret", "boop")];
+    let token = house.post("/token", &form).await;
+    assert!(!house.is_revoked(token.text("access_token")));
+    assert!(house.is_revoked(own.text("access_token")));
+}
+
+/// What an administrator does on the pages counts in the same second, too.
+#[tokio::test]
+async fn a_client_that_is_removed_on_the_pages_gets_nothing_more() {
+    let house = House::furnished().await;
+    house.server.clients().add(robot()).await.unwrap();
+    house.server.users().set_admin(harness::USER, true).await.unwrap();
+    let own = ask(&house, &[]).await;
+    let login = hallpass_testkit::person::Person::new().open(house.url("/admin/clients")).await;
+    let login = login.form().set("username", harness::USER).set("password", harness::PASSWORD);
+    let page = login.submit().await;
+    let of_the_robot =
+        |form: &hallpass_testkit::person::Form| form.buttons().iter().any(|(_, value)| value == ROBOT);
+    let remove = page.forms().into_iter().find(of_the_robot).unwrap();
+    remove.press("client", ROBOT).submit().await;
+    assert_eq!(ask(&house, &[]).await.error(), (401, "invalid_client"));
+    assert!(house.is_revoked(own.text("access_token")));
 }
 
 async fn signer(house: &House) -> SigningKey {

@@ -4,6 +4,8 @@ use crate::harness;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallpass_authorization_server::{ClientDetails, NewClient};
+use hallpass_protocol::secret::Secret;
 use harness::{Answer, House, NATIVE, Replica, USER, redemption};
 use tokio::sync::Barrier;
 
@@ -121,4 +123,96 @@ async fn removing_a_client_at_one_replica_ends_it_in_the_other() {
     let refused = house.send(house.http.post(format!("{}/token", replica.address)).form(&form)).await;
     assert_eq!(refused.error(), (401, "invalid_client"));
     hears(&replica, &house.verify(tokens.text("access_token")).jti).await;
+}
+
+const ROBOT: &str = "robot";
+
+fn robot(secret: &str) -> NewClient {
+    NewClient {
+        id: ROBOT.to_owned(),
+        secret: Some(Secret::new(secret)),
+        grant_types: vec!["client_credentials".to_owned()],
+        ..NewClient::default()
+    }
+}
+
+/// Asks one of the servers for a token of the robot's own.
+async fn own_token(house: &House, address: &str) -> Answer {
+    let form = [("grant_type", "client_credentials"), ("client_id", ROBOT), ("client_secret", "beep")];
+    house.send(house.http.post(format!("{address}/token")).form(&form)).await
+}
+
+/// A house in which a robot may get tokens, and a protected server may ask about them.
+async fn with_a_robot() -> House {
+    let house = House::furnished().await;
+    let clients = house.server.clients();
+    clients.add(robot("beep")).await.unwrap();
+    let details = ClientDetails { resources: Some(vec![house.resource()]), ..ClientDetails::default() };
+    let server = NewClient { id: "server".to_owned(), details, ..robot("s") };
+    clients.add(server).await.unwrap();
+    house
+}
+
+async fn is_active(house: &House, token: &str) -> bool {
+    let form = [("client_id", "server"), ("client_secret", "s"), ("token", token)];
+    let answer = house.post("/introspect", &form).await;
+    answer.json["active"].as_bool().unwrap()
+}
+
+/// How another process ends what a robot has.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Disable,
+    Remove,
+    OtherSecret,
+}
+
+impl End {
+    async fn come(self, house: &House) {
+        let elsewhere = house.store().await.clients();
+        match self {
+            Self::Disable => assert!(elsewhere.disable(ROBOT).await.unwrap()),
+            Self::Remove => assert!(elsewhere.remove(ROBOT).await.unwrap()),
+            Self::OtherSecret => {
+                assert!(elsewhere.remove(ROBOT).await.unwrap());
+                elsewhere.add(robot("boop")).await.unwrap();
+            }
+        }
+    }
+}
+
+// Row 24 of never-again: a server may remember a robot for a second, and what it signs then counts nowhere.
+#[tokio::test]
+async fn a_robot_that_ends_elsewhere_gets_nothing_that_counts_and_nothing_at_all_a_second_later() {
+    for end in [End::Disable, End::Remove, End::OtherSecret] {
+        let house = with_a_robot().await;
+        let before = own_token(&house, &house.issuer).await;
+        assert!(is_active(&house, before.text("access_token")).await);
+        end.come(&house).await;
+        let meanwhile = own_token(&house, &house.issuer).await;
+        if meanwhile.status == 200 {
+            assert!(!is_active(&house, meanwhile.text("access_token")).await, "{end:?}");
+        }
+        assert!(!is_active(&house, before.text("access_token")).await, "{end:?}");
+        house.advance(1);
+        assert_eq!(own_token(&house, &house.issuer).await.error(), (401, "invalid_client"), "{end:?}");
+    }
+}
+
+// Row 24 of never-again: heard of, it counts at once, in the second in which the robot is remembered.
+#[tokio::test]
+async fn a_robot_that_ends_elsewhere_is_forgotten_when_that_is_heard() {
+    for end in [End::Disable, End::Remove, End::OtherSecret] {
+        let house = with_a_robot().await;
+        let token = own_token(&house, &house.issuer).await;
+        end.come(&house).await;
+        let jti = house.verify(token.text("access_token")).jti;
+        let heard = async {
+            while house.server.revocations().is_revoked(&jti) != Ok(true) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(15), heard).await.unwrap();
+        assert_eq!(own_token(&house, &house.issuer).await.error(), (401, "invalid_client"), "{end:?}");
+    }
 }
