@@ -1,5 +1,5 @@
-//! Runs a target without libFuzzer: first its seeds, then blind changes of them, the same in every run as far as time
-//! allows. It finds less than coverage does, and needs no build but the workspace's own.
+//! Runs a target without libFuzzer: first its seeds, then blind changes of them, the same and in the same order in every
+//! run. It finds less than coverage does, and needs no build but the workspace's own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,15 @@ use crate::Target;
 
 /// Longer inputs say nothing new.
 const LONGEST: usize = 4096;
+
+/// How far a run goes beyond the seeds.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// So many changed inputs: the same in every run, however fast the machine is.
+    Inputs(usize),
+    /// So long.
+    Time(Duration),
+}
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,14 +83,14 @@ fn word(line: &str) -> Option<Vec<u8>> {
     Some(word)
 }
 
-/// Runs a target for as long as it is told to; its seeds in any case.
+/// Runs a target for as far as it is told to; its seeds in any case.
 ///
 /// # Errors
 /// The first input that breaks the property.
 ///
 /// # Panics
 /// Where there are no seeds, or no dictionary can be read.
-pub fn run(target: &Target, time: Duration) -> Result<Tried, Finding> {
+pub fn run(target: &Target, until: Until) -> Result<Tried, Finding> {
     let start = Instant::now();
     let seeds = seeds(target.name).expect("seeds");
     let words = words(target.name).expect("a dictionary");
@@ -91,7 +100,11 @@ pub fn run(target: &Target, time: Duration) -> Result<Tried, Finding> {
         tried.seeds += 1;
     }
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    while start.elapsed() < time {
+    let goes_on = |changed| match until {
+        Until::Inputs(enough) => changed < enough,
+        Until::Time(enough) => start.elapsed() < enough,
+    };
+    while goes_on(tried.changed) {
         let mut input = seeds[chance.below(seeds.len())].1.clone();
         for _ in 0..=chance.below(4) {
             change(&mut input, &mut chance, &seeds, &words);
@@ -178,7 +191,7 @@ mod tests {
     fn every_seed_holds() {
         for target in crate::TARGETS {
             let tried =
-                run(target, Duration::ZERO).unwrap_or_else(|found| panic!("{}: {found:?}", target.name));
+                run(target, Until::Inputs(0)).unwrap_or_else(|found| panic!("{}: {found:?}", target.name));
             assert_eq!(tried.seeds, seeds(target.name).unwrap().len());
         }
     }
@@ -188,7 +201,7 @@ mod tests {
     fn a_broken_property_is_found() {
         std::panic::set_hook(Box::new(|_| {}));
         let broken = Target { name: "challenge", check: |input| assert!(!input.ends_with(b",")) };
-        let finding = run(&broken, Duration::from_secs(60)).unwrap_err();
+        let finding = run(&broken, Until::Time(Duration::from_secs(60))).unwrap_err();
         assert!(finding.input.ends_with(b","), "{finding:?}");
     }
 }

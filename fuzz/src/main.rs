@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use hallpass_fuzz::blind::Until;
 use hallpass_fuzz::{TARGETS, Target, blind};
 
 /// Runs the seeds of fuzz targets, and blind changes of them
@@ -14,6 +15,9 @@ struct Cli {
     /// How long each is run, in seconds; its seeds are run in any case
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// How many changed inputs each takes instead: the same ones in every run
+    #[arg(long, conflicts_with = "seconds")]
+    inputs: Option<usize>,
     /// Runs one file instead, for one target
     #[arg(long)]
     input: Option<std::path::PathBuf>,
@@ -33,10 +37,11 @@ fn main() -> ExitCode {
         return one(&targets, &path);
     }
     let time = Duration::from_secs_f64(cli.seconds.clamp(0.0, 86_400.0));
+    let until = cli.inputs.map_or(Until::Time(time), Until::Inputs);
     let mut failed = 0;
     for target in &targets {
         let start = Instant::now();
-        match blind::run(target, time) {
+        match blind::run(target, until) {
             Ok(tried) => anstream::println!(
                 "{:<24} {:>5} seeds {:>9} changed {:>6.1} s",
                 target.name,

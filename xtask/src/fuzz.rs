@@ -17,9 +17,9 @@ use crate::step::Tally;
 use crate::table::Table;
 use crate::{place, process};
 
-/// How long each target is changed blindly with every test: not at all, so that a test tells of what changed and not of
-/// chance and speed. What is found goes among the seeds.
-const BRIEFLY: &str = "0";
+/// How many blind changes of its seeds each target takes with every test: always the same ones, so that a test tells of what
+/// changed and not of chance and speed. What is found goes among the seeds.
+const BRIEFLY: &str = "10000";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -94,7 +94,7 @@ fn build(targets: &[String]) -> Result<()> {
 pub(crate) fn step(tally: &mut Tally) -> Result<()> {
     let program = place::artefacts(false)?.join(format!("hallpass-fuzz{}", std::env::consts::EXE_SUFFIX));
     let mut last = String::new();
-    let outcome = process::run_reading(Command::new(program).args(["--seconds", BRIEFLY]), |line| {
+    let outcome = process::run_reading(Command::new(program).args(["--inputs", BRIEFLY]), |line| {
         line.clone_into(&mut last)
     });
     if let Some(counted) = counted(&last) {
