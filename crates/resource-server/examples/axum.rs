@@ -14,18 +14,36 @@ use hallpass_resource_server::{Caller, Keys, RemoteKeys, ResourceServer, Setting
 type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 async fn main() -> Result<(), Failure> {
     let issuer = std::env::var("ISSUER").unwrap_or_else(|_| "https://login.example.com".to_owned());
+    let issuer = issuer_of(&issuer)?;
+    let (keys, clock) = keys(&issuer)?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, app(hallpass(&issuer)?)).await?;
+    println!("MCP endpoint http://localhost:3000/mcp, for tokens of {issuer}");
+    // Without this, the first token would find out.
+    if let Err(error) = keys.fetch_now().await {
+        eprintln!("the keys of {issuer} cannot be fetched, so tokens are refused until they can: {error}");
+    }
+    axum::serve(listener, app(hallpass(issuer, keys, clock)?)).await?;
     Ok(())
 }
 
-/// Who this server is, whom it trusts, and who may do what.
-fn hallpass(issuer: &str) -> Result<ResourceServer, Failure> {
-    let (clock, issuer) = (Clock::new(|| SystemTime::now().into()), Issuer::parse(issuer)?);
+fn issuer_of(text: &str) -> Result<Issuer, Failure> {
+    let hint = "write it with its scheme, as its metadata says it: https://login.example.com";
+    Issuer::parse(text).map_err(|error| format!("ISSUER={text} can't be an issuer: {error}; {hint}").into())
+}
+
+/// What fetches the issuer's keys.
+fn keys(issuer: &Issuer) -> Result<(RemoteKeys, Clock), Failure> {
+    let clock = Clock::new(|| SystemTime::now().into());
     let fetcher = Fetcher::new(FetchPolicy::default())?;
     let keys = RemoteKeys::discovered(issuer.clone(), &Algorithm::ALL, fetcher, clock.clone());
+    Ok((keys, clock))
+}
+
+/// Who this server is, whom it trusts, and who may do what.
+fn hallpass(issuer: Issuer, keys: RemoteKeys, clock: Clock) -> Result<ResourceServer, Failure> {
     let mut settings = Settings::new(ResourceIdentifier::parse("http://localhost:3000/mcp")?, clock);
     settings.issuers.push(TrustedIssuer::new(issuer, Keys::fetched(keys)));
     settings.policy.login = ScopeSet::parse("notes:read")?;
@@ -88,6 +106,16 @@ mod tests {
         let metadata = Request::get("/.well-known/oauth-protected-resource/mcp").body(Body::empty()).unwrap();
         assert!(ask(&app, metadata).await.1.contains("https://login.example.com"));
         // What `main` starts with is whole, too.
-        hallpass("https://login.example.com").unwrap();
+        let issuer = issuer_of("https://login.example.com").unwrap();
+        let (keys, clock) = keys(&issuer).unwrap();
+        hallpass(issuer, keys, clock).unwrap();
+    }
+
+    #[test]
+    fn an_issuer_without_its_scheme_is_refused_with_a_hint() {
+        for text in ["login.example.com", "localhost:9000", ""] {
+            let error = issuer_of(text).unwrap_err().to_string();
+            assert!(error.contains("write it with its scheme") && error.contains(text), "{error}");
+        }
     }
 }

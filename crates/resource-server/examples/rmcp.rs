@@ -16,14 +16,22 @@ use rmcp::{ErrorData, tool, tool_router};
 type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 async fn main() -> Result<(), Failure> {
-    let issuer = Issuer::parse(&std::env::var("ISSUER").unwrap_or("https://login.example.com".to_owned()))?;
+    let issuer = std::env::var("ISSUER").unwrap_or("https://login.example.com".to_owned());
+    let hint = "write it with its scheme, as its metadata says it: https://login.example.com";
+    let issuer = Issuer::parse(&issuer).map_err(|error| format!("ISSUER={issuer}: {error}; {hint}"))?;
     let clock = Clock::new(|| SystemTime::now().into());
     let fetcher = Fetcher::new(FetchPolicy::default())?;
     let keys = RemoteKeys::discovered(issuer.clone(), &Algorithm::ALL, fetcher, clock.clone());
     let mut settings = Settings::new(ResourceIdentifier::parse("http://localhost:3000/mcp")?, clock);
-    settings.issuers.push(TrustedIssuer::new(issuer, Keys::fetched(keys)));
+    settings.issuers.push(TrustedIssuer::new(issuer.clone(), Keys::fetched(keys.clone())));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    println!("MCP endpoint http://localhost:3000/mcp, for tokens of {issuer}");
+    // Without this, the first token would find out.
+    if let Err(error) = keys.fetch_now().await {
+        eprintln!("the keys of {issuer} cannot be fetched, so tokens are refused until they can: {error}");
+    }
     axum::serve(listener, app(ResourceServer::new(settings))).await?;
     Ok(())
 }

@@ -18,10 +18,6 @@ pub struct Caller(Arc<Said>);
 
 #[derive(PartialEq, Eq)]
 pub(crate) struct Said {
-    pub(crate) issuer: String,
-    pub(crate) subject: String,
-    pub(crate) principal: String,
-    pub(crate) client_id: String,
     pub(crate) granted: Granted,
     pub(crate) token_id: String,
     pub(crate) expires: Timestamp,
@@ -30,6 +26,14 @@ pub(crate) struct Said {
 /// What a credential lets its holder do, and what else policy looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
+    /// Who it is: [`Caller::principal`].
+    pub principal: String,
+    /// Who says so: [`Caller::issuer`].
+    pub issuer: String,
+    /// The user's name there: [`Caller::subject`].
+    pub subject: String,
+    /// Through which client: [`Caller::client_id`].
+    pub client: String,
     /// The scopes, and roles or groups that count as scopes.
     pub scopes: ScopeSet,
     /// The tenant, by the claim that [`ClaimNames::tenant`](crate::ClaimNames::tenant) names.
@@ -52,8 +56,11 @@ pub(crate) fn find_claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Opti
     if let Some(value) = claims.get(name) {
         return Some(value);
     }
-    let (first, rest) = name.split_once('.')?;
-    find_claim(claims.get(first)?.as_object()?, rest)
+    // A name within may have a dot itself, such as `kubernetes.io`.
+    name.match_indices('.').find_map(|(dot, _)| {
+        let (first, rest) = (name.get(..dot)?, name.get(dot + 1..)?);
+        find_claim(claims.get(first)?.as_object()?, rest)
+    })
 }
 
 /// The [`Caller::principal`] of a token. An issuer has no `#` (RFC 8414 §2), so the first one ends it.
@@ -69,13 +76,13 @@ impl Caller {
     /// The issuer of the token. A subject is unique within its issuer only (RFC 9068 §2.2).
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.0.issuer
+        &self.0.granted.issuer
     }
 
     /// The user, or the client where there is no user (`sub`, RFC 9068 §2.2).
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        &self.0.granted.subject
     }
 
     /// The user under a name that nobody else has, whoever vouches for them: what is kept for a user is kept
@@ -84,13 +91,13 @@ impl Caller {
     /// `certificate#name` for accounts of this server's own.
     #[must_use]
     pub fn principal(&self) -> &str {
-        &self.0.principal
+        &self.0.granted.principal
     }
 
     /// The client that the token was issued to (`client_id`, RFC 8693 §4.3).
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.0.client_id
+        &self.0.granted.client
     }
 
     /// What was granted (`scope`, RFC 8693 §4.2).

@@ -9,7 +9,6 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
 use http::{Extensions, HeaderMap};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use serde_json::Map;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use crate::caller::{Caller, Granted, Said};
@@ -83,13 +82,15 @@ impl Certificates {
         let now = settings.clock.now();
         let found = self.accounts.iter().find_map(|account| Some((account, shown.name_for(account, now)?)));
         let (account, name) = found.ok_or(Refusal::UnknownCertificate)?;
-        let granted =
-            Granted { scopes: account.scopes.clone(), tenant: None, login: None, claims: Map::new() };
-        let caller = Caller::new(Said {
-            issuer: settings.resource.to_string(),
+        let granted = Granted {
             principal: format!("certificate#{name}"),
+            issuer: settings.resource.to_string(),
             subject: name.clone(),
-            client_id: name,
+            client: name,
+            scopes: account.scopes.clone(),
+            ..Granted::default()
+        };
+        let caller = Caller::new(Said {
             granted,
             token_id: shown.thumbprint(),
             // The certificate is shown, and judged, with each request.

@@ -6,6 +6,7 @@ use hallpass_protocol::time::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::caller::{Granted, find_claim};
+use crate::refusal::Refusal;
 
 /// Where an issuer's tokens say what. Each name may be a path with dots, such as `realm_access.roles`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub struct ClaimNames {
     pub scopes: Vec<String>,
     /// The tenant, such as `tid` or `org_id`.
     pub tenant: Option<String>,
+    /// Whose tokens are taken, where one issuer signs for several: tenants by name. Empty: all, and those without one.
+    pub tenants: Vec<String>,
+    /// What each token may do, whatever it says: for issuers whose tokens have no scopes.
+    pub grants: ScopeSet,
 }
 
 impl Default for ClaimNames {
@@ -30,6 +35,8 @@ impl Default for ClaimNames {
             client: list(&["client_id", "azp", "appid", "cid"]),
             scopes: list(&["scope", "scp"]),
             tenant: None,
+            tenants: Vec::new(),
+            grants: ScopeSet::new(),
         }
     }
 }
@@ -52,11 +59,34 @@ impl ClaimNames {
         client.ok_or_else(|| JoseError::Decode(format!("none of {} is there", self.client.join(", "))))
     }
 
-    /// All that policy looks at. Nothing is checked here: give it claims that were verified, or claims
+    /// Whether a token is of a tenant whose tokens are taken.
+    ///
+    /// # Errors
+    /// [`Refusal::UntrustedTenant`].
+    pub(crate) fn check_tenant(&self, granted: &Granted) -> Result<(), Refusal> {
+        let taken = |tenant: &String| self.tenants.contains(tenant);
+        match self.tenants.is_empty() || granted.tenant.as_ref().is_some_and(taken) {
+            true => Ok(()),
+            false => Err(Refusal::UntrustedTenant),
+        }
+    }
+
+    /// The same with who it is, at the claims' own word: to explain what would become of them. `own` is the issuer whose
+    /// users are told by their subject alone.
+    #[must_use]
+    pub fn at_their_word(&self, claims: Map<String, Value>, own: Option<&str>) -> Granted {
+        let issuer = text(&claims, "iss").unwrap_or_default().to_owned();
+        let subject = self.subject(&claims).unwrap_or_default().to_owned();
+        let client = self.client(&claims).unwrap_or_default().to_owned();
+        let principal = if own == Some(&issuer) { subject.clone() } else { format!("{issuer}#{subject}") };
+        Granted { principal, issuer, subject, client, ..self.granted(claims) }
+    }
+
+    /// All that policy looks at, but who it is: that is for the verifier to say. Nothing is checked here: give it claims that were verified, or claims
     /// whose effect you want explained.
     #[must_use]
     pub fn granted(&self, claims: Map<String, Value>) -> Granted {
-        let mut scopes = ScopeSet::new();
+        let mut scopes = self.grants.clone();
         for name in &self.scopes {
             words(find_claim(&claims, name), |word| {
                 if scopes.len() < MAX_SCOPES {
@@ -66,7 +96,7 @@ impl ClaimNames {
         }
         let tenant = self.tenant.as_ref().and_then(|name| text(&claims, name)).map(str::to_owned);
         let login = claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
-        Granted { scopes, tenant, login, claims }
+        Granted { scopes, tenant, login, claims, ..Granted::default() }
     }
 }
 
@@ -128,5 +158,38 @@ mod tests {
         assert_eq!((granted.tenant.as_deref(), granted.login), (Some("acme"), Some(Timestamp::from_unix(5))));
         let granted = names.granted(claims(&json!({"tid": ["acme"], "auth_time": "5"})));
         assert_eq!((granted.tenant, granted.login), (None, None));
+    }
+
+    /// Names with a dot in them, as Kubernetes has one.
+    #[test]
+    fn a_path_leads_through_a_name_with_a_dot() {
+        let names = ClaimNames { tenant: Some("kubernetes.io.namespace".into()), ..ClaimNames::default() };
+        let granted = names.granted(claims(&json!({"kubernetes.io": {"namespace": "mcp"}})));
+        assert_eq!(granted.tenant.as_deref(), Some("mcp"));
+        let granted =
+            names.granted(claims(&json!({"kubernetes.io": "x", "kubernetes": {"io": {"namespace": "y"}}})));
+        assert_eq!(granted.tenant.as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn what_an_issuer_grants_to_all_is_there_beside_what_a_token_says() {
+        let names = ClaimNames { grants: ScopeSet::parse("notes:read").unwrap(), ..ClaimNames::default() };
+        let granted = names.granted(claims(&json!({"scope": "notes:write"})));
+        assert_eq!(granted.scopes, ScopeSet::parse("notes:read notes:write").unwrap());
+    }
+
+    #[test]
+    fn tokens_of_other_tenants_are_not_taken() {
+        let names =
+            ClaimNames { tenant: Some("tid".into()), tenants: vec!["acme".into()], ..ClaimNames::default() };
+        for (tenant, taken) in [
+            (json!("acme"), true),
+            (json!("umbrella"), false),
+            (json!(null), false),
+            (json!(["acme"]), false),
+        ] {
+            let granted = names.granted(claims(&json!({"tid": tenant})));
+            assert_eq!(names.check_tenant(&granted).is_ok(), taken, "{tenant}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::caller::{Caller, Said, principal_of};
+use crate::caller::{Caller, Granted, Said, principal_of};
 use crate::claims::ClaimNames;
 use crate::refusal::Refusal;
 use crate::remote_keys::metadata;
@@ -273,24 +273,29 @@ impl Introspector {
         if claims.get("active") != Some(&Value::Bool(true))
             || !issuer
             || !timely
+            || !is_access_token(&claims)
             || !self.is_for_us(&claims, settings)
         {
             return None;
         }
         let names = &self.settings.claims;
-        let client_id = names.client(&claims).ok()?.to_owned();
+        let client = names.client(&claims).ok()?.to_owned();
+        // The same tenants as for its JWTs.
+        names.check_tenant(&names.granted(claims.clone())).ok()?;
         // A token of a client without a user may have no `sub` (RFC 7662 §2.2).
-        let subject = names.subject(&claims).map_or_else(|_| client_id.clone(), str::to_owned);
+        let subject = names.subject(&claims).map_or_else(|_| client.clone(), str::to_owned);
         let token_id = claims.get("jti").and_then(Value::as_str).unwrap_or_default().to_owned();
         Some(Caller::new(Said {
-            issuer: self.settings.issuer.to_string(),
-            principal: principal_of(&self.settings.issuer, &subject, settings.own_issuer.as_ref()),
-            subject,
-            client_id,
             token_id,
             // Without an end of its own it lives as long as the answer, and is asked about again.
             expires: exp.unwrap_or_else(|| now.after(self.settings.believed)),
-            granted: names.granted(claims),
+            granted: Granted {
+                principal: principal_of(&self.settings.issuer, &subject, settings.own_issuer.as_ref()),
+                issuer: self.settings.issuer.to_string(),
+                subject,
+                client,
+                ..names.granted(claims)
+            },
         }))
     }
 
@@ -304,6 +309,17 @@ impl Introspector {
         };
         serde_json::from_value(audience.clone()).is_ok_and(ours)
     }
+}
+
+/// An issuer also answers about refresh and ID tokens, which live longer and are for others; it says which it is by a member of
+/// its own: `token_use` or, in older versions, `token_type` (Ory Hydra, <https://github.com/ory/hydra/issues/1762>), `typ`
+/// (Keycloak, <https://github.com/keycloak/keycloak/pull/8039>).
+fn is_access_token(claims: &Map<String, Value>) -> bool {
+    const OTHERS: [&str; 5] = ["refresh_token", "Refresh", "Offline", "id_token", "ID"];
+    ["token_use", "token_type", "typ"].iter().all(|name| {
+        let said = claims.get(*name).and_then(Value::as_str).unwrap_or_default();
+        !OTHERS.iter().any(|other| said.eq_ignore_ascii_case(other))
+    })
 }
 
 /// RFC 6749 §2.3.1: both parts form-encoded first.

@@ -50,6 +50,9 @@ pub enum Refusal {
     /// RFC 9068 §4: the issuer is none of the trusted ones.
     #[error("the token was issued by a server that this one does not trust; log in again")]
     UntrustedIssuer,
+    /// The issuer signs for several tenants, and this one's tokens are not taken.
+    #[error("the token is of a tenant that this server does not take tokens of; log in with another account")]
+    UntrustedTenant,
     /// RFC 7662 §2.2: the issuer does not know the token, or it is not for here and now.
     #[error("the token is not active here; log in again")]
     Inactive,
@@ -180,6 +183,16 @@ pub enum Refusal {
     /// A rule asks for a claim or a tenant that the caller does not have.
     #[error("{what} is not for this account; ask the server's operator for access")]
     OutOfReach {
+        /// What was asked for.
+        what: String,
+        /// Of the request.
+        id: Option<Id>,
+    },
+    /// The rules allow it, or would after a login; the policies in Cedar do not.
+    #[error(
+        "{what} is not permitted to this account by this server's policies; ask the server's operator for access"
+    )]
+    Unpermitted {
         /// What was asked for.
         what: String,
         /// Of the request.

@@ -67,6 +67,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         | Refusal::Proof(ProofError::Several) => OAuth(ErrorCode::InvalidRequest),
         Refusal::Token(_)
         | Refusal::UntrustedIssuer
+        | Refusal::UntrustedTenant
         | Refusal::Revoked
         | Refusal::Inactive
         | Refusal::UnknownBinding
@@ -80,7 +81,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         Refusal::InsufficientScope { ask, missing, .. } => Insufficient { ask, missing },
         Refusal::LoginTooOld { ask, max_age } => Stale { ask, max_age: *max_age },
         // No challenge: whoever follows one would log in for nothing.
-        Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } => {
+        Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } | Refusal::Unpermitted { id, .. } => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::FORBIDDEN, id.as_ref())
         }
         Refusal::TooManyGuesses { wait } => Later(*wait),

@@ -138,23 +138,34 @@ impl RemoteKeys {
         self.fetch(now).await;
     }
 
+    /// Fetches them now, to know at the start, and not from the first token, why they are not to be had. Where it fails, they
+    /// are fetched again as usual.
+    ///
+    /// # Errors
+    /// Why they are not to be had.
+    pub async fn fetch_now(&self) -> Result<(), KeysError> {
+        let _one = self.0.fetching.lock().await;
+        self.take(self.0.clock.now()).await
+    }
+
     async fn fetch(&self, now: Timestamp) {
         let _one = self.0.fetching.lock().await;
         if !may_ask(&self.known(), now) {
             return;
         }
-        self.0.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(now);
-        match self.fetched().await {
-            Ok((keys, fresh)) => {
-                let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-                known.keys = Arc::new(keys);
-                known.stale = Some(now.after(fresh));
-            }
-            // What is at hand stays: an issuer that is down takes nobody's valid token away.
-            Err(error) => {
-                tracing::warn!(issuer = %self.0.issuer, %error, "the issuer's keys cannot be fetched")
-            }
+        // What is at hand stays: an issuer that is down takes nobody's valid token away.
+        if let Err(error) = self.take(now).await {
+            tracing::warn!(issuer = %self.0.issuer, %error, "the issuer's keys cannot be fetched");
         }
+    }
+
+    async fn take(&self, now: Timestamp) -> Result<(), KeysError> {
+        self.0.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(now);
+        let (keys, fresh) = self.fetched().await?;
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.keys = Arc::new(keys);
+        known.stale = Some(now.after(fresh));
+        Ok(())
     }
 
     async fn fetched(&self) -> Result<(VerifyingKeys, Duration), KeysError> {

@@ -126,7 +126,7 @@ impl ResourceServer {
     /// The item of a list, as policy sees it.
     #[must_use]
     pub fn item(&self, list: List, name: &str, caller: &Caller) -> Item {
-        self.0.policy.item(list, name, caller.granted())
+        self.0.policy.item(list, name, caller.granted(), self.0.settings.clock.now())
     }
 
     async fn authorize(

@@ -124,6 +124,8 @@ pub struct TrustedIssuer {
     /// The types of token that are taken (`typ`, RFC 9068 §2.1): `at+jwt`. Some issuers write `JWT`; an
     /// ID token is that, too, so add it only where the audience tells the two apart.
     pub types: Vec<String>,
+    /// What tells its access tokens from its other tokens, where their type does not.
+    pub kind: Option<TokenKind>,
     /// Whether every token must have a name of its own (`jti`, RFC 9068 §2.2): true. Some issuers give none; their
     /// tokens cannot be revoked here one by one.
     pub id_required: bool,
@@ -144,10 +146,27 @@ impl TrustedIssuer {
             keys,
             claims: ClaimNames::default(),
             types,
+            kind: None,
             id_required: true,
             audiences: Vec::new(),
             public_client_id: None,
         }
+    }
+}
+
+/// A claim by which an issuer tells access tokens from others, where all are `JWT`s (RFC 8725 §3.12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenKind {
+    /// Its name, such as `token_use`.
+    pub claim: String,
+    /// What it is in an access token: one of these.
+    pub values: Vec<String>,
+}
+
+impl TokenKind {
+    pub(crate) fn is_of(&self, claims: &Map<String, Value>) -> bool {
+        let said = claims.get(&self.claim).and_then(Value::as_str);
+        said.is_some_and(|said| self.values.iter().any(|value| value == said))
     }
 }
 

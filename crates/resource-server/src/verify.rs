@@ -8,7 +8,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use quick_cache::sync::Cache;
 
-use crate::caller::{Caller, Said, principal_of};
+use crate::caller::{Caller, Granted, Said, principal_of};
 use crate::certificate::Shown;
 use crate::credential::Unverified;
 use crate::refusal::Refusal;
@@ -160,13 +160,13 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
     let verified = jwt.verify(&keys, &expected)?;
     // Its claims are taken over, not copied.
     drop(jwt);
+    if trusted.kind.as_ref().is_some_and(|kind| !kind.is_of(verified.all())) {
+        return Err(JoseError::WrongType.into());
+    }
     let names = &trusted.claims;
     let subject = names.subject(verified.all())?.to_owned();
+    let client = names.client(verified.all())?.to_owned();
     let caller = Caller::new(Said {
-        issuer: trusted.issuer.to_string(),
-        principal: principal_of(&trusted.issuer, &subject, settings.own_issuer.as_ref()),
-        subject,
-        client_id: names.client(verified.all())?.to_owned(),
         // RFC 9068 §2.2: without a name of its own a token cannot be revoked.
         token_id: match &verified.claims().id {
             Some(id) => id.clone(),
@@ -174,8 +174,15 @@ fn read(token: Unverified<'_>, now: Timestamp, settings: &Settings) -> Result<Re
             None => String::new(),
         },
         expires: verified.claims().expires_at,
-        granted: names.granted(verified.into_all()),
+        granted: Granted {
+            principal: principal_of(&trusted.issuer, &subject, settings.own_issuer.as_ref()),
+            issuer: trusted.issuer.to_string(),
+            subject,
+            client,
+            ..names.granted(verified.into_all())
+        },
     });
+    names.check_tenant(caller.granted())?;
     Ok(Remembered { caller, issuer: index, keys })
 }
 

@@ -13,6 +13,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_resource_server::{
     Introspection, IntrospectionClient, Keys, Refusal, RemoteKeys, Settings, TrustedIssuer,
 };
+use hallpass_testkit::clock::FakeClock;
 use hallpass_testkit::issuer::TestIssuer;
 use hallpass_testkit::upstream::{Upstream, plain};
 use http::{HeaderValue, StatusCode};
@@ -116,6 +117,24 @@ async fn keys_are_kept_through_an_outage() {
     }
 }
 
+/// At the start, not at the first token.
+#[tokio::test]
+async fn a_program_can_ask_for_the_keys_before_anybody_comes() {
+    let (server, issuer) = issuer().await;
+    let clock = FakeClock::at(NOW);
+    let keys = RemoteKeys::discovered(issuer.issuer.clone(), &Algorithm::ALL, fetcher(), clock.clock());
+    for _ in issuer.issuer.metadata_urls() {
+        server.answer(plain(StatusCode::NOT_FOUND, "no"));
+    }
+    let error = keys.fetch_now().await.unwrap_err().to_string();
+    assert!(error.contains(issuer.issuer.as_str()) && error.contains("404"), "{error}");
+    assert!(keys.current().is_empty());
+    server.answer(metadata(&issuer.issuer));
+    server.answer(jwks(&[&issuer.key], ""));
+    keys.fetch_now().await.unwrap();
+    assert!(!keys.current().is_empty());
+}
+
 #[tokio::test]
 async fn without_keys_from_the_start_it_is_a_503() {
     let (server, issuer) = issuer().await;
@@ -201,6 +220,13 @@ async fn an_active_token_is_judged_all_the_same() {
         (json!({"nbf": now + 31}), 401),
         (json!({"iss": "https://other.example"}), 401),
         (json!({"client_id": null}), 401),
+        // Refresh and ID tokens are no access tokens, whatever the issuer calls them.
+        (json!({"token_use": "refresh_token"}), 401),
+        (json!({"token_type": "refresh_token"}), 401),
+        (json!({"typ": "Refresh"}), 401),
+        (json!({"typ": "Offline"}), 401),
+        (json!({"typ": "ID"}), 401),
+        (json!({"token_type": "Bearer", "token_use": "access_token", "typ": "Bearer"}), 200),
         (json!({"active": false}), 401),
         (json!({"active": "true"}), 503),
         (json!({"active": null}), 503),

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use hallpass_protocol::UnverifiedJwt;
-use hallpass_resource_server::ClaimNames;
 
 use super::{Place, prompt};
 use crate::cli;
+use crate::config::{Arrangement, Config, PublicUrl};
 use crate::data::system_clock;
 use crate::exit::Failure;
 use crate::say::say;
+use crate::serve::issuers::claims_of;
 use crate::serve::scopes::ScopePlan;
 
 /// Runs the command.
@@ -26,9 +27,10 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
         .context("only a JWT says in itself what it grants; ask the issuer about this one")
         .map_err(Failure::Usage)?;
     let claims = jwt.unverified_claims().clone();
-    let names = ClaimNames::default();
-    let whose = names.subject(&claims).unwrap_or("nobody").to_owned();
-    let granted = names.granted(claims);
+    let issuer = claims.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let names = claims_of(issuer, &config.server, &config.source).map_err(Failure::configuration)?;
+    let granted = names.at_their_word(claims, own_issuer(&config).as_deref());
+    let whose = if granted.subject.is_empty() { "nobody" } else { &granted.subject };
     let operation = operation.chosen()?;
     let explanation = plan.policy.explain(operation, &granted, system_clock().now());
 
@@ -51,6 +53,17 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
         }
         Err(refusal) => Err(anyhow!("refused: {refusal}").into()),
     }
+}
+
+/// The issuer whose users are told by their subject alone: hallpass itself, where it issues tokens.
+fn own_issuer(config: &Config) -> Option<String> {
+    if config.server.arrangement == Arrangement::External {
+        return None;
+    }
+    let port = config.listen.clone().unwrap_or_default().port();
+    let url = config.public_url.clone().or_else(|| PublicUrl::loopback(port).ok())?;
+    let over_tls = config.tls.is_some() || config.tls_in_front;
+    Some(if over_tls { url.over_tls() } else { url }.as_str().to_owned())
 }
 
 /// From a file, or from standard input (`-`). An argument is seen by everyone on the machine, so a token that

@@ -25,6 +25,7 @@ pub(crate) struct AuthorizationServer {
     /// Default: 100.
     pub(crate) registrations_per_hour: NonZeroU32,
     /// Where codes of clients that register themselves may go: hosts, and apps by their schemes. Default: anywhere.
+    #[serde(deserialize_with = "super::lists::some")]
     pub(crate) registration_redirects: Vec<Redirect>,
     /// Whose clients may describe themselves by a metadata document. Default: everybody's.
     pub(crate) metadata_documents: MetadataDocuments,

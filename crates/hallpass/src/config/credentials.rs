@@ -20,7 +20,7 @@ pub(crate) struct Credentials {
     /// Offer Basic, over https and on loopback (`hallpass key add --as basic`).
     pub(crate) basic: bool,
     /// Offer Digest with these algorithms, the first one first (`hallpass key add --as digest`).
-    #[serde(deserialize_with = "lists::any")]
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) digest: Vec<DigestName>,
     /// Tokens that are bound to a key of the client (RFC 9449). Default: `accept`.
     pub(crate) dpop: DpopMode,
@@ -77,19 +77,35 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Issuer {
-    /// Its issuer identifier, exactly as its metadata and tokens say it.
-    pub(crate) issuer: String,
+    /// A provider whose tokens hallpass knows how to read: `entra`, `okta`, `auth0`, `keycloak`, `cognito`, `google`,
+    /// `github-actions` or `kubernetes`. What else is said here comes before what the profile says.
+    #[serde(default)]
+    pub(crate) profile: Option<String>,
+    /// Its issuer identifier, exactly as its metadata and tokens say it. Default: what the profile says.
+    #[serde(default)]
+    pub(crate) issuer: Option<String>,
+    /// Take the tokens of these tenants and no others. With a profile whose tenants have an issuer each, one for each.
+    /// Default: of all.
+    #[serde(default, deserialize_with = "lists::some")]
+    pub(crate) tenants: Vec<String>,
+    /// Scopes that each of its tokens has, whatever it says: for issuers whose tokens have none.
+    #[serde(default, deserialize_with = "lists::some")]
+    pub(crate) grants: Vec<String>,
     /// Where its keys are. Default: where its metadata says.
     #[serde(default)]
     pub(crate) jwks_uri: Option<Url>,
     /// The signature algorithms that are taken. Default: ES256, EdDSA, RS256, PS256.
-    #[serde(default, deserialize_with = "lists::any")]
+    #[serde(default, deserialize_with = "lists::some")]
     pub(crate) algorithms: Vec<String>,
-    /// The token types (`typ`) that are taken. Default: `at+jwt` (RFC 9068).
-    #[serde(default, deserialize_with = "lists::any")]
+    /// The token types (`typ` of the header) that are taken; `""` is a token that says none. Default: what the profile
+    /// says, or `at+jwt` (RFC 9068).
+    #[serde(default, deserialize_with = "lists::some")]
     pub(crate) types: Vec<String>,
+    /// A claim that tells access tokens from other tokens of this issuer. Default: what the profile says.
+    #[serde(default)]
+    pub(crate) kind: Option<Kind>,
     /// Audiences that mean this server, beside its URL.
-    #[serde(default, deserialize_with = "lists::any")]
+    #[serde(default, deserialize_with = "lists::some")]
     pub(crate) audiences: Vec<String>,
     /// Take tokens without a name of their own (`jti`). They cannot be revoked here one by one.
     #[serde(default)]
@@ -102,6 +118,17 @@ pub(crate) struct Issuer {
     pub(crate) introspection: Option<Introspection>,
 }
 
+/// What tells access tokens from others: `{ claim = "token_use", values = ["access"] }`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kind {
+    /// The claim's name.
+    pub(crate) claim: String,
+    /// What it is in an access token: one of these.
+    #[serde(deserialize_with = "lists::some")]
+    pub(crate) values: Vec<String>,
+}
+
 /// What an issuer's claims are called; each may be a path with dots.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -109,10 +136,10 @@ pub(crate) struct Claims {
     /// The user. Default: `sub`.
     pub(crate) subject: Option<String>,
     /// The client; the first that is there. Default: `client_id`, `azp`, `appid`, `cid`.
-    #[serde(deserialize_with = "lists::any")]
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) client: Vec<String>,
     /// Whose words count as scopes, roles and groups among them. Default: `scope`, `scp`.
-    #[serde(deserialize_with = "lists::any")]
+    #[serde(deserialize_with = "lists::some")]
     pub(crate) scopes: Vec<String>,
     /// The tenant. Default: none.
     pub(crate) tenant: Option<String>,

@@ -23,6 +23,7 @@ pub(crate) struct TrustedIssuer {
     #[serde(default = "yes")]
     pub(crate) once: bool,
     /// Who gets what for them.
+    #[serde(deserialize_with = "super::lists::some")]
     pub(crate) rules: Vec<AssertionRule>,
 }
 
@@ -52,6 +53,7 @@ pub(crate) struct AssertionRule {
     #[serde(default)]
     pub(crate) claims: BTreeMap<String, String>,
     /// The resources that a token may be for. Default: all.
+    #[serde(default, deserialize_with = "super::lists::some_of_all")]
     pub(crate) resources: Option<Vec<String>>,
     /// The scopes that a token may hold.
     #[serde(deserialize_with = "super::lists::some")]

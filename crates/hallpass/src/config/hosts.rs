@@ -54,6 +54,7 @@ impl From<Redirect> for String {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MetadataDocuments {
     /// Take clients of these domains and of no others. Default: of all.
+    #[serde(deserialize_with = "super::lists::some")]
     pub(crate) allow: Vec<Host>,
     /// Take no clients of these domains, allowed or not. Default: none.
     pub(crate) deny: Vec<Host>,

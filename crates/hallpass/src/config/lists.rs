@@ -16,8 +16,15 @@ pub(super) fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> R
     }
 }
 
-/// A list that may be empty.
-pub(super) fn any<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+/// The same where nothing said means all.
+pub(super) fn some_of_all<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    some(from).map(Some)
+}
+
+/// A list that may be empty: what it names is nobody then.
+fn any<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     from.deserialize_seq(List(PhantomData))
 }
 

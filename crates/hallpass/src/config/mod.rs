@@ -3,6 +3,7 @@
 //! A value is judged while it is read, so that a wrong one is reported with its line and column.
 
 mod authorization_server;
+mod cedar;
 mod credentials;
 mod database;
 mod delegation;
@@ -16,10 +17,12 @@ mod mutual_tls;
 mod public_url;
 mod rules;
 mod schema;
+mod signed_metadata;
 mod source;
 mod tls;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
+pub(crate) use cedar::Cedar;
 pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
 pub(crate) use database::{Database, DatabaseFault};
 pub(crate) use delegation::{AssertionKind, Exchange, TrustedIssuer};
@@ -31,5 +34,6 @@ pub(crate) use monitoring::Monitoring;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};
 pub(crate) use schema::{Arrangement, Config, EndpointPath, Listing, Server, StreamsAtExpiry, WithoutRule};
+pub(crate) use signed_metadata::SignedMetadata;
 pub(crate) use source::Source;
 pub(crate) use tls::{Tls, TlsFault};

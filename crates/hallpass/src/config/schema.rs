@@ -10,8 +10,8 @@ use url::Url;
 
 use super::lists;
 use super::{
-    AuthorizationServer, Credentials, Database, Issuer, ListenAddress, Monitoring, PublicUrl, Rules, Source,
-    Tls,
+    AuthorizationServer, Cedar, Credentials, Database, Issuer, ListenAddress, Monitoring, PublicUrl, Rules,
+    SignedMetadata, Source, Tls,
 };
 
 /// The configuration of `hallpass serve`.
@@ -64,6 +64,8 @@ pub(crate) struct Server {
     /// A public client that native applications may share where they cannot register themselves: its id is published in
     /// the server's metadata. Added by `hallpass client add --id ID --redirect-uri http://127.0.0.1/callback`.
     pub(crate) public_client_id: Option<String>,
+    /// Sign the protected resource metadata (RFC 9728 §2.2). Default: it is not signed.
+    pub(crate) signed_metadata: Option<SignedMetadata>,
     /// Origins of web pages that may call the server, beside its own.
     pub(crate) allowed_origins: Vec<Url>,
     /// How callers may show who they are, beside Bearer tokens.
@@ -90,6 +92,8 @@ pub(crate) struct Server {
     /// What holds for a tool, prompt or resource that no rule names: `login` (the default scopes) or `deny`, which closes
     /// kinds without a single rule as well. Default: `login`.
     pub(crate) without_rule: WithoutRule,
+    /// Policies in Cedar, beside the rules. Default: none.
+    pub(crate) cedar: Option<Cedar>,
     /// The tenants that may call at all. Default: any.
     #[serde(deserialize_with = "lists::some")]
     pub(crate) tenants: Vec<String>,

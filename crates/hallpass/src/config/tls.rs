@@ -61,6 +61,11 @@ pub(crate) enum TlsFault {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Nobody is named: that is neither "any" nor "none".
+    #[error(
+        "tls.client_certificates: the list is empty; name the files of authorities, or write \"none\" or \"any\""
+    )]
+    NoFile,
     /// A file for authorities that holds none.
     #[error("{setting}: {} holds no certificate in PEM", path.display())]
     NoAuthority {
@@ -92,6 +97,7 @@ impl Tls {
         let clients = match &self.client_certificates {
             AskedFor::Word(AskedWord::None) => ClientCertificates::None,
             AskedFor::Word(AskedWord::Any) => ClientCertificates::Any,
+            AskedFor::IssuedBy(files) if files.is_empty() => return Err(TlsFault::NoFile),
             AskedFor::IssuedBy(files) => {
                 ClientCertificates::IssuedBy(authorities("tls.client_certificates", files)?)
             }

@@ -8,13 +8,14 @@ use hallpass_protocol::jose::{Algorithm, SigningKey};
 use hallpass_protocol::{Clock, Issuer, Secret, is_loopback};
 use hallpass_resource_server::accounts::DigestScheme;
 use hallpass_resource_server::{
-    self as resource_server, Accounts, CertificateAccount, ClaimNames, Dpop, Introspection,
-    IntrospectionClient, Keys, OwnAccounts, RemoteKeys, TrustedIssuer,
+    self as resource_server, Accounts, CertificateAccount, Dpop, Introspection, IntrospectionClient, Keys,
+    OwnAccounts, RemoteKeys, TrustedIssuer,
 };
 
+use super::issuers::{self, Reading};
 use super::scopes::{ScopeFault, scope_set};
 use crate::config;
-use crate::config::{Claims, Credentials, DigestName, DpopMode, Server, Source};
+use crate::config::{Credentials, DigestName, DpopMode, Server, Source};
 
 /// A mistake in `server.credentials` or `server.issuers`.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +69,8 @@ pub(crate) struct CredentialPlan {
 #[derive(Debug)]
 struct Trusted {
     said: config::Issuer,
-    issuer: Issuer,
+    reading: Reading,
     algorithms: Vec<Algorithm>,
-    claims: ClaimNames,
     fetcher: Fetcher,
     introspection: Option<IntrospectionClient>,
 }
@@ -91,9 +91,13 @@ impl CredentialPlan {
             let scopes = scope_set(source, &certificate.scopes, &["server", "credentials", "certificates"])?;
             certificates.push(CertificateAccount { authority, name: certificate.name.clone(), scopes });
         }
-        let place = source.place(&["server", "issuers"]);
-        let issuers: Vec<Trusted> =
-            server.issuers.iter().map(|issuer| trusted(issuer, &place)).collect::<Result<_, _>>()?;
+        let place = issuers::place(source);
+        let mut issuers: Vec<Trusted> = Vec::new();
+        for said in &server.issuers {
+            for reading in issuers::readings(said, source)? {
+                issuers.push(trusted(said, reading, &place)?);
+            }
+        }
         if issuers.iter().filter(|issuer| issuer.introspection.is_some()).count() > 1 {
             let what =
                 "only one issuer can be asked about opaque tokens: nothing says whose one is".to_owned();
@@ -113,8 +117,8 @@ impl CredentialPlan {
     }
 
     /// Whose tokens are taken beside this server's own.
-    pub(super) fn issuers(&self) -> impl Iterator<Item = &config::Issuer> {
-        self.issuers.iter().map(|trusted| &trusted.said)
+    pub(super) fn issuers(&self) -> impl Iterator<Item = (&config::Issuer, &Reading)> {
+        self.issuers.iter().map(|trusted| (&trusted.said, &trusted.reading))
     }
 
     /// Tells whether clients can show certificates to this server itself.
@@ -124,7 +128,7 @@ impl CredentialPlan {
 
     /// The first issuer that is named, and what fetches from it.
     pub(crate) fn first_issuer(&self) -> Option<(&Issuer, &Fetcher)> {
-        self.issuers.first().map(|trusted| (&trusted.issuer, &trusted.fetcher))
+        self.issuers.first().map(|trusted| (&trusted.reading.issuer, &trusted.fetcher))
     }
 
     /// Tells the resource server.
@@ -155,10 +159,11 @@ impl CredentialPlan {
 impl Trusted {
     fn apply(&self, settings: &mut resource_server::Settings) {
         let clock: Clock = settings.clock.clone();
-        let (issuer, fetcher) = (self.issuer.clone(), self.fetcher.clone());
+        let Reading { issuer, claims, types, kind, id_required } = self.reading.clone();
+        let fetcher = self.fetcher.clone();
         if let Some(client) = &self.introspection {
             let mut introspection = Introspection::new(issuer.clone(), client.clone(), fetcher.clone());
-            introspection.claims = self.claims.clone();
+            introspection.claims = claims.clone();
             introspection.audiences.clone_from(&self.said.audiences);
             if let Some(said) = &self.said.introspection {
                 introspection.endpoint.clone_from(&said.endpoint);
@@ -170,21 +175,21 @@ impl Trusted {
             Some(url) => RemoteKeys::at(url.clone(), issuer.clone(), &self.algorithms, fetcher, clock),
             None => RemoteKeys::discovered(issuer.clone(), &self.algorithms, fetcher, clock),
         };
-        let mut trusted = TrustedIssuer::new(issuer, Keys::fetched(keys));
-        trusted.claims = self.claims.clone();
-        trusted.audiences.clone_from(&self.said.audiences);
-        trusted.id_required = !self.said.without_id;
-        if !self.said.types.is_empty() {
-            trusted.types.clone_from(&self.said.types);
-        }
-        settings.issuers.push(trusted);
+        let audiences = self.said.audiences.clone();
+        settings.issuers.push(TrustedIssuer {
+            claims,
+            types,
+            kind,
+            id_required,
+            audiences,
+            ..TrustedIssuer::new(issuer, Keys::fetched(keys))
+        });
     }
 }
 
-fn trusted(said: &config::Issuer, place: &str) -> Result<Trusted, CredentialFault> {
+fn trusted(said: &config::Issuer, reading: Reading, place: &str) -> Result<Trusted, CredentialFault> {
     let wrong = |what: String| CredentialFault::Value { place: place.to_owned(), what };
-    let issuer = Issuer::parse(&said.issuer)
-        .map_err(|error| wrong(format!("`{}` can't be an issuer: {error}", said.issuer)))?;
+    let issuer = &reading.issuer;
     let algorithm = |name: &String| {
         Algorithm::from_name(name)
             .ok_or_else(|| wrong(format!("`{name}` is none of ES256, EdDSA, RS256, PS256")))
@@ -202,8 +207,8 @@ fn trusted(said: &config::Issuer, place: &str) -> Result<Trusted, CredentialFaul
         ..FetchPolicy::default()
     };
     let introspection = said.introspection.as_ref().map(|said| client(said, place)).transpose()?;
-    let (fetcher, claims) = (Fetcher::new(policy)?, claim_names(&said.claims));
-    Ok(Trusted { said: said.clone(), issuer, algorithms, claims, fetcher, introspection })
+    let fetcher = Fetcher::new(policy)?;
+    Ok(Trusted { said: said.clone(), reading, algorithms, fetcher, introspection })
 }
 
 fn client(said: &config::Introspection, place: &str) -> Result<IntrospectionClient, CredentialFault> {
@@ -227,17 +232,6 @@ fn client(said: &config::Introspection, place: &str) -> Result<IntrospectionClie
     }
 }
 
-fn claim_names(said: &Claims) -> ClaimNames {
-    let usual = ClaimNames::default();
-    let or = |said: &Vec<String>, usual: Vec<String>| if said.is_empty() { usual } else { said.clone() };
-    ClaimNames {
-        subject: said.subject.clone().unwrap_or(usual.subject),
-        client: or(&said.client, usual.client),
-        scopes: or(&said.scopes, usual.scopes),
-        tenant: said.tenant.clone(),
-    }
-}
-
 /// The algorithms of Digest by their names in the file.
 pub(crate) fn algorithms(names: &[DigestName]) -> Vec<DigestAlgorithm> {
     let algorithm = |name: &DigestName| match name {
@@ -248,7 +242,7 @@ pub(crate) fn algorithms(names: &[DigestName]) -> Vec<DigestAlgorithm> {
     names.iter().map(algorithm).collect()
 }
 
-fn read(file: &Path, place: &str) -> Result<String, CredentialFault> {
+pub(super) fn read(file: &Path, place: &str) -> Result<String, CredentialFault> {
     std::fs::read_to_string(file).map_err(|source| CredentialFault::File {
         place: place.to_owned(),
         file: file.display().to_string(),

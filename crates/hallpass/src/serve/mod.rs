@@ -2,10 +2,12 @@
 
 mod authorization_server;
 mod banner;
+mod cedar;
 pub(crate) mod credentials;
 mod delegation;
 mod external;
 mod front_page;
+pub(crate) mod issuers;
 mod listeners;
 mod monitoring;
 pub(crate) mod plan;
@@ -13,6 +15,7 @@ mod program;
 mod public_client;
 mod replicas;
 pub(crate) mod scopes;
+mod signed_metadata;
 mod stated;
 mod systemd;
 mod wiring;

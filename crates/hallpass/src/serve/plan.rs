@@ -19,6 +19,7 @@ use crate::serve::credentials::{CredentialFault, CredentialPlan};
 use crate::serve::delegation::Delegations;
 use crate::serve::program::{self, ProgramError};
 use crate::serve::scopes::{ScopeFault, ScopePlan};
+use crate::serve::signed_metadata::Signer;
 
 /// What `serve` is going to do.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) name: Option<String>,
     /// The client that native applications may share.
     pub(crate) public_client_id: Option<String>,
+    /// Who signs the protected resource metadata, if anybody does.
+    pub(super) signer: Option<Signer>,
     /// What stands behind.
     pub(crate) upstream: Upstream,
     /// Origins of web pages that may call.
@@ -203,6 +206,8 @@ impl Plan {
             let upstream = upstream(args.upstream, args.command, &server, source)?;
             (upstream, scopes, server.name.clone())
         };
+        let signed = server.signed_metadata.as_ref();
+        let signer = signed.map(|said| Signer::of(said, source)).transpose()?;
         let database = if args.demo { None } else { database(&config.database, source)? };
         let set = &config.authorization_server;
         let delegations = Delegations::of(set, &scopes).map_err(|(setting, why)| {
@@ -217,6 +222,7 @@ impl Plan {
             path: server.path,
             name,
             public_client_id: server.public_client_id,
+            signer,
             upstream,
             allowed_origins: server.allowed_origins,
             scopes,

@@ -4,6 +4,7 @@ use hallpass_protocol::{Scope, ScopeSet};
 use hallpass_resource_server::Policy;
 use hallpass_resource_server::policy::{self, Condition, Demand, Test, Verdict};
 
+use super::cedar::{self, CedarFault};
 use crate::config::{self, Rules, Server, Source};
 use crate::demo;
 
@@ -29,6 +30,9 @@ pub(crate) enum ScopeFault {
         /// Why.
         source: hallpass_protocol::ScopeError,
     },
+    /// Policies in Cedar that can't be kept.
+    #[error(transparent)]
+    Cedar(#[from] CedarFault),
     /// A rule for nothing.
     #[error("{place}: a rule needs a name or a pattern; write \"*\" for everything")]
     EmptyPattern {
@@ -94,6 +98,7 @@ impl ScopePlan {
             config::WithoutRule::Login => policy::WithoutRule::Login,
             config::WithoutRule::Deny => policy::WithoutRule::Deny,
         };
+        policy.cedar = server.cedar.as_ref().map(|said| cedar::read(said, source)).transpose()?;
         let mut default = words.scopes(&server.scopes.default, &["server", "scopes", "default"])?;
         if default.is_empty() {
             default = described.iter().map(|(scope, _)| scope.clone()).collect();
@@ -217,6 +222,9 @@ impl std::fmt::Display for ScopePlan {
             if kind != "method" && !rules.is_empty() {
                 writeln!(f, "  {kind:<10} without a rule {stated}")?;
             }
+        }
+        if self.policy.cedar.is_some() {
+            writeln!(f, "  cedar      must allow, too, what these rules allow")?;
         }
         Ok(())
     }

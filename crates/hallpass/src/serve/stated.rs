@@ -7,8 +7,9 @@ use hallpass_gateway::Listing;
 use hallpass_resource_server::policy::{Condition, Rule, Verdict};
 
 use super::credentials::{CredentialPlan, algorithms};
+use super::issuers::Reading;
 use super::plan::{Plan, Upstream};
-use crate::config::{DpopMode, Registration};
+use crate::config::{Arrangement, DpopMode, Registration};
 
 /// Claims that tokens of hallpass itself have.
 const OWN_CLAIMS: [&str; 10] =
@@ -37,6 +38,23 @@ impl Display for Plan {
             self.database.as_deref().unwrap_or("hallpass.db in the data folder (SQLite)")
         )?;
         write!(f, "{}", self.credentials)?;
+        if self.arrangement == Arrangement::Embedded {
+            self.embedded(f)?;
+        }
+        let listing = match self.listing {
+            Listing::Annotate => "lists of tools say which scopes each needs",
+            Listing::Hide => "lists of tools leave out what no login opens",
+            Listing::Leave => "lists of tools are left as they are",
+        };
+        writeln!(f, "  listing    {listing}")?;
+        write!(f, "{}", self.scopes)?;
+        self.unmeetable(f)
+    }
+}
+
+impl Plan {
+    /// What hallpass's own authorization server does; there is none in other arrangements.
+    fn embedded(&self, f: &mut Formatter<'_>) -> Result {
         let set = &self.authorization_server;
         writeln!(
             f,
@@ -63,18 +81,9 @@ impl Display for Plan {
             };
             writeln!(f, "  trusted    {} ({keys}), {} rules", trusted.issuer, trusted.rules.len())?;
         }
-        let listing = match self.listing {
-            Listing::Annotate => "lists of tools say which scopes each needs",
-            Listing::Hide => "lists of tools leave out what no login opens",
-            Listing::Leave => "lists of tools are left as they are",
-        };
-        writeln!(f, "  listing    {listing}")?;
-        write!(f, "{}", self.scopes)?;
-        self.unmeetable(f)
+        Ok(())
     }
-}
 
-impl Plan {
     /// Conditions that no token of this server itself can meet, where there is no other issuer.
     fn unmeetable(&self, f: &mut Formatter<'_>) -> Result {
         if self.credentials.issuers().next().is_some() {
@@ -107,6 +116,38 @@ fn conditions(rule: &Rule) -> impl Iterator<Item = (&Rule, &Condition)> {
     conditions.iter().filter(foreign).map(move |condition| (rule, condition))
 }
 
+/// How an issuer's tokens are read.
+impl Display for Reading {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let claims = &self.claims;
+        let types: Vec<_> = self.types.iter().map(|one| if one.is_empty() { "none" } else { one }).collect();
+        write!(
+            f,
+            "typ {}; user {}, client {}",
+            types.join(" or "),
+            claims.subject,
+            claims.client.join(" or ")
+        )?;
+        match claims.scopes.as_slice() {
+            [] => write!(f, ", no scopes")?,
+            scopes => write!(f, ", scopes {}", scopes.join(" and "))?,
+        }
+        if !claims.grants.is_empty() {
+            write!(f, " and, for each, {}", claims.grants)?;
+        }
+        if let Some(tenant) = &claims.tenant {
+            write!(f, ", tenant {tenant}")?;
+        }
+        if !claims.tenants.is_empty() {
+            write!(f, " ({} only)", claims.tenants.join(", "))?;
+        }
+        if let Some(kind) = &self.kind {
+            write!(f, "; {} is {}", kind.claim, kind.values.join(" or "))?;
+        }
+        Ok(())
+    }
+}
+
 /// For whoever reads the file anyway: the path too. A query may hold a key.
 struct Shown<'a>(&'a Upstream);
 
@@ -135,9 +176,11 @@ impl Display for CredentialPlan {
             DpopMode::Off => "tokens that are bound to a key are refused",
         };
         writeln!(f, "  DPoP       {dpop}")?;
-        for issuer in self.issuers() {
-            let opaque = if issuer.introspection.is_some() { ", opaque tokens too" } else { "" };
-            writeln!(f, "  issuer     {}{opaque}", issuer.issuer)?;
+        for (said, reading) in self.issuers() {
+            let opaque = if said.introspection.is_some() { ", opaque tokens too" } else { "" };
+            let profile = said.profile.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+            writeln!(f, "  issuer     {}{profile}{opaque}", reading.issuer)?;
+            writeln!(f, "             {reading}")?;
         }
         Ok(())
     }

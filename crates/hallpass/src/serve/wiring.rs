@@ -56,6 +56,7 @@ pub(crate) async fn wire(
     settings.name = Some(name(plan, &resource));
     settings.policy = plan.scopes.policy.clone();
     settings.streams = plan.streams;
+    settings.metadata_signer = plan.signer.as_ref().map(|signer| signer.at(&endpoint));
     replicas::share(&mut settings, &store).await?;
     let (authorization_server, beside) = match plan.credentials.first_issuer() {
         Some((issuer, fetcher)) if plan.arrangement == Arrangement::External => {

@@ -158,6 +158,79 @@ fn a_check_states_all_that_the_file_comes_to() {
     }
 }
 
+/// Somebody else's authorization server has lifetimes of its own, which nobody here knows.
+#[test]
+fn a_check_says_nothing_of_an_authorization_server_that_is_not_there() {
+    let data = tempfile::tempdir().unwrap();
+    let file = file(
+        "[server]\nupstream = \"http://127.0.0.1:1/mcp\"\narrangement = \"external\"\n\
+         [[server.issuers]]\nprofile = \"entra\"\ntenants = [\"7a1e\"]\naudiences = [\"api://notes\"]\n",
+    );
+    let text = said(&run(data.path(), &["config", "check", file.path().to_str().unwrap()]));
+    for absent in ["lifetimes", "refresh token", "keys  ", "clients  "] {
+        assert!(!text.contains(absent), "{absent}\n{text}");
+    }
+    for line in [
+        "issuer     https://login.microsoftonline.com/7a1e/v2.0 (entra)",
+        "typ JWT; user sub, client azp or appid, scopes scp and roles, tenant tid (7a1e only)",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+/// An empty list says nothing: nowhere does it mean "everybody" or "everything".
+#[test]
+fn an_empty_list_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let issuer = "[[server.issuers]]\nissuer = \"https://id.example\"\n";
+    let workload = "[[authorization_server.trusted_issuers]]\nissuer = \"https://idp.example\"\nkind = \"workload\"\njwks_uri = \"https://idp.example/jwks\"\n";
+    for settings in [
+        format!("{issuer}algorithms = []"),
+        format!("{issuer}types = []"),
+        format!("{issuer}audiences = []"),
+        format!("{issuer}tenants = []"),
+        format!("{issuer}grants = []"),
+        format!("{issuer}claims = {{ client = [] }}"),
+        format!("{issuer}claims = {{ scopes = [] }}"),
+        format!("{issuer}kind = {{ claim = \"typ\", values = [] }}"),
+        "[server.credentials]\ndigest = []".to_owned(),
+        "[server.credentials]\ncertificates = [{ authority = \"x.pem\", name = \"*\", scopes = [] }]"
+            .to_owned(),
+        "[server.cedar]\npolicies = []".to_owned(),
+        "[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\nclient_certificates = []".to_owned(),
+        "[authorization_server]\nregistration_redirects = []".to_owned(),
+        "[authorization_server.metadata_documents]\nallow = []".to_owned(),
+        format!("{workload}rules = []"),
+        format!(
+            "{workload}rules = [{{ client_id = \"ci\", subject = \"*\", scopes = [\"mcp\"], resources = [] }}]"
+        ),
+    ] {
+        let file = file(&format!("[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n{settings}\n"));
+        let output = run(data.path(), &["config", "check", file.path().to_str().unwrap()]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{settings}: {text}");
+        assert!(text.contains("the list is empty"), "{settings}: {text}");
+    }
+}
+
+/// A token is read as `serve` would read it.
+#[test]
+fn an_explanation_reads_a_token_as_its_issuer_writes_it() {
+    let data = tempfile::tempdir().unwrap();
+    let key = hallpass_testkit::issuer::TestIssuer::new("https://login.example.com");
+    let now = hallpass_protocol::Timestamp::from_unix(1);
+    let mut claims = key.claims("https://mcp.example.com/mcp", "", now);
+    claims["roles"] = serde_json::json!(["notes:write"]);
+    for (issuer, code) in [("claims = { scopes = [\"roles\"] }", 0), ("without_id = true", 1)] {
+        let rules =
+            file(&format!("{RULES}[[server.issuers]]\nissuer = \"https://login.example.com\"\n{issuer}\n"));
+        let config = rules.path().to_str().unwrap();
+        let args = ["policy", "explain", "--config", config, "--token", "-", "--tool", "write_note"];
+        let output = run_with_input(data.path(), &args, &key.sign(&claims));
+        assert_eq!(output.status.code(), Some(code), "{issuer}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// Whatever `serve` would refuse, `config check` refuses: with the same code, and with the line.
 #[test]
 fn a_check_refuses_what_serve_would() {

@@ -23,7 +23,6 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 
 use crate::caller::{Caller, Granted, Said};
 use crate::refusal::Refusal;
@@ -158,17 +157,17 @@ impl std::fmt::Debug for Accounts {
 
 impl Account {
     fn verified(self, settings: &Settings) -> Verified {
-        let granted = Granted { scopes: self.scopes, tenant: self.tenant, login: None, claims: Map::new() };
-        let caller = Caller::new(Said {
+        let granted = Granted {
+            principal: format!("{}#{}", self.shows.scheme(), self.name),
             // It is this server that says who this is.
             issuer: settings.resource.to_string(),
-            principal: format!("{}#{}", self.shows.scheme(), self.name),
             subject: self.name,
-            client_id: self.id.clone(),
-            granted,
-            token_id: self.id,
-            expires: self.expires.unwrap_or(NEVER),
-        });
+            client: self.id.clone(),
+            scopes: self.scopes,
+            tenant: self.tenant,
+            ..Granted::default()
+        };
+        let caller = Caller::new(Said { granted, token_id: self.id, expires: self.expires.unwrap_or(NEVER) });
         Verified::new(caller, Standing::Account)
     }
 }

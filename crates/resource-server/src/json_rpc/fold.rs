@@ -7,7 +7,7 @@ pub(super) fn folds_to(name: &str, known: &str) -> bool {
         return name.eq_ignore_ascii_case(known);
     }
     let upper = name.chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).eq(known.chars())
+    upper.flat_map(char::to_lowercase).eq(known.chars().flat_map(char::to_lowercase))
 }
 
 #[cfg(test)]
@@ -19,6 +19,7 @@ mod tests {
         for name in ["params", "Params", "PARAMS", "param\u{17f}"] {
             assert!(folds_to(name, "params"), "{name}");
         }
+        assert!(folds_to("re\u{17f}ource\u{17f}ubscriptions", "resourceSubscriptions"));
         for name in ["param", "params ", "pärams", ""] {
             assert!(!folds_to(name, "params"), "{name}");
         }

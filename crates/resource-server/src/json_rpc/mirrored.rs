@@ -16,11 +16,20 @@ const NAME: &str = "Mcp-Name";
 /// Compares the fields, where they were sent, with a body that was sent.
 pub(crate) fn check_mirrored_headers(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Refusal> {
     agrees(headers, METHOD, messages, |value, message| value.to_str().ok() == message.method.as_deref())?;
-    // What `Mcp-Name` mirrors depends on the method; nobody sends both.
     agrees(headers, NAME, messages, |value, message| {
         let value = decode(value);
-        value.is_some() && value.as_deref() == message.name.as_deref().or(message.uri.as_deref())
+        value.is_some() && value.as_deref() == mirrored_name(message)
     })
+}
+
+/// What `Mcp-Name` mirrors depends on the method ("Standard Request Headers"); a body may hold both.
+fn mirrored_name<'m>(message: &'m Message<'_>) -> Option<&'m str> {
+    let (name, uri) = (message.name.as_deref(), message.uri.as_deref());
+    match message.method.as_deref() {
+        Some("tools/call" | "prompts/get") => name,
+        Some(method) if method.starts_with("resources/") => uri,
+        _ => name.or(uri),
+    }
 }
 
 fn agrees(
@@ -95,6 +104,19 @@ mod tests {
             let refusal = check(fields, CALL).unwrap_err();
             assert!(matches!(refusal, Refusal::HeaderMismatch { id: Some(_), .. }), "{fields:?}");
         }
+    }
+
+    /// Whoever decides by the field must see what the server reads.
+    #[test]
+    fn of_two_names_in_a_body_the_methods_own_counts() {
+        let read =
+            r#"{"id":1,"method":"resources/read","params":{"name":"notes://open","uri":"notes://secret"}}"#;
+        check(&[("mcp-name", "notes://secret")], read).unwrap();
+        assert!(check(&[("mcp-name", "notes://open")], read).is_err());
+        let call = r#"{"id":1,"method":"tools/call","params":{"uri":"list","name":"purge"}}"#;
+        assert!(check(&[("mcp-name", "list")], call).is_err());
+        let nameless = r#"{"id":1,"method":"tools/call","params":{"uri":"list"}}"#;
+        assert!(check(&[("mcp-name", "list")], nameless).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod mirrored;
 mod peek;
 mod scalar;
 mod seen;
+mod within;
 
 pub use error::{FORBIDDEN, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, error_response};
 pub(crate) use mirrored::check_mirrored_headers;

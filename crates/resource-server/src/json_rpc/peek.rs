@@ -11,6 +11,7 @@ use crate::policy::List;
 
 use super::scalar::{Name, Scalar};
 use super::seen::Seen;
+use super::within::{Notifications, Reference};
 use super::{INVALID_REQUEST, PARSE_ERROR};
 
 /// The most messages in one batch. Batches exist in MCP 2025-03-26 only; its clients send a few.
@@ -27,6 +28,12 @@ pub struct Message<'a> {
     pub name: Option<Cow<'a, str>>,
     /// `params.uri`, where it is a string: the resource.
     pub uri: Option<Cow<'a, str>>,
+    /// `params.ref.name`, where it is a string: the prompt that is to be completed.
+    pub ref_name: Option<Cow<'a, str>>,
+    /// `params.ref.uri`, where it is a string: the resource that is to be completed.
+    pub ref_uri: Option<Cow<'a, str>>,
+    /// `params.notifications.resourceSubscriptions`: the resources that are to be heard of. What is no string has no name.
+    pub subscriptions: Vec<Option<Cow<'a, str>>>,
 }
 
 /// The id of a request (MCP 2025-03-26 and later, basic, "Requests").
@@ -181,11 +188,13 @@ impl<'de> Visitor<'de> for Params<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen = Seen::among(["name", "uri"]);
+        let mut seen = Seen::among(["name", "uri", "ref", "notifications"]);
         while let Some(member) = members.next_key_seed(Name)? {
             match seen.note::<A::Error>(&member)? {
                 Some("name") => self.0.name = members.next_value_seed(Scalar)?.into_text(),
                 Some("uri") => self.0.uri = members.next_value_seed(Scalar)?.into_text(),
+                Some("ref") => members.next_value_seed(Reference(self.0))?,
+                Some("notifications") => members.next_value_seed(Notifications(self.0))?,
                 _ => drop(members.next_value_seed(Scalar)?),
             }
         }
@@ -256,6 +265,11 @@ mod tests {
             r#"{"method":"x","params":{"name":"a","NAME":"b"}}"#,
             r#"{"method":"x","params":{"name":1,"name":"b"}}"#,
             r#"{"method":"x","params":{"uri":"a","uri":"b"}}"#,
+            r#"{"method":"x","params":{"ref":{"name":"a"},"ref":{"name":"b"}}}"#,
+            r#"{"method":"x","params":{"ref":{"uri":"a","uri":"b"}}}"#,
+            r#"{"method":"x","params":{"notifications":{},"Notifications":{"resourceSubscriptions":["a"]}}}"#,
+            r#"{"method":"x","params":{"notifications":{"resourceSubscriptions":[],"resourceSubscriptions":["a"]}}}"#,
+            "{\"method\":\"x\",\"params\":{\"notifications\":{\"re\u{17f}ourceSubscriptions\":[\"a\"]}}}",
             r#"{"id":1,"method":"x","id":2}"#,
             r#"[{"method":"x"},{"method":"x","method":"y"}]"#,
         ] {
@@ -290,6 +304,10 @@ mod tests {
                 format!(r#"{{"method":"tools/call","params":{{"name":{magic}}}}}"#),
                 format!(r#"{{"method":"x","params":{{"a":[{{"b":{magic}}}]}}}}"#),
                 format!(r#"{{"method":"x","extra":[[{magic}]]}}"#),
+                format!(r#"{{"method":"x","params":{{"ref":{magic}}}}}"#),
+                format!(
+                    r#"{{"method":"x","params":{{"notifications":{{"resourceSubscriptions":[{magic}]}}}}}}"#
+                ),
             ] {
                 assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
             }
@@ -326,6 +344,9 @@ mod tests {
         assert!(peek(deep.as_bytes()).is_err());
         let very_deep = "[".repeat(1 << 20);
         assert!(peek(very_deep.as_bytes()).is_err());
+        let uris = vec!["a"; 1025];
+        let many = json!({"params": {"notifications": {"resourceSubscriptions": uris}}}).to_string();
+        assert!(matches!(peek(many.as_bytes()), Err(PeekError::Shape(_))));
         let long = format!("[{}{{}}]", "{},".repeat(MAX_MESSAGES));
         assert!(matches!(peek(long.as_bytes()), Err(PeekError::Shape(_))));
     }

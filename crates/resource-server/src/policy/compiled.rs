@@ -103,6 +103,12 @@ impl Hierarchy {
                 && granted.iter().filter_map(|one| self.0.get(one)).any(|implied| implied.contains(scope)))
     }
 
+    /// All that is granted, with what it implies.
+    pub(super) fn all(&self, granted: &ScopeSet) -> ScopeSet {
+        let implied = granted.iter().filter_map(|one| self.0.get(one)).flat_map(|implied| implied.iter());
+        granted.iter().chain(implied).cloned().collect()
+    }
+
     pub(super) fn covers(&self, granted: &ScopeSet, needed: &ScopeSet) -> bool {
         needed.iter().all(|scope| self.grants(granted, scope))
     }

@@ -2,6 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::target::Target;
 use super::{Compiled, Policy, Rule, Verdict, WithoutRule};
 use crate::caller::Granted;
 use crate::json_rpc::Message;
@@ -60,7 +61,12 @@ impl<'a> Operation<'a> {
             Self::Method(method) => (method, None, None),
         };
         let text = |text: &'a str| text.into();
-        Message { id: None, method: Some(method.into()), name: name.map(text), uri: uri.map(text) }
+        Message {
+            method: Some(method.into()),
+            name: name.map(text),
+            uri: uri.map(text),
+            ..Message::default()
+        }
     }
 }
 
@@ -94,24 +100,40 @@ impl Compiled {
         }
         let method = message.method.as_deref().unwrap_or_default();
         self.methods.each(method, |rule| reasons.push(self.reason(rule, granted, now)));
-        let Ok(Some(target)) = self.target(message) else { return reasons };
-        for name in &target.names {
-            let before = reasons.len();
-            target.rules.each(name, |rule| reasons.push(self.reason(rule, granted, now)));
-            if reasons.len() == before {
-                let place = format!("a {} without a rule", target.kind);
-                reasons.push(match self.policy.without_rule {
-                    WithoutRule::Deny => Reason { place, says: "is denied".to_owned(), holds: false },
-                    WithoutRule::Login => Reason {
-                        place,
-                        says: format!("needs what a login asks for: {}", self.login),
-                        holds: self.hierarchy.covers(&granted.scopes, &self.login),
-                    },
-                });
+        // What has no name has no rule; the outcome says so.
+        let _ = self.each_target(message, |target| {
+            for name in &target.names {
+                let before = reasons.len();
+                target.rules.each(&name.text, |rule| reasons.push(self.reason(rule, granted, now)));
+                if reasons.len() == before && name.sure {
+                    reasons.extend(self.without_rule(&target, granted));
+                }
             }
+            Ok(())
+        });
+        if let Some(cedar) = &self.policy.cedar {
+            let case = self.as_it_is(granted, now);
+            let _ = self.each_ask(message, |ask, sure| {
+                reasons.extend(cedar.reasons(ask, sure, &case));
+                Ok(())
+            });
         }
         reasons.dedup();
         reasons
+    }
+
+    fn without_rule(&self, target: &Target<'_, '_>, granted: &Granted) -> Option<Reason> {
+        let place = format!("a {} without a rule", target.kind.word());
+        match self.policy.without_rule {
+            WithoutRule::Deny => Some(Reason { place, says: "is denied".to_owned(), holds: false }),
+            // Where its kind has no rules, it needs what every request needs.
+            WithoutRule::Login if target.rules.is_empty() => None,
+            WithoutRule::Login => Some(Reason {
+                place,
+                says: format!("needs what a login asks for: {}", self.login),
+                holds: self.hierarchy.covers(&granted.scopes, &self.login),
+            }),
+        }
     }
 
     fn reason(&self, rule: &Rule, granted: &Granted, now: Timestamp) -> Reason {

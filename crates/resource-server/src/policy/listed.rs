@@ -1,6 +1,7 @@
 //! What a list may say of each thing on it.
 
 use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::time::Timestamp;
 
 use super::compiled::Rules;
 use super::{Compiled, Verdict, WithoutRule};
@@ -36,7 +37,7 @@ pub struct Item {
     pub scopes: ScopeSet,
     /// Whether a rule denies it to everybody; then no scopes open it.
     pub denied: bool,
-    /// Whether some login opens it to this caller: no rule denies it, and claims and tenant fit.
+    /// Whether some login opens it to this caller: no rule denies it, claims and tenant fit, and Cedar permits it.
     pub within_reach: bool,
 }
 
@@ -81,6 +82,7 @@ impl Compiled {
             Some(Asked { id: message.id.clone()?, list })
         });
         let closed = self.policy.without_rule == WithoutRule::Deny;
+        let closed = closed || self.policy.cedar.is_some();
         asked.filter(|asked| closed || !self.rules_of(asked.list).is_empty()).collect()
     }
 
@@ -93,7 +95,7 @@ impl Compiled {
     }
 
     /// What policy says of the thing of that name.
-    pub(crate) fn item(&self, list: List, name: &str, granted: &Granted) -> Item {
+    pub(crate) fn item(&self, list: List, name: &str, granted: &Granted, now: Timestamp) -> Item {
         let mut item = Item { scopes: self.required.clone(), denied: false, within_reach: true };
         let mut ruled = false;
         self.rules_of(list).each(name, |rule| {
@@ -107,11 +109,16 @@ impl Compiled {
             }
         });
         match (ruled, self.policy.without_rule) {
-            (false, WithoutRule::Login) => item.scopes.extend(self.login.iter().cloned()),
             (false, WithoutRule::Deny) => item.denied = true,
-            (true, _) => {}
+            (false, WithoutRule::Login) if !self.rules_of(list).is_empty() => {
+                item.scopes.extend(self.login.iter().cloned());
+            }
+            _ => {}
         }
         item.within_reach &= !item.denied;
+        if let (true, Some(cedar), Some(ask)) = (item.within_reach, &self.policy.cedar, list.ask(name)) {
+            item.within_reach = cedar.permits(ask, true, &self.after_login(granted, &item.scopes, now));
+        }
         item
     }
 }

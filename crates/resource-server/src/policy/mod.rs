@@ -5,7 +5,9 @@
 //! | [`Policy`] | the declaration: scopes, their hierarchy, rules |
 //! | [`Rule`] | one rule: a pattern, and what it asks for |
 //! | `patterns` | finds the rules for a name without trying each |
+//! | `target` | what a message is about, in every spelling |
 //! | `judge` | the decision |
+//! | [`Cedar`] | policies in Cedar beside the rules, with the feature `cedar` |
 //! | `explain` | the decision, with its reasons |
 //! | `listed` | what the lists of tools, prompts and resources may say |
 //!
@@ -17,17 +19,25 @@
 //!    [`Policy::without_rule`] says so: a rule for one tool opens no other.
 //! 4. A kind of operation without a single rule needs [`Policy::required`] alone.
 
+mod case;
+#[cfg(feature = "cedar")]
+pub mod cedar;
+#[cfg(not(feature = "cedar"))]
+#[path = "no_cedar.rs"]
+mod cedar;
 mod compiled;
 mod explain;
 mod judge;
 mod listed;
 mod patterns;
 mod rule;
+mod target;
 
 use std::collections::BTreeMap;
 
 use hallpass_protocol::scope::{Scope, ScopeSet};
 
+pub use cedar::Cedar;
 pub(crate) use compiled::Compiled;
 pub use explain::{Explanation, Operation, Reason};
 pub use listed::{Asked, Item, List};
@@ -57,6 +67,8 @@ pub struct Policy {
     /// What holds for a tool, prompt or resource that no rule names: `Login` where its kind has rules, `Deny` in any
     /// case.
     pub without_rule: WithoutRule,
+    /// What must allow it, too, where it is there. It can deny what the rules allow, and never allows what they refuse.
+    pub cedar: Option<Cedar>,
 }
 
 /// What holds where no rule matches.
@@ -74,6 +86,7 @@ impl Policy {
     #[must_use]
     pub fn reads_bodies(&self) -> bool {
         self.without_rule == WithoutRule::Deny
+            || self.cedar.is_some()
             || [&self.methods, &self.tools, &self.prompts, &self.resources]
                 .iter()
                 .any(|rules| !rules.is_empty())

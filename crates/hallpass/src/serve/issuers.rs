@@ -1,0 +1,230 @@
+//! Whose tokens are taken, and how they are read: what the file says, before what the provider does, before RFC 9068.
+
+use hallpass_protocol::Issuer;
+use hallpass_resource_server::{ClaimNames, Provider, TokenKind};
+
+use super::credentials::CredentialFault;
+use super::scopes::scope_set;
+use crate::config::{self, Claims, Source};
+
+/// One issuer, and how its tokens are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) issuer: Issuer,
+    pub(crate) claims: ClaimNames,
+    pub(super) types: Vec<String>,
+    pub(super) kind: Option<TokenKind>,
+    pub(super) id_required: bool,
+}
+
+/// What `[[server.issuers]]` comes to: one, or one for each tenant of a provider that gives each an issuer of its own.
+pub(crate) fn readings(said: &config::Issuer, source: &Source) -> Result<Vec<Reading>, CredentialFault> {
+    let wrong = |what: String| CredentialFault::Value { place: place(source), what };
+    let provider = said.profile.as_deref().map(provider).transpose().map_err(wrong)?;
+    let claims = ClaimNames {
+        tenants: said.tenants.clone(),
+        grants: scope_set(source, &said.grants, &["server", "issuers"])?,
+        ..claim_names(&said.claims, provider)
+    };
+    if claims.tenant.is_none() && !claims.tenants.is_empty() {
+        return Err(wrong(
+            "tenants are told by a claim: name it, as in claims = { tenant = \"tid\" }".to_owned(),
+        ));
+    }
+    let issuers = issuers(said, provider).map_err(wrong)?;
+    let types = match (said.types.as_slice(), provider) {
+        ([], Some(provider)) => provider.types.iter().map(|one| (*one).to_owned()).collect(),
+        ([], None) => vec!["at+jwt".to_owned()],
+        (types, _) => types.to_vec(),
+    };
+    let kind = match &said.kind {
+        Some(kind) => Some(TokenKind { claim: kind.claim.clone(), values: kind.values.clone() }),
+        None => provider.and_then(Provider::kind),
+    };
+    let id_required = !said.without_id && provider.is_none_or(|provider| provider.id);
+    let reading = |issuer| Reading {
+        issuer,
+        claims: claims.clone(),
+        types: types.clone(),
+        kind: kind.clone(),
+        id_required,
+    };
+    Ok(issuers.into_iter().map(reading).collect())
+}
+
+/// How the claims of that issuer are read.
+pub(crate) fn claims_of(
+    issuer: &str,
+    server: &config::Server,
+    source: &Source,
+) -> Result<ClaimNames, CredentialFault> {
+    for said in &server.issuers {
+        if let Some(reading) = readings(said, source)?.into_iter().find(|one| one.issuer.as_str() == issuer) {
+            return Ok(reading.claims);
+        }
+    }
+    Ok(ClaimNames::default())
+}
+
+pub(super) fn place(source: &Source) -> String {
+    source.place(&["server", "issuers"])
+}
+
+fn provider(name: &str) -> Result<&'static Provider, String> {
+    Provider::named(name).ok_or_else(|| {
+        let known: Vec<_> =
+            hallpass_resource_server::providers::PROVIDERS.iter().map(|one| one.name).collect();
+        format!(
+            "`{name}` is none of the profiles {}; leave it out and say what the tokens hold",
+            known.join(", ")
+        )
+    })
+}
+
+fn issuers(said: &config::Issuer, provider: Option<&Provider>) -> Result<Vec<Issuer>, String> {
+    let parse = |text: &str| {
+        Issuer::parse(text).map_err(|error| {
+            let hint = match text.contains("://") {
+                true => String::new(),
+                false => format!("; with its scheme, as its metadata says it: https://{text}"),
+            };
+            format!("`{text}` can't be an issuer: {error}{hint}")
+        })
+    };
+    let Some(provider) = provider else {
+        return match &said.issuer {
+            Some(issuer) => Ok(vec![parse(issuer)?]),
+            None => Err("an issuer needs its name, as in issuer = \"https://login.example.com\"".to_owned()),
+        };
+    };
+    let name = provider.name;
+    if provider.for_everybody && said.tenants.is_empty() {
+        let tenant = provider.tenant.unwrap_or_default();
+        return Err(format!(
+            "the issuer of {name} signs for everybody: say whose tokens are taken, as in tenants = [\"acme\"] (the claim `{tenant}`)"
+        ));
+    }
+    if let Some(issuer) = &said.issuer {
+        let issuer = parse(issuer)?;
+        return match provider.can_be(issuer.as_str()) {
+            true => Ok(vec![issuer]),
+            false => Err(format!(
+                "no token of {name} names the issuer {issuer}; it is as in {}",
+                provider.issuers.join(", ")
+            )),
+        };
+    }
+    let of_tenants: Option<Vec<_>> = said.tenants.iter().map(|tenant| provider.issuer_of(tenant)).collect();
+    match (provider.issuer, of_tenants) {
+        (Some(pattern), Some(of_tenants)) if pattern.contains("{tenant}") => match of_tenants.is_empty() {
+            true => Err(format!("{name} has an issuer for each tenant: name it, or say tenants = [\"…\"]")),
+            false => of_tenants.into_iter().map(|one| one.map_err(|error| error.to_string())).collect(),
+        },
+        (Some(issuer), _) => Ok(vec![parse(issuer)?]),
+        (None, _) => {
+            Err(format!("{name} is run under many names: say issuer = \"https://…\" as its metadata does"))
+        }
+    }
+}
+
+fn claim_names(said: &Claims, provider: Option<&Provider>) -> ClaimNames {
+    let usual = provider.map_or_else(ClaimNames::default, Provider::claims);
+    let or = |said: &Vec<String>, usual: Vec<String>| if said.is_empty() { usual } else { said.clone() };
+    ClaimNames {
+        subject: said.subject.clone().unwrap_or(usual.subject),
+        client: or(&said.client, usual.client),
+        scopes: or(&said.scopes, usual.scopes),
+        tenant: said.tenant.clone().or(usual.tenant),
+        ..ClaimNames::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Vec<Reading>, String> {
+        readings(&toml::from_str(toml).unwrap(), &Source::default()).map_err(|fault| fault.to_string())
+    }
+
+    fn issuers(toml: &str) -> Vec<String> {
+        read(toml).unwrap().into_iter().map(|reading| reading.issuer.to_string()).collect()
+    }
+
+    #[test]
+    fn a_profile_knows_its_issuers() {
+        assert_eq!(
+            issuers("profile = 'entra'\ntenants = ['7a1e', '7a1f']"),
+            ["https://login.microsoftonline.com/7a1e/v2.0", "https://login.microsoftonline.com/7a1f/v2.0"]
+        );
+        assert_eq!(
+            issuers("profile = 'entra'\nissuer = 'https://sts.windows.net/7a1e/'"),
+            ["https://sts.windows.net/7a1e/"]
+        );
+        let actions = "profile = 'github-actions'\ntenants = ['acme']\ngrants = ['notes:read']";
+        assert_eq!(issuers(actions), ["https://token.actions.githubusercontent.com"]);
+        let claims = read(actions).unwrap().remove(0).claims;
+        assert_eq!(
+            (claims.tenants, claims.tenant.as_deref()),
+            (vec!["acme".to_owned()], Some("repository_owner"))
+        );
+        assert_eq!(claims.grants.to_string(), "notes:read");
+        assert_eq!(
+            issuers("profile = 'okta'\nissuer = 'https://login.acme.example/oauth2/default'").len(),
+            1
+        );
+    }
+
+    #[test]
+    fn what_the_file_says_comes_before_the_profile() {
+        let toml = "profile = 'keycloak'\nissuer = 'https://id.example/realms/x'\ntypes = ['at+jwt']\n\
+            claims = { scopes = ['realm_access.roles'] }\nkind = { claim = 'token', values = ['access'] }\nwithout_id = true";
+        let reading = read(toml).unwrap().remove(0);
+        assert_eq!(
+            (reading.types, reading.claims.scopes),
+            (vec!["at+jwt".to_owned()], vec!["realm_access.roles".to_owned()])
+        );
+        assert_eq!(reading.claims.client, ["azp", "client_id"]);
+        assert_eq!(reading.kind.unwrap().claim, "token");
+        assert!(!reading.id_required);
+        let usual = read("issuer = 'https://id.example'").unwrap().remove(0);
+        assert!(usual.id_required && usual.kind.is_none() && usual.types == ["at+jwt"]);
+    }
+
+    #[test]
+    fn what_would_take_nobodys_tokens_or_everybodys_is_refused() {
+        for (toml, what) in [
+            ("", "needs its name"),
+            ("profile = 'entera'", "none of the profiles entra, okta"),
+            ("profile = 'entra'", "an issuer for each tenant"),
+            (
+                "profile = 'entra'\nissuer = 'https://login.microsoftonline.com/common/v2.0'",
+                "no token of entra names",
+            ),
+            ("profile = 'entra'\nissuer = 'https://login.example.com'", "no token of entra names"),
+            ("profile = 'github-actions'", "signs for everybody"),
+            ("profile = 'google'\nissuer = 'https://accounts.google.com'", "signs for everybody"),
+            ("profile = 'keycloak'", "under many names"),
+            ("issuer = 'https://id.example'\ntenants = ['acme']", "claims = { tenant"),
+            ("issuer = 'login.example.com'", "https://login.example.com"),
+            ("issuer = 'https://id.example'\ngrants = ['a\"b']", "can't be a scope"),
+        ] {
+            let fault = read(toml).unwrap_err();
+            assert!(fault.contains(what), "{toml}: {fault}");
+        }
+    }
+
+    /// What clients do differently is a table of the client's crate; where both know a provider, they mean the same one.
+    #[test]
+    fn a_provider_has_one_name() {
+        for provider in hallpass_resource_server::providers::PROVIDERS {
+            let Some(client) = hallpass_client::Profile::named(provider.name) else {
+                assert!(["github-actions", "kubernetes"].contains(&provider.name), "{}", provider.name);
+                continue;
+            };
+            for issuer in provider.issuers {
+                assert!(client.issuers.iter().any(|known| known == issuer), "{issuer}");
+            }
+        }
+    }
+}
