@@ -28,10 +28,19 @@ pub(crate) fn server(issuer: &TestIssuer, remembered: usize) -> ResourceServer {
     server_with(issuer, remembered, rules())
 }
 
+/// The same for an issuer of any kind.
+pub(crate) fn server_for(issuer: TrustedIssuer, remembered: usize) -> ResourceServer {
+    trusting(issuer, remembered, rules())
+}
+
 pub(crate) fn server_with(issuer: &TestIssuer, remembered: usize, tools: Vec<Rule>) -> ResourceServer {
+    trusting(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())), remembered, tools)
+}
+
+fn trusting(issuer: TrustedIssuer, remembered: usize, tools: Vec<Rule>) -> ResourceServer {
     let clock = Clock::new(|| NOW);
     let mut settings = Settings::new(ResourceIdentifier::parse(RESOURCE).unwrap(), clock);
-    settings.issuers.push(TrustedIssuer::new(issuer.issuer.clone(), Keys::fixed(issuer.keys())));
+    settings.issuers.push(issuer);
     settings.remembered_tokens = remembered;
     settings.policy = Policy { login: ScopeSet::parse("notes:read").unwrap(), tools, ..Policy::default() };
     ResourceServer::new(settings)
