@@ -13,7 +13,7 @@ use crate::{browser, conformance, deny, fuzz, junit, node_tests, place, process}
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask test                 everything
+  cargo xtask test                 everything but `cedar`
   cargo xtask test unit lint       two parts
   cargo nextest run -p hallpass-protocol challenge    some unit tests, by hand")]
 pub(crate) struct Options {
@@ -28,6 +28,7 @@ enum Name {
     Lint,
     Deny,
     Unit,
+    Cedar,
     Doc,
     Instructions,
     Fuzz,
@@ -49,7 +50,7 @@ struct Part {
 
 /// Cheap ones first, so that a slip shows early.
 #[rustfmt::skip]
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
@@ -60,14 +61,21 @@ const PARTS: [Part; 12] = [
     Part { name: Name::Fuzz, title: "fuzz", built: true, run: fuzz::step, needs: &[], what: "every fuzz target: its seeds; `cargo xtask fuzz` goes further" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
+    Part { name: Name::Cedar, title: "cedar", built: false, run: cedar, needs: &[Need::Nextest], what: "policies in Cedar, with the feature" },
     Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
 ];
 
+/// What runs only where it is named: it builds a tree of its own, some three minutes of CPU.
+const ON_REQUEST: [Name; 1] = [Name::Cedar];
+
+fn is_chosen(part: &Part, named: &[Name]) -> bool {
+    if named.is_empty() { !ON_REQUEST.contains(&part.name) } else { named.contains(&part.name) }
+}
+
 /// `cargo xtask test`. Returns whether all went well.
 pub(crate) fn run(options: &Options) -> bool {
-    let chosen: Vec<&Part> =
-        PARTS.iter().filter(|part| options.parts.is_empty() || options.parts.contains(&part.name)).collect();
+    let chosen: Vec<&Part> = PARTS.iter().filter(|part| is_chosen(part, &options.parts)).collect();
     let mut report = Report::default();
     let mut is_built = None;
     for part in chosen {
@@ -94,6 +102,7 @@ fn format(tally: &mut Tally) -> Result<()> {
 
 fn check_dependencies(tally: &mut Tally) -> Result<()> {
     deny::check()?;
+    deny::without_cedar()?;
     *tally = Tally::ONE;
     Ok(())
 }
@@ -120,21 +129,30 @@ fn build(tally: &mut Tally) -> Result<()> {
 }
 
 fn unit(tally: &mut Tally) -> Result<()> {
-    nextest(&["--workspace"], process::cargo(), tally)
+    nextest(&["--workspace", "--all-targets"], process::cargo(), tally)
 }
 
 fn unit_on_postgres(tally: &mut Tally) -> Result<()> {
     let mut cargo = process::cargo();
     cargo.env("HALLPASS_TEST_DATABASE", "postgres");
     // What is built is the whole workspace, as it is: one package alone would be built anew, with fewer features.
-    nextest(&["--workspace", "--filterset", "package(hallpass-authorization-server)"], cargo, tally)
+    nextest(
+        &["--workspace", "--all-targets", "--filterset", "package(hallpass-authorization-server)"],
+        cargo,
+        tally,
+    )
+}
+
+fn cedar(tally: &mut Tally) -> Result<()> {
+    let which = ["--package", "hallpass-resource-server", "--features", "cedar", "--test", "cedar"];
+    nextest(&which, process::cargo(), tally)
 }
 
 fn nextest(which: &[&str], mut cargo: Command, tally: &mut Tally) -> Result<()> {
     // nextest keeps it there wherever `CARGO_TARGET_DIR` points (its `store.dir`).
     let report = place::root().join("target/nextest/default/junit.xml");
     junit::clear(&report)?;
-    cargo.args(["nextest", "run", "--cargo-quiet", "--locked", "--all-targets", "--no-fail-fast"]);
+    cargo.args(["nextest", "run", "--cargo-quiet", "--locked", "--no-fail-fast"]);
     let outcome = process::run(cargo.args(which));
     // The count is worth having whether the run passed or not; the run's own failure says more.
     let counted = junit::count(&report);
@@ -182,6 +200,13 @@ mod tests {
         for name in Name::value_variants() {
             assert!(PARTS.iter().any(|part| part.name == *name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_is_costly_runs_where_it_is_named() {
+        let chosen = |named: &[Name]| PARTS.iter().filter(|part| is_chosen(part, named)).count();
+        assert_eq!(chosen(&[]), PARTS.len() - 1);
+        assert_eq!(chosen(&[Name::Cedar]), 1);
     }
 
     #[test]

@@ -112,7 +112,8 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
 }
 
 pub(crate) fn respond(refusal: &Refusal, challenger: Challenger<'_>) -> Response {
-    tracing::debug!(%refusal, "refused");
+    // Names in it come from strangers: quoted, so that none makes a line of its own.
+    tracing::debug!(refusal = ?refusal.to_string(), "refused");
     let login = challenger.login_scopes;
     let mut response = match kind(refusal) {
         Kind::Unauthenticated => {

@@ -247,6 +247,20 @@ async fn an_active_token_is_judged_all_the_same() {
     assert_eq!(lenient.post("opaque", "{}").await.status(), StatusCode::OK);
 }
 
+/// What holds for an issuer's JWTs holds for its opaque tokens.
+#[tokio::test]
+async fn an_opaque_token_of_another_tenant_is_not_taken() {
+    let (server, issuer) = issuer().await;
+    for (tenant, expected) in [("acme", 200), ("umbrella", 401)] {
+        let protected = asking(&issuer.issuer, |settings| {
+            settings.claims.tenant = Some("tid".to_owned());
+            settings.claims.tenants = vec!["acme".to_owned()];
+        });
+        server.answer(active(json!({"tid": tenant})));
+        assert_eq!(protected.post("opaque", "{}").await.status().as_u16(), expected, "{tenant}");
+    }
+}
+
 /// What another party revokes is heard of as soon as the last answer is not believed any more. Where a token said when it
 /// ends, its end is told from its revocation.
 #[tokio::test]

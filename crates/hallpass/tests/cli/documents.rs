@@ -60,6 +60,7 @@ fn what_the_documents_show_is_taken() {
     keep("agents-ca.pem", &authority.pem());
     keep("server.pem", &server.chain);
     keep("server.key", &server.key);
+    keep("metadata.pem", &server.key);
     keep("introspection.secret", "a secret");
     keep("database.password", "a password");
     // What docs/cedar.md shows of Cedar.

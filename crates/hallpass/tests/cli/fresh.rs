@@ -20,11 +20,16 @@ use serde_json::{Value, json};
 
 use crate::program::Serving;
 
-/// What /authorize was asked with, each time.
-type Asked = Arc<Mutex<Vec<HashMap<String, String>>>>;
+#[derive(Default)]
+struct Seen {
+    /// What /authorize was asked with, each time. Our client looks there whether it is still known, before a person does.
+    asked: Vec<HashMap<String, String>>,
+    /// The `max_age` of each login that became a token.
+    logins: Vec<Option<String>>,
+}
 
 /// An authorization server whose people have been logged in for an hour, unless they are asked to log in anew.
-async fn login_server(asked: Asked) -> String {
+async fn login_server(seen: Arc<Mutex<Seen>>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let issuer = Arc::new(TestIssuer::new(&url));
@@ -39,16 +44,17 @@ async fn login_server(asked: Asked) -> String {
         client["client_id"] = json!("native");
         (StatusCode::CREATED, Json(client))
     };
-    let seen = Arc::clone(&asked);
+    let at_authorize = Arc::clone(&seen);
     let authorize = async move |Query(query): Query<HashMap<String, String>>| {
-        let mut seen = seen.lock().unwrap();
-        let location = format!("{}?code={}&state={}", query["redirect_uri"], seen.len(), query["state"]);
-        seen.push(query);
+        let asked = &mut at_authorize.lock().unwrap().asked;
+        let location = format!("{}?code={}&state={}", query["redirect_uri"], asked.len(), query["state"]);
+        asked.push(query);
         Redirect::to(&location)
     };
     let token = async move |Form(form): Form<HashMap<String, String>>| {
-        let asked = asked.lock().unwrap();
-        let query = &asked[form["code"].parse::<usize>().unwrap()];
+        let mut seen = seen.lock().unwrap();
+        let query = seen.asked[form["code"].parse::<usize>().unwrap()].clone();
+        seen.logins.push(query.get("max_age").cloned());
         let now = Timestamp::from(SystemTime::now());
         let mut claims = issuer.claims(&form["resource"], &query["scope"], now);
         let anew = query.contains_key("max_age");
@@ -71,8 +77,8 @@ async fn login_server(asked: Asked) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_for_fresh_logins_takes_one_new_login() {
-    let asked = Asked::default();
-    let (issuer, upstream) = (login_server(Arc::clone(&asked)).await, Upstream::start().await);
+    let seen = Arc::<Mutex<Seen>>::default();
+    let (issuer, upstream) = (login_server(Arc::clone(&seen)).await, Upstream::start().await);
     let data = tempfile::tempdir().unwrap();
     let mut config = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     write!(
@@ -98,8 +104,7 @@ async fn a_tool_for_fresh_logins_takes_one_new_login() {
         let request = http.post(&endpoint).json(&body).build().unwrap();
         client.execute(&http, request).await.unwrap().status()
     };
-    let max_ages =
-        || asked.lock().unwrap().iter().map(|query| query.get("max_age").cloned()).collect::<Vec<_>>();
+    let max_ages = || seen.lock().unwrap().logins.clone();
 
     assert_eq!(call("list").await, StatusCode::OK);
     assert_eq!(max_ages(), [None], "any login will do");

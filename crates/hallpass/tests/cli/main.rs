@@ -5,6 +5,7 @@
 mod admin;
 #[cfg(unix)]
 mod browser;
+mod cedar;
 mod certificates;
 mod credentials;
 mod database;

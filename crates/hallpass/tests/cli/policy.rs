@@ -220,7 +220,7 @@ fn an_explanation_reads_a_token_as_its_issuer_writes_it() {
     let key = hallpass_testkit::issuer::TestIssuer::new("https://login.example.com");
     let now = hallpass_protocol::Timestamp::from_unix(1);
     let mut claims = key.claims("https://mcp.example.com/mcp", "", now);
-    claims["roles"] = serde_json::json!(["notes:write"]);
+    claims["roles"] = serde_json::json!(["notes:read", "notes:write"]);
     for (issuer, code) in [("claims = { scopes = [\"roles\"] }", 0), ("without_id = true", 1)] {
         let rules =
             file(&format!("{RULES}[[server.issuers]]\nissuer = \"https://login.example.com\"\n{issuer}\n"));

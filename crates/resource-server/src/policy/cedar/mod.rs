@@ -57,7 +57,7 @@ impl Cedar {
         let said = self.said(ask, sure, case);
         for error in said.diagnostics.iter().flat_map(Diagnostics::errors) {
             let place = self.0.policies.place_of(error);
-            tracing::warn!(place, %error, "a Cedar policy cannot be evaluated, so nothing is permitted");
+            tracing::warn!(place, error = ?error.to_string(), "a Cedar policy cannot be evaluated, so nothing is permitted");
         }
         said.allowed
     }
