@@ -20,3 +20,19 @@ pub(super) fn check_length(parameters: &Parameters) -> Result<(), OAuthError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_the_longest_kind_comes_back_and_a_longer_one_is_refused() {
+        let with = |length| Parameters::parse(&format!("state={}", "a".repeat(length))).unwrap();
+        let longest = with(LONGEST);
+        assert_eq!(of(&longest).map(str::len), Some(LONGEST));
+        assert!(check_length(&longest).is_ok());
+        let longer = with(LONGEST + 1);
+        assert_eq!(of(&longer), None);
+        assert_eq!(check_length(&longer).map_err(|error| error.error), Err(ErrorCode::InvalidRequest));
+    }
+}
