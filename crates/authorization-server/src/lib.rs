@@ -6,6 +6,7 @@
 //! | `checks` | the authorization request: a table of small rules |
 //! | `delegation` | whose word, and which token, is exchanged for a token here |
 //! | `grants` | codes and refresh tokens, exchanged for tokens |
+//! | `issued` | access tokens that were issued, signed or opaque |
 //! | `clients` | configured, registered, or described by a metadata document |
 //! | `login` | people, passwords, sessions |
 //! | `browser` | cookies, form tokens, where a form came from |
@@ -54,6 +55,7 @@ mod endpoints;
 pub mod fuzzing;
 mod grants;
 mod hosts;
+mod issued;
 mod keys;
 mod login;
 mod pages;
@@ -71,11 +73,12 @@ pub use delegation::{
     AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, TrustedIssuer, TrustedIssuers,
 };
 pub use hosts::{HostPattern, HostPatternError, RedirectPattern};
+pub use issued::OpaqueTokens;
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
-pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings};
+pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings, TokenForm};
 pub use store::{
     BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, Restoring, SealedAccounts,
     ServiceAccount, Store, StoreError, User,

@@ -131,6 +131,11 @@ impl AuthorizationServer {
         self.0.keys.handle().clone()
     }
 
+    /// What [`OpaqueTokens`](crate::OpaqueTokens) work with.
+    pub(crate) fn store_and_patience(&self) -> (Store, Duration) {
+        (self.0.store.clone(), self.0.settings.patience)
+    }
+
     /// Which access tokens must be refused although they have not expired.
     #[must_use]
     pub fn revocations(&self) -> Revocations {

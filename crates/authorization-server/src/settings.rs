@@ -115,6 +115,20 @@ pub struct Resource {
     pub scopes: Vec<(Scope, String)>,
     /// What a request without `scope` gets.
     pub default: ScopeSet,
+    /// What its access tokens are.
+    pub access_tokens: TokenForm,
+}
+
+/// What access tokens are (RFC 6749 §1.4 leaves it open).
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum TokenForm {
+    /// They say in themselves what they are good for, and are signed (RFC 9068).
+    #[default]
+    Jwt,
+    /// They say nothing to anybody but this server, which knows them by their hash: a resource server asks it
+    /// ([`OpaqueTokens`](crate::OpaqueTokens), or RFC 7662). A token for several resources is opaque where one of them
+    /// wants it so.
+    Opaque,
 }
 
 /// What people call them.

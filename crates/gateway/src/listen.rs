@@ -19,6 +19,7 @@ use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use hallpass_protocol::certificate::PeerCertificate;
 use http::Version;
+use http::header::EXPECT;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -211,9 +212,11 @@ impl Connection {
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
-            let mut request = request.map(|incoming| match (Measured::new(body, incoming), is_stream) {
-                (body, true) => Body::new(ReadToItsEnd::new(body)),
-                (body, false) => Body::new(body),
+            let waits = request.headers().contains_key(EXPECT);
+            let mut request = request.map(|incoming| match Measured::new(body, incoming) {
+                body if is_stream => Body::new(ReadToItsEnd::stream(body)),
+                body if waits => Body::new(body),
+                body => Body::new(ReadToItsEnd::connection(body)),
             });
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(draining.clone());

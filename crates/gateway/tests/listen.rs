@@ -274,3 +274,53 @@ async fn streams_of_listening_clients_end_with_the_server() {
     soon(server.task).await.unwrap();
     soon(rest(stream)).await;
 }
+
+/// Who refuses before the body is there reads it all the same: a connection that is closed while bytes are on the way is reset,
+/// and the client loses the answer.
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_arrives() {
+    let router = Router::new().route("/", axum::routing::post(async || http::StatusCode::PAYLOAD_TOO_LARGE));
+    let server = start(router, Connections::default()).await;
+    // More than the buffers of both sides hold.
+    let body = vec![b'x'; 32 * 1024 * 1024];
+    for framing in ["content-length: 33554432\r\n\r\n", "transfer-encoding: chunked\r\n\r\n2000000\r\n"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\n{framing}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        soon(stream.write_all(&body)).await.unwrap();
+        if framing.contains("chunked") {
+            stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+        }
+        // The connection goes on.
+        stream.write_all(b"GET /no HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let answers = soon(rest(stream)).await;
+        assert!(answers.starts_with("HTTP/1.1 413") && answers.contains("HTTP/1.1 404"), "{answers}");
+    }
+}
+
+/// Whoever waits to be asked for the body is not asked by those who throw it away.
+#[tokio::test]
+async fn a_refused_client_that_waits_for_100_continue_is_not_asked_to_send() {
+    let refuse = async || {
+        tokio::task::yield_now().await;
+        http::StatusCode::PAYLOAD_TOO_LARGE
+    };
+    let server = start(Router::new().route("/", axum::routing::post(refuse)), Connections::default()).await;
+    for _ in 0..20 {
+        let head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n";
+        let answer = soon(rest(server.send(head).await)).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    }
+}
+
+/// What never ends is not read for ever.
+#[tokio::test(start_paused = true)]
+async fn a_body_without_end_is_given_up() {
+    let router = Router::new().route("/", axum::routing::post(async || "enough"));
+    let server = start(router, Connections::default()).await;
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nx";
+    let begun = tokio::time::Instant::now();
+    let answer = within_an_hour(rest(server.send(head).await)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+}

@@ -7,10 +7,13 @@ use anyhow::Context;
 use hallpass_authorization_server::{SealedAccounts, ServiceAccount, Store};
 use hallpass_protocol::{Clock, SecretBytes, Timestamp};
 use hallpass_resource_server::{Account, Accounts};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How often a server looks.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long one look may take: a database that answers nothing must not end looking for good.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long what was read is believed: beyond that, nobody knows who was revoked.
 const BELIEVED: Duration = Duration::from_secs(30);
 
@@ -49,8 +52,14 @@ impl ServiceAccounts {
         tokio::spawn(stop.run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if let Err(error) = self.look(&mut sealed, &live, now.now()).await {
-                    tracing::error!(%error, "the list of API keys and passwords cannot be read");
+                match timeout(PATIENCE, self.look(&mut sealed, &live, now.now())).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, "the list of API keys and passwords cannot be read");
+                    }
+                    Err(_) => {
+                        tracing::error!("the database does not say which API keys and passwords there are")
+                    }
                 }
             }
         }));

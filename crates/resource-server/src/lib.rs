@@ -7,7 +7,7 @@
 //! | [`front_door`] | is it meant for this server, and sent by a page that may? | 403 |
 //! | [`credential`] | is there exactly one credential, where it belongs? | 400, 401 |
 //! | [`verify`] | did a trusted issuer sign it, for this resource, for now, and is it not revoked? | 401, 503 |
-//! | [`remote_keys`], [`introspection`] | what does its issuer say? | 401, 503 |
+//! | [`remote_keys`], [`stored`], [`introspection`] | what does its issuer say? | 401, 503 |
 //! | [`dpop`], [`certificate`] | does the sender hold the key that the token is bound to? | 401 |
 //! | [`accounts`] | or is it a key or password of this server's own list? | 401 |
 //! | [`policy`] | does it have the scopes that the operation needs? | 400, 403, 413 |
@@ -59,6 +59,7 @@ pub mod replays;
 mod schemes;
 mod server;
 pub mod settings;
+pub mod stored;
 pub mod streams;
 pub mod verify;
 
@@ -79,5 +80,6 @@ pub use remote_keys::RemoteKeys;
 pub use replays::Replays;
 pub use server::ResourceServer;
 pub use settings::{Keys, OwnAccounts, Revocations, Settings, TokenKind, TrustedIssuer};
+pub use stored::StoredTokens;
 pub use streams::AtExpiry;
 pub use verify::Verified;

@@ -19,10 +19,12 @@ use crate::dpop::{Bound, Gate};
 use crate::introspection::Introspector;
 use crate::refusal::Refusal;
 use crate::settings::{OwnAccounts, Settings};
+use crate::stored::{self, LookUp};
 use crate::verify::{Standing, Verified, Verifier, still_counts};
 
 /// What remembers something between requests, of the schemes that are on.
 pub(crate) struct Schemes {
+    stored: Option<LookUp>,
     introspector: Option<Introspector>,
     dpop: Option<Gate>,
     basic: Option<Basic>,
@@ -36,6 +38,7 @@ impl Schemes {
         let introspection = settings.introspection.clone();
         let accounts = settings.accounts.as_ref();
         Self {
+            stored: LookUp::of(settings),
             introspector: introspection.map(|settings| Introspector::new(settings, remembered)),
             dpop: Gate::of(settings),
             basic: accounts.filter(|accounts| accounts.basic).map(|_| Basic::new()),
@@ -104,13 +107,24 @@ impl Schemes {
         }
     }
 
-    /// An access token: a JWT with the keys that are at hand, or with newer ones; anything else by asking.
+    /// An access token: one that is looked up; a JWT with the keys that are at hand, or with newer ones; anything else by
+    /// asking.
     pub(crate) async fn token(
         &self,
         token: Unverified<'_>,
         verifier: &Verifier,
         settings: &Settings,
     ) -> Result<Verified, Refusal> {
+        if let Some(stored) = self.stored.as_ref().filter(|stored| stored.may_know(token)) {
+            if let Some(verified) = stored.verify(token, settings).await? {
+                return Ok(verified);
+            }
+            // Another issuer's may begin alike.
+            return match &self.introspector {
+                Some(introspector) => introspector.verify(token.0, settings).await,
+                None => Err(Refusal::Inactive),
+            };
+        }
         let refusal = match verifier.verify(token, settings) {
             Ok(verified) => return Ok(verified),
             Err(refusal) => refusal,
@@ -139,6 +153,7 @@ impl Schemes {
             (Standing::Account, _, Some(accounts)) => {
                 accounts.list.still_has(caller.token_id(), settings.clock.now())
             }
+            (Standing::Stored, ..) => stored::still_counts(caller, settings),
             (Standing::Certificate(shown), ..) => settings.certificates.verify(shown, settings).map(drop),
             _ => still_counts(caller, settings),
         }

@@ -19,6 +19,7 @@ use crate::nonce::NonceKey;
 use crate::policy::Policy;
 use crate::remote_keys::RemoteKeys;
 use crate::replays::Replays;
+use crate::stored::StoredTokens;
 use crate::streams::AtExpiry;
 
 /// The longest body that is read by default, in bytes: 4 MiB, as the official SDKs' servers have it.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub own_issuer: Option<Issuer>,
     /// Which scopes an operation needs.
     pub policy: Policy,
+    /// Opaque tokens that can be looked up in this process. None by default.
+    pub stored_tokens: Option<StoredTokens>,
     /// Who is asked about tokens that are no JWTs (RFC 7662).
     pub introspection: Option<Introspection>,
     /// Proof of possession (RFC 9449). Without it, bound tokens are refused.
@@ -83,6 +86,7 @@ impl Settings {
             issuers: Vec::new(),
             own_issuer: None,
             policy: Policy::default(),
+            stored_tokens: None,
             introspection: None,
             dpop: None,
             accounts: None,

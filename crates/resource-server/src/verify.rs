@@ -27,6 +27,8 @@ pub struct Verified {
 pub(crate) enum Standing {
     /// A JWT: its end, and the memory of revocations.
     Token,
+    /// An opaque token that was looked up: the same.
+    Stored,
     /// An opaque token: its issuer, who is asked about it again.
     Opaque(Secret),
     /// The list of accounts.
@@ -113,7 +115,7 @@ impl Remembered {
     }
 }
 
-fn token_digest(token: Unverified<'_>) -> [u8; 32] {
+pub(crate) fn token_digest(token: Unverified<'_>) -> [u8; 32] {
     let mut key = [0; 32];
     key.copy_from_slice(digest(&SHA256, token.0.as_bytes()).as_ref());
     key
@@ -131,7 +133,7 @@ fn unexpired(caller: &Caller, now: Timestamp, settings: &Settings) -> Result<(),
 }
 
 /// RFC 7009 §2: a revoked token is dead at once. What may have been revoked is not let in either.
-fn unrevoked(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
+pub(crate) fn unrevoked(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
     match settings.revocations.contains(caller.token_id()) {
         Some(false) => Ok(()),
         Some(true) => Err(Refusal::Revoked),

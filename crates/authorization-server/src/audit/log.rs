@@ -29,6 +29,12 @@ impl AuditLog {
         Self(store)
     }
 
+    /// How long events are kept that strangers did not cause: 90 days, where nobody says otherwise. An authorization server says
+    /// so itself ([`Settings::audit_lifetime`](crate::Settings::audit_lifetime)); this is for whoever sweeps without one.
+    pub fn keep_for(&self, lifetime: std::time::Duration) {
+        self.0.audit().keep_for(lifetime);
+    }
+
     /// Events, newest first, so many at most.
     ///
     /// # Errors

@@ -41,6 +41,11 @@ impl Resources {
         settings.resources.iter().filter(|known| self.all.contains(&known.identifier)).collect()
     }
 
+    /// Whether each of them is configured now.
+    pub(crate) fn are_known(&self, settings: &Settings) -> bool {
+        self.configured(settings).len() == self.all.len()
+    }
+
     /// Whether each of them is one of these.
     pub(crate) fn are_within(&self, bound: &[String]) -> bool {
         self.all.iter().all(|one| bound.iter().any(|text| same_resource(text, one)))

@@ -19,7 +19,7 @@ pub(super) fn check_type(parameters: &Parameters) -> Result<(), OAuthError> {
 /// OAuth 2.1 §4.1.2.1, RFC 7591 §2: a client that is not registered for codes gets none. One that says nothing is
 /// registered for them.
 pub(super) fn check_grant(client: &Client) -> Result<(), OAuthError> {
-    match client.grant_types.is_empty() || client.may_use(AUTHORIZATION_CODE) {
+    match client.may_begin(AUTHORIZATION_CODE) {
         true => Ok(()),
         false => Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,

@@ -48,5 +48,9 @@ pub(crate) fn requested(
     if wants_offline && client.may_refresh {
         scopes.extend(Scope::parse(OFFLINE_ACCESS));
     }
+    // RFC 6749 §5.1: an answer without `scope` would mean that all of it was granted.
+    if scopes.is_empty() && !asked.is_empty() {
+        return Err(refused(format!("nothing of '{asked}' can be granted to this client")));
+    }
     Ok(scopes)
 }

@@ -129,6 +129,11 @@ impl Client {
         self.grant_types.iter().any(|grant| grant == grant_type)
     }
 
+    /// The same of grants that clients have who say nothing of grants: metadata documents may.
+    pub(crate) fn may_begin(&self, grant_type: &str) -> bool {
+        self.grant_types.is_empty() || self.may_use(grant_type)
+    }
+
     /// Whether all its redirect URIs lead to the person's own machine.
     pub(crate) fn is_loopback_only(&self) -> bool {
         self.redirect_uris.iter().all(RedirectUri::is_loopback)

@@ -81,6 +81,18 @@ pub(crate) enum DocumentError {
     ResponseTypes,
 }
 
+impl DocumentError {
+    /// Whether the document is the client's own, and says of it what cannot be here. All else may pass: a server that is down, a
+    /// page in its place.
+    pub(crate) fn is_about_the_client(&self) -> bool {
+        use DocumentError::{AuthMethod, GrantTypes, Keys, RedirectUri, RedirectUris, ResponseTypes, Secret};
+        matches!(
+            self,
+            RedirectUris | RedirectUri(_) | Secret | AuthMethod(_) | Keys | GrantTypes | ResponseTypes
+        )
+    }
+}
+
 /// Whether a client id is meant to be fetched: https, a path, no user, no fragment, no dot segments
 /// (CIMD-02 §3). While the server itself is plain http on loopback, in development, so may the client be;
 /// the fetch has its own guard.

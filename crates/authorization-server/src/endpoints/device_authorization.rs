@@ -12,7 +12,7 @@ use super::Server;
 use super::asked::Asked;
 use super::oauth_answer::{client, error, form, json};
 use crate::checks::{resource, scope};
-use crate::clients::{AuthenticatedClient, Client, ClientKind, DEVICE_CODE, Unresolved, resolve};
+use crate::clients::{AuthenticatedClient, Client, DEVICE_CODE, Unresolved, resolve};
 use crate::grants::{MustBind, UserCode, storage};
 use crate::random::{digest, id, token};
 use crate::store::{DeviceRow, StoreError};
@@ -74,8 +74,7 @@ async fn whole(server: &Server, authenticated: &AuthenticatedClient) -> Result<C
 
 /// A client that registered itself with a list of grants uses those.
 fn check_allowed(client: &Client) -> Result<(), OAuthError> {
-    let unsaid = client.grant_types.is_empty() && matches!(client.kind, ClientKind::Document { .. });
-    match unsaid || client.may_use(DEVICE_CODE) {
+    match client.may_begin(DEVICE_CODE) {
         true => Ok(()),
         false => Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,

@@ -1,5 +1,7 @@
 //! `/introspect`: whether a token is good, and for what (RFC 7662). The same truth as a resource server's own: form,
-//! signature, times, and every revocation.
+//! signature or hash, times, and every revocation.
+
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,11 +13,11 @@ use serde_json::{Value, json as value};
 use super::Server;
 use super::asked::Asked;
 use super::oauth_answer::{client, error, form, json};
-use super::revoke::access_token;
 use crate::checks::Resources;
 use crate::checks::resource::same_resource;
 use crate::clients::{AuthenticatedClient, ClientKind};
 use crate::grants::storage;
+use crate::issued::{NotIssued, access_token};
 use crate::random::digest;
 use crate::store::StoreError;
 
@@ -55,22 +57,20 @@ async fn introspect(
     client: &AuthenticatedClient,
     token: &str,
 ) -> Result<Option<Value>, StoreError> {
-    match access_token(server, token, std::time::Duration::ZERO) {
-        Some(claims) => {
-            let audience: Vec<&str> = claims.aud.iter().collect();
-            if !may_see(client, &claims.client_id, &audience)
-                || server.store.token_is_revoked(&claims.jti).await?
-            {
-                return Ok(None);
-            }
-            let mut answer = serde_json::to_value(&claims).unwrap_or_default();
-            answer["active"] = value!(true);
-            let bound = claims.other.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
-            answer["token_type"] = value!(if bound { "DPoP" } else { "Bearer" });
-            Ok(Some(answer))
-        }
-        None => refresh_token(server, client, token).await,
+    let claims = match access_token(server, token, Duration::ZERO).await {
+        Ok(claims) => claims,
+        Err(NotIssued::Store(failed)) => return Err(failed),
+        Err(_) => return refresh_token(server, client, token).await,
+    };
+    let audience: Vec<&str> = claims.aud.iter().collect();
+    if !may_see(client, &claims.client_id, &audience) || server.store.token_is_revoked(&claims.jti).await? {
+        return Ok(None);
     }
+    let mut answer = serde_json::to_value(&claims).unwrap_or_default();
+    answer["active"] = value!(true);
+    let bound = claims.other.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    answer["token_type"] = value!(if bound { "DPoP" } else { "Bearer" });
+    Ok(Some(answer))
 }
 
 /// Its client alone may ask. One that was used is not good, although it may be sent again for a minute.
@@ -93,10 +93,12 @@ async fn refresh_token(
         "iss": server.settings.issuer,
         "sub": row.grant.user_id,
         "client_id": row.grant.client_id,
-        "scope": row.grant.scopes,
         "aud": audience.unwrap_or_default(),
         "exp": ends,
     });
+    if !row.grant.scopes.is_empty() {
+        answer["scope"] = value!(row.grant.scopes);
+    }
     if let Some(login) = row.grant.authenticated_at {
         answer["auth_time"] = value!(login);
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use http::StatusCode;
 use serde_json::json as value;
@@ -16,6 +15,7 @@ use super::oauth_answer::{client, error, form, json};
 use crate::audit::{AuditKind, NewEvent};
 use crate::clients::AuthenticatedClient;
 use crate::grants::storage;
+use crate::issued::{NotIssued, access_token};
 use crate::random::digest;
 use crate::store::StoreError;
 
@@ -52,12 +52,14 @@ async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> R
         return Ok(());
     }
     // Resource servers allow for clocks that differ, so a token may be alive elsewhere for a little longer.
-    match access_token(server, token, Duration::from_secs(60)) {
-        Some(claims) if claims.client_id == client.id() => {
+    match access_token(server, token, Duration::from_secs(60)).await {
+        Ok(claims) if claims.client_id == client.id() => {
             server.store.revoke_access_token(&claims.jti).await?;
             note(server, client, &claims.sub, "an access token");
             Ok(())
         }
+        Err(NotIssued::Store(failed)) => Err(failed),
+        // Another client's, or what needs no revocation.
         _ => Ok(()),
     }
 }
@@ -66,20 +68,4 @@ async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> R
 fn note(server: &Server, client: &AuthenticatedClient, subject: &str, what: &str) {
     let event = NewEvent::new(AuditKind::TokenRevoked).client(client.id()).user(subject);
     server.store.record(event.detail(what));
-}
-
-/// An access token of this server that has not ended. What is no such token needs no revocation.
-pub(super) fn access_token(server: &Server, token: &str, leeway: Duration) -> Option<AccessTokenClaims> {
-    let resources: Vec<&str> =
-        server.settings.resources.iter().map(|resource| resource.identifier.as_str()).collect();
-    let expected = Expected {
-        issuer: &server.settings.issuer,
-        audience: &resources,
-        typ: &[AccessTokenClaims::TYP],
-        now: server.store.now(),
-        leeway,
-    };
-    let verified =
-        UnverifiedJwt::parse(token).ok()?.verify(&server.keys.handle().current(), &expected).ok()?;
-    verified.decode().ok()
 }

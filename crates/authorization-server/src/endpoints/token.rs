@@ -41,8 +41,6 @@ async fn answer(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response,
     let client = client_by(server, asked, &form, look_up(grant_type)).await?;
     let proof = dpop::proof(server, &asked.headers, PATH).map_err(|refused| error(&refused))?;
     let sender = Sender { client: &client, proof, certificate: asked.thumbprint() };
-    // A client's registered grant types need no check for the first three: a code is issued to no client without its
-    // grant, and a refresh token to none without that one.
     let answer = match grant_type {
         AUTHORIZATION_CODE => redeem(server, &sender, &form).await,
         REFRESH_TOKEN => refresh(server, &sender, &form).await,

@@ -1,4 +1,4 @@
-//! Access tokens: JWTs after RFC 9068.
+//! Access tokens: JWTs after RFC 9068, or opaque ones that the store knows the same of.
 
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::jose::AccessTokenClaims;
@@ -11,8 +11,11 @@ use super::{Binding, Refusal};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::resource::known_scopes;
 use crate::checks::{OFFLINE_ACCESS, Resources};
+use crate::issued::opaque_token;
+use crate::random::digest;
 use crate::revocations::new_token_id;
 use crate::server::Inner;
+use crate::settings::{Resource, TokenForm};
 use crate::store::StoreError;
 
 /// What a token is about.
@@ -32,17 +35,48 @@ pub(super) struct Subject<'a> {
     pub(super) ends: Option<Timestamp>,
 }
 
-/// Signs an access token, and puts the answer together (RFC 6749 §5.1).
-pub(super) fn respond(
-    server: &Inner,
-    subject: &Subject<'_>,
-    refresh_token: Option<Secret>,
-) -> Result<TokenResponse, Refusal> {
-    let lifetime = server.settings.lifetimes.access_token;
+/// An access token that was made, and that nobody has got yet.
+pub(super) struct Issued {
+    token: Secret,
+    ends: Timestamp,
+    scope: ScopeSet,
+}
+
+/// Makes an access token, before what is shown for it is consumed: where it fails, nothing has happened. An opaque one that
+/// nobody gets in the end is a row that opens nothing.
+pub(super) async fn issue(server: &Inner, subject: &Subject<'_>) -> Result<Issued, Refusal> {
     let now = server.store.now();
+    let claims = claims(server, subject, now);
+    check_scope(subject, &claims)?;
+    let token = match form(&subject.resources.configured(&server.settings)) {
+        TokenForm::Jwt => Secret::new(server.keys.signing(now)?.sign(AccessTokenClaims::TYP, &claims)?),
+        TokenForm::Opaque => {
+            let token = opaque_token();
+            server.store.insert_access_token(&digest(token.expose()), &claims).await?;
+            token
+        }
+    };
+    Ok(Issued { token, ends: claims.exp, scope: claims.scope.unwrap_or_default() })
+}
+
+/// RFC 6749 §5.1: an answer without `scope` means all that was asked for, and an empty one cannot be said (§3.3). So where
+/// something was granted, something is given.
+fn check_scope(subject: &Subject<'_>, claims: &AccessTokenClaims) -> Result<(), Refusal> {
+    let granted = subject.scopes.iter().any(|scope| scope.as_str() != OFFLINE_ACCESS);
+    if granted && claims.scope.is_none() { Err(Refusal::NothingLeft) } else { Ok(()) }
+}
+
+/// Opaque where one of the resources wants it so: it would be told to nobody what such a token is good for.
+pub(super) fn form(resources: &[&Resource]) -> TokenForm {
+    let opaque = resources.iter().any(|resource| resource.access_tokens == TokenForm::Opaque);
+    if opaque { TokenForm::Opaque } else { TokenForm::Jwt }
+}
+
+/// What a token says (RFC 9068 §2.2).
+fn claims(server: &Inner, subject: &Subject<'_>, now: Timestamp) -> AccessTokenClaims {
     // RFC 8707 §2.2: a token for some of the resources holds no scope of the others.
     let known = known_scopes(&subject.resources.configured(&server.settings));
-    let ends = now.after(lifetime);
+    let ends = now.after(server.settings.lifetimes.access_token);
     let ends = subject.ends.map_or(ends, |latest| latest.min(ends));
     let mut other = subject.binding.map(Binding::claims).unwrap_or_default();
     if let Some(actor) = subject.actor {
@@ -51,7 +85,8 @@ pub(super) fn respond(
     if let Some(login) = subject.login {
         other.insert("auth_time".to_owned(), login.unix().into());
     }
-    let claims = AccessTokenClaims {
+    let scope = subject.scopes.intersection(&known);
+    AccessTokenClaims {
         iss: server.settings.issuer.as_str().to_owned(),
         sub: subject.subject.to_owned(),
         aud: subject.resources.audience(),
@@ -59,19 +94,29 @@ pub(super) fn respond(
         iat: now,
         jti: new_token_id(subject.grant_id),
         client_id: subject.client_id.to_owned(),
-        scope: Some(subject.scopes.intersection(&known)),
+        // RFC 6749 §3.3: one word at least, or nothing.
+        scope: (!scope.is_empty()).then_some(scope),
         other,
-    };
-    let token = server.keys.signing(now)?.sign(AccessTokenClaims::TYP, &claims)?;
+    }
+}
+
+/// Puts the answer together (RFC 6749 §5.1): now somebody gets the token.
+pub(super) fn answer(
+    server: &Inner,
+    subject: &Subject<'_>,
+    issued: Issued,
+    refresh_token: Option<Secret>,
+) -> TokenResponse {
     note(server, subject);
     let offline = subject.scopes.iter().filter(|scope| scope.as_str() == OFFLINE_ACCESS).cloned().collect();
-    Ok(TokenResponse {
+    let scope = issued.scope.union(&offline);
+    TokenResponse {
         token_type: Binding::token_type(subject.binding).to_owned(),
-        expires_in: Some(now.until(ends).as_secs()),
+        expires_in: Some(server.store.now().until(issued.ends).as_secs()),
         refresh_token,
-        scope: Some(subject.scopes.intersection(&known).union(&offline)),
-        ..TokenResponse::bearer(Secret::new(token))
-    })
+        scope: (!scope.is_empty()).then_some(scope),
+        ..TokenResponse::bearer(issued.token)
+    }
 }
 
 /// For the audit log.

@@ -5,11 +5,11 @@ use hallpass_protocol::pkce::{CodeChallenge, CodeVerifier};
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
-use super::Refusal;
-use super::Sender;
-use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use super::access_token::{Subject, answer, issue, narrowed_resources, stored_scopes};
+use super::{Refusal, Sender, still};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::Resources;
+use crate::clients::AUTHORIZATION_CODE;
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{CodeRow, StoreError};
@@ -34,7 +34,11 @@ pub(crate) async fn redeem(
     check_redirect_uri(&row, form)?;
     check_verifier(&row, form)?;
     sender.check_bound(row.bound_to.as_deref())?;
+    let client = sender.client.client();
+    still::check_grant(client, AUTHORIZATION_CODE)?;
+    still::check_redirect_uri(client, &row.redirect_uri)?;
     let resources = narrowed_resources(form, &row.resource)?;
+    still::check_resources(server, client, &resources)?;
     consume(server, sender, &code_hash, &row, &resources).await
 }
 
@@ -44,15 +48,21 @@ fn check_client(row: &CodeRow, sender: &Sender<'_>) -> Result<(), Refusal> {
     same.then_some(()).ok_or(Refusal::OtherClientsCode)
 }
 
-/// OAuth 2.1 §4.1.2: two parties have the code, so neither keeps its tokens.
+/// OAuth 2.1 §4.1.2: two parties have the code, so neither keeps its tokens. Noted once: later replays end nothing, and
+/// whoever has an old code must not fill the audit log.
 async fn check_unused(server: &Inner, row: &CodeRow) -> Result<(), Refusal> {
     if row.used_at.is_none() {
         return Ok(());
     }
-    server.store.revoke_grant(&row.grant_id).await?;
-    tracing::warn!(grant = row.grant_id, client = row.client_id, "a code was replayed; its grant is revoked");
-    let event = NewEvent::new(AuditKind::CodeReplayed).user(&row.user_id).client(&row.client_id);
-    server.store.record(event.grant(&row.grant_id));
+    if server.store.revoke_grant(&row.grant_id).await? {
+        tracing::warn!(
+            grant = row.grant_id,
+            client = row.client_id,
+            "a code was replayed; its grant is revoked"
+        );
+        let event = NewEvent::new(AuditKind::CodeReplayed).user(&row.user_id).client(&row.client_id);
+        server.store.record(event.grant(&row.grant_id));
+    }
     Err(Refusal::CodeReplayed)
 }
 
@@ -91,12 +101,26 @@ async fn consume(
     let lifetimes = &server.settings.lifetimes;
     let now = server.store.now();
     let grant_ends = now.after(lifetimes.grant);
-    let refresh_token = row.refreshable.then(token);
+    let client = sender.client.client();
+    let refreshable = row.refreshable && client.is_none_or(|client| client.may_refresh);
+    let refresh_token = refreshable.then(token);
     let stored = refresh_token.as_deref().map(digest);
     let idle_ends = now.after(lifetimes.refresh_idle).min(grant_ends);
     let first = stored.as_deref().map(|hash| (hash, idle_ends));
     let bound_to = sender.refresh_binding(row.must_bind);
     let binding = sender.bind(server, row.must_bind).await?;
+    let subject = Subject {
+        grant_id: &row.grant_id,
+        subject: &row.user_id,
+        client_id: &row.client_id,
+        resources,
+        scopes: &still::scopes(client, stored_scopes(&row.scopes)?)?,
+        binding: binding.as_ref(),
+        login: row.authenticated_at,
+        actor: None,
+        ends: None,
+    };
+    let issued = issue(server, &subject).await?;
     if !server.store.redeem_code(code_hash, grant_ends, first, bound_to.as_deref()).await? {
         // Someone was faster by a moment, the last second has passed, or the account is gone.
         let now_row = server.store.find_code(code_hash).await?.ok_or(Refusal::UserGone)?;
@@ -104,16 +128,5 @@ async fn consume(
         check_time(server, &now_row)?;
         return Err(Refusal::UserGone);
     }
-    let subject = Subject {
-        grant_id: &row.grant_id,
-        subject: &row.user_id,
-        client_id: &row.client_id,
-        resources,
-        scopes: &stored_scopes(&row.scopes)?,
-        binding: binding.as_ref(),
-        login: row.authenticated_at,
-        actor: None,
-        ends: None,
-    };
-    respond(server, &subject, refresh_token.map(Secret::new))
+    Ok(answer(server, &subject, issued, refresh_token.map(Secret::new)))
 }

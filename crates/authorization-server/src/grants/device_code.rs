@@ -1,13 +1,16 @@
 //! A device code for tokens, once its person has allowed it (RFC 8628 §3.4, §3.5).
 
 use hallpass_protocol::form::Parameters;
+use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
-use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use super::access_token::{self, Subject, issue, narrowed_resources, stored_scopes};
 use super::refresh_token::newest;
-use super::{Binding, Refusal, Sender};
+use super::{Binding, Refusal, Sender, still};
+use crate::audit::{AuditKind, NewEvent};
+use crate::checks::Resources;
 use crate::clients::DEVICE_CODE;
 use crate::keys::SealingKey;
 use crate::random::{digest, token};
@@ -27,6 +30,7 @@ pub(crate) async fn redeem_device(
     check_client(&row, sender)?;
     sender.check_confidential(row.confidential)?;
     sender.check_must_bind(row.must_bind)?;
+    still::check_grant(sender.client.client(), DEVICE_CODE)?;
     if let (Some(Decision::Redeemed), Some(at)) = (row.decision, row.redeemed_at) {
         return again(server, sender, form, Secret::new(code), &row, at).await;
     }
@@ -59,7 +63,8 @@ async fn check_pace(server: &Inner, hash: &str) -> Result<(), Refusal> {
 }
 
 /// The answer was lost, and the device asks once more: as with a refresh token, within the grace window the same client
-/// with the same key gets what it had got. Later two parties have the code, so neither keeps its tokens.
+/// with the same key gets what it had got. Later two parties have the code, so neither keeps its tokens. Whoever goes on
+/// asking is held to the pace: each answer is a new access token and an event of the audit log.
 async fn again(
     server: &Inner,
     sender: &Sender<'_>,
@@ -68,25 +73,47 @@ async fn again(
     row: &DeviceRow,
     redeemed_at: Timestamp,
 ) -> Result<TokenResponse, Refusal> {
-    if server.store.now() >= redeemed_at.after(server.settings.lifetimes.refresh_grace) {
-        server.store.revoke_grant(&row.grant_id).await?;
+    let grant = server.store.find_grant(&row.grant_id).await?.ok_or(Refusal::UserGone)?;
+    let late = server.store.now() >= redeemed_at.after(server.settings.lifetimes.refresh_grace);
+    if late && grant.revoked_at.is_none() {
+        return Err(replayed(server, row).await?);
+    }
+    let hash = digest(code.expose());
+    check_pace(server, &hash).await?;
+    if late {
         return Err(Refusal::CodeReplayed);
     }
-    let grant = server.store.find_grant(&row.grant_id).await?.ok_or(Refusal::UserGone)?;
     if grant.revoked_at.is_some() {
         return Err(Refusal::Revoked);
     }
     sender.check_bound(grant.bound_to.as_deref())?;
     let binding = sender.bind(server, row.must_bind).await?;
+    let about = About::of(server, sender, row, form)?;
+    let subject = about.subject(binding.as_ref());
+    let issued = issue(server, &subject).await?;
     let refresh_token = match &row.sealed_token {
         Some(sealed) => {
-            let first = sealing_key(&code).open(&digest(code.expose()), sealed).map_err(StoreError::from)?;
+            let first = sealing_key(&code).open(&hash, sealed).map_err(StoreError::from)?;
             let first = String::from_utf8(first).map_err(|_| StoreError::Sealed)?;
             Some(newest(server, Secret::new(first)).await?)
         }
         None => None,
     };
-    answer(server, form, row, binding.as_ref(), refresh_token)
+    Ok(access_token::answer(server, &subject, issued, refresh_token))
+}
+
+/// Noted once: later replays end nothing.
+async fn replayed(server: &Inner, row: &DeviceRow) -> Result<Refusal, Refusal> {
+    if server.store.revoke_grant(&row.grant_id).await? {
+        tracing::warn!(
+            grant = row.grant_id,
+            client = row.client_id,
+            "a device code was replayed; its grant is revoked"
+        );
+        let event = NewEvent::new(AuditKind::CodeReplayed).client(&row.client_id).grant(&row.grant_id);
+        server.store.record(row.user_id.iter().fold(event, |event, user| event.user(user)));
+    }
+    Ok(Refusal::CodeReplayed)
 }
 
 fn sealing_key(code: &Secret) -> SealingKey {
@@ -101,11 +128,12 @@ async fn consume(
     row: &DeviceRow,
 ) -> Result<TokenResponse, Refusal> {
     // Refused before anything is consumed.
-    narrowed_resources(form, &row.resource)?;
+    let about = About::of(server, sender, row, form)?;
     let hash = digest(code.expose());
     let lifetimes = &server.settings.lifetimes;
     let grant_ends = server.store.now().after(lifetimes.grant);
-    let refresh_token = row.refreshable.then(token);
+    let refreshable = row.refreshable && sender.client.client().is_none_or(|client| client.may_refresh);
+    let refresh_token = refreshable.then(token);
     let stored = refresh_token.as_deref().map(digest);
     let idle_ends = server.store.now().after(lifetimes.refresh_idle).min(grant_ends);
     let first = stored.as_deref().map(|hash| (hash, idle_ends));
@@ -113,6 +141,8 @@ async fn consume(
     let sealed = refresh_token.as_deref().map(seal).transpose().map_err(StoreError::from)?;
     let bound_to = sender.refresh_binding(row.must_bind);
     let binding = sender.bind(server, row.must_bind).await?;
+    let subject = about.subject(binding.as_ref());
+    let issued = issue(server, &subject).await?;
     let begins = BeginsGrant { ends: grant_ends, refresh_token: first, bound_to: bound_to.as_deref() };
     if !server.store.redeem_device(&hash, begins, sealed.as_deref()).await? {
         return Err(Refusal::UserGone);
@@ -123,27 +153,44 @@ async fn consume(
         kind = DEVICE_CODE,
         "a device was connected"
     );
-    answer(server, form, row, binding.as_ref(), refresh_token.map(Secret::new))
+    Ok(access_token::answer(server, &subject, issued, refresh_token.map(Secret::new)))
 }
 
-fn answer(
-    server: &Inner,
-    form: &Parameters,
-    row: &DeviceRow,
-    binding: Option<&Binding>,
-    refresh_token: Option<Secret>,
-) -> Result<TokenResponse, Refusal> {
-    let user_id = row.user_id.as_deref().ok_or(StoreError::Unreadable { what: "device without a person" })?;
-    let subject = Subject {
-        grant_id: &row.grant_id,
-        subject: user_id,
-        client_id: &row.client_id,
-        resources: &narrowed_resources(form, &row.resource)?,
-        scopes: &stored_scopes(&row.scopes)?,
-        binding,
-        login: row.authenticated_at,
-        actor: None,
-        ends: None,
-    };
-    respond(server, &subject, refresh_token)
+/// What the device's tokens are about.
+struct About<'a> {
+    row: &'a DeviceRow,
+    user_id: &'a str,
+    resources: Resources,
+    scopes: ScopeSet,
+}
+
+impl<'a> About<'a> {
+    fn of(
+        server: &Inner,
+        sender: &Sender<'_>,
+        row: &'a DeviceRow,
+        form: &Parameters,
+    ) -> Result<Self, Refusal> {
+        let user_id = row.user_id.as_deref();
+        let user_id = user_id.ok_or(StoreError::Unreadable { what: "device without a person" })?;
+        let client = sender.client.client();
+        let resources = narrowed_resources(form, &row.resource)?;
+        still::check_resources(server, client, &resources)?;
+        let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
+        Ok(Self { row, user_id, resources, scopes })
+    }
+
+    fn subject<'s>(&'s self, binding: Option<&'s Binding>) -> Subject<'s> {
+        Subject {
+            grant_id: &self.row.grant_id,
+            subject: self.user_id,
+            client_id: &self.row.client_id,
+            resources: &self.resources,
+            scopes: &self.scopes,
+            binding,
+            login: self.row.authenticated_at,
+            actor: None,
+            ends: None,
+        }
+    }
 }

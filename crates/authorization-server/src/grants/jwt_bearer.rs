@@ -9,7 +9,7 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
-use super::access_token::{Subject, respond};
+use super::access_token::{Subject, answer, issue};
 use super::{MustBind, Refusal, Sender};
 use crate::checks::{OFFLINE_ACCESS, Resources, resource};
 use crate::clients::{Client, JWT_BEARER, KeySource};
@@ -56,7 +56,8 @@ pub(crate) async fn exchange_assertion(
         actor: None,
         ends: None,
     };
-    respond(server, &subject, None)
+    let issued = issue(server, &subject).await?;
+    Ok(answer(server, &subject, issued, None))
 }
 
 /// A client that the operator has registered for the grant.
@@ -195,12 +196,14 @@ fn scopes(
     if let Some(own) = &client.scopes {
         bound = bound.intersection(own);
     }
-    let Some(asked) = form.get("scope").ok().flatten() else {
+    let asked = ScopeSet::parse(form.get("scope").ok().flatten().unwrap_or_default());
+    let asked = asked.map_err(|error| Refusal::MalformedScope(error.to_string()))?;
+    // There is nothing to refresh; whoever asks for no more than that has asked for nothing.
+    let asked: ScopeSet = asked.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect();
+    if asked.is_empty() {
         let default = resources.default_scopes(&server.settings);
         return Ok(if said.is_some() { bound } else { default.intersection(&bound) });
-    };
-    let asked = ScopeSet::parse(asked).map_err(|error| Refusal::MalformedScope(error.to_string()))?;
-    let asked: ScopeSet = asked.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect();
+    }
     let beyond = asked.difference(&bound);
     match beyond.is_empty() {
         true => Ok(asked),

@@ -9,6 +9,7 @@ mod jwt_bearer;
 mod refresh_token;
 mod refusal;
 mod sender;
+mod still;
 mod token_exchange;
 mod user_code;
 

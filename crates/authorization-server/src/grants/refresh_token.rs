@@ -12,10 +12,11 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
-use super::access_token::{Subject, narrowed_resources, respond, stored_scopes};
+use super::access_token::{Subject, answer, issue, narrowed_resources, stored_scopes};
 use super::sender::is_certificate;
-use super::{MustBind, Refusal, Sender};
+use super::{MustBind, Refusal, Sender, still};
 use crate::audit::{AuditKind, NewEvent};
+use crate::clients::REFRESH_TOKEN;
 use crate::keys::SealingKey;
 use crate::random::{digest, token};
 use crate::server::Inner;
@@ -38,10 +39,13 @@ pub(crate) async fn refresh(
     sender.check_confidential(row.grant.confidential)?;
     sender.check_bound(row.grant.bound_to.as_deref())?;
     check_alive(server, &row)?;
+    let client = still::client_now(server, sender).await?;
+    still::check_grant(client.as_deref(), REFRESH_TOKEN)?;
     let resources = narrowed_resources(form, &row.grant.resource)?;
-    let scopes = narrowed(form, &stored_scopes(&row.grant.scopes)?)?;
+    still::check_resources(server, client.as_deref(), &resources)?;
+    let granted = still::scopes(client.as_deref(), stored_scopes(&row.grant.scopes)?)?;
+    let scopes = narrowed(form, &granted)?;
     let binding = sender.bind(server, must_bind(&row)).await?;
-    let next = next(server, presented, row.clone()).await?;
     let subject = Subject {
         grant_id: &row.grant.id,
         subject: &row.grant.user_id,
@@ -53,7 +57,9 @@ pub(crate) async fn refresh(
         actor: None,
         ends: None,
     };
-    respond(server, &subject, Some(next))
+    let issued = issue(server, &subject).await?;
+    let next = next(server, presented, &row).await?;
+    Ok(answer(server, &subject, issued, Some(next)))
 }
 
 /// A grant that is bound to a certificate goes on giving tokens that are.
@@ -100,9 +106,9 @@ fn narrowed(form: &Parameters, granted: &ScopeSet) -> Result<ScopeSet, Refusal> 
 }
 
 /// The token to answer with: a new successor, or the one that another request made a moment ago.
-async fn next(server: &Inner, presented: Secret, row: RefreshTokenRow) -> Result<Secret, Refusal> {
+async fn next(server: &Inner, presented: Secret, row: &RefreshTokenRow) -> Result<Secret, Refusal> {
     if row.used_at.is_none()
-        && let Some(successor) = rotate(server, &presented, &row).await?
+        && let Some(successor) = rotate(server, &presented, row).await?
     {
         return Ok(successor);
     }

@@ -72,6 +72,9 @@ pub(crate) enum Refusal {
     /// RFC 7523 §3, RFC 8693 §2.1: form, signature, or a claim.
     #[error("the token that was sent is not taken: {0}")]
     Assertion(JoseError),
+    /// RFC 8693 §2.1: an opaque token that is not stored here.
+    #[error("the token that was sent is not known here, or has ended long ago")]
+    UnknownToken,
     /// RFC 7523 §3, rule 1.
     #[error("the assertion is of nobody who is trusted here")]
     UntrustedIssuer,
@@ -117,6 +120,18 @@ pub(crate) enum Refusal {
     /// OAuth 2.1 §3.2.4: the client is not registered for the grant.
     #[error("this client may not use the grant '{0}'")]
     GrantNotAllowed(&'static str),
+    /// What the client's metadata document says by now.
+    #[error("this client's metadata document has changed: {0}; log in again once it is right")]
+    ClientChanged(String),
+    /// RFC 7592 §2.2: the client has changed its redirect URIs.
+    #[error("the redirect URI that this code was sent to is not registered for this client any more")]
+    RedirectUriGone,
+    /// RFC 8707 §2: the resource is gone, or is not for this client any more.
+    #[error("the resource '{0}' is not known here any more, or not for this client: log in again")]
+    ResourceGone(String),
+    /// RFC 6749 §5.1: an answer without `scope` means all that was asked for.
+    #[error("none of the scopes that were granted can be given any more: log in again")]
+    NothingLeft,
     /// The client showed more than its id when it was granted something.
     #[error("what this client was granted needs its authentication, and none was sent")]
     NotProven,
@@ -156,7 +171,7 @@ impl Refusal {
             | Self::NoAssertion
             | Self::Exchange(_) => ErrorCode::InvalidRequest,
             Self::IssuerUnreachable => ErrorCode::TemporarilyUnavailable,
-            Self::OtherResource(_) => ErrorCode::InvalidTarget,
+            Self::OtherResource(_) | Self::ResourceGone(_) => ErrorCode::InvalidTarget,
             Self::AuthorizationPending => ErrorCode::from("authorization_pending"),
             Self::SlowDown => ErrorCode::from("slow_down"),
             Self::DeviceCodeExpired => ErrorCode::from("expired_token"),

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use hallpass_protocol::form::Parameters;
-use hallpass_protocol::jose::{AccessTokenClaims, Expected, UnverifiedJwt};
+use hallpass_protocol::jose::AccessTokenClaims;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 
-use super::access_token::{Subject, respond};
+use super::access_token::{Subject, answer, form as token_form, issue};
 use super::{MustBind, Refusal, Sender};
 use crate::checks::{Resources, resource};
 use crate::clients::{Client, TOKEN_EXCHANGE};
 use crate::delegation::ExchangeRule;
+use crate::issued::{NotIssued, access_token};
 use crate::server::Inner;
+use crate::settings::TokenForm;
 
 /// RFC 8693 §3: what is taken and given.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -30,6 +32,7 @@ pub(crate) async fn exchange_token(
     check_types(form)?;
     let shown = subject_token(server, form).await?;
     let target = target(server, client, form)?;
+    check_requested_form(server, form, &target)?;
     let rules = rules(server, client, &shown, &target)?;
     let scopes = scopes(form, client, &rules)?;
     let binding = sender.bind(server, MustBind::default()).await?;
@@ -45,7 +48,8 @@ pub(crate) async fn exchange_token(
         actor: Some(&client.id),
         ends: Some(shown.exp),
     };
-    let mut response = respond(server, &subject, None)?;
+    let issued = issue(server, &subject).await?;
+    let mut response = answer(server, &subject, issued, None);
     response.other.insert("issued_token_type".to_owned(), ACCESS_TOKEN.into());
     Ok(response)
 }
@@ -76,23 +80,24 @@ fn check_types(form: &Parameters) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// RFC 8693 §3: whoever asks for a JWT wants to read it.
+fn check_requested_form(server: &Inner, form: &Parameters, target: &Resources) -> Result<(), Refusal> {
+    let wants_jwt = form.get("requested_token_type").ok().flatten() == Some(JWT);
+    match wants_jwt && token_form(&target.configured(&server.settings)) == TokenForm::Opaque {
+        true => Err(Refusal::Exchange("access tokens for this resource are opaque; ask for an access token")),
+        false => Ok(()),
+    }
+}
+
 /// The token that is shown: this server's own, alive, not revoked.
 async fn subject_token(server: &Inner, form: &Parameters) -> Result<AccessTokenClaims, Refusal> {
     let token = form.get("subject_token").ok().flatten();
     let token = token.ok_or(Refusal::Exchange("subject_token is missing"))?;
-    let resources: Vec<&str> =
-        server.settings.resources.iter().map(|resource| resource.identifier.as_str()).collect();
-    let expected = Expected {
-        issuer: &server.settings.issuer,
-        audience: &resources,
-        typ: &[AccessTokenClaims::TYP],
-        now: server.store.now(),
-        leeway: Duration::ZERO,
-    };
-    let verified = UnverifiedJwt::parse(token)
-        .and_then(|jwt| jwt.verify(&server.keys.handle().current(), &expected))
-        .map_err(Refusal::Assertion)?;
-    let claims: AccessTokenClaims = verified.decode().map_err(Refusal::Assertion)?;
+    let claims = access_token(server, token, Duration::ZERO).await.map_err(|error| match error {
+        NotIssued::Jose(error) => Refusal::Assertion(error),
+        NotIssued::Unknown => Refusal::UnknownToken,
+        NotIssued::Store(error) => Refusal::Store(error),
+    })?;
     match server.store.token_is_revoked(&claims.jti).await? {
         false => Ok(claims),
         true => Err(Refusal::Revoked),

@@ -67,13 +67,15 @@ impl Store {
         }))
     }
 
-    /// Ends a grant with all its tokens. Nothing happens to one that has ended before.
-    pub(crate) async fn revoke_grant(&self, id: &str) -> Result<()> {
-        self.revoke_where(
-            "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id",
-            id,
-        )
-        .await
+    /// Ends a grant with all its tokens. Nothing happens to one that has ended before: then it is false.
+    pub(crate) async fn revoke_grant(&self, id: &str) -> Result<bool> {
+        let update = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id";
+        let mut tx = self.begin().await?;
+        let revoked = self.revoke_in(&mut tx, update, id).await?;
+        tx.commit().await?;
+        let ended = !revoked.is_empty();
+        self.remember_revoked(revoked);
+        Ok(ended)
     }
 
     pub(super) async fn revoke_grants_where_client(
@@ -93,14 +95,6 @@ impl Store {
         // No grant has an empty name.
         let all = "UPDATE grants SET revoked_at = $2 WHERE id <> $1 AND revoked_at IS NULL RETURNING id";
         self.revoke_in(tx, all, "").await
-    }
-
-    async fn revoke_where(&self, update: &'static str, value: &str) -> Result<()> {
-        let mut tx = self.begin().await?;
-        let revoked = self.revoke_in(&mut tx, update, value).await?;
-        tx.commit().await?;
-        self.remember_revoked(revoked);
-        Ok(())
     }
 
     pub(super) async fn revoke_grants_where_user(

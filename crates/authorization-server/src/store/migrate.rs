@@ -24,6 +24,7 @@ pub(super) fn migrations() -> Migrator {
         step(30, "service accounts", include_str!("migrations/0030_service_accounts.sql")),
         step(31, "logins and bindings", include_str!("migrations/0031_logins_and_bindings.sql")),
         step(32, "registrations", include_str!("migrations/0032_registrations.sql")),
+        step(33, "access tokens", include_str!("migrations/0033_access_tokens.sql")),
     ])
 }
 

@@ -7,6 +7,7 @@
 //!   is held until then ([`locks`]).
 //! - What may happen once only happens in one statement (`UPDATE … WHERE used_at IS NULL RETURNING`).
 
+mod access_tokens;
 mod audit_events;
 mod backup;
 mod checkpoints;
@@ -52,6 +53,7 @@ mod users;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hallpass_protocol::time::{Clock, Timestamp};
 
@@ -138,6 +140,9 @@ pub enum StoreError {
     /// A statement failed.
     #[error("the database did not answer as it should: {0}")]
     Database(#[from] sqlx::Error),
+    /// It answers nothing, and is not waited for any longer.
+    #[error("the database has given no answer for {} seconds", .0.as_secs())]
+    NoAnswer(Duration),
     /// A sealed value cannot be opened.
     #[error("{0}", Unsealable)]
     Sealed,

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::locks::Turn;
-use super::{Result, Store};
+use super::{Result, Store, StoreError};
 
 /// In SQLite, among a million grants, 500 refresh tokens hold the one writer for 40 ms and 100 for 3 ms; all of them take as
 /// long.
 const BATCH: i64 = 100;
 /// After a batch everybody else has the database, for so many times as long as the batch took.
 const REST: u32 = 4;
+
+/// How long a batch may take: a database that answers nothing must not end sweeping for good.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A used code is kept for a day after its end, so that a late replay is still recognised as one.
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,6 +27,8 @@ const SWEEPS: &[&str] = &[
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM access_tokens WHERE +expires_at <= $1 AND token_hash IN
+       (SELECT token_hash FROM access_tokens WHERE expires_at <= $1 LIMIT $2)",
     // Tokens first: a grant with thousands of them would take them all along in one statement.
     "DELETE FROM refresh_tokens WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM refresh_tokens WHERE expires_at <= $1 LIMIT $2)",
@@ -98,7 +103,9 @@ impl Store {
             };
             loop {
                 let began = Instant::now();
-                let Some(deleted) = self.sweep_batch(sweep, before).await? else { return Ok(swept) };
+                let batch = timeout(PATIENCE, self.sweep_batch(sweep, before)).await;
+                let batch = batch.unwrap_or(Err(StoreError::NoAnswer(PATIENCE)))?;
+                let Some(deleted) = batch else { return Ok(swept) };
                 swept += deleted;
                 if deleted < BATCH.unsigned_abs() {
                     break;

@@ -202,3 +202,32 @@ async fn an_administrator_reads_it_page_by_page() {
     let ada = login.form().set("username", USER).set("password", PASSWORD).submit().await;
     assert_eq!(ada.status(), 403);
 }
+
+/// Whoever has an old code can send it as often as they like.
+#[tokio::test]
+async fn a_code_that_comes_again_and_again_is_noted_once() {
+    let house = House::furnished().await;
+    let code = house.code().await;
+    assert_eq!(house.redeem(&code).await.status, 200);
+    for _ in 0..5 {
+        assert_eq!(house.redeem(&code).await.error(), (400, "invalid_grant"));
+    }
+    let names = names(&house, client(NATIVE)).await;
+    assert_eq!(names.iter().filter(|name| *name == "code_replayed").count(), 1);
+}
+
+/// For whoever sweeps a database without an authorization server.
+#[tokio::test]
+async fn without_a_server_it_is_kept_as_long_as_is_said() {
+    const DAY: u64 = 24 * 60 * 60;
+    let house = House::furnished().await;
+    let bare = house.store().await;
+    bare.audit_log().keep_for(std::time::Duration::from_secs(2 * DAY));
+    let added = async || names(&house, client(NATIVE)).await;
+    house.advance(2 * DAY - 1);
+    bare.sweep().await.unwrap();
+    assert_eq!(added().await, ["client_added"]);
+    house.advance(1);
+    bare.sweep().await.unwrap();
+    assert!(added().await.is_empty());
+}

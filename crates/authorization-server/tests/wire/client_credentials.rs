@@ -267,3 +267,49 @@ async fn one_way_of_authentication_a_request() {
     let other_type = [form[0], ("client_assertion_type", "saml"), form[2]];
     assert_eq!(house.post("/token", &other_type).await.error(), (400, "invalid_request"));
 }
+
+/// RFC 6749 §3.3: a scope has a word at least. §5.1: where the answer has none, all that was asked for was granted.
+#[tokio::test]
+async fn an_empty_scope_is_not_said_and_nothing_is_not_granted() {
+    let house = House::furnished_with(|settings| settings.resources[0].default = ScopeSet::new()).await;
+    let details = ClientDetails { resources: Some(vec![house.resource()]), ..ClientDetails::default() };
+    house.server.clients().add(NewClient { details, ..robot() }).await.unwrap();
+    let tokens = ask(&house, &[]).await;
+    assert_eq!(
+        (tokens.status, tokens.json.get("scope")),
+        (200, None),
+        "nothing was asked for, and nothing granted"
+    );
+    assert_eq!(house.verify(tokens.text("access_token")).scope, None);
+    let form = [("client_id", ROBOT), ("client_secret", "beep"), ("token", tokens.text("access_token"))];
+    let told = house.post("/introspect", &form).await;
+    assert_eq!((&told.json["active"], told.json.get("scope")), (&json!(true), None));
+    // Something was asked for: the answer could not say that it was not granted.
+    assert_eq!(ask(&house, &[("scope", "offline_access")]).await.error(), (400, "invalid_scope"));
+    assert_eq!(ask(&house, &[("scope", "")]).await.status, 200);
+    assert_eq!(ask(&house, &[("scope", "notes:read offline_access")]).await.text("scope"), "notes:read");
+}
+
+/// The same of a person's grant: what was granted is told, and less than something is never nothing.
+#[tokio::test]
+async fn a_grant_without_scopes_and_one_whose_scopes_are_gone() {
+    let house = House::furnished_with(|settings| settings.resources[0].default = ScopeSet::new()).await;
+    let mut request = house.request();
+    harness::set(&mut request, "scope", "");
+    let tokens = house.redeem(&house.code_for(&request).await).await;
+    assert_eq!((tokens.status, tokens.json.get("scope")), (200, None), "{:?}", tokens.json);
+    let next = house.refresh(NATIVE, tokens.text("refresh_token")).await;
+    assert_eq!((next.status, next.json.get("scope")), (200, None));
+    let token = house.tokens().await.text("refresh_token").to_owned();
+    // The operator has taken the scopes away from the server.
+    let without = house
+        .replica_with(|settings| {
+            settings.resources[0].scopes.clear();
+            settings.resources[0].default = ScopeSet::new();
+        })
+        .await;
+    let form = [("grant_type", "refresh_token"), ("client_id", NATIVE), ("refresh_token", token.as_str())];
+    let refused = house.send(house.http.post(format!("{}/token", without.address)).form(&form)).await;
+    assert_eq!(refused.error(), (400, "invalid_grant"));
+    assert_eq!(house.refresh(NATIVE, &token).await.status, 200);
+}

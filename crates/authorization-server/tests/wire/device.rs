@@ -1,7 +1,7 @@
 //! Devices without a browser (RFC 8628).
 
 use crate::harness;
-use hallpass_authorization_server::NewClient;
+use hallpass_authorization_server::{AuditFilter, NewClient};
 use hallpass_protocol::secret::Secret;
 use hallpass_testkit::person::{Page, Person};
 use harness::{Answer, House, NATIVE, PASSWORD, USER};
@@ -90,6 +90,42 @@ async fn a_device_that_lost_its_answer_gets_it_again() {
     house.advance(1);
     assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"), "a minute, and no more");
     assert_eq!(house.refresh(TV, next.text("refresh_token")).await.error(), (400, "invalid_grant"));
+}
+
+/// A code that was redeemed is no way around the pace, and no way to fill the audit log.
+#[tokio::test]
+async fn whoever_redeems_again_and_again_is_held_to_the_pace() {
+    let house = house().await;
+    let begun = begin(&house).await;
+    let consent = open_as(&begun, &Person::new(), USER).await;
+    consent.form().press("decision", "allow").submit().await;
+    let tokens = poll(&house, &begun).await;
+    assert_eq!(tokens.status, 200);
+    for _ in 0..5 {
+        assert_eq!(poll(&house, &begun).await.error(), (400, "slow_down"));
+    }
+    house.advance(29);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "slow_down"), "thirty seconds by now");
+    house.advance(30);
+    // The last second of the grace window, and too soon; then a replay, which ends the grant whenever it comes.
+    assert_eq!(poll(&house, &begun).await.error(), (400, "slow_down"));
+    house.advance(1);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"));
+    assert_eq!(house.refresh(TV, tokens.text("refresh_token")).await.error(), (400, "invalid_grant"));
+    for _ in 0..5 {
+        assert_eq!(poll(&house, &begun).await.error(), (400, "slow_down"));
+    }
+    house.advance(600);
+    assert_eq!(poll(&house, &begun).await.error(), (400, "invalid_grant"));
+    house.server.keep_house().await.unwrap();
+    let noted = async |kind: &str| {
+        let events = house.server.audit_log().list(&AuditFilter::default(), 1000).await.unwrap();
+        events.iter().filter(|event| event.event == kind).count()
+    };
+    assert_eq!(noted("token_issued").await, 1);
+    assert_eq!(noted("code_replayed").await, 1);
+    // Of the replays that were refused in time, and of the refresh; `slow_down` is a normal course.
+    assert_eq!(noted("request_refused").await, 3);
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use crate::harness;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallpass_authorization_server::Settings;
+use hallpass_authorization_server::{Settings, StoreError};
 use hallpass_testkit::database::{Cluster, TestDatabase};
-use harness::{House, NATIVE};
+use hallpass_testkit::person::Person;
+use harness::{House, NATIVE, PASSWORD, USER};
 
 fn soon(settings: &mut Settings) {
     settings.patience = Duration::from_secs(2);
@@ -20,16 +21,28 @@ async fn a_frozen_postgresql_is_told_about_and_comes_back() {
     let tokens = house.tokens().await;
     let token = tokens.text("refresh_token").to_owned();
     let code = house.code().await;
+    let person = Person::new();
+    let login = person.open(house.url("/account")).await;
+    login.form().set("username", USER).set("password", PASSWORD).submit().await;
+    assert!(house.server.users().set_admin(USER, true).await.unwrap());
+    let elsewhere = house.store().await;
     cluster.freeze(true);
     let form = [("client_id", NATIVE), ("token", "x")];
     let authorize = house.http.get(house.authorize_url(&house.request()));
-    let (page, refreshed, redeemed, revoked) = tokio::join!(
+    let (page, refreshed, redeemed, revoked, apps, all_apps, swept) = tokio::join!(
         authorize.send(),
         house.refresh(NATIVE, &token),
         house.redeem(&code),
-        house.post("/revoke", &form)
+        house.post("/revoke", &form),
+        person.open(house.url("/account")),
+        person.open(house.url("/admin/apps")),
+        // Nobody's request: it has a limit of its own, and is done again.
+        elsewhere.sweep(),
     );
     assert_eq!(page.unwrap().status(), 503);
+    assert_eq!((apps.status().as_u16(), all_apps.status().as_u16()), (503, 503));
+    assert!(matches!(swept, Err(StoreError::NoAnswer(_) | StoreError::Database(_))), "{swept:?}");
+    assert!(house.server.opaque_tokens().find(&format!("hpa_{}", "A".repeat(43))).await.is_err());
     for answer in [refreshed, redeemed, revoked] {
         assert_eq!(answer.error(), (503, "temporarily_unavailable"));
         assert!(answer.header("retry-after").is_some());

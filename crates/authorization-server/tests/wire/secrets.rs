@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hallpass_authorization_server::{AuditFilter, NewClient};
+use hallpass_authorization_server::{AuditFilter, NewClient, TokenForm};
 use hallpass_protocol::dpop::Proof;
 use hallpass_protocol::jose::SigningKey;
 use hallpass_protocol::secret::Secret;
@@ -71,7 +71,8 @@ async fn no_secret_stands_where_it_does_not_belong() {
         .with_writer(move || writer.clone())
         .init();
     let mut ledger = Ledger::default();
-    let house = House::furnished().await;
+    let house =
+        House::furnished_with(|settings| settings.resources[1].access_tokens = TokenForm::Opaque).await;
     for (name, value) in [
         ("password", PASSWORD),
         ("client secret", WEB_SECRET),
@@ -83,6 +84,7 @@ async fn no_secret_stands_where_it_does_not_belong() {
     people(&house, &mut ledger).await;
     let person = Person::new();
     log_in_and_consent(&house, &mut ledger, &person).await;
+    opaque_tokens(&house, &mut ledger).await;
     clients(&house, &mut ledger).await;
     devices_and_keys(&house, &mut ledger).await;
     for cookie in person.cookies() {
@@ -187,6 +189,31 @@ async fn log_in_and_consent(house: &House, ledger: &mut Ledger, person: &Person)
     assert_eq!(replayed.error(), (400, "invalid_grant"));
     refused(house, ledger, "/token", &redemption(&code)).await;
     ledger.page("a page", person.open(house.url("/account")).await);
+}
+
+/// An opaque access token: told, asked about, exchanged in vain, and given back.
+async fn opaque_tokens(house: &House, ledger: &mut Ledger) {
+    let mut request = house.request();
+    set(&mut request, "resource", &format!("{}/second", house.issuer));
+    let code = house.code_for(&request).await;
+    let tokens = ledger.answer("the tokens", house.redeem(&code).await);
+    let access = tokens.text("access_token").to_owned();
+    assert!(access.starts_with("hpa_"), "{access}");
+    ledger.secret("opaque access token", &access, "the tokens");
+    ledger.secret("refresh token", tokens.text("refresh_token"), "the tokens");
+    let web = [("client_id", WEB), ("client_secret", WEB_SECRET), ("token", access.as_str())];
+    ledger.answer("an introspection", house.post("/introspect", &web).await);
+    let form = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("client_id", WEB),
+        ("client_secret", WEB_SECRET),
+        ("subject_token", access.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+    ];
+    refused(house, ledger, "/token", &form).await;
+    assert!(house.server.opaque_tokens().find(&access).await.unwrap().is_some());
+    let form = [("client_id", NATIVE), ("token", access.as_str())];
+    assert_eq!(ledger.answer("a revocation", house.post("/revoke", &form).await).status, 200);
 }
 
 /// Confidential, pushed, registered and managed.

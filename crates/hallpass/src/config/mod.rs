@@ -33,7 +33,9 @@ pub(crate) use listen::ListenAddress;
 pub(crate) use monitoring::Monitoring;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};
-pub(crate) use schema::{Arrangement, Config, EndpointPath, Listing, Server, StreamsAtExpiry, WithoutRule};
+pub(crate) use schema::{
+    AccessTokens, Arrangement, Config, EndpointPath, Listing, Server, StreamsAtExpiry, WithoutRule,
+};
 pub(crate) use signed_metadata::SignedMetadata;
 pub(crate) use source::Source;
 pub(crate) use tls::{Tls, TlsFault};

@@ -75,6 +75,9 @@ pub(crate) struct Server {
     pub(crate) arrangement: Arrangement,
     /// Authorization servers whose tokens are taken, beside the embedded one's if there is one.
     pub(crate) issuers: Vec<Issuer>,
+    /// What hallpass's own access tokens for this server are: `jwt` (signed, RFC 9068), or `opaque` (random; they say nothing to
+    /// anybody but hallpass, which is asked by RFC 7662). Default: `jwt`.
+    pub(crate) access_tokens: AccessTokens,
     /// What becomes of a stream of events when the token that opened it expires: `end-listening` (the stream of a GET ends, the
     /// answer to a POST goes on), `end-all` or `go-on`. Revocation ends every stream. Default: `end-listening`.
     pub(crate) streams_at_expiry: StreamsAtExpiry,
@@ -112,6 +115,17 @@ pub(crate) enum Arrangement {
     Embedded,
     /// Somebody else's, the first of `issuers`.
     External,
+}
+
+/// What access tokens are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AccessTokens {
+    /// Signed: they say in themselves what they are good for.
+    #[default]
+    Jwt,
+    /// Random: hallpass alone knows.
+    Opaque,
 }
 
 /// What becomes of streams when the token that opened them expires.

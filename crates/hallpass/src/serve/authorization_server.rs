@@ -41,6 +41,7 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
         name: name(plan, resource),
         scopes: plan.scopes.described.clone(),
         default: plan.scopes.policy.login.clone(),
+        access_tokens: plan.access_tokens,
     };
     let mut settings = Settings::new(issuer.clone(), vec![resource]);
     settings.lifetimes.access_token = set.access_token_lifetime.0;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hallpass_authorization_server::StartError;
+use hallpass_authorization_server::{StartError, TokenForm};
 use hallpass_gateway::listen::Tls;
 use hallpass_gateway::upstream::HttpUpstreamError;
 use hallpass_gateway::{self as gateway, Listing};
@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::cli;
 use crate::config::{
-    self, Arrangement, Config, DatabaseFault, EndpointPath, ListenAddress, PublicUrl, Source,
+    self, AccessTokens, Arrangement, Config, DatabaseFault, EndpointPath, ListenAddress, PublicUrl, Source,
     StreamsAtExpiry, TlsFault,
 };
 use crate::serve::authorization_server;
@@ -50,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) scopes: ScopePlan,
     /// Whose authorization server logs people in.
     pub(crate) arrangement: Arrangement,
+    /// What hallpass's own access tokens are.
+    pub(crate) access_tokens: TokenForm,
     /// What becomes of streams when the token that opened them expires.
     pub(crate) streams: AtExpiry,
     /// How callers may show who they are.
@@ -142,6 +144,11 @@ pub(crate) enum PlanError {
         "{0}: the arrangement is external, and no issuer is named; add [[server.issuers]] with issuer = \"https://…\""
     )]
     NoIssuer(String),
+    /// No token is issued that could be opaque.
+    #[error(
+        "{0}: the arrangement is external, so hallpass issues no access tokens; take out access_tokens = \"opaque\""
+    )]
+    ExternalTokens(String),
     /// The sample server logs its own user in.
     #[error(
         "{0}: the demo has an authorization server of its own; take out arrangement = \"external\", or --demo"
@@ -198,6 +205,9 @@ impl Plan {
             if credentials.first_issuer().is_none() {
                 return Err(PlanError::NoIssuer(place()));
             }
+            if server.access_tokens == AccessTokens::Opaque {
+                return Err(PlanError::ExternalTokens(source.place(&["server", "access_tokens"])));
+            }
         }
         let (upstream, scopes, name) = if args.demo {
             (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
@@ -227,6 +237,10 @@ impl Plan {
             allowed_origins: server.allowed_origins,
             scopes,
             arrangement: server.arrangement,
+            access_tokens: match server.access_tokens {
+                AccessTokens::Jwt => TokenForm::Jwt,
+                AccessTokens::Opaque => TokenForm::Opaque,
+            },
             streams: match server.streams_at_expiry {
                 StreamsAtExpiry::EndListening => AtExpiry::EndListening,
                 StreamsAtExpiry::EndAll => AtExpiry::EndAll,

@@ -8,6 +8,7 @@ use hallpass_protocol::Timestamp;
 use hallpass_resource_server::replays::{Memory, Once, Replays, Seen};
 use hallpass_resource_server::{self as resource_server, NonceKey};
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Failure;
@@ -15,17 +16,24 @@ use crate::exit::Failure;
 /// How often what has ended is deleted.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How long a request waits for a database that answers nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What was there before, remembered in the database.
 struct InTheStore(Store);
 
 impl Memory for InTheStore {
     fn see<'a>(&'a self, once: Once<'a>, _: Timestamp) -> Pin<Box<dyn Future<Output = Seen> + Send + 'a>> {
         Box::pin(async move {
-            match self.0.see_once(once.party, once.id, once.ends).await {
-                Ok(true) => Seen::New,
-                Ok(false) => Seen::Before,
-                Err(error) => {
+            match timeout(PATIENCE, self.0.see_once(once.party, once.id, once.ends)).await {
+                Ok(Ok(true)) => Seen::New,
+                Ok(Ok(false)) => Seen::Before,
+                Ok(Err(error)) => {
                     tracing::error!(%error, "it cannot be told which proofs were there before");
+                    Seen::Unknown
+                }
+                Err(_) => {
+                    tracing::error!("the database does not say which proofs were there before");
                     Seen::Unknown
                 }
             }
@@ -43,8 +51,10 @@ pub(super) async fn share(settings: &mut resource_server::Settings, store: &Stor
     Ok(())
 }
 
-/// Without an authorization server in this house, nobody else deletes what has ended.
-pub(super) fn keep_house(store: Store, stop: CancellationToken) {
+/// Without an authorization server in this house, nobody else deletes what has ended. The audit log, in which stand what the
+/// operator and the command line have done, is kept for so long.
+pub(super) fn keep_house(store: Store, audit_lifetime: Duration, stop: CancellationToken) {
+    store.audit_log().keep_for(audit_lifetime);
     tokio::spawn(stop.run_until_cancelled_owned(async move {
         loop {
             tokio::time::sleep(SWEEP).await;

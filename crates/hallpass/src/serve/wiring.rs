@@ -4,13 +4,14 @@ use std::ffi::OsString;
 
 use anyhow::Context;
 use axum::Router;
-use hallpass_authorization_server::{AuthorizationServer, Store};
+use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, Store};
 use hallpass_gateway::listen::{self, Connections, Tls};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
 use hallpass_gateway::{self as gateway, Gateway};
-use hallpass_protocol::{Issuer, ResourceIdentifier};
+use hallpass_protocol::{AccessTokenClaims, Issuer, ResourceIdentifier, Secret};
+use hallpass_resource_server::stored::Unavailable;
 use hallpass_resource_server::{
-    self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, TrustedIssuer,
+    self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, StoredTokens, TrustedIssuer,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +61,7 @@ pub(crate) async fn wire(
     replicas::share(&mut settings, &store).await?;
     let (authorization_server, beside) = match plan.credentials.first_issuer() {
         Some((issuer, fetcher)) if plan.arrangement == Arrangement::External => {
-            replicas::keep_house(store, stop.clone());
+            replicas::keep_house(store, plan.authorization_server.audit_lifetime.0, stop.clone());
             (None, external::router(issuer.clone(), fetcher.clone()))
         }
         _ => {
@@ -110,11 +111,23 @@ fn trust(
     let keys = authorization_server.verifying_keys();
     let revocations = authorization_server.revocations();
     settings.own_issuer = Some(issuer.clone());
+    // Also where tokens are JWTs: what was issued before they were so is good until it ends.
+    let opaque = authorization_server.opaque_tokens();
+    settings.stored_tokens = Some(StoredTokens::new(issuer.clone(), OpaqueTokens::PREFIX, move |token| {
+        look_up(opaque.clone(), token)
+    }));
     settings.issuers.push(TrustedIssuer {
         public_client_id,
         ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
     });
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
+}
+
+async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTokenClaims>, Unavailable> {
+    tokens.find(token.expose()).await.map_err(|error| {
+        tracing::error!(%error, "opaque tokens cannot be looked up");
+        Unavailable
+    })
 }
 
 fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Upstream, Failure> {

@@ -19,6 +19,7 @@ mod machine;
 #[cfg(unix)]
 mod monitoring;
 mod never_again;
+mod opaque;
 mod outside;
 mod pipes;
 mod policy;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hallpass_authorization_server::{
-    AuthorizationServer, DatabaseUrl, MasterKey, NewClient, Resource, Settings, Store, StoreError,
+    AuthorizationServer, DatabaseUrl, MasterKey, NewClient, Resource, Settings, Store, StoreError, TokenForm,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::issuer::Issuer;
@@ -337,6 +337,7 @@ pub fn settings(issuer: &str) -> Settings {
             (scope("notes:write"), "write and change your notes".to_owned()),
         ],
         default: ScopeSet::parse("notes:read").unwrap(),
+        access_tokens: TokenForm::Jwt,
     };
     Settings::new(
         Issuer::parse(issuer).unwrap(),

@@ -1,0 +1,128 @@
+//! Opaque tokens of an authorization server in the same process: looked up, then remembered like tokens that were verified.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::jose::{AccessTokenClaims, JoseError};
+use hallpass_protocol::secret::Secret;
+use quick_cache::sync::Cache;
+use serde_json::Value;
+
+use crate::caller::{Caller, Said, principal_of};
+use crate::claims::ClaimNames;
+use crate::credential::Unverified;
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+use crate::verify::{Standing, Verified, token_digest, unrevoked};
+
+/// The opaque tokens of one issuer, where they can be looked up. What was found is remembered until it ends;
+/// [`Settings::revocations`] are asked each time, as for a JWT.
+#[derive(Clone)]
+pub struct StoredTokens {
+    issuer: Issuer,
+    prefix: String,
+    find: Arc<Find>,
+}
+
+type Found = Result<Option<AccessTokenClaims>, Unavailable>;
+type Find = dyn Fn(Secret) -> BoxFuture<'static, Found> + Send + Sync;
+
+/// They cannot be looked up at this moment, so nobody knows: the request is refused with 503.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("opaque tokens cannot be looked up at this moment")]
+pub struct Unavailable;
+
+impl StoredTokens {
+    /// Tokens that begin with `prefix`. `find` says what a token stands for, or that there is none; it is asked about each
+    /// once, however often it comes.
+    #[must_use]
+    pub fn new<F>(issuer: Issuer, prefix: &str, find: impl Fn(Secret) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Option<AccessTokenClaims>, Unavailable>> + Send + 'static,
+    {
+        let find = move |token| find(token).boxed();
+        Self { issuer, prefix: prefix.to_owned(), find: Arc::new(find) }
+    }
+}
+
+impl std::fmt::Debug for StoredTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("StoredTokens").field(&self.issuer).finish()
+    }
+}
+
+/// Looks them up, and remembers those that were there.
+pub(crate) struct LookUp {
+    tokens: StoredTokens,
+    /// By SHA-256 of the token.
+    remembered: Cache<[u8; 32], Caller>,
+}
+
+impl LookUp {
+    pub(crate) fn of(settings: &Settings) -> Option<Self> {
+        let tokens = settings.stored_tokens.clone()?;
+        Some(Self { tokens, remembered: Cache::new(settings.remembered_tokens) })
+    }
+
+    /// Whether the token may be one of these.
+    pub(crate) fn may_know(&self, token: Unverified<'_>) -> bool {
+        token.0.starts_with(&self.tokens.prefix)
+    }
+
+    /// `None` where it is not known.
+    pub(crate) async fn verify(
+        &self,
+        token: Unverified<'_>,
+        settings: &Settings,
+    ) -> Result<Option<Verified>, Refusal> {
+        let key = token_digest(token);
+        let caller = match self.remembered.get(&key) {
+            Some(caller) => caller,
+            None => {
+                let found = (self.tokens.find)(Secret::new(token.0)).await;
+                let Some(claims) = found.map_err(|Unavailable| Refusal::IntrospectionUnavailable)? else {
+                    return Ok(None);
+                };
+                let caller = self.caller(claims, settings)?;
+                self.remembered.insert(key, caller.clone());
+                caller
+            }
+        };
+        still_counts(&caller, settings)?;
+        Ok(Some(Verified::new(caller, Standing::Stored)))
+    }
+
+    /// RFC 9068 §4 without a signature: of this issuer, and for this resource.
+    fn caller(&self, claims: AccessTokenClaims, settings: &Settings) -> Result<Caller, JoseError> {
+        if self.tokens.issuer != *claims.iss {
+            return Err(JoseError::WrongIssuer);
+        }
+        let own = [settings.resource.as_str(), settings.resource.url().as_str()];
+        if !own.into_iter().any(|own| claims.aud.contains(own)) {
+            return Err(JoseError::WrongAudience);
+        }
+        let (issuer, expires) = (&self.tokens.issuer, claims.exp);
+        let (subject, client_id, token_id) =
+            (claims.sub.clone(), claims.client_id.clone(), claims.jti.clone());
+        let Ok(Value::Object(all)) = serde_json::to_value(claims) else {
+            return Err(JoseError::ClaimsObject);
+        };
+        Ok(Caller::new(Said {
+            issuer: issuer.to_string(),
+            principal: principal_of(issuer, &subject, settings.own_issuer.as_ref()),
+            subject,
+            client_id,
+            token_id,
+            expires,
+            granted: ClaimNames::default().granted(all),
+        }))
+    }
+}
+
+/// Whether one that was found still counts. Its end is exact: no clock of anybody else's has a say in it.
+pub(crate) fn still_counts(caller: &Caller, settings: &Settings) -> Result<(), Refusal> {
+    unrevoked(caller, settings)?;
+    if settings.clock.now() < caller.expires() { Ok(()) } else { Err(JoseError::Expired.into()) }
+}
