@@ -10,7 +10,7 @@ use hallpass_protocol::secret::Secret;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
-use crate::caller::{Caller, Said, principal_of};
+use crate::caller::{Caller, Granted, Said, principal_of};
 use crate::claims::ClaimNames;
 use crate::credential::Unverified;
 use crate::refusal::Refusal;
@@ -103,21 +103,19 @@ impl LookUp {
         if !own.into_iter().any(|own| claims.aud.contains(own)) {
             return Err(JoseError::WrongAudience);
         }
-        let (issuer, expires) = (&self.tokens.issuer, claims.exp);
-        let (subject, client_id, token_id) =
-            (claims.sub.clone(), claims.client_id.clone(), claims.jti.clone());
+        let (issuer, expires, token_id) = (&self.tokens.issuer, claims.exp, claims.jti.clone());
+        let (subject, client) = (claims.sub.clone(), claims.client_id.clone());
         let Ok(Value::Object(all)) = serde_json::to_value(claims) else {
             return Err(JoseError::ClaimsObject);
         };
-        Ok(Caller::new(Said {
-            issuer: issuer.to_string(),
+        let granted = Granted {
             principal: principal_of(issuer, &subject, settings.own_issuer.as_ref()),
+            issuer: issuer.to_string(),
             subject,
-            client_id,
-            token_id,
-            expires,
-            granted: ClaimNames::default().granted(all),
-        }))
+            client,
+            ..ClaimNames::default().granted(all)
+        };
+        Ok(Caller::new(Said { granted, token_id, expires }))
     }
 }
 
