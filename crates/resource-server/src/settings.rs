@@ -69,7 +69,7 @@ pub struct Settings {
     pub leeway: Duration,
     /// The longest body that is read where policy must read one, in bytes: [`BODY_LIMIT`].
     pub body_limit: usize,
-    /// How many verified tokens are remembered: 10,000, about 1 KiB each.
+    /// How many verified tokens are remembered: 10,000, about 2 KiB each; no more is kept, however many come.
     pub remembered_tokens: usize,
 }
 
