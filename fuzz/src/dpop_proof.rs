@@ -40,6 +40,7 @@ fn proof(proof: &str) {
     let expected = ExpectedProof {
         method: &Method::POST,
         url: &URL,
+        aliases: &[],
         access_token: Some(&token),
         now: Timestamp::from_unix(NOW),
         window: WINDOW,

@@ -45,6 +45,8 @@ test('a person looks after connected apps', { timeout: 120_000 }, async (t) => {
 
   await t.test('disconnected, it is out at once, and cannot renew', async () => {
     await person.press(/^disconnect$/i);
+    await person.reads(/disconnect stranger\?/i);
+    await person.press(/^disconnect$/i);
     await person.reads(/no app is connected/i);
     const response = await fetch(hallpass.endpoint, {
       method: 'POST',

@@ -53,6 +53,8 @@ test('an administrator adds and disables a user', { timeout: 120_000 }, async (t
   await t.test('a disabled user is outside at once', async () => {
     await admin.open(`${hallpass.issuer}/admin`);
     await admin.press(/^disable$/i);
+    await admin.reads(/disable bob\?/i);
+    await admin.press(/^disable$/i);
     await admin.reads(/bob\s+disabled/i);
     await bob.open(`${hallpass.issuer}/account`);
     await bob.logIn(BOB);

@@ -61,6 +61,8 @@ test('a passkey signs in without name and password', { timeout: 120_000 }, async
 
   await t.test('a passkey that was removed opens nothing', async () => {
     await person.press(/^remove$/i);
+    await person.reads(/remove the passkey/i);
+    await person.press(/^remove$/i);
     await person.press(/^sign out$/i);
     await person.press(/with a passkey/i);
     await person.reads(/opens nothing here/i);

@@ -76,6 +76,7 @@ pub use hosts::{HostPattern, HostPatternError, RedirectPattern};
 pub use issued::OpaqueTokens;
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
+pub use pages::plain_page;
 pub use revocations::{OutOfDate, Revocations};
 pub use server::{AuthorizationServer, StartError};
 pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings, TokenForm};

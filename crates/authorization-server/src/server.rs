@@ -220,6 +220,12 @@ impl Inner {
         format!("{issuer}{path}")
     }
 
+    /// The same for clients that show certificates, where that is another place (RFC 8705 §5).
+    pub(crate) fn alias(&self, path: &str) -> Option<String> {
+        let place = self.settings.mutual_tls.as_ref()?.aliases.as_ref()?;
+        Some(format!("{}{}{path}", place.as_str().trim_end_matches('/'), self.base()))
+    }
+
     /// The path of a page, for browsers: whatever host they came by, they stay there.
     pub(crate) fn path(&self, path: &str) -> String {
         format!("{}{path}", self.base())

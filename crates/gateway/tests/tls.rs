@@ -74,3 +74,29 @@ async fn a_handshake_has_its_time() {
     let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut [0; 8])).await;
     assert_eq!(read.expect("to be cut").unwrap(), 0);
 }
+
+/// New connections get the new certificate; one that is there goes on.
+#[tokio::test]
+async fn a_certificate_is_renewed_without_a_restart() {
+    let (authority, next) = (Authority::new(), Authority::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tls_of = |authority: &Authority| {
+        let own = authority.issue(&["localhost"]);
+        Tls::from_pem(&own.chain, &own.key, &ClientCertificates::None).unwrap()
+    };
+    let tls = tls_of(&authority);
+    let connections = Connections { tls: Some(tls.clone()), ..Connections::default() };
+    tokio::spawn(serve(listener, router(), connections, std::future::pending()));
+    let client = Client::builder()
+        .tls_certs_only([Certificate::from_pem(authority.pem().as_bytes()).unwrap()])
+        .build()
+        .unwrap();
+    let url = format!("https://localhost:{port}/");
+    assert!(client.get(&url).send().await.is_ok());
+    assert_eq!(ask(&next, port, None).await, None);
+    tls.renew(&tls_of(&next));
+    assert!(ask(&next, port, None).await.is_some());
+    assert_eq!(ask(&authority, port, None).await, None, "the former one is not served any more");
+    assert!(client.get(&url).send().await.is_ok(), "over the connection that is there");
+}

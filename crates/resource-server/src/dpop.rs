@@ -46,6 +46,7 @@ pub(crate) struct Bound<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) method: &'a Method,
     pub(crate) url: &'a Url,
+    pub(crate) aliases: &'a [Url],
     pub(crate) token: &'a str,
     /// The key that the token is bound to.
     pub(crate) jkt: &'a str,
@@ -82,6 +83,7 @@ impl Gate {
         let expected = ExpectedProof {
             method: bound.method,
             url: bound.url,
+            aliases: bound.aliases,
             access_token: Some(&token),
             now,
             window: self.settings.window,

@@ -7,6 +7,7 @@ use hallpass_protocol::is_loopback;
 use hallpass_protocol::jose::{JoseError, MAX_JWT_LEN, UnverifiedJwt};
 use hallpass_protocol::time::Timestamp;
 use http::request::Parts;
+use url::Url;
 
 use crate::accounts::basic::Basic;
 use crate::accounts::digest::Digest;
@@ -78,12 +79,18 @@ impl Schemes {
                 let binding = Binding::of(verified.caller().claims())?;
                 let jkt = binding.jkt.as_deref().ok_or(Refusal::NotBound)?;
                 // As clients reach it, whatever Host says.
-                let mut url = settings.resource.url().clone();
-                url.set_path(parts.uri.path());
+                let here = |url: &Url| {
+                    let mut url = url.clone();
+                    url.set_path(parts.uri.path());
+                    url
+                };
+                let url = here(settings.resource.url());
+                let aliases: Vec<Url> = settings.aliases.iter().map(here).collect();
                 let bound = Bound {
                     headers: &parts.headers,
                     method: &parts.method,
                     url: &url,
+                    aliases: &aliases,
                     token: token.0,
                     jkt,
                     caller: verified.caller(),

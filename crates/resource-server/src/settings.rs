@@ -8,6 +8,7 @@ use hallpass_protocol::jose::{AccessTokenClaims, VerifyingKeys};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::time::Clock;
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::accounts::{Accounts, DigestScheme};
 use crate::certificate::Certificates;
@@ -30,6 +31,9 @@ pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
 pub struct Settings {
     /// Who this server is, and what an access token's `aud` must be (RFC 8707 §2).
     pub resource: ResourceIdentifier,
+    /// Where clients reach it besides, such as the host for clients that show certificates (RFC 8705 §5): a DPoP proof may
+    /// name any of these (`htu`). Only scheme, host and port count. None by default.
+    pub aliases: Vec<Url>,
     /// A name for people, shown in the metadata.
     pub name: Option<String>,
     /// The `realm` of every challenge (RFC 9110 §11.5). The resource identifier by default.
@@ -80,6 +84,7 @@ impl Settings {
         Self {
             realm: resource.to_string(),
             resource,
+            aliases: Vec::new(),
             name: None,
             metadata: Map::new(),
             metadata_signer: None,

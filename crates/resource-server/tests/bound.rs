@@ -316,3 +316,28 @@ async fn replicas_take_each_others_nonces_and_no_proof_twice() {
     let again = send(&one, "DPoP", &token, &[&proof]).await;
     assert_eq!(code(&again, "DPoP").as_deref(), Some("invalid_dpop_proof"));
 }
+
+/// A server that has a second name, such as the one for clients that show certificates (RFC 8705 §5).
+#[tokio::test]
+async fn a_proof_is_for_one_of_the_names_that_the_server_was_given() {
+    let server = protect_with(|settings| {
+        settings.policy = support::policy();
+        settings.dpop = Some(Dpop::default());
+        settings.aliases = vec!["https://mtls.example.com:8443".parse().unwrap()];
+    });
+    let key = SigningKey::generate_es256().unwrap();
+    let token = bound(&server, &json!({"jkt": key.thumbprint()}));
+    for (id, url, status) in [
+        ("1", RESOURCE, StatusCode::OK),
+        ("2", "https://mtls.example.com:8443/mcp", StatusCode::OK),
+        ("3", "https://mtls.example.com/mcp", StatusCode::UNAUTHORIZED),
+        ("4", "https://mtls.example.com:8443/other", StatusCode::UNAUTHORIZED),
+        ("5", "https://evil.example/mcp", StatusCode::UNAUTHORIZED),
+    ] {
+        let proof = Made { url, ..Made::new(&key, &token, id) }.sign();
+        assert_eq!(send(&server, "DPoP", &token, &[&proof]).await.status(), status, "{url}");
+    }
+    // One memory for all names.
+    let proof = Made { url: "https://mtls.example.com:8443/mcp", ..Made::new(&key, &token, "1") }.sign();
+    assert_eq!(send(&server, "DPoP", &token, &[&proof]).await.status(), StatusCode::UNAUTHORIZED);
+}

@@ -297,6 +297,15 @@ impl Form {
         self.submit_as(&person).await
     }
 
+    /// Sends the form, and says yes to the page that asks whether it is meant.
+    pub async fn submit_and_confirm(self) -> Page {
+        let question = self.submit().await;
+        let form = question.form();
+        let asked = form.fields().iter().any(|(name, _)| name == "confirmed");
+        assert!(asked, "nothing was asked:\n{}", question.text());
+        form.submit().await
+    }
+
     /// Sends the form from another browser, with that browser's cookies.
     pub async fn submit_as(self, person: &Person) -> Page {
         person.browse(Method::POST, self.target, Some(self.fields), "same-origin").await

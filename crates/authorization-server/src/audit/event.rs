@@ -111,6 +111,18 @@ kinds! {
     KeyPublished = "key_published", "Signing key published";
     /// A signing key is gone.
     KeyRemoved = "key_removed", "Signing key removed";
+    /// An API key or a password of a machine was added.
+    AccountAdded = "account_added", "API key or password added";
+    /// An API key or a password of a machine was revoked.
+    AccountRevoked = "account_revoked", "API key or password revoked";
+    /// A copy of the database was made.
+    BackupMade = "backup_made", "Backup made";
+    /// A copy took the place of the database.
+    Restored = "restored", "Database restored";
+    /// What was sealed was sealed under a new master key.
+    MasterKeyRotated = "master_key_rotated", "Master key rotated";
+    /// Former master keys were dropped.
+    MasterKeysForgotten = "master_keys_forgotten", "Former master keys forgotten";
     /// There was more than the log takes.
     LeftOut = "left_out", "Events left out";
 }

@@ -31,6 +31,8 @@ pub(crate) struct Waiting {
 /// The events of one process.
 pub(crate) struct Queue {
     waiting: Mutex<State>,
+    /// Held by whoever writes, so that who writes next finds written what came before.
+    writing: tokio::sync::Mutex<()>,
     kept_seconds: AtomicU64,
 }
 
@@ -45,7 +47,11 @@ struct State {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), kept_seconds: AtomicU64::new(KEPT.as_secs()) }
+        Self {
+            waiting: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            kept_seconds: AtomicU64::new(KEPT.as_secs()),
+        }
     }
 }
 
@@ -79,6 +85,11 @@ impl Queue {
                 self.push(event, now);
             }
         }
+    }
+
+    /// Waits for whoever writes at this moment.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writing.lock().await
     }
 
     /// All that wait; and how many had no room, as one event more.

@@ -34,8 +34,9 @@ impl Proven {
 
 /// Proves the redirect URI of a request. A refusal is a page of this server, with no `Location`.
 pub(crate) async fn prove(server: &Inner, parameters: &Parameters) -> Result<Proven, Problem> {
-    let client = client(server, client_id(parameters)?).await?;
-    let redirect = redirect_uri(parameters, &client)?;
+    let id = client_id(parameters)?;
+    let client = client(server, id).await?;
+    let redirect = redirect_uri(parameters, &client).map_err(|problem| problem.of_client(id))?;
     Ok(Proven { client, redirect })
 }
 
@@ -47,7 +48,7 @@ pub(crate) async fn prove_again(
 ) -> Result<Proven, Problem> {
     let client = client(server, client_id).await?;
     if !is_registered(&client, redirect) {
-        return Err(not_registered(redirect));
+        return Err(not_registered(redirect).of_client(client_id));
     }
     Ok(Proven { client, redirect: redirect.clone() })
 }
@@ -55,17 +56,17 @@ pub(crate) async fn prove_again(
 /// OAuth 2.1 §4.1.1: `client_id` is required.
 fn client_id(parameters: &Parameters) -> Result<&str, Problem> {
     let id = parameters.get("client_id").ok().flatten();
-    id.ok_or_else(|| Problem::client("The request names no client (client_id)."))
+    id.ok_or_else(|| Problem::client("client_missing", "The request names no client (client_id)."))
 }
 
 async fn client(server: &Inner, id: &str) -> Result<Client, Problem> {
     match resolve(server, id).await {
         Ok(client) => Ok(client),
         Err(Unresolved::Store(error)) => Err(error.into()),
-        Err(unresolved) => Err(Problem::client(format!(
-            "The client “{}” cannot be let in: {unresolved}.",
-            crate::pages::shown(id)
-        ))),
+        Err(unresolved) => {
+            let what = format!("The client “{}” cannot be let in: {unresolved}.", crate::pages::shown(id));
+            Err(Problem::client(unresolved.rule(), what).of_client(id))
+        }
     }
 }
 
@@ -76,12 +77,14 @@ fn redirect_uri(parameters: &Parameters, client: &Client) -> Result<RedirectUri,
         return match client.redirect_uris.as_slice() {
             [only] => Ok(only.clone()),
             _ => Err(Problem::client(
+                "redirect_uri_missing",
                 "The request names no redirect URI, and the client has registered several.",
             )),
         };
     };
     let redirect = RedirectUri::parse(asked)
-        .map_err(|error| Problem::client(format!("The redirect URI cannot be used: {error}.")))?;
+        .map_err(|error| format!("The redirect URI cannot be used: {error}."))
+        .map_err(|what| Problem::client("redirect_uri_unusable", what))?;
     if !is_registered(client, &redirect) {
         return Err(not_registered(&redirect));
     }
@@ -94,8 +97,7 @@ fn is_registered(client: &Client, redirect: &RedirectUri) -> bool {
 }
 
 fn not_registered(redirect: &RedirectUri) -> Problem {
-    Problem::client(format!(
-        "The redirect URI {} is not one that the client has registered.",
-        crate::pages::shown(redirect.as_str())
-    ))
+    let redirect = crate::pages::shown(redirect.as_str());
+    let what = format!("The redirect URI {redirect} is not one that the client has registered.");
+    Problem::client("redirect_uri_unregistered", what)
 }

@@ -182,7 +182,7 @@ pub(crate) async fn authenticate(
     certificate: Option<&CertificateDer<'static>>,
     look_up: LookUp,
 ) -> Result<AuthenticatedClient, NotAuthenticated> {
-    let Some(client) = find(server, presented, look_up).await? else {
+    let Some(client) = find(server, presented, look_up, certificate.is_some()).await? else {
         return Ok(AuthenticatedClient { id: presented.id.clone(), client: None, is_proven: false });
     };
     let is_proven = match (&client.authentication, &presented.credential) {
@@ -266,6 +266,7 @@ async fn find(
     server: &Inner,
     presented: &Presented,
     look_up: LookUp,
+    has_certificate: bool,
 ) -> Result<Option<Arc<Client>>, NotAuthenticated> {
     match stored(server, &presented.id, look_up).await {
         Ok(Some(client)) => return Ok(Some(client)),
@@ -278,6 +279,7 @@ async fn find(
     }
     server.settings.document_domains.check(&presented.id).map_err(|refused| no(&refused.to_string()))?;
     match &presented.credential {
+        Credential::None if has_certificate => by_certificate(server, &presented.id).await,
         Credential::None => Ok(None),
         Credential::Secret(_) => Err(no("a client with a metadata document has no secret, but one was sent")),
         Credential::Assertion(_) => match resolve(server, &presented.id).await {
@@ -285,6 +287,24 @@ async fn find(
             Err(Unresolved::Store(error)) => Err(error.into()),
             Err(unresolved) => Err(no(&unresolved.to_string())),
         },
+    }
+}
+
+/// A client with a metadata document whose connection shows a certificate: it counts where the document says so. One that
+/// cannot be read counts as one that says nothing: what was granted to a client that shows a certificate stays out of
+/// reach, and a public client's refresh does not fail because a web server is down.
+async fn by_certificate(server: &Inner, id: &str) -> Result<Option<Arc<Client>>, NotAuthenticated> {
+    match resolve(server, id).await {
+        Ok(client) => {
+            let by = &client.authentication;
+            let counts = matches!(by, Authentication::Certificate(_) | Authentication::CertificateKey(_));
+            Ok(counts.then(|| Arc::new(client)))
+        }
+        Err(Unresolved::Store(error)) => Err(error.into()),
+        Err(unresolved) => {
+            tracing::info!(client = id, %unresolved, "a certificate was not looked at");
+            Ok(None)
+        }
     }
 }
 

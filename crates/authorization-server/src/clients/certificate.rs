@@ -8,6 +8,7 @@ use hallpass_protocol::jose::PublicKey;
 use hallpass_protocol::time::Timestamp;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::Certificate;
 use x509_cert::attr::AttributeTypeAndValue;
@@ -17,6 +18,15 @@ use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
+
+/// RFC 8705 §2.1.2, in the order of the variants below.
+const MEMBERS: [&str; 5] = [
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
 
 /// The one name by which a client's certificate is known (RFC 8705 §2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +53,33 @@ impl CertificateName {
                 !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
             }
             Self::SanIp(_) => true,
+        }
+    }
+
+    /// RFC 8705 §2.1.2: exactly one of the five members of client metadata.
+    pub(super) fn of_metadata(members: &Map<String, Value>) -> Option<Self> {
+        let mut named = MEMBERS.iter().filter_map(|name| members.get_key_value(*name));
+        let (Some((member, value)), None) = (named.next(), named.next()) else { return None };
+        let text = value.as_str()?.to_owned();
+        let name = match member.as_str() {
+            "tls_client_auth_subject_dn" => Self::SubjectDn(text),
+            "tls_client_auth_san_dns" => Self::SanDns(text),
+            "tls_client_auth_san_uri" => Self::SanUri(text),
+            "tls_client_auth_san_ip" => Self::SanIp(text.parse().ok()?),
+            _ => Self::SanEmail(text),
+        };
+        name.is_usable().then_some(name)
+    }
+
+    /// The member of client metadata, and its value.
+    pub(crate) fn member(&self) -> (&'static str, String) {
+        let [dn, dns, uri, ip, email] = MEMBERS;
+        match self {
+            Self::SubjectDn(text) => (dn, text.clone()),
+            Self::SanDns(text) => (dns, text.clone()),
+            Self::SanUri(text) => (uri, text.clone()),
+            Self::SanIp(address) => (ip, address.to_string()),
+            Self::SanEmail(text) => (email, text.clone()),
         }
     }
 
@@ -143,4 +180,52 @@ pub(super) fn key_of(certificate: &CertificateDer<'_>) -> Option<String> {
         _ => return None,
     };
     Some(key.thumbprint())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(metadata: &Value) -> Option<CertificateName> {
+        CertificateName::of_metadata(metadata.as_object().unwrap())
+    }
+
+    #[test]
+    fn metadata_name_exactly_one() {
+        for (member, value) in
+            MEMBERS.iter().zip(["CN=robot,O=Acme", "a.example", "spiffe://a/b", "2001:db8::1", "a@b.example"])
+        {
+            let name = read(&json!({*member: value})).unwrap();
+            assert_eq!(name.member(), (*member, value.to_owned()));
+            assert_eq!(
+                read(
+                    &json!({*member: value, "tls_client_auth_san_dns": "b.example", "tls_client_auth_san_ip": "192.0.2.1"})
+                ),
+                None
+            );
+        }
+        for wrong in [
+            json!({}),
+            json!({"tls_client_auth_subject_dn": "robot"}),
+            json!({"tls_client_auth_san_dns": ""}),
+            json!({"tls_client_auth_san_dns": ["a.example"]}),
+            json!({"tls_client_auth_san_ip": "a.example"}),
+            json!({"tls_client_auth_san_email": null}),
+        ] {
+            assert_eq!(read(&wrong), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_they_say_is_said_back(member in 0..5_usize, text in "\\PC{0,40}") {
+            if let Some(name) = read(&json!({MEMBERS[member]: text})) {
+                let (said, value) = name.member();
+                prop_assert_eq!(read(&json!({said: value})), Some(name));
+            }
+        }
+    }
 }

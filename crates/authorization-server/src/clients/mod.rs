@@ -11,6 +11,7 @@ mod domains;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod keys;
+mod methods;
 mod registration;
 mod remembered;
 mod resolve;
@@ -20,13 +21,14 @@ pub(crate) use authentication::{AuthenticatedClient, NotAuthenticated, Presented
 pub use certificate::CertificateName;
 pub(crate) use client::{
     AUTHORIZATION_CODE, Authentication, CLIENT_CREDENTIALS, Client, ClientKind, DEVICE_CODE, JWT_BEARER,
-    KeySource, PRIVATE_KEY_JWT, REFRESH_TOKEN, SELF_SIGNED_TLS, TLS, TOKEN_EXCHANGE,
+    KeySource, REFRESH_TOKEN, TOKEN_EXCHANGE,
 };
 pub use details::ClientDetails;
 pub(crate) use document::is_document_url;
 pub(crate) use document_cache::DocumentCache;
 pub use domains::DocumentDomains;
 pub(crate) use keys::ClientKeys;
+pub(crate) use methods::Methods;
 pub(crate) use registration::{Described, RegistrationFault, read as read_registration};
 pub(crate) use remembered::{LookUp, RememberedClients};
 pub(crate) use resolve::{Unresolved, resolve, stored};

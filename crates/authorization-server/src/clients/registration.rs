@@ -10,8 +10,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::client::KeySource;
-use super::document::{flag, key_source};
-use super::{AUTHORIZATION_CODE, ClientDetails, DEVICE_CODE, PRIVATE_KEY_JWT, REFRESH_TOKEN};
+use super::methods::{Unsaid, flag, shown_by};
+use super::{AUTHORIZATION_CODE, Authentication, ClientDetails, DEVICE_CODE, Methods, REFRESH_TOKEN};
 use crate::hosts::RedirectPattern;
 
 const MOST_REDIRECT_URIS: usize = 20;
@@ -40,13 +40,16 @@ pub(crate) enum RegistrationFault {
     #[error("{0}: the operator of this server takes redirect URIs to listed hosts alone")]
     UnlistedRedirectUri(String),
     /// RFC 7591 §2: a method that there is.
+    #[error("token_endpoint_auth_method '{asked}' is not supported; use one of {supported}")]
+    AuthMethod { asked: String, supported: String },
+    /// RFC 8705 §2.1.2: one name, which a certificate could have.
     #[error(
-        "token_endpoint_auth_method '{0}' is not supported; use none, client_secret_basic, client_secret_post or private_key_jwt"
+        "tls_client_auth needs exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email, with a name that a certificate can have"
     )]
-    AuthMethod(String),
-    /// RFC 7591 §2: `private_key_jwt` needs keys, in one place.
+    CertificateName,
+    /// RFC 7591 §2: `private_key_jwt` and `self_signed_tls_client_auth` need keys, in one place.
     #[error(
-        "private_key_jwt needs either jwks, with at least one ES256, EdDSA, RS256 or PS256 key and public halves only, or jwks_uri, and not both"
+        "private_key_jwt and self_signed_tls_client_auth need either jwks, with at least one ES256, EdDSA, RS256 or PS256 key and public halves only, or jwks_uri, and not both"
     )]
     Keys,
     /// RFC 7591 §2: `jwks_uri` is fetched over TLS.
@@ -96,19 +99,21 @@ pub(crate) fn read(body: &[u8]) -> Result<ClientMetadata, RegistrationFault> {
 }
 
 impl Described {
-    /// All the rules. `listed` is where codes may go; anywhere, where the list is empty.
+    /// All the rules. `listed` is where codes may go; anywhere, where the list is empty. The methods are those that are
+    /// switched on here.
     pub(crate) fn check(
         asked: &ClientMetadata,
         listed: &[RedirectPattern],
+        methods: Methods,
     ) -> Result<Self, RegistrationFault> {
         let grant_types = grant_types(asked)?;
         check_redirect_uris(asked, &grant_types, listed)?;
         check_response_types(asked)?;
-        let method = auth_method(asked)?;
+        let method = auth_method(asked, methods)?;
         Ok(Self {
             name: asked.client_name.as_deref().map(cut),
             redirect_uris: asked.redirect_uris.clone(),
-            details: details(asked, method)?,
+            details: details(asked, method, methods)?,
             application_type: asked.application_type.as_deref().map(cut),
             grant_types,
             method,
@@ -184,11 +189,12 @@ fn check_redirect_uris(
 }
 
 /// RFC 7591 §2: the default is `client_secret_basic`.
-fn auth_method(asked: &ClientMetadata) -> Result<&'static str, RegistrationFault> {
-    const METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "none", PRIVATE_KEY_JWT];
-    let method = asked.token_endpoint_auth_method.as_deref().unwrap_or(METHODS[0]);
-    let known = METHODS.into_iter().find(|known| *known == method);
-    known.ok_or_else(|| RegistrationFault::AuthMethod(method.to_owned()))
+fn auth_method(asked: &ClientMetadata, methods: Methods) -> Result<&'static str, RegistrationFault> {
+    let asked = asked.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic");
+    methods.find(asked).ok_or_else(|| RegistrationFault::AuthMethod {
+        asked: asked.to_owned(),
+        supported: methods.names().join(", "),
+    })
 }
 
 /// RFC 7591 §2 lets the server leave out what it does not have: clients list others in passing. Where nothing is said,
@@ -211,23 +217,34 @@ fn check_response_types(asked: &ClientMetadata) -> Result<(), RegistrationFault>
     named.then_some(()).ok_or(RegistrationFault::ResponseTypes)
 }
 
-/// Keys are kept where the client signs with them. The URL of a key set is a stranger's choice: fetched with the guard,
-/// when the first signature comes.
-fn details(asked: &ClientMetadata, method: &str) -> Result<ClientDetails, RegistrationFault> {
+/// What a client shows itself by is kept with it. The URL of a key set is a stranger's choice: fetched with the guard, when
+/// it is needed for the first time.
+fn details(
+    asked: &ClientMetadata,
+    method: &str,
+    methods: Methods,
+) -> Result<ClientDetails, RegistrationFault> {
     let mut details = ClientDetails {
         dpop_bound_access_tokens: flag(asked, "dpop_bound_access_tokens"),
         require_pushed_authorization_requests: flag(asked, "require_pushed_authorization_requests"),
+        tls_client_certificate_bound_access_tokens: methods.bind(asked),
         ..ClientDetails::default()
     };
-    if method != PRIVATE_KEY_JWT {
-        return Ok(details);
-    }
-    match key_source(asked).ok_or(RegistrationFault::Keys)? {
-        KeySource::Value(keys) => details.jwks = Some(public(keys)?),
-        KeySource::Uri(uri) => {
-            let https = Url::parse(&uri).is_ok_and(|url| url.scheme() == "https");
-            details.jwks_uri = Some(https.then_some(uri).ok_or(RegistrationFault::KeysUri)?);
-        }
+    let shown = shown_by(asked, method).map_err(|unsaid| match unsaid {
+        Unsaid::Keys => RegistrationFault::Keys,
+        Unsaid::CertificateName => RegistrationFault::CertificateName,
+    })?;
+    details.self_signed_tls_client_auth = matches!(shown, Authentication::CertificateKey(_));
+    match shown {
+        Authentication::None | Authentication::Secret(_) => {}
+        Authentication::Certificate(name) => details.tls_client_auth = Some(name),
+        Authentication::PrivateKey(keys) | Authentication::CertificateKey(keys) => match keys {
+            KeySource::Value(keys) => details.jwks = Some(public(keys)?),
+            KeySource::Uri(uri) => {
+                let https = Url::parse(&uri).is_ok_and(|url| url.scheme() == "https");
+                details.jwks_uri = Some(https.then_some(uri).ok_or(RegistrationFault::KeysUri)?);
+            }
+        },
     }
     Ok(details)
 }
@@ -254,7 +271,7 @@ mod tests {
             "token_endpoint_auth_method": "none",
         });
         metadata[member] = value;
-        Described::check(&read(metadata.to_string().as_bytes())?, &[])
+        Described::check(&read(metadata.to_string().as_bytes())?, &[], Methods::default())
     }
 
     #[test]
@@ -283,7 +300,7 @@ mod tests {
             for (name, value) in members.as_object().unwrap() {
                 metadata[name] = value.clone();
             }
-            Described::check(&read(metadata.to_string().as_bytes()).unwrap(), &[])
+            Described::check(&read(metadata.to_string().as_bytes()).unwrap(), &[], Methods::default())
         };
         let mut private = serde_json::to_value(&key).unwrap();
         private["d"] = json!("AAAA");
@@ -310,7 +327,7 @@ mod tests {
             ["*.example.com", "localhost", "cursor:"].iter().map(|text| text.parse().unwrap()).collect();
         let check = |uri: &str| {
             let metadata = json!({"redirect_uris": [uri], "token_endpoint_auth_method": "none"});
-            Described::check(&read(metadata.to_string().as_bytes()).unwrap(), &listed)
+            Described::check(&read(metadata.to_string().as_bytes()).unwrap(), &listed, Methods::default())
         };
         for good in ["https://a.example.com/cb", "http://localhost:1/cb", "cursor://x/cb"] {
             assert!(check(good).is_ok(), "{good}");
@@ -327,7 +344,7 @@ mod tests {
         let many = json!(vec!["https://a.example/cb"; MOST_REDIRECT_URIS + 1]);
         assert!(matches!(refused("redirect_uris", many), RegistrationFault::ManyRedirectUris));
         let method = refused("token_endpoint_auth_method", json!("tls_client_auth"));
-        assert!(matches!(method, RegistrationFault::AuthMethod(_)));
+        assert!(matches!(method, RegistrationFault::AuthMethod { .. }));
         assert!(matches!(refused("grant_types", json!(["password"])), RegistrationFault::GrantTypes));
         assert!(matches!(refused("response_types", json!(["token"])), RegistrationFault::ResponseTypes));
     }

@@ -32,6 +32,19 @@ pub(crate) enum Unresolved {
     Store(#[from] StoreError),
 }
 
+impl Unresolved {
+    /// The rule that was broken, in one word, for the log.
+    pub(crate) fn rule(&self) -> &'static str {
+        match self {
+            Self::Unknown => "client_unknown",
+            Self::Disabled => "client_disabled",
+            Self::Domain(_) => "client_domain",
+            Self::Document(_) => "client_document",
+            Self::Store(_) => "storage",
+        }
+    }
+}
+
 /// Finds the client: by its row, or by the document that its id points to.
 pub(crate) async fn resolve(server: &Inner, id: &str) -> Result<Client, Unresolved> {
     if id.len() > LONGEST_ID {

@@ -15,11 +15,14 @@ use super::redirect::{ToClient, see_other};
 use super::{Server, consent, par};
 use crate::checks::{AuthorizationRequest, Proven, check, prove, state};
 use crate::login::current_session;
-use crate::pages::{FormTarget, Problem, RefusedPage, answer};
+use crate::pages::{FormTarget, Problem, RefusedPage, ShownProblem, answer};
+use crate::random::id;
 use crate::store::SessionRow;
 
 /// What fits into a request line everywhere.
 pub(super) const LONGEST_QUERY: usize = 16 * 1024;
+/// The rule that such a request breaks, for the log.
+const UNREADABLE: &str = "unreadable_request";
 
 pub(super) async fn get(
     State(server): State<Server>,
@@ -46,7 +49,7 @@ pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body:
 
 /// Every parameter in its place, one that is there twice too: judging them is not done here.
 fn as_query(headers: &HeaderMap, body: &[u8]) -> Result<String, Problem> {
-    let refused = |why: &str| Problem::client(format!("The request cannot be read: {why}."));
+    let refused = |why: &str| Problem::client(UNREADABLE, format!("The request cannot be read: {why}."));
     form(headers, body).map_err(|error| refused(&error.error_description.unwrap_or_default()))?;
     let mut query = form_urlencoded::Serializer::new(String::new());
     let query = query.extend_pairs(form_urlencoded::parse(body)).finish();
@@ -57,7 +60,7 @@ fn as_query(headers: &HeaderMap, body: &[u8]) -> Result<String, Problem> {
 }
 
 fn unreadable(error: &FormError) -> Problem {
-    Problem::client(format!("The request cannot be read: {error}."))
+    Problem::client(UNREADABLE, format!("The request cannot be read: {error}."))
 }
 
 /// Parameters → client and redirect URI → all other checks → the person.
@@ -106,13 +109,23 @@ fn tell(proven: &Proven, to_client: &ToClient<'_>, refused: &OAuthError) -> Resp
     if proven.is_trusted_unasked() {
         return to_client.error(refused);
     }
+    let reference = id();
     let page = RefusedPage {
+        reference: &reference,
         client: proven.client().shown_name(),
         error: refused.error.as_str(),
         receiver: receiver(proven.redirect()),
         back: to_client.error_location(refused),
     };
-    answer(StatusCode::BAD_REQUEST, &page, &FormTarget::None)
+    let mut answer = answer(StatusCode::BAD_REQUEST, &page, &FormTarget::None);
+    answer.extensions_mut().insert(ShownProblem {
+        reference,
+        rule: refused.error.as_str().to_owned(),
+        what: refused.error_description.clone().unwrap_or_default(),
+        cause: None,
+        client: Some(proven.client().id.clone()),
+    });
+    answer
 }
 
 /// Saves the request for this browser, and shows the next page.

@@ -16,13 +16,12 @@ use crate::audit::{AuditKind, NewEvent};
 use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
 use crate::clients::ClientKind;
 use crate::login::{current_session, device};
-use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, answer};
+use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, Stays, answer};
 use crate::random::{digest, id, token};
 use crate::settings::names;
 use crate::store::{CodeRow, Consent, SessionRow};
 
 const PURPOSE: &str = "consent";
-const DAY: u64 = 24 * 60 * 60;
 
 pub(super) async fn get(
     State(server): State<Server>,
@@ -238,8 +237,7 @@ async fn page(
         resource_identifier: request.resource.to_string(),
         scopes: in_words(true),
         agreed: in_words(false),
-        stays: request.refreshable,
-        idle_days: server.settings.lifetimes.refresh_idle.as_secs() / DAY,
+        stays: Stays::new(request.refreshable, &server.settings.lifetimes),
         action: server.path("/consent"),
         interaction: interaction.id.clone(),
         csrf: interaction.issue_form_token(server, headers, PURPOSE),

@@ -19,7 +19,7 @@ use crate::clients::{ClientKind, resolve};
 use crate::grants::UserCode;
 use crate::login::current_session;
 use crate::pages::{
-    DeviceConsentPage, DeviceDonePage, DevicePage, FormTarget, Problem, ScopeInWords, answer, shown,
+    DeviceConsentPage, DeviceDonePage, DevicePage, FormTarget, Problem, ScopeInWords, Stays, answer, shown,
 };
 use crate::random::digest;
 use crate::settings::names;
@@ -138,7 +138,8 @@ async fn consent(
     row: &DeviceRow,
 ) -> Result<Response, Problem> {
     let client = resolve(server, &row.client_id).await.map_err(|unresolved| {
-        Problem::client(format!("The app “{}” cannot be let in: {unresolved}.", shown(&row.client_id)))
+        let what = format!("The app “{}” cannot be let in: {unresolved}.", shown(&row.client_id));
+        Problem::client(unresolved.rule(), what).of_client(&row.client_id)
     })?;
     let resources = Resources::try_from(row.resource.clone()).map_err(|_| Problem::lost_interaction())?;
     let configured = resources.configured(&server.settings);
@@ -157,6 +158,7 @@ async fn consent(
             .filter(|(scope, _)| asked.contains(scope))
             .map(|(scope, says)| ScopeInWords { name: scope.to_string(), says: says.clone() })
             .collect(),
+        stays: Stays::new(row.refreshable, &server.settings.lifetimes),
         action: server.path(PATH),
         code: code.shown(),
         csrf: form_token(server, headers).issue(PURPOSE, code.as_str()),

@@ -33,10 +33,12 @@ pub(super) fn proof(
     };
     let url = Url::parse(&server.url(path))
         .map_err(|_| OAuthError::new(ErrorCode::ServerError, "this server has no URL"))?;
+    let alias = server.alias(path).and_then(|alias| Url::parse(&alias).ok());
     let nonces = server.settings.dpop_nonces;
     let expected = ExpectedProof {
         method: &Method::POST,
         url: &url,
+        aliases: alias.as_slice(),
         access_token: None,
         now: server.store.now(),
         window: if nonces { WINDOW_WITH_NONCE } else { WINDOW },

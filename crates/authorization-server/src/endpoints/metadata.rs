@@ -13,8 +13,8 @@ use serde_json::{Map, json};
 
 use super::{Server, device_authorization, introspect, par, register, token};
 use crate::checks::OFFLINE_ACCESS;
-use crate::clients::{PRIVATE_KEY_JWT, SELF_SIGNED_TLS, TLS};
-use crate::settings::{MutualTls, RegistrationPolicy};
+use crate::clients::Methods;
+use crate::settings::RegistrationPolicy;
 
 /// The places in which clients look for this issuer's metadata; two or three of them.
 pub(super) fn router(server: &Server) -> Router<Server> {
@@ -41,9 +41,7 @@ fn answer(server: &Server, openid: bool) -> Response {
 fn metadata(server: &Server) -> AuthorizationServerMetadata {
     let list = |items: &[&str]| Some(items.iter().map(|item| (*item).to_owned()).collect());
     let mutual_tls = server.settings.mutual_tls.as_ref();
-    let mut methods = vec!["none", "client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
-    methods.extend(mutual_tls.filter(|settings| !settings.authorities.is_empty()).map(|_| TLS));
-    methods.extend(mutual_tls.filter(|settings| settings.self_signed).map(|_| SELF_SIGNED_TLS));
+    let methods = Methods::of(mutual_tls).names();
     let algorithms = Algorithm::ALL.map(Algorithm::name);
     AuthorizationServerMetadata {
         issuer: server.settings.issuer.as_str().to_owned(),
@@ -73,7 +71,7 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: true,
         tls_client_certificate_bound_access_tokens: mutual_tls.is_some(),
-        mtls_endpoint_aliases: mutual_tls.and_then(|settings| aliases(server, settings)),
+        mtls_endpoint_aliases: aliases(server),
         // RFC 8414 §2: required beside the method that needs it.
         other: Map::from_iter([
             ("revocation_endpoint_auth_signing_alg_values_supported".to_owned(), json!(algorithms)),
@@ -86,11 +84,10 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
 }
 
 /// RFC 8705 §5: the endpoints at which clients show certificates, where that is another place.
-fn aliases(server: &Server, settings: &MutualTls) -> Option<MtlsEndpointAliases> {
-    let place = settings.aliases.as_ref()?.as_str().trim_end_matches('/');
-    let at = |path: &str| Some(format!("{place}{}{path}", server.base()));
+fn aliases(server: &Server) -> Option<MtlsEndpointAliases> {
+    let at = |path: &str| server.alias(path);
     Some(MtlsEndpointAliases {
-        token_endpoint: at(token::PATH),
+        token_endpoint: Some(at(token::PATH)?),
         revocation_endpoint: at("/revoke"),
         introspection_endpoint: at(introspect::PATH),
         pushed_authorization_request_endpoint: at(par::PATH),

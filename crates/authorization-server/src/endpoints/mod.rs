@@ -20,12 +20,14 @@ mod metadata;
 mod noted;
 mod oauth_answer;
 mod par;
+mod question;
 mod redirect;
 mod register;
 mod revoke;
 mod script;
 mod setup;
 mod token;
+mod wrong_method;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +61,8 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/consent", get(consent::get).post(consent::post))
         .route("/link", get(link::get).post(link::post))
         .route(device::PATH, get(device::get).post(device::post))
-        .route("/setup", get(setup::get).post(setup::post));
+        .route("/setup", get(setup::get).post(setup::post))
+        .method_not_allowed_fallback(wrong_method::answer);
     let api = Router::new()
         .route("/jwks", get(jwks::get))
         .route(token::PATH, post(token::post))
@@ -74,6 +77,8 @@ pub(crate) fn router(server: Server) -> Router {
                 .delete(register::management::delete),
         )
         .route("/revoke", post(revoke::post))
+        // Inside of the next layers, or browsers' preflight requests would end here.
+        .method_not_allowed_fallback(wrong_method::answer)
         .layer(from_fn_with_state(Arc::clone(&server), limit::api))
         .layer(cors());
     let pages = pages.layer(from_fn_with_state(Arc::clone(&server), limit::page));

@@ -127,6 +127,7 @@ pub(super) async fn take(server: &Server, parameters: &Parameters) -> Result<Opt
     };
     let lost = || {
         Problem::client(
+            "request_uri_unknown",
             "The pushed request (request_uri) is not known: it was used, is too old, or is another app's.",
         )
     };

@@ -64,7 +64,7 @@ async fn create(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let user = (id(), name.shown.as_str(), name.key.as_str());
     let user = (user.0.as_str(), user.1, user.2);
     if !server.store.use_setup_link(&digest(&link), user, &hash).await? {
-        return Err(Problem::dead_setup_link());
+        return Err(dead_link(server).await?);
     }
     tracing::info!(user = name.shown, "the first user was created by the set-up link");
     server.store.record(NewEvent::new(AuditKind::UserAdded).user(user.0).detail("by the set-up link"));
@@ -80,8 +80,16 @@ async fn live_link(server: &Server, parameters: &Parameters) -> Result<String, P
     let token = parameters.get("token").ok().flatten().unwrap_or_default();
     match server.store.setup_link_is_live(&digest(token)).await? {
         true => Ok(token.to_owned()),
-        false => Err(Problem::dead_setup_link()),
+        false => Err(dead_link(server).await?),
     }
+}
+
+/// Why it opens nothing: somebody was here, or its time is over.
+async fn dead_link(server: &Server) -> Result<Problem, Problem> {
+    Ok(match server.store.count_users().await? {
+        0 => Problem::dead_setup_link(),
+        _ => Problem::used_setup_link(),
+    })
 }
 
 fn page(

@@ -49,6 +49,7 @@ pub(crate) struct ClientLine {
     pub(crate) name: String,
     pub(crate) origin: &'static str,
     pub(crate) confidential: bool,
+    pub(crate) disabled: bool,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) since: String,
 }
@@ -99,4 +100,9 @@ pub(crate) struct AdminKeys {
 pub(crate) struct KeyLine {
     pub(crate) id: String,
     pub(crate) algorithm: String,
+    /// In one word: next, current, previous.
+    pub(crate) state: &'static str,
+    pub(crate) is_current: bool,
+    /// What it does, since when or until when.
+    pub(crate) says: String,
 }

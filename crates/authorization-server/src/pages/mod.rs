@@ -2,8 +2,10 @@
 
 mod account;
 mod admin;
+mod confirm;
 mod headers;
 mod problem;
+mod stays;
 mod text;
 mod when;
 
@@ -21,8 +23,10 @@ pub(crate) use admin::{
     AdminApps, AdminAudit, AdminClients, AdminKeys, AdminUsers, ClientLine, EventLine, KeyLine, LinkMadePage,
     UserLine,
 };
+pub(crate) use confirm::ConfirmPage;
 pub(crate) use headers::FormTarget;
 pub(crate) use problem::{Problem, ShownProblem};
+pub(crate) use stays::Stays;
 pub(crate) use text::{sentence, shown};
 pub(crate) use when::ago;
 
@@ -73,9 +77,7 @@ pub(crate) struct ConsentPage {
     pub(crate) scopes: Vec<ScopeInWords>,
     /// What the person has allowed before.
     pub(crate) agreed: Vec<ScopeInWords>,
-    /// The client gets a refresh token.
-    pub(crate) stays: bool,
-    pub(crate) idle_days: u64,
+    pub(crate) stays: Stays,
     pub(crate) action: String,
     pub(crate) interaction: String,
     pub(crate) csrf: String,
@@ -100,6 +102,7 @@ pub(crate) struct DeviceConsentPage {
     pub(crate) resource: String,
     pub(crate) resource_identifier: String,
     pub(crate) scopes: Vec<ScopeInWords>,
+    pub(crate) stays: Stays,
     pub(crate) action: String,
     pub(crate) code: String,
     pub(crate) csrf: String,
@@ -164,6 +167,23 @@ pub(crate) struct RefusedPage<'a> {
     /// Where the link leads.
     pub(crate) receiver: String,
     pub(crate) back: String,
+    /// Under it the audit log says why.
+    pub(crate) reference: &'a str,
+}
+
+/// What stands beside this server's own pages.
+#[derive(Template)]
+#[template(path = "plain.html")]
+struct PlainPage<'a> {
+    title: &'a str,
+    markup: &'a str,
+}
+
+/// A page in the looks of this server's own, for what stands beside it. The title is text; the rest is markup, in which
+/// whatever a stranger may have chosen has to be escaped. It has no forms, and is kept by nobody.
+#[must_use]
+pub fn plain_page(status: StatusCode, title: &str, markup: &str) -> Response {
+    answer(status, &PlainPage { title, markup }, &FormTarget::None)
 }
 
 /// Turns a page into an answer, with the headers that every page has.

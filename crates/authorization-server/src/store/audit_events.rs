@@ -62,8 +62,10 @@ impl Store {
         }
     }
 
-    /// Writes what waits. What could not be written waits again, and so does what was not when this future is dropped.
+    /// Writes what waits; what somebody else is writing is written when this returns. What could not be written waits
+    /// again, and so does what was not when this future is dropped.
     pub(crate) async fn write_events(&self) -> Result<()> {
+        let _turn = self.audit().turn().await;
         let mut taken = self.audit().take(self.now());
         loop {
             let count = taken.first(BATCH).len();
@@ -391,5 +393,23 @@ mod tests {
         store.write_events().await.unwrap();
         let client = AuditFilter { client: Some(id), ..AuditFilter::default() };
         assert_eq!(names(&store, client).await, ["request_refused"]);
+    }
+
+    /// Housekeeping writes each second; who reads right after a last write must not find less than there was.
+    #[tokio::test]
+    async fn who_writes_next_waits_for_who_writes_now() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1)).clock()).await;
+        store.record(NewEvent::new(AuditKind::ErrorPage));
+        let turn = store.audit().turn().await;
+        let mut writing = std::pin::pin!(store.write_events());
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            assert!(writing.as_mut().poll(&mut context).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(turn);
+        writing.await.unwrap();
+        assert_eq!(names(&store, AuditFilter::default()).await, ["error_page"]);
     }
 }

@@ -6,6 +6,7 @@ use super::database::Engine;
 use super::locks::Turn;
 use super::open::private_file;
 use super::{Store, StoreError};
+use crate::audit::{AuditKind, By, NewEvent};
 
 /// Why there is no copy, or why it was not put back.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,10 @@ impl Store {
             std::fs::hard_link(&beside, to).map_err(io)
         });
         drop(std::fs::remove_file(&beside));
+        if placed.is_ok() {
+            let event = NewEvent::new(AuditKind::BackupMade).by(&By::Operator);
+            self.record_now(event.detail(to.to_string_lossy())).await;
+        }
         placed
     }
 

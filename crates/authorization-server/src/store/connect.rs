@@ -230,11 +230,13 @@ fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             format!("connection refused, nothing listens there; {WHERE}")
         }
+        // A handshake that fails comes as one of these, too.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            why_not_over_tls(&error.to_string())
+        }
         sqlx::Error::Io(error) => format!("{error}; {WHERE}"),
         sqlx::Error::PoolTimedOut => format!("no answer within {} seconds; {WHERE}", PATIENCE.as_secs()),
-        sqlx::Error::Tls(error) => {
-            format!("{error}; name the authority with ?sslrootcert=FILE, or say ?sslmode=… in database.url")
-        }
+        sqlx::Error::Tls(error) => why_not_over_tls(&error.to_string()),
         sqlx::Error::Database(error) => {
             let said = error.message();
             match error.code().as_deref() {
@@ -252,6 +254,18 @@ fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// What is wrong with the other side's certificate, and what to do.
+fn why_not_over_tls(said: &str) -> String {
+    let remedy = if said.contains("UnknownIssuer") {
+        "its certificate is of an authority that is not trusted here: name the one that it should be of with ?sslrootcert=FILE in database.url"
+    } else if said.contains("not valid for name") {
+        "its certificate is for another name: put that name into database.url"
+    } else {
+        "name the authority with ?sslrootcert=FILE, or say ?sslmode=… in database.url"
+    };
+    format!("{said}; {remedy}")
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ mod login_failures;
 mod migrate;
 mod notices;
 mod open;
+#[cfg(test)]
+mod over_tls;
 mod passkeys;
 #[cfg(test)]
 mod plans;

@@ -2,6 +2,7 @@
 //! what is left.
 
 use super::{Result, Store, house_secrets, service_accounts, signing_keys};
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::login::second_factor;
 
 const BATCH: i64 = 100;
@@ -63,7 +64,15 @@ impl Store {
                 }
             }
         }
+        let event = NewEvent::new(AuditKind::MasterKeyRotated).by(&By::Operator);
+        self.record_now(event.detail(format!("{done} values"))).await;
         Ok(done)
+    }
+
+    /// Notes in the audit log that so many former master keys were dropped.
+    pub async fn forgot_master_keys(&self, count: usize) {
+        let event = NewEvent::new(AuditKind::MasterKeysForgotten).by(&By::Operator);
+        self.record_now(event.detail(count.to_string())).await;
     }
 
     /// How many values former master keys have sealed: as long as there is one, they are needed.

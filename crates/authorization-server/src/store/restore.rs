@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Connection};
 use super::backup::{BackupError, beside};
 use super::open::{private_file, url_of};
 use super::{Store, StoreError};
+use crate::audit::{AuditKind, By, NewEvent};
 use crate::keys::MasterKey;
 
 /// How a copy is put back.
@@ -66,7 +67,7 @@ async fn restore_through(
     make_room(room).and_then(|()| copy_into(from, &copy)).map_err(io)?;
     let held = key.ids().join(", ");
     let key_file = key.file().map_or_else(|| PathBuf::from("the master key"), Path::to_owned);
-    let ended = match make_ready(&copy, key, clock, keep_grants).await {
+    let ended = match make_ready(&copy, from, key, clock, keep_grants).await {
         Err(StoreError::Sealed) => {
             let wanted = sealed_under(from).await;
             return Err(BackupError::OtherKey { path: from.to_owned(), wanted, key_file, held });
@@ -78,10 +79,19 @@ async fn restore_through(
 }
 
 /// Brings the tables up to date, opens what is sealed, and ends what must not live again.
-async fn make_ready(copy: &Path, key: MasterKey, clock: Clock, keep_grants: bool) -> Result<u64, StoreError> {
+async fn make_ready(
+    copy: &Path,
+    from: &Path,
+    key: MasterKey,
+    clock: Clock,
+    keep_grants: bool,
+) -> Result<u64, StoreError> {
     let store = Store::open(copy, key, clock).await?;
     store.check_sealed().await?;
     let ended = if keep_grants { 0 } else { store.end_all_grants().await? };
+    let what = if keep_grants { "grants live on".to_owned() } else { format!("{ended} grants have ended") };
+    let event = NewEvent::new(AuditKind::Restored).by(&By::Operator);
+    store.record_now(event.detail(format!("{}: {what}", from.display()))).await;
     // All of it has to be in the one file that is moved.
     sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(store.writer()).await?;
     store.close().await;

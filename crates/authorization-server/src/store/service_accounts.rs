@@ -4,6 +4,7 @@
 use hallpass_protocol::secret::SecretBytes;
 
 use super::{Result, Store};
+use crate::audit::{AuditKind, By, NewEvent};
 
 pub(super) const KIND: &str = "service account";
 
@@ -37,7 +38,7 @@ impl Store {
         .bind(sealed)
         .execute(self.writer())
         .await?;
-        Ok(kept.rows_affected() == 1)
+        Ok(self.noted(kept.rows_affected() == 1, AuditKind::AccountAdded, &account.name).await)
     }
 
     /// Forgets the account of that name. False where there is none.
@@ -49,7 +50,15 @@ impl Store {
             .bind(name)
             .execute(self.writer())
             .await?;
-        Ok(forgotten.rows_affected() > 0)
+        Ok(self.noted(forgotten.rows_affected() > 0, AuditKind::AccountRevoked, name).await)
+    }
+
+    /// What was done, where it was, for the audit log.
+    async fn noted(&self, done: bool, kind: AuditKind, name: &str) -> bool {
+        if done {
+            self.record_now(NewEvent::new(kind).by(&By::Operator).detail(name)).await;
+        }
+        done
     }
 
     /// Every account, sealed: cheap to ask for again and again, to see whether anything has changed.

@@ -31,7 +31,10 @@ async fn connected_apps_are_listed_and_disconnected_at_once() {
     assert!(!house.is_revoked(access));
     let disconnect = form(&account, "/account/apps");
     let (name, grant) = disconnect.buttons()[0].clone();
-    let account = disconnect.press(&name, &grant).submit().await;
+    let question = disconnect.clone().press(&name, &grant).submit().await;
+    assert!(question.text().contains(&format!("Disconnect {NATIVE}?")), "{}", question.text());
+    assert!(!house.is_revoked(access), "nothing ends before the answer");
+    let account = disconnect.press(&name, &grant).submit_and_confirm().await;
     assert!(account.text().contains("No app is connected"), "{}", account.text());
     assert!(house.is_revoked(access), "the access token is over at once");
     assert_eq!(house.refresh(NATIVE, refresh).await.error(), (400, "invalid_grant"));
@@ -50,7 +53,7 @@ async fn nobody_disconnects_what_is_not_theirs() {
     // Eve has a form token of her own for the page; only the grant is another's.
     let csrf = form(&eves, "/account/logout").fields().to_vec();
     let csrf = &csrf.iter().find(|(field, _)| field == "csrf").unwrap().1;
-    let forged = form(&owners, "/account/apps").set(&name, &grant).set("csrf", csrf);
+    let forged = form(&owners, "/account/apps").set(&name, &grant).set("csrf", csrf).set("confirmed", "yes");
     forged.submit_as(&person).await;
     assert!(!house.is_revoked(tokens.text("access_token")));
 }
@@ -75,7 +78,7 @@ async fn an_app_that_was_disconnected_is_asked_about_anew() {
     let account = person.open(house.url("/account")).await;
     let disconnect = form(&account, "/account/apps");
     let (name, grant) = disconnect.buttons()[0].clone();
-    disconnect.press(&name, &grant).submit().await;
+    disconnect.press(&name, &grant).submit_and_confirm().await;
     let again = person.open(house.authorize_url(&house.web_request())).await;
     assert!(again.url().path().ends_with("/consent"), "asked anew");
 }

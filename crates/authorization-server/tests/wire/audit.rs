@@ -1,10 +1,10 @@
 //! The audit log: what is in it, who reads it, and that no stranger fills it.
 
 use crate::harness;
-use hallpass_authorization_server::{AuditEvent, AuditFilter};
+use hallpass_authorization_server::{AuditEvent, AuditFilter, RegistrationPolicy};
 use hallpass_protocol::secret::Secret;
 use hallpass_testkit::person::Person;
-use harness::{House, NATIVE, OTHER, PASSWORD, USER, WEB};
+use harness::{House, NATIVE, OTHER, PASSWORD, USER, WEB, set};
 
 async fn events(house: &House, filter: AuditFilter) -> Vec<AuditEvent> {
     house.server.close().await.unwrap();
@@ -99,7 +99,50 @@ async fn an_error_page_is_found_by_its_reference() {
     let found = events(&house, filter).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].event, "error_page");
-    assert!(found[0].detail.as_deref().unwrap().starts_with("/authorize: "), "{found:?}");
+    let detail = found[0].detail.as_deref().unwrap();
+    assert!(
+        detail.starts_with("GET /authorize: client_unknown: The client “nobody” cannot be let in"),
+        "{detail}"
+    );
+    assert_eq!(
+        (found[0].client_id.as_deref(), found[0].address.as_deref()),
+        (Some("nobody"), Some("127.0.0.1"))
+    );
+    assert!(text.contains(&format!("hallpass audit --reference {reference}")), "{text}");
+}
+
+/// Every page that says no has one, and the log says which rule it was, and what lies behind it.
+#[tokio::test]
+async fn every_error_page_has_a_reference_with_its_rule() {
+    let house = House::furnished_with(|settings| settings.registration = RegistrationPolicy::default()).await;
+    let mut foreign = house.request();
+    set(&mut foreign, "redirect_uri", "http://127.0.0.1/elsewhere");
+    let foreign = house.authorize_url(&foreign);
+    let metadata = serde_json::json!({
+        "redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none",
+    });
+    let stranger = house.send(house.http.post(house.url("/register")).json(&metadata)).await;
+    let stranger = format!("/authorize?client_id={}&response_type=token", stranger.text("client_id"));
+    for (url, rule) in [
+        (house.url("/authorize"), "client_missing"),
+        (house.url("/authorize?client_id=a&client_id=b"), "unreadable_request"),
+        (foreign.to_string(), "redirect_uri_unregistered"),
+        (house.url(&stranger), "unsupported_response_type"),
+        (house.url("/consent?interaction=x"), "lost_interaction"),
+        (house.url("/login?interaction=x"), "lost_interaction"),
+        (house.url("/setup?token=x"), "used_setup_link"),
+        (house.url("/link?token=x"), "dead_link"),
+        (house.url("/consent"), "lost_interaction"),
+    ] {
+        let page = Person::new().open(&url).await;
+        let text = page.text();
+        let reference = text.split("Reference <code>").nth(1).expect(text).split('<').next().unwrap();
+        let filter = AuditFilter { reference: Some(reference.to_owned()), ..AuditFilter::default() };
+        let found = events(&house, filter).await;
+        let path = page.url().path();
+        let detail = found[0].detail.as_deref().unwrap();
+        assert!(detail.starts_with(&format!("GET {path}: {rule}: ")), "{url}: {detail}");
+    }
 }
 
 #[tokio::test]

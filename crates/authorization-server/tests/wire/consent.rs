@@ -19,6 +19,7 @@ async fn names_client_host_resource_and_scopes_in_words() {
         "write and change your notes",
         "Did you just start this yourself?",
         "Signed in as ada",
+        "stays connected for 180 days, or until it has not been used for 30 days",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }

@@ -1,7 +1,7 @@
 //! DPoP at the token endpoint (RFC 9449).
 
 use crate::harness;
-use hallpass_authorization_server::{ClientDetails, NewClient};
+use hallpass_authorization_server::{ClientDetails, MutualTls, NewClient};
 use hallpass_protocol::dpop::Proof;
 use hallpass_protocol::jose::SigningKey;
 use harness::{Answer, CALLBACK, House, NATIVE, redemption, set};
@@ -195,4 +195,37 @@ async fn a_client_that_always_binds_gets_no_bearer_token() {
     let mut holder = Holder::new();
     holder.ready(&house).await;
     assert_eq!(holder.post(&house, "1", &form).await.text("token_type"), "DPoP");
+}
+
+/// RFC 8705 §5: clients that show certificates come by another name, which `htu` then has. Never by one that only `Host`
+/// says.
+#[tokio::test]
+async fn a_proof_is_for_one_of_the_names_that_this_server_was_given() {
+    let aliases: Url = "https://mtls.example:8443/".parse().unwrap();
+    let mutual_tls = MutualTls { aliases: Some(aliases), ..MutualTls::default() };
+    let on = House::furnished_with(|settings| settings.mutual_tls = Some(mutual_tls)).await;
+    let off = House::furnished().await;
+    let send = async |house: &House, url: &str| {
+        let (url, now) = (url.parse().unwrap(), house.clock.now());
+        let proof =
+            Proof { method: &Method::POST, url: &url, access_token: None, nonce: None, jti: "1", now };
+        let proof = proof.sign(&SigningKey::generate_es256().unwrap()).unwrap();
+        let host = url.authority().to_owned();
+        let request = house.http.post(house.url("/token")).header("dpop", proof).header("host", host);
+        let answer = house.send(request.form(&redemption("x"))).await;
+        // What is asked next is a nonce, where the name was right.
+        answer.error().1.to_owned()
+    };
+    for own in [on.url("/token"), "https://mtls.example:8443/token".to_owned()] {
+        assert_eq!(send(&on, &own).await, "use_dpop_nonce", "{own}");
+    }
+    assert_eq!(send(&off, &off.url("/token")).await, "use_dpop_nonce");
+    for (house, other) in [
+        (&on, "https://mtls.example/token"),
+        (&on, "https://mtls.example:8443/par"),
+        (&on, "https://evil.example/token"),
+        (&off, "https://mtls.example:8443/token"),
+    ] {
+        assert_eq!(send(house, other).await, "invalid_dpop_proof", "{other}");
+    }
 }

@@ -251,6 +251,14 @@ async fn a_user_who_is_enabled_again_logs_in() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_for_nothing_leads_to_the_account() {
+    let house = House::furnished().await;
+    let page = Person::new().open(house.url("/login")).await;
+    let page = page.form().set("username", USER).set("password", PASSWORD).submit().await;
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/account"));
+}
+
+#[tokio::test]
 async fn a_login_leads_nowhere_else() {
     let house = House::furnished().await;
     for then in ["https://evil.example/", "//evil.example", "/authorize", "/account@evil.example"] {

@@ -22,6 +22,7 @@ mod login;
 mod max_age;
 mod metadata;
 mod mutual_tls;
+mod mutual_tls_metadata;
 mod opaque;
 mod outage;
 mod par;

@@ -119,6 +119,20 @@ async fn any_page_may_read_it_and_no_cookie_goes_along() {
 }
 
 #[tokio::test]
+async fn a_wrong_method_is_told_in_words() {
+    let house = House::furnished().await;
+    for path in ["/token", "/register", "/revoke", "/par", "/login/passkey"] {
+        let answer = house.send(house.http.get(house.url(path))).await;
+        assert_eq!(answer.error(), (405, "invalid_request"), "{path}");
+        assert!(answer.header("allow").is_some_and(|methods| methods.contains("POST")), "{path}");
+        let browser = house.http.get(house.url(path)).header("accept", "text/html,*/*;q=0.8");
+        let page = browser.send().await.unwrap();
+        assert_eq!(page.status(), 405, "{path}");
+        assert!(page.text().await.unwrap().contains("This address is not for browsers"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn head_is_answered() {
     let house = House::furnished().await;
     for path in [OAUTH, OPENID, "/jwks"] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hallpass_authorization_server::AuditFilter;
 use hallpass_testkit::database::{Cluster, TestDatabase};
 use harness::{Answer, House, NATIVE};
 
@@ -62,7 +63,9 @@ async fn postgresql_stops_and_starts_under_load() {
     let page = page.unwrap();
     assert_eq!(page.status(), 503);
     assert!(page.headers().contains_key("retry-after"));
-    assert!(page.text().await.unwrap().contains("database does not answer"));
+    let text = page.text().await.unwrap();
+    assert!(text.contains("database does not answer"));
+    let reference = text.split("Reference <code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     // No answer that it was done, for what could not be done.
     assert_clear(&refused);
     assert_clear(&revoked);
@@ -74,5 +77,11 @@ async fn postgresql_stops_and_starts_under_load() {
     }
     assert!(unavailable.load(Ordering::SeqCst) >= CLIENTS);
     assert_eq!(house.redeem(&code).await.status, 200, "the code was not touched");
+    // What lay behind the page waited for the database.
+    house.server.close().await.unwrap();
+    let filter = AuditFilter { reference: Some(reference), ..AuditFilter::default() };
+    let found = house.server.audit_log().list(&filter, 2).await.unwrap();
+    let detail = found[0].detail.as_deref().unwrap();
+    assert!(detail.starts_with("GET /authorize: storage: ") && detail.contains(" Cause: "), "{detail}");
     cluster.crash();
 }

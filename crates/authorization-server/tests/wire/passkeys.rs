@@ -292,7 +292,7 @@ async fn a_passkey_of_a_disabled_user_or_one_that_was_removed_opens_nothing() {
     let account = person.open(house.url("/account")).await;
     let removal = form(&account, "/account/passkeys/remove");
     let (name, value) = removal.buttons()[0].clone();
-    removal.press(&name, &value).submit().await;
+    removal.press(&name, &value).submit_and_confirm().await;
     let (form_removed, answer) = login_page(&house, &Person::new()).await;
     assert_eq!(authenticator.log_in(form_removed, &answer).submit().await.status(), 403);
 }

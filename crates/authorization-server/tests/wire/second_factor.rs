@@ -206,7 +206,7 @@ async fn is_turned_off_by_the_person_or_the_operator() {
     let page = open(&house, &person, "/account").await;
     let account = page.form().set("code", &phone.code(&house)).submit().await;
     assert_eq!(account.url().path(), "/account");
-    form(&account, "/account/second-factor/off").submit().await;
+    form(&account, "/account/second-factor/off").submit_and_confirm().await;
     let page = house.log_in(&Person::new(), &house.request()).await;
     assert!(page.url().path().ends_with("/consent"));
     enrol(&house).await;

@@ -20,7 +20,9 @@ async fn the_link_makes_the_first_user_once() {
     assert_eq!(done.status(), 200);
     assert!(done.text().contains(&house.resource()), "{}", done.text());
     assert_eq!(house.server.users().list().await.unwrap()[0].name, "ada");
-    assert_eq!(twin.set("username", "eve").submit().await.status(), 410);
+    let late = twin.set("username", "eve").submit().await;
+    assert_eq!(late.status(), 410);
+    assert!(late.text().contains("<code>hallpass user link NAME</code>"), "{}", late.text());
     assert_eq!(Person::new().open(link.as_str()).await.status(), 410);
     assert_eq!(house.server.users().count().await.unwrap(), 1);
 }
@@ -32,7 +34,9 @@ async fn the_link_works_for_an_hour() {
     let page = Person::new().open(link.as_str()).await;
     house.advance(60 * 60);
     let form = page.form().set("username", "ada").set("password", "a fine password");
-    assert_eq!(form.submit().await.status(), 410);
+    let late = form.submit().await;
+    assert_eq!(late.status(), 410);
+    assert!(late.text().contains("<code>hallpass user add NAME --admin --link</code>"), "{}", late.text());
     assert_eq!(Person::new().open(link.as_str()).await.status(), 410);
 }
 

@@ -1,7 +1,7 @@
 //! TLS that ends here, and the certificates that clients are asked for.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hallpass_protocol::certificate::PeerCertificate;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -51,9 +51,9 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
-/// The server's side of TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
+/// The server's side of TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1. Clones are one: what renews one renews all.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls(Arc<RwLock<TlsAcceptor>>);
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -83,7 +83,18 @@ impl Tls {
         };
         let mut config = builder.with_single_cert(chain, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self(Arc::new(RwLock::new(TlsAcceptor::from(Arc::new(config))))))
+    }
+
+    /// Serves as `other` does from now on: its certificate, its key, what it asks clients for. Connections that are there go
+    /// on as they began.
+    pub fn renew(&self, other: &Self) {
+        let acceptor = other.acceptor();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The handshake, and what the peer has shown in it.
@@ -91,7 +102,7 @@ impl Tls {
         &self,
         stream: S,
     ) -> io::Result<(TlsStream<S>, Option<PeerCertificate>)> {
-        let stream = self.0.accept(stream).await?;
+        let stream = self.acceptor().accept(stream).await?;
         let (_, session) = stream.get_ref();
         let shown = session.peer_certificates().and_then(|chain| chain.first());
         let shown = shown.map(|certificate| PeerCertificate(certificate.clone().into_owned()));

@@ -37,7 +37,8 @@ async fn rotate(data: &DataFolder) -> Result<(), Failure> {
 }
 
 async fn forget_former(data: &DataFolder) -> Result<(), Failure> {
-    let left = data.store().await?.sealed_under_former_keys().await?;
+    let store = data.store().await?;
+    let left = store.sealed_under_former_keys().await?;
     if left > 0 {
         return Err(anyhow!(
             "{} in the database need a former key: run `hallpass master-key rotate` first",
@@ -45,7 +46,11 @@ async fn forget_former(data: &DataFolder) -> Result<(), Failure> {
         )
         .into());
     }
-    match MasterKey::forget_former(&data.master_key()).map_err(Failure::configuration)? {
+    let gone = MasterKey::forget_former(&data.master_key()).map_err(Failure::configuration)?;
+    if gone > 0 {
+        store.forgot_master_keys(gone).await;
+    }
+    match gone {
         0 => say!("There was one master key only."),
         1 => say!("The former master key is gone."),
         more => say!("{more} former master keys are gone."),

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tls {
-    /// A file with the server's certificate in PEM, and after it those that lead to its authority. Read at the start.
+    /// A file with the server's certificate in PEM, and after it those that lead to its authority. Read at the
+    /// start, and again when one of these files changes or the process gets SIGHUP.
     pub(crate) certificate: PathBuf,
     /// A file with the certificate's private key in PEM.
     pub(crate) key: PathBuf,
@@ -90,6 +91,15 @@ impl Tls {
     /// Whether clients are asked for certificates.
     pub(crate) fn asks(&self) -> bool {
         !matches!(self.client_certificates, AskedFor::Word(AskedWord::None))
+    }
+
+    /// The files that it names.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let authorities = match &self.client_certificates {
+            AskedFor::IssuedBy(files) => files.as_slice(),
+            AskedFor::Word(_) => &[],
+        };
+        [&self.certificate, &self.key].into_iter().chain(authorities).map(PathBuf::as_path).collect()
     }
 
     /// Reads the files.

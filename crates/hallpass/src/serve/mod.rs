@@ -10,9 +10,11 @@ mod front_page;
 pub(crate) mod issuers;
 mod listeners;
 mod monitoring;
+mod not_here;
 pub(crate) mod plan;
 mod program;
 mod public_client;
+mod renewal;
 mod replicas;
 pub(crate) mod scopes;
 mod signed_metadata;
@@ -20,9 +22,12 @@ mod stated;
 mod systemd;
 mod wiring;
 
+use std::sync::Arc;
+
 use hallpass_authorization_server::Store;
 use hallpass_protocol::Secret;
 use rand::RngExt;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli;
@@ -33,6 +38,7 @@ use crate::exit::Failure;
 use banner::Banner;
 use monitoring::Monitoring;
 use plan::{Plan, Upstream};
+use renewal::Renewal;
 
 /// The user that `--demo` makes.
 const DEMO_USER: &str = "demo";
@@ -65,7 +71,12 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let watched = store.clone();
     let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
 
-    stop_on_signal(stop.clone())?;
+    let renew = plan.tls_files.clone().zip(plan.tls.clone()).map(|(files, serves)| {
+        let asked = Arc::new(Notify::new());
+        tokio::spawn(Renewal::new(files, serves).follow(Arc::clone(&asked), stop.clone()));
+        asked
+    });
+    heed_signals(stop.clone(), renew)?;
     let monitoring = Monitoring::start(asked, watched, stop.clone());
     let upstream = plan.upstream.to_string();
     let setup = wired.setup_link();
@@ -111,28 +122,46 @@ fn readable_password() -> Secret {
 }
 
 /// Ctrl-C and SIGTERM end the program in good order. Listened for from here on: whoever reads that hallpass is
-/// ready may end it at once.
-fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+/// ready may end it at once. SIGHUP renews the certificate, where there is one; where it means that the terminal was closed
+/// it ends the program: the demo's folder must not stay behind.
+fn heed_signals(stop: CancellationToken, renew: Option<Arc<Notify>>) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupted = signal(SignalKind::interrupt())?;
         let mut terminated = signal(SignalKind::terminate())?;
-        // The terminal was closed: the demo's folder must not stay behind.
         let mut hung_up = signal(SignalKind::hangup())?;
+        let had_terminal = has_terminal();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
-                _ = hung_up.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = interrupted.recv() => break,
+                    _ = terminated.recv() => break,
+                    _ = hung_up.recv() => {
+                        if had_terminal && !has_terminal() {
+                            break;
+                        }
+                        if let Some(renew) = &renew {
+                            renew.notify_one();
+                        }
+                    }
+                }
             }
             stop.cancel();
         });
     }
+    #[cfg(not(unix))]
+    drop(renew);
     #[cfg(not(unix))]
     tokio::spawn(async move {
         drop(tokio::signal::ctrl_c().await);
         stop.cancel();
     });
     Ok(())
+}
+
+/// Whether a terminal controls this process; none does any more once it was closed.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }

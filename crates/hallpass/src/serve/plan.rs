@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) monitoring: Option<ListenAddress>,
     /// TLS, where it ends here.
     pub(crate) tls: Option<Tls>,
+    /// The files that it came from.
+    pub(crate) tls_files: Option<config::Tls>,
     /// Whether the addresses of peers are those of people: they are not behind a proxy that ends TLS.
     pub(crate) sees_addresses: bool,
     /// What clients call this server; `None` is `localhost` with the port that is bound.
@@ -227,6 +229,7 @@ impl Plan {
             listen: args.listen.or(config.listen).unwrap_or_default(),
             monitoring: config.monitoring.listen,
             tls,
+            tls_files: config.tls,
             sees_addresses,
             public_url,
             path: server.path,

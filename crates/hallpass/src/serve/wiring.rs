@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::not_here::{self, Places};
 use super::plan::{Plan, Upstream};
 use super::{external, front_page, replicas};
 use crate::accounts::ServiceAccounts;
@@ -51,13 +52,20 @@ pub(crate) async fn wire(
     let endpoint = format!("{public_url}{}", plan.path.as_str());
     let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
 
-    let front_page = front_page::router(&name(plan, &resource), &endpoint);
+    let places = Places {
+        endpoint: endpoint.clone(),
+        path: plan.path.as_str().to_owned(),
+        has_pages: plan.arrangement == Arrangement::Embedded,
+    };
+    let front_page = front_page::router(&name(plan, &resource), &places);
     let accounts = ServiceAccounts::new(store.clone()).live(system_clock(), stop.clone()).await?;
     let mut settings = resource_server::Settings::new(resource.clone(), system_clock());
     settings.name = Some(name(plan, &resource));
     settings.policy = plan.scopes.policy.clone();
     settings.streams = plan.streams;
     settings.metadata_signer = plan.signer.as_ref().map(|signer| signer.at(&endpoint));
+    let mutual_tls = plan.authorization_server.mutual_tls.as_ref();
+    settings.aliases.extend(mutual_tls.and_then(|said| said.url.clone()));
     replicas::share(&mut settings, &store).await?;
     let (authorization_server, beside) = match plan.credentials.first_issuer() {
         Some((issuer, fetcher)) if plan.arrangement == Arrangement::External => {
@@ -85,7 +93,8 @@ pub(crate) async fn wire(
     let upstream = upstream(&plan.upstream, stop)?;
     let gateway =
         Gateway::new(resource_server, upstream, gateway::Settings { front_door, listing: plan.listing });
-    Ok(Wired { endpoint, authorization_server, gateway, others: beside.merge(front_page) })
+    let others = not_here::beside(beside.merge(front_page), places);
+    Ok(Wired { endpoint, authorization_server, gateway, others })
 }
 
 /// What people read on the page of consent. Never upstream's address, which is the operator's business.

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test that can't be set up has failed.
 
 mod admin;
+mod audited;
 #[cfg(unix)]
 mod browser;
+#[cfg(unix)]
+mod canaries;
 mod cedar;
 mod certificates;
 mod credentials;
@@ -33,3 +36,4 @@ mod replicas;
 mod serve;
 mod signed_metadata;
 mod tls;
+mod wire;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// Longer than any start; only a hang takes it.
@@ -104,6 +104,14 @@ pub(crate) fn said(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// Hands each line on.
+fn hear(output: Option<impl std::io::Read + Send + 'static>, sender: Sender<String>) {
+    let Some(output) = output else { return };
+    std::thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+}
+
 /// A server that runs until it is dropped.
 pub(crate) struct Serving {
     child: Child,
@@ -114,16 +122,19 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts `hallpass serve` with these arguments.
     pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
-        let mut child = command(data, &[&["serve"], args].concat())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(command(data, &[&["serve"], args].concat()).stderr(Stdio::inherit()))
+    }
+
+    /// The same, where what it says on standard error is among the lines.
+    pub(crate) fn start_heard(data: &Path, args: &[&str]) -> Self {
+        Self::spawn(command(data, &[&["serve"], args].concat()).stderr(Stdio::piped()))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
+        hear(child.stdout.take(), sender.clone());
+        hear(child.stderr.take(), sender);
         Self { child, lines, seen: Vec::new() }
     }
 
@@ -148,6 +159,25 @@ impl Serving {
         }
     }
 
+    /// The first line with `word` that comes after so many.
+    pub(crate) fn next_line_with(&mut self, word: &str, after: usize) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line with {word:?} in {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if self.seen.len() > after && line.contains(word) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends it this signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
     /// What it has printed, as far as it was waited for.
     pub(crate) fn lines_so_far(&self) -> &[String] {
         &self.seen
@@ -158,11 +188,25 @@ impl Serving {
         self.line_with(word).split_whitespace().last().unwrap().to_owned()
     }
 
+    /// Asks it to end and waits; what it has said can be read still.
+    #[cfg(unix)]
+    pub(crate) fn signal_and_wait(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.child.wait().unwrap().code()
+    }
+
+    /// All that it has said, to its end.
+    pub(crate) fn rest(&mut self) -> String {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
+        self.seen.join("\n")
+    }
+
     /// Asks it to end, as systemd and Ctrl-C do, and says with which code it did.
     #[cfg(unix)]
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 }

@@ -138,3 +138,41 @@ fn curl_gets_a_token_that_its_certificate_alone_can_use() {
     assert_eq!(curl(&[&agent[..], &call].concat()), "502");
     assert_eq!(curl(&call), "401");
 }
+
+/// Renewed by whoever renews certificates: the files change, and the process goes on.
+#[cfg(unix)]
+#[test]
+fn a_certificate_is_renewed_while_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, next) = (Authority::new(), Authority::new());
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+    std::fs::write(folder.path().join("next.pem"), next.pem()).unwrap();
+    keep(folder.path(), "server", &authority.issue(&["localhost"]));
+    let config = configuration(folder.path(), "");
+    let data = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start_heard(data.path(), &["--config", &config]);
+    let endpoint = serving.value_of("MCP endpoint");
+    serving.line_with("Ctrl-C");
+    let trusted = |authority: &str| {
+        let asks = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--data", "{}"];
+        let mut curl = Command::new("curl");
+        let curl = curl.current_dir(folder.path()).args(asks).args(["--cacert", authority, &endpoint]);
+        let output = curl.output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert_eq!((trusted("ca.pem").as_str(), trusted("next.pem").as_str()), ("401", "000"));
+    // What cannot serve changes nothing, and says why.
+    std::fs::write(folder.path().join("server.pem"), "no certificate").unwrap();
+    serving.line_with("the former one is served on");
+    assert_eq!(trusted("ca.pem"), "401");
+    keep(folder.path(), "server", &next.issue(&["localhost"]));
+    serving.line_with("New connections get the certificate");
+    assert_eq!((trusted("ca.pem").as_str(), trusted("next.pem").as_str()), ("000", "401"));
+    // Asked for, it is read whether it has changed or not.
+    let before = serving.lines_so_far().len();
+    serving.signal("HUP");
+    let renewed = serving.next_line_with("New connections get the certificate", before);
+    assert!(renewed.contains("server.pem"), "{renewed}");
+    assert_eq!(trusted("next.pem"), "401", "it goes on");
+    assert_eq!(serving.terminate(), Some(0));
+}

@@ -21,6 +21,9 @@ pub struct ExpectedProof<'a> {
     pub method: &'a Method,
     /// The request's URL, as clients reach it: never from `Host`. Query and fragment do not count.
     pub url: &'a Url,
+    /// The same by the other names that the server was given, such as the one for clients that show certificates (RFC 8705
+    /// §5): a proof counts for the one by which its client has come.
+    pub aliases: &'a [Url],
     /// The access token that came along; none at the token endpoint.
     pub access_token: Option<&'a Secret>,
     /// The time.
@@ -124,7 +127,7 @@ pub fn verify(proof: &str, expected: &ExpectedProof<'_>) -> Result<VerifiedProof
     let key = key(&jwt)?;
     jwt.check_signature_by(&key)?;
     check_method(&jwt, expected.method)?;
-    check_url(&jwt, expected.url)?;
+    check_url(&jwt, expected)?;
     let ends = check_time(&jwt, expected)?;
     check_token(&jwt, expected.access_token)?;
     Ok(VerifiedProof {
@@ -154,9 +157,12 @@ fn check_method(jwt: &UnverifiedJwt<'_>, method: &Method) -> Result<(), ProofErr
 }
 
 /// Rule 9: normalised as RFC 3986 §6.2.2 and §6.2.3 say, which parsing does.
-fn check_url(jwt: &UnverifiedJwt<'_>, url: &Url) -> Result<(), ProofError> {
+fn check_url(jwt: &UnverifiedJwt<'_>, expected: &ExpectedProof<'_>) -> Result<(), ProofError> {
     let said = Url::parse(text(jwt, "htu")?).map_err(|_| ProofError::OtherUrl)?;
-    let same = htu(&said) == htu(url) && said.username().is_empty() && said.password().is_none();
+    let plain = said.username().is_empty() && said.password().is_none();
+    let bare = htu(&said);
+    let mut names = std::iter::once(expected.url).chain(expected.aliases);
+    let same = plain && names.any(|url| htu(url) == bare);
     same.then_some(()).ok_or(ProofError::OtherUrl)
 }
 

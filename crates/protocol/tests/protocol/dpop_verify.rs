@@ -21,7 +21,14 @@ fn url() -> Url {
 
 fn expect<'a>(url: &'a Url, token: Option<&'a Secret>) -> ExpectedProof<'a> {
     let now = Timestamp::from_unix(NOW);
-    ExpectedProof { method: &Method::POST, url, access_token: token, now, window: Duration::from_secs(60) }
+    ExpectedProof {
+        method: &Method::POST,
+        url,
+        aliases: &[],
+        access_token: token,
+        now,
+        window: Duration::from_secs(60),
+    }
 }
 
 fn claims() -> Value {
@@ -184,5 +191,30 @@ proptest! {
         let mut said = claims();
         said["htu"] = json!(format!("https://as.example{path}"));
         prop_assert_eq!(judge(&said).is_ok(), path == "/token");
+    }
+}
+
+#[test]
+fn a_proof_names_one_of_the_servers_own_names() {
+    let (url, aliases) = (url(), ["https://mtls.as.example/token".parse().unwrap()]);
+    let judge = |htu: &str| {
+        let mut claims = claims();
+        claims["htu"] = htu.into();
+        let proof = SigningKey::generate_es256().unwrap().sign_with_jwk("dpop+jwt", &claims).unwrap();
+        verify(&proof, &ExpectedProof { aliases: &aliases, ..expect(&url, None) }).map(drop)
+    };
+    for own in
+        ["https://as.example/token", "https://mtls.as.example/token", "https://MTLS.as.example:443/token?x"]
+    {
+        assert_eq!(judge(own), Ok(()), "{own}");
+    }
+    for other in [
+        "https://mtls.as.example/mcp",
+        "http://mtls.as.example/token",
+        "https://mtls.as.example:8443/token",
+        "https://a@mtls.as.example/token",
+        "https://as.example.evil.example/token",
+    ] {
+        assert_eq!(judge(other), Err(ProofError::OtherUrl), "{other}");
     }
 }

@@ -81,6 +81,30 @@ impl Cluster {
         format!("postgres://{USER}@{socket}/postgres")
     }
 
+    /// Starts anew with this certificate and its key, in PEM, over TCP too; gives the port.
+    #[must_use]
+    pub fn speak_tls(&self, chain: &str, key: &str) -> u16 {
+        self.crash();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        for (name, content) in [("server.crt", chain), ("server.key", key)] {
+            let path = self.folder.join(name);
+            fs::write(&path, content).expect("the cluster's folder is there");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+            if let Some((user, group)) = other_user() {
+                std::os::unix::fs::chown(&path, Some(user), Some(group)).expect("root may give a file away");
+            }
+        }
+        let settings = format!("listen_addresses = 'localhost'\nport = {port}\nssl = on\n");
+        let path = self.folder.join("postgresql.conf");
+        let mut file = fs::OpenOptions::new().append(true).open(path).expect("initdb has made it");
+        file.write_all(settings.as_bytes()).expect("settings can be written");
+        drop(file);
+        self.start();
+        port
+    }
+
     /// Starts the server, and waits until it takes connections.
     pub fn start(&self) {
         self.pg_ctl(&["--wait", "--silent", "--log", &self.path("log"), "start"]);

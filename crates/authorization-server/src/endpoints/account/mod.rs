@@ -16,16 +16,17 @@ use super::Server;
 pub(super) use overview::apps as apps_of;
 
 pub(super) const PATH: &str = "/account";
+const APPS: &str = "/account/apps";
 
 pub(super) fn router() -> Router<Server> {
     Router::new()
         .route(PATH, get(overview::get))
-        .route("/account/apps", post(apps::disconnect))
+        .route(APPS, post(apps::disconnect))
         .route("/account/sessions", post(sessions::end))
         .route("/account/logout", post(sessions::log_out))
         .route(password::PATH, get(password::get).post(password::post))
         .route(passkeys::PATH, get(passkeys::get).post(passkeys::post))
-        .route("/account/passkeys/remove", post(passkeys::remove))
+        .route(passkeys::REMOVE, post(passkeys::remove))
         .route(second_factor::PATH, get(second_factor::get).post(second_factor::post))
-        .route("/account/second-factor/off", post(second_factor::off))
+        .route(second_factor::OFF, post(second_factor::off))
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::super::Server;
 use super::super::member::{Away, Member, Recent};
+use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use crate::audit::{AuditKind, NewEvent};
 use crate::login::device;
@@ -16,6 +17,7 @@ use crate::login::passkeys::{
 use crate::pages::{FormTarget, NewPasskeyPage, Problem, answer_with_script, sentence, shown};
 
 pub(super) const PATH: &str = "/account/passkeys";
+pub(super) const REMOVE: &str = "/account/passkeys/remove";
 
 pub(in crate::endpoints) async fn get(State(server): State<Server>, headers: HeaderMap) -> Response {
     show(&server, &headers).await.unwrap_or_else(|away| away.into_response(&server))
@@ -77,6 +79,17 @@ async fn run_remove(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result
     let (member, form) = Member::of_form(server, headers, body, super::PATH).await?;
     let member = member.recent(server, super::PATH)?;
     let passkey = form.get("passkey").ok().flatten().unwrap_or_default();
+    if !is_confirmed(&form) {
+        let passkeys = server.store.list_passkeys(&member.session.user_id).await?;
+        let known = passkeys.into_iter().find(|known| known.credential_id == passkey);
+        let Some(known) = known else { return Ok(see_other(&server.path(super::PATH))) };
+        let question = Question::ending(
+            format!("Remove the passkey {}?", known.name),
+            "It signs you in here no more. Your device keeps its half until you delete it there.",
+            "Remove",
+        );
+        return Ok(question.ask(server, &member, &form, REMOVE, super::PATH));
+    }
     if server.store.delete_passkey(&member.session.user_id, passkey).await? {
         tracing::info!(user = member.session.user_name, "a passkey was removed");
         server.store.record(NewEvent::new(AuditKind::PasskeyRemoved).user(&member.session.user_id));

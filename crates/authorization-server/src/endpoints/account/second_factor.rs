@@ -9,6 +9,7 @@ use qrcode::render::svg;
 
 use super::super::Server;
 use super::super::member::{Away, Member, Recent};
+use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use crate::audit::{AuditKind, NewEvent};
 use crate::login::second_factor::{Enrolment, code_hash, new_codes};
@@ -16,6 +17,7 @@ use crate::pages::{EnrolPage, FormTarget, RecoveryCodesPage, answer};
 use crate::store::StoreError;
 
 pub(super) const PATH: &str = "/account/second-factor";
+pub(super) const OFF: &str = "/account/second-factor/off";
 
 pub(in crate::endpoints) async fn get(State(server): State<Server>, headers: HeaderMap) -> Response {
     show(&server, &headers).await.unwrap_or_else(|away| away.into_response(&server))
@@ -68,8 +70,16 @@ async fn confirm(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
 }
 
 async fn run_off(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, _) = Member::of_form(server, headers, body, super::PATH).await?;
+    let (member, form) = Member::of_form(server, headers, body, super::PATH).await?;
     let member = member.recent(server, super::PATH)?;
+    if !is_confirmed(&form) {
+        let question = Question::ending(
+            "Turn one-time codes off?".to_owned(),
+            "Your password alone is enough to sign in from then on. Your recovery codes end as well.",
+            "Turn off",
+        );
+        return Ok(question.ask(server, &member, &form, OFF, super::PATH));
+    }
     if server.store.delete_totp(&member.session.user_id).await? {
         tracing::info!(user = member.session.user_name, "a second factor was turned off");
         server.store.record(NewEvent::new(AuditKind::SecondFactorOff).user(&member.session.user_id));

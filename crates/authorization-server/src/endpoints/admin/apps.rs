@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::Server;
 use super::super::account;
 use super::super::member::{Away, Member};
+use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use super::administrator;
 use crate::audit::{AuditKind, By, NewEvent};
@@ -43,6 +44,17 @@ async fn disconnect(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result
     let (member, form) = Member::of_form(server, headers, body, PATH).await?;
     let admin = member.recent(server, PATH)?.administrator()?;
     let grant = form.get("grant").ok().flatten().unwrap_or_default();
+    if !is_confirmed(&form) {
+        let app = account::apps_of(server, "").await?.into_iter().find(|app| app.id == grant);
+        let Some(app) = app else { return Ok(see_other(&server.path(PATH))) };
+        let consequence = format!(
+            "It can use {} no more, from this moment on, and has to ask {} again when it comes back.",
+            app.resource, app.username
+        );
+        let asks = format!("Disconnect {} of {}?", app.name, app.username);
+        let question = Question::ending(asks, consequence, "Disconnect");
+        return Ok(question.ask(server, &admin, &form, PATH, PATH));
+    }
     server.store.revoke_grant(grant).await?;
     server.store.forget_consent_of_grant(grant).await?;
     tracing::info!(admin = admin.session.user_name, grant, "an app was disconnected");

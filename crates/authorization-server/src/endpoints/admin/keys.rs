@@ -1,14 +1,17 @@
-//! `/admin/keys`: the keys that access tokens verify with now.
+//! `/admin/keys`: the keys that access tokens verify with, what each is for now, and since when.
 
 use axum::extract::State;
 use axum::response::Response;
+use hallpass_protocol::time::Timestamp;
 use http::{HeaderMap, StatusCode};
 
 use super::super::Server;
 use super::super::account;
 use super::super::member::Away;
 use super::administrator;
+use crate::keys::{KeyState, PublishedKey};
 use crate::pages::{AdminKeys, FormTarget, KeyLine, answer};
+use crate::store::revocation_ends;
 
 pub(super) const PATH: &str = "/admin/keys";
 
@@ -18,17 +21,42 @@ pub(in crate::endpoints) async fn get(State(server): State<Server>, headers: Hea
 
 async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
     let admin = administrator(server, headers, PATH).await?;
-    let member = |key: &serde_json::Value, name: &str| key[name].as_str().unwrap_or_default().to_owned();
-    let published = serde_json::to_value(server.keys.published()).unwrap_or_default();
-    let keys = published["keys"].as_array().cloned().unwrap_or_default();
+    let keys = server.store.signing_keys_in_line().list().await?;
+    let lines = keys.iter().enumerate().map(|(at, key)| {
+        let replaced = keys.get(at + 1).map(|next| next.active_from);
+        line(key, replaced, server.store.now())
+    });
     let page = AdminKeys {
         admin: server.path(super::PATH),
         account: server.path(account::PATH),
         username: admin.session.user_name.clone(),
-        keys: keys
-            .iter()
-            .map(|key| KeyLine { id: member(key, "kid"), algorithm: member(key, "alg") })
-            .collect(),
+        // The newest first.
+        keys: lines.rev().flatten().collect(),
     };
     Ok(answer(StatusCode::OK, &page, &FormTarget::None))
+}
+
+/// A key and its times. None for one that housekeeping takes away next.
+fn line(key: &PublishedKey, replaced: Option<Timestamp>, now: Timestamp) -> Option<KeyLine> {
+    let from = key.active_from.to_utc();
+    let until = replaced.map(Timestamp::to_utc).unwrap_or_default();
+    let says = match (key.state, replaced) {
+        (KeyState::Next, _) => format!("Published, and signs from {from} on."),
+        (KeyState::Current, None) => format!("Signs since {from}."),
+        (KeyState::Current, Some(_)) => format!("Signs since {from}, until {until}."),
+        (KeyState::Previous, _) => {
+            let last = replaced.map_or(now, revocation_ends).to_utc();
+            format!(
+                "Signed from {from} until {until}. Published until the last of its tokens is over: {last}."
+            )
+        }
+        (KeyState::Dead, _) => return None,
+    };
+    Some(KeyLine {
+        id: key.kid.clone(),
+        algorithm: key.algorithm.clone(),
+        state: key.state.name(),
+        is_current: key.state == KeyState::Current,
+        says: format!("Made {}. {says}", key.created_at.to_utc()),
+    })
 }

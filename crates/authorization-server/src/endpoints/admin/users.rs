@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::Server;
 use super::super::account;
 use super::super::member::{Administrator, Away, Member};
+use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use super::{PATH, administrator};
 use crate::login::LinkError;
@@ -35,6 +36,12 @@ async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
     let admin = member.recent(server, PATH)?.administrator()?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let (action, name) = (field("action"), field("user"));
+    if ASKED.contains(&action) && !is_confirmed(&form) {
+        return Ok(match question(server, action, name).await? {
+            Some(question) => question.ask(server, &admin, &form, PATH, PATH),
+            None => see_other(&server.path(PATH)),
+        });
+    }
     let users = server.store.users().by_admin(&admin.session.user_id);
     tracing::info!(admin = admin.session.user_name, action, user = shown(name), "an administrator acts");
     let own = &admin.session.user_id;
@@ -56,6 +63,50 @@ async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
         _ => {}
     }
     Ok(see_other(&server.path(PATH)))
+}
+
+/// What ends something for a person, and what gives everything away, is asked about first.
+const ASKED: [&str; 4] = ["disable", "reset", "no-admin", "admin"];
+
+/// Nothing about people that nobody knows.
+async fn question(server: &Server, action: &str, name: &str) -> Result<Option<Question>, Away> {
+    let found =
+        server.store.users().list().await?.into_iter().find(|user| user.name.eq_ignore_ascii_case(name));
+    let Some(name) = found.map(|user| user.name) else { return Ok(None) };
+    let question = match action {
+        "disable" => Question::ending(
+            format!("Disable {name}?"),
+            format!(
+                "{name} is signed out everywhere and cannot sign in again until an administrator enables the account. \
+                 Every app that {name} has connected stops working at once, and has to be connected anew afterwards."
+            ),
+            "Disable",
+        ),
+        "reset" => Question::ending(
+            format!("Reset the one-time codes of {name}?"),
+            format!(
+                "The password alone is enough to sign in until {name} sets up new codes; recovery codes end as well. \
+                 Be sure that it is {name} who asks for this."
+            ),
+            "Reset codes",
+        ),
+        "no-admin" => Question::ending(
+            format!("Is {name} no longer an administrator?"),
+            format!("{name} keeps the account and its apps, and does not see these pages any more."),
+            "Remove administrator",
+        ),
+        "admin" => Question {
+            asks: format!("Make {name} an administrator?"),
+            consequence: format!(
+                "{name} can then do all that you can do here: add and disable people, make a link that sets anyone's \
+                 password, and take these rights from you."
+            ),
+            yes: "Make administrator",
+            ends: false,
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(question))
 }
 
 /// The link is shown once; only its hash is kept.

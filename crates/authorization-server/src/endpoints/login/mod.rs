@@ -14,9 +14,9 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::secret::Secret;
 use http::{HeaderMap, StatusCode};
 
-use super::Server;
 use super::destination::Destination;
 use super::redirect::see_other;
+use super::{Server, account};
 use crate::login::passkeys::{Ceremony, RelyingParty, issue_challenge};
 use crate::login::second_factor::begin_half_login;
 use crate::login::{Authenticated, LoginRefused, PasswordLogin, begin_session, log_in};
@@ -45,6 +45,10 @@ pub(super) async fn post(
 
 async fn show(server: &Server, headers: &HeaderMap, query: &str) -> Result<Response, Problem> {
     let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
+    if parameters.iter().next().is_none() {
+        // Typed by hand: whoever wants to sign in and names no app means their account.
+        return Ok(see_other(&server.path(account::PATH)));
+    }
     let destination = Destination::of(server, headers, &parameters).await?;
     let mut response = page(server, &destination, StatusCode::OK, String::new(), None).await?;
     server.cookies.keep_browser(response.headers_mut(), destination.browser());

@@ -15,11 +15,12 @@ use hallpass_protocol::registration::{ClientInformation, ClientMetadata};
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
 use super::Server;
 use super::oauth_answer::json;
 use crate::audit::{AuditKind, NewEvent};
-use crate::clients::{Described, RegistrationFault, read_registration};
+use crate::clients::{CertificateName, Described, Methods, RegistrationFault, read_registration};
 use crate::grants::storage;
 use crate::login::network;
 use crate::random::{digest, id, token};
@@ -114,7 +115,8 @@ fn off() -> OAuthError {
 }
 
 fn described(server: &Server, asked: &ClientMetadata) -> Result<Described, OAuthError> {
-    Described::check(asked, &server.settings.registration_redirects).map_err(fault)
+    let methods = Methods::of(server.settings.mutual_tls.as_ref());
+    Described::check(asked, &server.settings.registration_redirects, methods).map_err(fault)
 }
 
 fn fault(fault: RegistrationFault) -> OAuthError {
@@ -190,7 +192,14 @@ fn registered(row: &ClientRow) -> ClientMetadata {
     let flags = [
         ("dpop_bound_access_tokens", row.details.dpop_bound_access_tokens),
         ("require_pushed_authorization_requests", row.details.require_pushed_authorization_requests),
+        (
+            "tls_client_certificate_bound_access_tokens",
+            row.details.tls_client_certificate_bound_access_tokens,
+        ),
     ];
+    let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, set)| (name, Value::Bool(set)));
+    let name = row.details.tls_client_auth.as_ref().map(CertificateName::member);
+    let name = name.map(|(name, value)| (name, Value::String(value)));
     ClientMetadata {
         redirect_uris: row.redirect_uris.clone(),
         token_endpoint_auth_method: Some(row.auth_method.clone()),
@@ -199,11 +208,7 @@ fn registered(row: &ClientRow) -> ClientMetadata {
         client_name: row.name.clone(),
         jwks: row.details.jwks.as_ref().and_then(|keys| serde_json::to_value(keys).ok()),
         jwks_uri: row.details.jwks_uri.clone(),
-        other: flags
-            .into_iter()
-            .filter(|(_, set)| *set)
-            .map(|(name, set)| (name.to_owned(), serde_json::Value::Bool(set)))
-            .collect(),
+        other: flags.chain(name).map(|(name, value)| (name.to_owned(), value)).collect(),
         ..ClientMetadata::default()
     }
 }

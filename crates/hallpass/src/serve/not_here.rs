@@ -1,0 +1,169 @@
+//! Where nothing is: a page for people, JSON for programs; both say what was probably meant.
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use hallpass_authorization_server::plain_page;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::front_page::{account, escaped};
+
+/// Of a path that a stranger chose, no more characters are repeated.
+const LONGEST: usize = 80;
+/// The pages that people type by hand.
+const PAGES: [&str; 3] = ["/account", "/admin", "/device"];
+
+/// What there is, for whoever looks in the wrong place.
+pub(super) struct Places {
+    /// The MCP endpoint, as clients know it.
+    pub(super) endpoint: String,
+    /// Its path.
+    pub(super) path: String,
+    /// Whether people have pages here.
+    pub(super) has_pages: bool,
+}
+
+impl Places {
+    /// A page for people: where the endpoint is, beside its path.
+    pub(super) fn page(&self, path: &str) -> Option<String> {
+        let server = self.endpoint.strip_suffix(self.path.as_str()).filter(|_| self.has_pages)?;
+        Some(format!("{server}{path}"))
+    }
+}
+
+/// The same router, which answers wherever nothing else does.
+pub(super) fn beside(router: Router, places: Places) -> Router {
+    let places = std::sync::Arc::new(places);
+    router.fallback(async move |uri: Uri, headers: HeaderMap| nothing(&places, uri.path(), &headers))
+}
+
+fn nothing(places: &Places, path: &str, headers: &HeaderMap) -> Response {
+    let path: String = path.chars().take(LONGEST).collect();
+    match wants_a_page(headers) {
+        true => page(places, &path),
+        false => json(places, &path),
+    }
+}
+
+/// RFC 9110 §12.5.1, as far as it matters: browsers name HTML, programs do not.
+fn wants_a_page(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(ACCEPT).iter().filter_map(|kinds| kinds.to_str().ok());
+    kinds.any(|kinds| kinds.to_ascii_lowercase().contains("text/html"))
+}
+
+/// The place whose path differs by capitals and by slashes alone.
+fn meant(places: &Places, path: &str) -> Option<String> {
+    let plain = |path: &str| {
+        let words = path.split('/').filter(|word| !word.is_empty());
+        words.map(str::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    let asked = plain(path);
+    if asked == plain(&places.path) {
+        return Some(places.endpoint.clone());
+    }
+    let page = PAGES.into_iter().find(|page| asked == plain(page))?;
+    places.page(page)
+}
+
+fn json(places: &Places, path: &str) -> Response {
+    let says = match meant(places, path) {
+        Some(meant) => {
+            format!("there is nothing at {path}; you probably mean {meant}, without a slash at the end")
+        }
+        None => format!("there is nothing at {path}; the MCP endpoint is {}", places.endpoint),
+    };
+    let body = serde_json::json!({ "error": "not_found", "error_description": says });
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (StatusCode::NOT_FOUND, headers, body.to_string()).into_response()
+}
+
+fn page(places: &Places, path: &str) -> Response {
+    let (path, endpoint) = (escaped(path), escaped(&places.endpoint));
+    let meant = meant(places, &path).map(|meant| escaped(&meant));
+    let meant = match meant {
+        Some(meant) if meant == endpoint => {
+            format!(
+                "<p>You probably mean this address, without a slash at the end. It is for apps, not for browsers:</p><div class=\"note\"><p><code>{endpoint}</code></p></div>"
+            )
+        }
+        Some(meant) => format!("<p>You probably mean <a href=\"{meant}\">{meant}</a>.</p>"),
+        None => format!(
+            "<p>For an app, the address of this server is</p><div class=\"note\"><p><code>{endpoint}</code></p></div>"
+        ),
+    };
+    let account = account(places);
+    let markup = format!("<p>This server has no page at <code>{path}</code>.</p>{meant}{account}");
+    plain_page(StatusCode::NOT_FOUND, "There is nothing here", &markup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        let endpoint = "https://mcp.example.com/notes/mcp".to_owned();
+        Places { endpoint, path: "/notes/mcp".to_owned(), has_pages: true }
+    }
+
+    async fn body(response: Response) -> String {
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn browser() -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT, "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8".parse().unwrap())])
+    }
+
+    #[test]
+    fn what_was_probably_meant_is_known() {
+        let endpoint = places().endpoint;
+        for path in ["/notes/mcp/", "//notes/mcp", "/Notes/MCP", "/notes/mcp//"] {
+            assert_eq!(meant(&places(), path).as_ref(), Some(&endpoint), "{path}");
+        }
+        assert_eq!(meant(&places(), "/Account/").as_deref(), Some("https://mcp.example.com/account"));
+        assert_eq!(meant(&Places { has_pages: false, ..places() }, "/account/"), None);
+        for path in ["/", "/notes", "/mcp", "/notes/mcp/x", "/sse"] {
+            assert_eq!(meant(&places(), path), None, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn programs_get_json() {
+        let said = body(nothing(&places(), "/notes/mcp/", &HeaderMap::new())).await;
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(said["error"], "not_found");
+        let says = said["error_description"].as_str().unwrap();
+        assert!(
+            says.contains("you probably mean https://mcp.example.com/notes/mcp, without a slash"),
+            "{says}"
+        );
+        let event_stream =
+            HeaderMap::from_iter([(ACCEPT, "application/json, text/event-stream".parse().unwrap())]);
+        let said = body(nothing(&places(), "/sse", &event_stream)).await;
+        assert!(
+            said.starts_with('{') && said.contains("the MCP endpoint is https://mcp.example.com/notes/mcp")
+        );
+    }
+
+    #[tokio::test]
+    async fn people_get_a_page() {
+        let said = body(nothing(&places(), "/admin/", &browser())).await;
+        assert!(said.contains("<a href=\"https://mcp.example.com/admin\">"), "{said}");
+        let said = body(nothing(&places(), "/notes/mcp/", &browser())).await;
+        assert!(said.contains("without a slash at the end"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_a_stranger_typed_is_text_and_short() {
+        let path = format!("/<script>alert(1)</script>{}", "x".repeat(500));
+        let said = body(nothing(&places(), &path, &browser())).await;
+        assert!(
+            !said.contains("<script>") && said.contains("&lt;script&gt;") && !said.contains(&"x".repeat(100))
+        );
+    }
+}
