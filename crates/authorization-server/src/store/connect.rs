@@ -258,7 +258,9 @@ fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
 
 /// What is wrong with the other side's certificate, and what to do.
 fn why_not_over_tls(said: &str) -> String {
-    let remedy = if said.contains("UnknownIssuer") {
+    // The latter, where another authority has the same name.
+    let foreign = ["UnknownIssuer", "BadSignature"].iter().any(|word| said.contains(word));
+    let remedy = if foreign {
         "its certificate is of an authority that is not trusted here: name the one that it should be of with ?sslrootcert=FILE in database.url"
     } else if said.contains("not valid for name") {
         "its certificate is for another name: put that name into database.url"

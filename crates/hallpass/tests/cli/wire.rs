@@ -24,10 +24,14 @@ const FORMS: [&str; 9] = [
 const MEMBERS: [&str; 5] =
     ["access_token", "refresh_token", "client_secret", "registration_access_token", "device_code"];
 
+/// What went over one direction of one connection.
+type Bytes = Arc<Mutex<Vec<u8>>>;
+type Heard = Arc<Mutex<Vec<Bytes>>>;
+
 /// Stands in front of a server, at a port of its own.
 pub(crate) struct Wire {
     pub(crate) port: u16,
-    heard: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
+    heard: Heard,
 }
 
 impl Wire {
@@ -36,7 +40,7 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (leads, to) = tokio::sync::oneshot::channel();
-        let heard = Arc::default();
+        let heard = Heard::default();
         tokio::spawn(carry(listener, to, Arc::clone(&heard)));
         (Self { port, heard }, leads)
     }
@@ -52,11 +56,7 @@ impl Wire {
     }
 }
 
-async fn carry(
-    listener: TcpListener,
-    to: tokio::sync::oneshot::Receiver<u16>,
-    heard: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
-) {
+async fn carry(listener: TcpListener, to: tokio::sync::oneshot::Receiver<u16>, heard: Heard) {
     let Ok(to) = to.await else { return };
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
@@ -73,7 +73,7 @@ async fn carry(
 async fn copy(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut into: tokio::net::tcp::OwnedWriteHalf,
-    heard: Arc<Mutex<Vec<u8>>>,
+    heard: Bytes,
 ) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
