@@ -93,10 +93,11 @@ async fn a_certificate_is_renewed_without_a_restart() {
         .build()
         .unwrap();
     let url = format!("https://localhost:{port}/");
-    assert!(client.get(&url).send().await.is_ok());
+    let call = async || client.get(&url).send().await.unwrap().text().await.unwrap();
+    assert_eq!(call().await, "nothing");
     assert_eq!(ask(&next, port, None).await, None);
     tls.renew(&tls_of(&next));
     assert!(ask(&next, port, None).await.is_some());
     assert_eq!(ask(&authority, port, None).await, None, "the former one is not served any more");
-    assert!(client.get(&url).send().await.is_ok(), "over the connection that is there");
+    assert_eq!(call().await, "nothing", "over the connection that is there");
 }

@@ -15,9 +15,9 @@ use http::header::AUTHORIZATION;
 use rustls_pki_types::CertificateDer;
 use subtle::ConstantTimeEq;
 
-use super::certificate::{is_issued_by, key_of};
+use super::by_certificate::{by_certificate, check_certificate, check_certificate_key};
 use super::client::KeySource;
-use super::{Authentication, CertificateName, Client, LookUp, Unresolved, is_document_url, resolve, stored};
+use super::{Authentication, Client, LookUp, Unresolved, is_document_url, resolve, stored};
 use crate::server::Inner;
 use crate::store::{SeenBy, StoreError};
 
@@ -219,48 +219,6 @@ pub(crate) async fn authenticate(
     Ok(AuthenticatedClient { id: presented.id.clone(), client: Some(client), is_proven })
 }
 
-/// RFC 8705 §2.1: of an authority that is trusted for this, and with the client's own name.
-fn check_certificate(
-    server: &Inner,
-    name: &CertificateName,
-    certificate: Option<&CertificateDer<'static>>,
-) -> Result<(), NotAuthenticated> {
-    let certificate = certificate.ok_or_else(no_certificate)?;
-    let settings = server.settings.mutual_tls.as_ref();
-    let authorities = settings.map(|settings| settings.authorities.as_slice()).unwrap_or_default();
-    if !is_issued_by(certificate, authorities, server.store.now()) {
-        return Err(no("the client certificate is not of an authority that counts here, or not for now"));
-    }
-    match name.is_of(certificate) {
-        true => Ok(()),
-        false => Err(no("the client certificate has another name than the one registered for this client")),
-    }
-}
-
-/// RFC 8705 §2.2: whoever has issued it, its key is the client's.
-async fn check_certificate_key(
-    server: &Inner,
-    keys: &KeySource,
-    certificate: Option<&CertificateDer<'static>>,
-) -> Result<(), NotAuthenticated> {
-    let certificate = certificate.ok_or_else(no_certificate)?;
-    if !server.settings.mutual_tls.as_ref().is_some_and(|settings| settings.self_signed) {
-        return Err(no("certificates of any authority do not count here"));
-    }
-    let key = key_of(certificate)
-        .ok_or_else(|| no("the client certificate's key is of a kind that is not known"))?;
-    let now = server.store.now();
-    let known = server.client_keys.has_key(&server.fetcher, keys, &key, now).await;
-    match known.map_err(|error| no(&format!("the client certificate cannot be checked: {error}")))? {
-        true => Ok(()),
-        false => Err(no("the client certificate's key is not among the client's keys")),
-    }
-}
-
-fn no_certificate() -> NotAuthenticated {
-    no("this client shows itself by a certificate, and none was shown on this connection")
-}
-
 /// The client that is named. `None` is a metadata document of which nothing needs to be known.
 async fn find(
     server: &Inner,
@@ -290,24 +248,6 @@ async fn find(
     }
 }
 
-/// A client with a metadata document whose connection shows a certificate: it counts where the document says so. One that
-/// cannot be read counts as one that says nothing: what was granted to a client that shows a certificate stays out of
-/// reach, and a public client's refresh does not fail because a web server is down.
-async fn by_certificate(server: &Inner, id: &str) -> Result<Option<Arc<Client>>, NotAuthenticated> {
-    match resolve(server, id).await {
-        Ok(client) => {
-            let by = &client.authentication;
-            let counts = matches!(by, Authentication::Certificate(_) | Authentication::CertificateKey(_));
-            Ok(counts.then(|| Arc::new(client)))
-        }
-        Err(Unresolved::Store(error)) => Err(error.into()),
-        Err(unresolved) => {
-            tracing::info!(client = id, %unresolved, "a certificate was not looked at");
-            Ok(None)
-        }
-    }
-}
-
 /// RFC 7523 §3. The id is remembered last: an assertion that breaks a rule must not use up that of a good one.
 async fn verify_assertion(
     server: &Inner,
@@ -333,7 +273,7 @@ async fn verify_assertion(
     }
 }
 
-fn no(why: &str) -> NotAuthenticated {
+pub(super) fn no(why: &str) -> NotAuthenticated {
     NotAuthenticated::Refused(refused(why))
 }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod authentication;
+mod by_certificate;
 mod certificate;
 mod client;
 mod details;

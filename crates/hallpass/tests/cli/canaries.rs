@@ -87,6 +87,7 @@ async fn no_program_says_a_secret_at_its_most_talkative() {
 
     // By the command line.
     said.run(data, &["user", "add", "bob", "--password-stdin"], "canary-password-of-bob\n");
+    said.run(data, &["user", "passwd", "bob", "--password-stdin"], &format!("{PASSWORD}\n"));
     let link = said.run(data, &["user", "link", "bob"], "");
     said.run(
         data,
@@ -96,7 +97,6 @@ async fn no_program_says_a_secret_at_its_most_talkative() {
     let key = said.run(data, &["key", "add", "ci", "--scope", "mcp"], "");
     said.run(data, &["key", "add", "robot", "--as", "basic", "--password-stdin"], &format!("{BASIC}\n"));
     let initial = said.run(data, &["client", "token", "issue"], "");
-    said.run(data, &["user", "passwd", "bob", "--password-stdin"], &format!("{PASSWORD}\n"));
 
     // By a browser and a client of a web site. The set-up link is dead by now, and is tried.
     let person = Person::new();

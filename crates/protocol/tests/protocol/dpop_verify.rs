@@ -196,7 +196,7 @@ proptest! {
 
 #[test]
 fn a_proof_names_one_of_the_servers_own_names() {
-    let (url, aliases) = (url(), ["https://mtls.as.example/token".parse().unwrap()]);
+    let (url, aliases): (Url, [Url; 1]) = (url(), ["https://mtls.as.example/token".parse().unwrap()]);
     let judge = |htu: &str| {
         let mut claims = claims();
         claims["htu"] = htu.into();
