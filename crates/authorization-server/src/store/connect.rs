@@ -1,5 +1,6 @@
 //! Connecting to PostgreSQL.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hallpass_protocol::secret::Secret;
@@ -78,6 +79,9 @@ const ALSO_KNOWN: [&str; 8] = [
     // Refused elsewhere, with better words.
     "password",
 ];
+/// Those that name a file.
+const FILES: [&str; 7] =
+    ["sslrootcert", "sslcert", "sslkey", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key"];
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 impl DatabaseUrl {
@@ -234,7 +238,10 @@ fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             why_not_over_tls(&error.to_string())
         }
-        sqlx::Error::Io(error) => format!("{error}; {WHERE}"),
+        sqlx::Error::Io(error) => match missing_file(url) {
+            Some((name, file)) => format!("{error}: {file}, which {name} names in database.url"),
+            None => format!("{error}; {WHERE}"),
+        },
         sqlx::Error::PoolTimedOut => format!("no answer within {} seconds; {WHERE}", PATIENCE.as_secs()),
         sqlx::Error::Tls(error) => why_not_over_tls(&error.to_string()),
         sqlx::Error::Database(error) => {
@@ -254,6 +261,13 @@ fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// A file of certificates or keys that the URL names and that is not there.
+fn missing_file(url: &DatabaseUrl) -> Option<(String, String)> {
+    let files = url.0.query_pairs().filter(|(name, _)| FILES.contains(&name.as_ref()));
+    let mut missing = files.filter(|(_, file)| !Path::new(file.as_ref()).exists());
+    missing.next().map(|(name, file)| (name.into_owned(), file.into_owned()))
 }
 
 /// What is wrong with the other side's certificate, and what to do.

@@ -153,9 +153,9 @@ async fn a_client_that_is_removed_on_the_pages_gets_nothing_more() {
     let login = login.form().set("username", harness::USER).set("password", harness::PASSWORD);
     let page = login.submit().await;
     let of_the_robot =
-        |form: &hallpass_testkit::person::Form| form.buttons().iter().any(|(_, value)| value == ROBOT);
+        |form: &hallpass_testkit::person::Form| form.fields().iter().any(|(_, value)| value == ROBOT);
     let remove = page.forms().into_iter().find(of_the_robot).unwrap();
-    remove.press("client", ROBOT).submit().await;
+    remove.press("action", "remove").submit_and_confirm().await;
     assert_eq!(ask(&house, &[]).await.error(), (401, "invalid_client"));
     assert!(house.is_revoked(own.text("access_token")));
 }
