@@ -1,16 +1,20 @@
 //! The way of a request.
 
+use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use hallpass_resource_server::{FrontDoor, Permitted, ResourceServer, cors};
-use http::header::ALLOW;
+use http::header::{ALLOW, ORIGIN};
 use http::{Method, StatusCode};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::listen::Draining;
 use crate::listing::{Listing, Lists};
@@ -47,24 +51,17 @@ impl Gateway {
     }
 
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
-    /// metadata. Read from the outside in.
+    /// metadata.
     pub fn router(&self) -> Router {
-        self.router_with(Router::new())
+        Router::new().fallback_service(self.served_with(Router::new()))
     }
 
     /// The same, with what else this listener serves behind the same front door: pages of login
     /// are no less worth rebinding to than the endpoint.
-    pub fn router_with(&self, others: Router) -> Router {
-        let endpoint = Router::new()
-            .route(self.0.resource_server.resource().url().path(), axum::routing::any(endpoint))
-            .with_state(self.clone())
-            // Browsers' preflight requests carry no token and are answered here.
-            .layer(cors::endpoint())
-            .layer(from_fn_with_state(self.clone(), check_origin));
-        endpoint
-            .merge(self.0.resource_server.metadata_router())
-            .merge(others)
-            .layer(from_fn_with_state(self.clone(), check_host))
+    #[must_use]
+    pub fn served_with(&self, others: Router) -> Served {
+        let others = self.0.resource_server.metadata_router().merge(others);
+        Served { gateway: self.clone(), others }
     }
 
     /// Upstream's answer, in which lists say what policy says.
@@ -83,22 +80,51 @@ impl Gateway {
     }
 }
 
-async fn check_host(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    match gateway.0.front_door.check_host(&request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => gateway.0.resource_server.refuse(&refusal),
+/// All that one listener serves. The endpoint's requests are many, so nothing stands between them and the gateway.
+#[derive(Clone, Debug)]
+pub struct Served {
+    gateway: Gateway,
+    others: Router,
+}
+
+impl Service<Request<Body>> for Served {
+    type Response = Response;
+    type Error = Infallible;
+    /// In a box: a connection that waits for its next request needs no room for an answer.
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Inner { resource_server, front_door, .. } = &*self.gateway.0;
+        if let Err(refusal) = front_door.check_host(&request) {
+            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
+        }
+        if request.uri().path() != resource_server.resource().url().path() {
+            return Box::pin(self.others.clone().oneshot(request));
+        }
+        if let Err(refusal) = front_door.check_origin(request.headers()) {
+            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
+        }
+        let gateway = self.gateway.clone();
+        if !is_asked_by_a_page(&request) {
+            return Box::pin(endpoint(gateway, request).map(Ok));
+        }
+        // Browsers' preflight requests carry no token and are answered here.
+        let endpoint = service_fn(move |request| endpoint(gateway.clone(), request).map(Ok));
+        Box::pin(cors::endpoint().layer(endpoint).oneshot(request))
     }
 }
 
-async fn check_origin(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    match gateway.0.front_door.check_origin(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => gateway.0.resource_server.refuse(&refusal),
-    }
+/// Whether the answer has to say which pages may read it: browsers name the page that asks (Fetch, "`Origin` header").
+fn is_asked_by_a_page(request: &Request<Body>) -> bool {
+    request.headers().contains_key(ORIGIN) || request.method() == Method::OPTIONS
 }
 
 /// Until a request is permitted, nothing of its body is read.
-async fn endpoint(State(gateway): State<Gateway>, request: Request<Body>) -> Response {
+async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
     let draining = request.extensions().get::<Draining>().cloned();
     match gateway.0.resource_server.admit(request).await {
         Ok(permitted) if is_mcp(permitted.get().method()) => {

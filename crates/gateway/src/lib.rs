@@ -22,7 +22,7 @@ mod owner;
 pub mod stdio;
 pub mod upstream;
 
-pub use gateway::{Gateway, Settings};
+pub use gateway::{Gateway, Served, Settings};
 pub use listing::Listing;
 pub use stdio::{Limits, StdioCommand};
 pub use upstream::Upstream;

@@ -7,16 +7,16 @@ mod rest;
 mod tls;
 mod written;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use hallpass_protocol::certificate::PeerCertificate;
 use http::Version;
 use http::header::EXPECT;
@@ -30,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use self::measured::Measured;
 use self::requests::{Noted, Requests};
@@ -77,12 +77,23 @@ impl Default for Connections {
     }
 }
 
+/// What answers requests: an axum router, or [`Served`](crate::Served).
+pub trait Answers:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
 /// Serves until `shutdown` is done, then waits for requests under way, for no longer than
 /// [`Connections::drain`]. Handlers find the peer's address as [`ConnectInfo`], and the certificate that it showed as
 /// [`PeerCertificate`].
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    service: impl Answers,
     connections: Connections,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -101,7 +112,7 @@ pub async fn serve(
             Ok((stream, peer, place)) => {
                 let connection = Connection {
                     builder: Arc::clone(&builder),
-                    router: router.clone(),
+                    service: service.clone(),
                     head: connections.head,
                     body: connections.body,
                     tls: connections.tls.clone(),
@@ -142,6 +153,8 @@ fn builder(connections: &Connections) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(connections.head)
+        // Head and body of a short answer in one piece cost less than two pieces handed over at once.
+        .writev(false)
         .max_buf_size(connections.head_bytes)
         .max_headers(connections.head_fields);
     let header_list = u32::try_from(connections.head_bytes).unwrap_or(u32::MAX);
@@ -168,9 +181,9 @@ async fn pause(error: &io::Error) {
 /// What HTTP/2 writes on an idle connection between two looks, in bytes, and some more.
 const PINGS: u64 = 1024;
 
-struct Connection {
+struct Connection<A> {
     builder: Arc<Builder<TokioExecutor>>,
-    router: Router,
+    service: A,
     head: Duration,
     body: Duration,
     tls: Option<Tls>,
@@ -178,7 +191,7 @@ struct Connection {
     cut: CancellationToken,
 }
 
-impl Connection {
+impl<A: Answers> Connection<A> {
     async fn run(self, stream: TcpStream, peer: SocketAddr) {
         // Without it, small events wait for the answer to the one before.
         if stream.set_nodelay(true).is_err() {
@@ -208,7 +221,7 @@ impl Connection {
     ) {
         let requests = Requests::default();
         let noting = requests.clone();
-        let (router, draining, body) = (self.router, Draining(self.draining.clone()), self.body);
+        let (answers, draining, body) = (self.service, Draining(self.draining.clone()), self.body);
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
@@ -223,7 +236,7 @@ impl Connection {
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            let answer = router.clone().oneshot(request);
+            let answer = answers.clone().oneshot(request);
             async move { answer.await.map(|response| response.map(|body| Noted { body, _under_way: under_way })) }
         });
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));

@@ -12,6 +12,11 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// Whether it is theirs who call.
+    pub(crate) fn is(&self, caller: &Caller) -> bool {
+        self.principal == caller.principal() && self.client == caller.client_id()
+    }
+
     /// Whether it is the same user, through whatever client.
     pub(crate) fn is_same_user(&self, other: &Self) -> bool {
         self.principal == other.principal

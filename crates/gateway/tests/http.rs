@@ -438,28 +438,38 @@ async fn upstreams_401_and_redirects_are_the_operators_trouble() {
 #[tokio::test]
 async fn upstream_speaks_neither_for_hallpass_nor_for_the_connection() {
     let (gateway, upstream) = before_an_upstream(false).await;
-    let mut answer = plain(StatusCode::FORBIDDEN, "{}");
-    for (name, value) in [
-        ("www-authenticate", "Bearer"),
-        ("set-cookie", "a=b"),
-        ("access-control-allow-origin", "https://evil.example"),
-        ("access-control-allow-credentials", "true"),
-        ("alt-svc", "h3=\":1\""),
-        ("mcp-session-id", "s1"),
-        ("x-other", "kept"),
-    ] {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    // Only a page has to know whether it may read the answer.
+    for (page, told) in [(Some("http://localhost:8080"), Some("*")), (None, None)] {
+        let mut answer = plain(StatusCode::FORBIDDEN, "{}");
+        for (name, value) in [
+            ("www-authenticate", "Bearer"),
+            ("set-cookie", "a=b"),
+            ("access-control-allow-origin", "https://evil.example"),
+            ("access-control-allow-credentials", "true"),
+            ("alt-svc", "h3=\":1\""),
+            ("mcp-session-id", "s1"),
+            ("x-other", "kept"),
+        ] {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        upstream.answer(answer);
+        let mut request = gateway.request("POST");
+        if let Some(page) = page {
+            request = request.header("origin", page);
+        }
+        let response = gateway.send(request.body(CALL.into()).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        let headers = response.headers();
+        for gone in ["www-authenticate", "set-cookie", "access-control-allow-credentials", "alt-svc"] {
+            assert!(!headers.contains_key(gone), "{gone}");
+        }
+        assert_eq!(
+            headers.get("access-control-allow-origin").map(HeaderValue::as_bytes),
+            told.map(str::as_bytes)
+        );
+        assert_eq!(headers["mcp-session-id"], "s1");
+        assert_eq!(headers["x-other"], "kept");
     }
-    upstream.answer(answer);
-    let response = gateway.post(CALL).await;
-    assert_eq!(response.status(), StatusCode::FORBIDDEN);
-    let headers = response.headers();
-    for gone in ["www-authenticate", "set-cookie", "access-control-allow-credentials", "alt-svc"] {
-        assert!(!headers.contains_key(gone), "{gone}");
-    }
-    assert_eq!(headers["access-control-allow-origin"], "*");
-    assert_eq!(headers["mcp-session-id"], "s1");
-    assert_eq!(headers["x-other"], "kept");
 }
 
 /// On a connection that was good before, the upstream reads the POST and hangs up. It may have acted

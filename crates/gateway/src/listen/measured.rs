@@ -7,19 +7,32 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tower_http::timeout::TimeoutBody;
+use tokio::time::{Sleep, sleep};
 
 /// What rules read of a body at most, too: 4 MiB.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
-/// `TimeoutBody` does not say how long the body is, and without that a request goes to upstream in chunks, which simple
-/// HTTP servers cannot read. The length is what hyper has read of the client's framing (RFC 9112 §6.3, RFC 9113 §8.1.1): it
-/// yields exactly so many bytes, or an error.
+/// Why a body is given up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// Nothing came for too long.
+    #[error("the body of the request stood still")]
+    StoodStill,
+    /// The client broke off, or does not keep to its framing.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+}
+
+/// Its length is what hyper has read of the client's framing (RFC 9112 §6.3, RFC 9113 §8.1.1): it yields exactly so many
+/// bytes, or an error. Without it a request would go to upstream in chunks, which simple HTTP servers cannot read.
 ///
 /// A very long one keeps its length for itself: whoever refuses it reads some of it first, as the client is still sending, and
 /// would lose the answer of a server that hangs up at once.
 pub(super) struct Measured {
-    body: Pin<Box<TimeoutBody<Incoming>>>,
+    body: Incoming,
+    patience: Duration,
+    /// Runs while nothing comes. Most bodies are there at once, and need no timer.
+    waiting: Option<Pin<Box<Sleep>>>,
     /// In bytes; `None` where the client does not say, or a very large number.
     left: Option<u64>,
 }
@@ -27,19 +40,25 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) fn new(patience: Duration, body: Incoming) -> Self {
         let left = body.size_hint().exact().filter(|length| *length <= LONGEST);
-        Self { body: Box::pin(TimeoutBody::new(patience, body)), left }
+        Self { body, patience, waiting: None, left }
     }
 }
 
 impl Body for Measured {
     type Data = Bytes;
-    type Error = <TimeoutBody<Incoming> as Body>::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = ready!(self.body.as_mut().poll_frame(context));
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            let patience = self.patience;
+            let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+            ready!(waiting.as_mut().poll(context));
+            return Poll::Ready(Some(Err(Broken::StoodStill)));
+        };
+        self.waiting = None;
         match (&frame, &mut self.left) {
             (None, left) => *left = Some(0),
             (Some(Ok(frame)), Some(left)) => {
@@ -47,7 +66,7 @@ impl Body for Measured {
             }
             _ => {}
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Broken::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {

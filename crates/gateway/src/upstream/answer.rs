@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALT_SVC, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 use url::Url;
 
-use super::headers::strip_hop_by_hop;
+use super::headers::{is_hop_by_hop, keep_fields, named_by_connection};
 
 /// Passes an answer on. Who may call, and from which pages, is said by hallpass alone:
 ///
@@ -30,12 +30,8 @@ pub(super) fn clean(mut response: Response) -> Response {
             "the MCP server behind this gateway redirects to another address; its operator has to mend that",
         );
     }
-    let headers = response.headers_mut();
-    strip_hop_by_hop(headers);
-    for name in [WWW_AUTHENTICATE, SET_COOKIE, ALT_SVC] {
-        headers.remove(name);
-    }
-    strip_cors(headers);
+    let named = named_by_connection(response.headers());
+    keep_fields(response.headers_mut(), |name| !is_hop_by_hop(name, &named) && !is_hallpasss_to_say(name));
     response
 }
 
@@ -45,13 +41,9 @@ fn origin_of(location: &HeaderValue) -> String {
     url.map_or_else(|| "another path".to_owned(), |url| url.origin().ascii_serialization())
 }
 
-/// `Access-Control-…` is said by the gateway, which knows from where it may be called.
-fn strip_cors(headers: &mut HeaderMap) {
-    let cors: Vec<_> =
-        headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
-    for name in &cors {
-        headers.remove(name);
-    }
+/// Who may call, and from which pages: `Access-Control-…` is said by the gateway, which knows.
+fn is_hallpasss_to_say(name: &HeaderName) -> bool {
+    matches!(*name, WWW_AUTHENTICATE | SET_COOKIE | ALT_SVC) || name.as_str().starts_with("access-control-")
 }
 
 /// Upstream cannot be reached, or says what cannot be passed on.

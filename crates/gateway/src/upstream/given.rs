@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use axum::response::Response;
+use hallpass_resource_server::Caller;
 use hallpass_resource_server::json_rpc::error_response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
@@ -43,11 +44,11 @@ impl Given {
     /// Session ids are secrets, and yet "MUST NOT" be what proves who is calling (MCP, security best
     /// practices, "Session Hijacking"). The 404 tells a client to begin anew (transports, "Session
     /// Management", 4).
-    pub(super) fn check(&self, headers: &HeaderMap, owner: &Owner) -> Result<(), Box<Response>> {
+    pub(super) fn check(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Box<Response>> {
         let mut ids = headers.get_all(SESSION_ID).iter();
         let Some(id) = ids.next() else { return Ok(()) };
         let foreign = match self.to.get(&self.hash(id)) {
-            Some(To::One(other)) => *other != *owner,
+            Some(To::One(other)) => !other.is(caller),
             Some(To::Several) | None => false,
         };
         // Of two ids, upstream may take either, or both as one.
@@ -59,14 +60,14 @@ impl Given {
     }
 
     /// Remembers what upstream answered, to a request that began a session or was within one.
-    pub(super) fn note(&self, began: bool, response: &Response, owner: &Owner) {
+    pub(super) fn note(&self, began: bool, response: &Response, caller: &Caller) {
         let Some(id) = response.headers().get(SESSION_ID).filter(|_| response.status().is_success()) else {
             return;
         };
         let id = self.hash(id);
         match self.to.get(&id) {
-            None => self.to.insert(id, To::One(Arc::new(owner.clone()))),
-            Some(To::One(other)) if *other != *owner && began => {
+            None => self.to.insert(id, To::One(Arc::new(Owner::from(caller)))),
+            Some(To::One(other)) if !other.is(caller) && began => {
                 tracing::warn!("the upstream server gave one session id to two callers; it proves nothing");
                 self.to.insert(id, To::Several);
             }

@@ -35,26 +35,41 @@ const CREDENTIALS: [HeaderName; 4] =
 
 /// Takes away credentials, identity and what is for one hop only.
 pub fn strip(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    for name in &CREDENTIALS {
-        headers.remove(name);
-    }
-    let identity: Vec<_> = headers.keys().filter(|name| is_identity(name)).cloned().collect();
-    for name in &identity {
-        headers.remove(name);
-    }
+    let named = named_by_connection(headers);
+    keep_fields(headers, |name| {
+        !is_hop_by_hop(name, &named) && !CREDENTIALS.contains(name) && !is_identity(name)
+    });
 }
 
-/// RFC 9110 §7.6.1, with the fields that `Connection` names.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// RFC 9110 §7.6.1: what holds for one connection only, with what its `Connection` names.
+pub(super) fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
+    HOP_BY_HOP.contains(name) || named.contains(name)
+}
+
+/// The fields that `Connection` names.
+pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let fields = headers.get_all(CONNECTION).iter();
-    let named: Vec<HeaderName> = fields
+    fields
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
+        .collect()
+}
+
+/// Takes fields away, and leaves the others in their order: `HeaderMap::remove` moves the last one into the gap.
+pub(super) fn keep_fields(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
+    if headers.keys().all(&keep) {
+        return;
+    }
+    let fields = std::mem::take(headers);
+    headers.reserve(fields.len());
+    let mut last = None;
+    for (name, value) in fields {
+        // A field that comes again has no name here.
+        last = name.or(last);
+        if let Some(name) = last.as_ref().filter(|name| keep(name)) {
+            headers.append(name, value);
+        }
     }
 }
 

@@ -1,23 +1,25 @@
 //! An upstream that speaks streamable HTTP.
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Uri, Version};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use http::{HeaderValue, Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower::ServiceExt;
 use url::Url;
 
 use super::answer;
+use super::wire::{self, Fault, Idle};
 
-/// Under the five seconds after which Node closes a connection that waits: a request is not sent on
-/// a connection that is being closed.
-const IDLE: Duration = Duration::from_secs(4);
+/// How long TCP and TLS may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Why no upstream can be made of a URL.
@@ -36,9 +38,12 @@ pub enum HttpUpstreamError {
     Certificates(#[from] std::io::Error),
 }
 
+type Connected = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+
 #[derive(Clone, Debug)]
 pub(super) struct HttpUpstream {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    connector: HttpsConnector<HttpConnector>,
+    idle: Idle<Connected>,
     target: Uri,
     host: HeaderValue,
     /// For the log: path and query are the operator's, and may hold a key.
@@ -68,13 +73,8 @@ impl HttpUpstream {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            // A POST may have been acted upon: it is the client's to decide whether to send it again.
-            .retry_canceled_requests(false)
-            .build(connector);
-        Ok(Self { client, target, host, origin: url.origin().ascii_serialization() })
+        let origin = url.origin().ascii_serialization();
+        Ok(Self { connector, idle: Idle::default(), target, host, origin })
     }
 
     pub(super) async fn forward(&self, mut request: Request<Body>) -> Response {
@@ -82,23 +82,28 @@ impl HttpUpstream {
             return answer::bad_gateway("the query of the request cannot be carried on");
         };
         *request.uri_mut() = uri;
-        *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.host.clone());
-        // Framing is hyper's; a length that it did not count is none to be passed on.
-        if let Some(length) = http_body::Body::size_hint(request.body()).exact() {
-            if length > 0 || request.headers().contains_key(CONTENT_LENGTH) {
-                request.headers_mut().insert(CONTENT_LENGTH, length.into());
-            }
-        } else {
-            request.headers_mut().remove(CONTENT_LENGTH);
+        let (error, said) = match self.connection().await {
+            // A POST may have been acted upon: it is the client's to decide whether to send it again.
+            Ok(connection) => match wire::exchange(connection, request, &self.idle).await {
+                Ok(response) => return answer::clean(response),
+                Err(fault) => (chain(&fault), what_became_of_it(&fault)),
+            },
+            Err(error) => (chain(&*error), "the MCP server behind this gateway cannot be reached"),
+        };
+        tracing::error!(upstream = self.origin, %error, "no answer of the upstream server");
+        answer::bad_gateway(said)
+    }
+
+    /// One that is there already, or a new one.
+    async fn connection(&self) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(idle) = self.idle.take() {
+            return Ok(idle);
         }
-        match self.client.request(request).await {
-            Ok(response) => answer::clean(response.map(Body::new)),
-            Err(error) => {
-                let (fault, error) = (fault(&error), chain(&error));
-                tracing::error!(upstream = self.origin, %error, "no answer of the upstream server");
-                answer::bad_gateway(fault)
-            }
+        let connecting = self.connector.clone().oneshot(self.target.clone());
+        match timeout(CONNECT, connecting).await {
+            Ok(connected) => connected.map(TokioIo::new),
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         }
     }
 
@@ -115,25 +120,21 @@ impl HttpUpstream {
     }
 }
 
-/// What became of a request without an answer, for whoever sent it.
-fn fault(error: &hyper_util::client::legacy::Error) -> &'static str {
-    if error.is_connect() {
-        return "the MCP server behind this gateway cannot be reached";
-    }
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    match cause {
-        Some(cause) if cause.is_incomplete_message() => {
+/// For whoever sent a request that has no answer.
+fn what_became_of_it(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Closed => {
             "the MCP server behind this gateway took the request, and closed the connection without an answer"
         }
-        Some(cause) if cause.is_parse() => {
-            "the MCP server behind this gateway answered with something that is not HTTP"
+        Fault::NotHttp(_) => "the MCP server behind this gateway answered with something that is not HTTP",
+        Fault::RequestBody(_) => "the body of the request broke off",
+        Fault::Incomplete | Fault::Connection(_) => {
+            "the connection to the MCP server behind this gateway broke off before there was an answer"
         }
-        Some(cause) if cause.is_user() => "the body of the request broke off",
-        _ => "the connection to the MCP server behind this gateway broke off before there was an answer",
     }
 }
 
-/// An error with all its causes: hyper's own text names none of them.
+/// An error with all its causes: many an error's own text names none of them.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

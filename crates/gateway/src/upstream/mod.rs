@@ -4,6 +4,7 @@ mod answer;
 mod given;
 pub mod headers;
 mod http;
+mod wire;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ pub(crate) use self::answer::bad_gateway;
 use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
-use crate::owner::Owner;
 use crate::stdio::{Limits, StdioCommand, StdioServer};
 
 type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
@@ -82,13 +82,12 @@ impl Upstream {
         if let Kind::Stdio(stdio) = &self.kind {
             return stdio.forward(request, &caller).await;
         }
-        let owner = Owner::from(&caller);
         let began = given::begins(request.headers());
-        if let Err(refused) = self.given.check(request.headers(), &owner) {
+        if let Err(refused) = self.given.check(request.headers(), &caller) {
             return *refused;
         }
         let response = self.carry(request, &caller).await;
-        self.given.note(began, &response, &owner);
+        self.given.note(began, &response, &caller);
         response
     }
 

@@ -167,12 +167,12 @@ impl Wired {
         tls: Option<Tls>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let router = self.gateway.router_with(self.others);
+        let served = self.gateway.served_with(self.others);
         let mut serving = tokio::task::JoinSet::new();
         for listener in listeners {
             let shutdown = stop.clone().cancelled_owned();
             let connections = Connections { tls: tls.clone(), ..Connections::default() };
-            serving.spawn(listen::serve(listener, router.clone(), connections, shutdown));
+            serving.spawn(listen::serve(listener, served.clone(), connections, shutdown));
         }
         while let Some(ended) = serving.join_next().await {
             ended?;
