@@ -18,6 +18,7 @@ Examples:
   cargo xtask bench client --json     the same for programs
   cargo xtask bench resource-server
   cargo xtask bench authorization-server
+  cargo xtask bench authorization-server -- --grants 1000 --ended 0     tokens and exchanges alone
   cargo xtask bench instructions --bless     record what is counted now")]
 pub(crate) enum Command {
     /// What authorization adds to a client's request, beside rmcp's `AuthClient`
@@ -25,7 +26,7 @@ pub(crate) enum Command {
     /// What a protected resource costs: a token, remembered or not; policy; memory
     ResourceServer(Options),
     /// What tokens cost, beside npm's `oidc-provider`; among a million grants; while a million rows are swept
-    AuthorizationServer(Options),
+    AuthorizationServer(Several),
     /// How many instructions a protected resource takes, held to what was recorded
     Instructions(instructions::Options),
 }
@@ -35,6 +36,15 @@ pub(crate) struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Several {
+    #[command(flatten)]
+    options: Options,
+    /// What is measured: --tokens, --requests, --grants, --ended, each with a number; none where it is 0
+    #[arg(last = true)]
+    what: Vec<String>,
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -59,7 +69,7 @@ fn bench(options: &Options, package: &str, name: &str) -> Result<()> {
 }
 
 /// Both servers are programs of their own, driven from Node.js.
-fn authorization_server(options: &Options) -> Result<()> {
+fn authorization_server(Several { options, what }: &Several) -> Result<()> {
     setup::need(&[Need::Npm, Need::Postgres])?;
     let mut build = process::cargo();
     let status =
@@ -68,7 +78,7 @@ fn authorization_server(options: &Options) -> Result<()> {
     let mut node = process::node()?;
     node.env("HALLPASS", place::artefacts(true)?.join("hallpass"));
     node.args(["--no-warnings", "bench/authorization-server.js"]);
-    let status = node.args(options.json.then_some("--json")).stdin(Stdio::null()).status()?;
+    let status = node.args(options.json.then_some("--json")).args(what).stdin(Stdio::null()).status()?;
     ensure!(status.success(), "the benchmark failed: {status}");
     Ok(())
 }

@@ -25,6 +25,8 @@ pub(crate) enum Need {
     Npm,
     /// What counts instructions, from Debian's packages.
     Valgrind,
+    /// What makes a program's clock wrong, from Debian's packages.
+    Faketime,
     /// The test runner.
     Nextest,
     /// The judge of dependencies.
@@ -44,6 +46,7 @@ pub(crate) fn everything() -> Result<()> {
         Need::FastMcp,
         Need::Browser,
         Need::Valgrind,
+        Need::Faketime,
     ])?;
     anstream::println!("All that the tests need is here ({:.1} s).", start.elapsed().as_secs_f64());
     Ok(())
@@ -57,6 +60,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
             Need::FastMcp => python::install_fastmcp()?,
             Need::Postgres => debian::postgres()?,
             Need::Valgrind => debian::valgrind()?,
+            Need::Faketime => debian::faketime()?,
             Need::Npm => npm::packages()?,
             Need::Nextest => cargo_tools::nextest()?,
             Need::CargoDeny => cargo_tools::install_cargo_deny()?,

@@ -54,7 +54,7 @@ const PARTS: [Part; 13] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
-    Part { name: Name::Unit, title: "unit", built: true, run: unit, needs: &[Need::Nextest, Need::Postgres], what: "unit, property and integration tests" },
+    Part { name: Name::Unit, title: "unit", built: true, run: unit, needs: &[Need::Nextest, Need::Postgres, Need::Faketime], what: "unit, property and integration tests" },
     Part { name: Name::Unit, title: "unit on PostgreSQL", built: true, run: unit_on_postgres, needs: &[Need::Nextest, Need::Postgres], what: "the authorization server's tests once more, on the other database" },
     Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
     Part { name: Name::Instructions, title: "instructions", built: true, run: instructions::step, needs: &[Need::Valgrind], what: "what a request costs in instructions has not grown" },

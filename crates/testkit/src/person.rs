@@ -57,10 +57,18 @@ impl Person {
     /// A browser with an empty cookie jar.
     #[must_use]
     pub fn new() -> Self {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("an HTTP client without redirects can be built");
+        Self::with(reqwest::Client::builder())
+    }
+
+    /// The same with a connection for each request: behind one address there may be several servers.
+    #[must_use]
+    pub fn restless() -> Self {
+        Self::with(reqwest::Client::builder().pool_max_idle_per_host(0))
+    }
+
+    fn with(http: reqwest::ClientBuilder) -> Self {
+        let http = http.redirect(reqwest::redirect::Policy::none());
+        let http = http.build().expect("an HTTP client without redirects can be built");
         Self { http, jar: Arc::default() }
     }
 

@@ -1,4 +1,4 @@
-//! The browser and its driver, PostgreSQL and valgrind, from Debian's packages.
+//! The browser and its driver, PostgreSQL, valgrind and faketime, from Debian's packages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -36,6 +36,16 @@ pub(crate) fn valgrind() -> Result<()> {
     match process::ask("valgrind", &["--version"]) {
         Some(_) => Ok(()),
         None => install("counts of instructions", "valgrind", &["valgrind"]),
+    }
+}
+
+/// Installs libfaketime where it is not where Debian keeps it.
+pub(crate) fn faketime() -> Result<()> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    match libraries.any(|library| library.exists()) {
+        true => Ok(()),
+        false => install("the tests with a wrong clock", "libfaketime", &["faketime"]),
     }
 }
 

@@ -9,12 +9,9 @@ use hallpass_testkit::upstream::Upstream;
 use reqwest::StatusCode;
 use serde_json::json;
 
+use crate::house::free_port;
 use crate::outside::Outside;
 use crate::program::{Serving, run, said};
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A key that is added opens at both, and a revoked one at neither; a nonce of either is good at both; a proof is good at one
 /// of them, once.
