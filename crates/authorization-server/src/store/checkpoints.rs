@@ -6,6 +6,9 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use tokio::task::AbortHandle;
 
+use super::database::Engine;
+use super::{Result, Store};
+
 /// A busy second writes a few thousand pages.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,16 @@ async fn go_on(readers: AnyPool) {
         tokio::time::sleep(EVERY).await;
         if let Err(error) = checkpoint(&readers).await {
             tracing::warn!(%error, "the database's log stays as long as it is; it is tried again");
+        }
+    }
+}
+
+impl Store {
+    /// Takes the log in before whoever calls this writes on: while nobody writes, all of it gets in, and it begins anew.
+    pub(super) async fn take_log_in(&self) -> Result<()> {
+        match self.engine() {
+            Engine::Sqlite => Ok(checkpoint(self.reader()).await?),
+            Engine::Postgres => Ok(()),
         }
     }
 }

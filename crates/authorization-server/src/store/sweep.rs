@@ -16,6 +16,8 @@ const REST: u32 = 4;
 
 /// How long a batch may take: a database that answers nothing must not end sweeping for good.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many batches fill SQLite's log with a few thousand pages.
+const BATCHES_A_LOG: u64 = 20;
 
 /// A used code is kept for a day after its end, so that a late replay is still recognised as one.
 const CODE_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -111,6 +113,9 @@ impl Store {
                     break;
                 }
                 tokio::time::sleep(began.elapsed() * REST).await;
+                if (swept / BATCH.unsigned_abs()).is_multiple_of(BATCHES_A_LOG) {
+                    self.take_log_in().await?;
+                }
             }
         }
         Ok(swept)

@@ -18,8 +18,9 @@ enum What {
     Revoke,
 }
 
-/// Logins and reckonings that go on at the same time: how long they take is how long the test takes.
-const HANDS: usize = 8;
+/// Logins and reckonings that go on at the same time: how long they take is how long the test takes. More logins of one
+/// account at once would be slowed down as guesses are.
+const HANDS: usize = 4;
 
 /// One item of the work: which of all, what is done, and with which code or token.
 type Item = (usize, What, String);

@@ -15,8 +15,8 @@ use crate::house::{Client, House, access_token, free_port, refresh_token, status
 use crate::program::Serving;
 
 const SERVERS: usize = 3;
-/// People who log in at the same time, again and again.
-const PEOPLE: usize = 6;
+/// People who log in at the same time, again and again; more of one account would be slowed down as guesses are.
+const PEOPLE: usize = 4;
 /// Logins between one kill and the next.
 const LOGINS: usize = 6;
 
