@@ -13,7 +13,7 @@ use crate::{browser, conformance, deny, fuzz, junit, node_tests, place, process}
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask test                 everything but `cedar`
+  cargo xtask test                 everything
   cargo xtask test unit lint       two parts
   cargo nextest run -p hallpass-protocol challenge    some unit tests, by hand")]
 pub(crate) struct Options {
@@ -66,11 +66,8 @@ const PARTS: [Part; 13] = [
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
 ];
 
-/// What runs only where it is named: it builds a tree of its own, some three minutes of CPU.
-const ON_REQUEST: [Name; 1] = [Name::Cedar];
-
 fn is_chosen(part: &Part, named: &[Name]) -> bool {
-    if named.is_empty() { !ON_REQUEST.contains(&part.name) } else { named.contains(&part.name) }
+    named.is_empty() || named.contains(&part.name)
 }
 
 /// `cargo xtask test`. Returns whether all went well.
