@@ -200,13 +200,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_costly_runs_where_it_is_named() {
-        let chosen = |named: &[Name]| PARTS.iter().filter(|part| is_chosen(part, named)).count();
-        assert_eq!(chosen(&[]), PARTS.len() - 1);
-        assert_eq!(chosen(&[Name::Cedar]), 1);
-    }
-
-    #[test]
     fn doc_tests_are_counted_over_all_crates() {
         let mut tally = Tally::default();
         add_doc_tests("running 3 tests", &mut tally);
