@@ -227,6 +227,29 @@ async fn no_spelling_of_a_uri_is_a_way_around_a_forbid() {
 }
 
 /// Cedar itself leaves out a policy that it cannot evaluate, a `forbid` as well.
+/// What `unless` closes, another spelling does not open.
+#[tokio::test]
+async fn no_spelling_of_a_uri_is_a_way_around_an_unless() {
+    let server = protect(
+        Policy::default(),
+        "permit (principal, action, resource) unless { resource is Resource && resource.uri like \"notes://h/private/*\" };",
+    );
+    let claims = claims(&server, "notes:read", json!({}));
+    let read = |uri: &str| json!({"id": 1, "method": "resources/read", "params": {"uri": uri}}).to_string();
+    for uri in [
+        "notes://h/private/1",
+        "notes://h//private/1",
+        "notes://h/private//1",
+        "notes://h/open//../private/1",
+        "notes://h/%2Fprivate/1",
+    ] {
+        assert_eq!(outcome(&server, &claims, read(uri)).await.0, 403, "{uri}");
+    }
+    for uri in ["notes://h/open/1", "notes://h/open//1", "notes://h/open/1?x=1", "notes://h/open/"] {
+        assert_eq!(outcome(&server, &claims, read(uri)).await.0, 200, "{uri}");
+    }
+}
+
 #[tokio::test]
 async fn where_a_policy_cannot_be_evaluated_nothing_is_permitted() {
     let server = protect(

@@ -11,7 +11,7 @@ use crate::policy::List;
 
 use super::scalar::{Name, Scalar};
 use super::seen::Seen;
-use super::within::{Notifications, Reference};
+use super::within::{MAX_SUBSCRIPTIONS, Notifications, Reference};
 use super::{INVALID_REQUEST, PARSE_ERROR};
 
 /// The most messages in one batch. Batches exist in MCP 2025-03-26 only; its clients send a few.
@@ -108,10 +108,17 @@ impl<'de> Visitor<'de> for Body {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut messages = Vec::new();
+        let (mut messages, mut subscriptions) = (Vec::new(), 0);
         while let Some(message) = items.next_element_seed(OneMessage)? {
             if messages.len() == MAX_MESSAGES {
                 return Err(A::Error::custom(format_args!("more than {MAX_MESSAGES} messages in a batch")));
+            }
+            // Each is judged by itself.
+            subscriptions += message.subscriptions.len();
+            if subscriptions > MAX_SUBSCRIPTIONS {
+                let most =
+                    format_args!("more than {MAX_SUBSCRIPTIONS} resources in the subscriptions of a batch");
+                return Err(A::Error::custom(most));
             }
             messages.push(message);
         }
@@ -183,7 +190,9 @@ impl<'de> Visitor<'de> for Params<'_, 'de> {
         Ok(())
     }
 
+    /// Members by position: what they name, nobody knows.
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        self.0.subscriptions = vec![None];
         Scalar.visit_seq(items).map(drop)
     }
 
@@ -245,6 +254,35 @@ mod tests {
         let message = one(r#"{"m\u0065thod":"tools\/call","params":{"n\u0061me":"p\u0075rge"}}"#);
         assert_eq!(message.method.as_deref(), Some("tools/call"));
         assert_eq!(message.name.as_deref(), Some("purge"));
+    }
+
+    /// serde would read such a list as the object.
+    #[test]
+    fn a_list_in_place_of_an_object_is_refused() {
+        for params in [
+            r#"{"ref":["ref/resource","notes://private/1"]}"#,
+            r#"{"ref":[]}"#,
+            r#"{"notifications":[null,null,null,["notes://private/1"]]}"#,
+        ] {
+            let body = format!(r#"{{"method":"x","params":{params}}}"#);
+            assert!(matches!(peek(body.as_bytes()), Err(PeekError::Shape(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_subscriptions_of_a_body_are_bounded() {
+        let listen = |resources: usize| {
+            json!({"method": "subscriptions/listen",
+            "params": {"notifications": {"resourceSubscriptions": vec!["a:b"; resources]}}})
+        };
+        let body = |resources: &[usize]| {
+            json!(resources.iter().map(|count| listen(*count)).collect::<Vec<_>>()).to_string()
+        };
+        peek(body(&[1024]).as_bytes()).unwrap();
+        peek(body(&[512, 512]).as_bytes()).unwrap();
+        for resources in [&[1025][..], &[512, 513]] {
+            assert!(matches!(peek(body(resources).as_bytes()), Err(PeekError::Shape(_))), "{resources:?}");
+        }
     }
 
     #[test]

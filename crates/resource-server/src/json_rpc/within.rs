@@ -9,8 +9,8 @@ use super::peek::Message;
 use super::scalar::{Name, Scalar};
 use super::seen::Seen;
 
-/// The most resources in one subscription.
-const MAX_SUBSCRIPTIONS: usize = 1024;
+/// The most resources in the subscriptions of one body.
+pub(super) const MAX_SUBSCRIPTIONS: usize = 1024;
 
 /// What is neither object nor list says nothing here.
 macro_rules! scalars_say {
@@ -61,8 +61,9 @@ impl<'de> Visitor<'de> for Reference<'_, 'de> {
 
     scalars_say!(());
 
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
-        Scalar.visit_seq(items).map(drop)
+    /// serde reads a list as the members in their order, and rmcp reads with serde.
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom("params.ref is a list"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
@@ -98,8 +99,9 @@ impl<'de> Visitor<'de> for Notifications<'_, 'de> {
 
     scalars_say!(());
 
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
-        Scalar.visit_seq(items).map(drop)
+    /// As above.
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom("params.notifications is a list"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {

@@ -45,7 +45,7 @@ impl Compiled {
         Case { granted, scopes, login: Some(now), now }
     }
 
-    /// Each thing that a message asks for, in every spelling, and whether every server takes that one for it.
+    /// Each thing that a message asks for, in every spelling, and whether a `permit` has to hold for that one.
     ///
     /// # Errors
     /// [`Refusal::Nameless`].
@@ -59,7 +59,7 @@ impl Compiled {
             each(Ask::Method(method), true)?;
         }
         self.each_target(message, |target| {
-            target.names.iter().try_for_each(|name| each(target.kind.ask(&name.text), name.sure))
+            target.names.iter().try_for_each(|name| each(target.kind.ask(&name.text), name.sure || name.same))
         })
     }
 }

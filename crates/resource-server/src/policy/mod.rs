@@ -5,7 +5,8 @@
 //! | [`Policy`] | the declaration: scopes, their hierarchy, rules |
 //! | [`Rule`] | one rule: a pattern, and what it asks for |
 //! | `patterns` | finds the rules for a name without trying each |
-//! | `target` | what a message is about, in every spelling |
+//! | `target` | what a message is about |
+//! | `spellings` | the spellings of a name that servers may take for it |
 //! | `judge` | the decision |
 //! | [`Cedar`] | policies in Cedar beside the rules, with the feature `cedar` |
 //! | `explain` | the decision, with its reasons |
@@ -31,6 +32,7 @@ mod judge;
 mod listed;
 mod patterns;
 mod rule;
+mod spellings;
 mod target;
 
 use std::collections::BTreeMap;

@@ -1,12 +1,8 @@
 //! What a message is about, and the rules that speak of it.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode_str;
-use url::Url;
-
 use super::case::Ask;
 use super::compiled::Rules;
+use super::spellings::{Name, spellings};
 use super::{Compiled, WithoutRule};
 use crate::json_rpc::{Id, Message};
 use crate::refusal::Refusal;
@@ -26,14 +22,6 @@ pub(super) struct Target<'p, 'm> {
     pub(super) rules: &'p Rules,
     /// Its name in each spelling that a server might take for it. Each is judged by itself.
     pub(super) names: Vec<Name<'m>>,
-}
-
-/// A name in one spelling.
-pub(super) struct Name<'m> {
-    pub(super) text: Cow<'m, str>,
-    /// Whether every server takes it for the same. Of what only some do, rules count where there are any, and none is
-    /// missed.
-    pub(super) sure: bool,
 }
 
 impl Kind {
@@ -87,7 +75,10 @@ impl Compiled {
                 if name.is_some() || uri.is_none() {
                     one(Kind::Prompt, "params.ref.name", name)?;
                 }
-                uri.map_or(Ok(()), |uri| one(Kind::Resource("resources/read"), "params.ref.uri", Some(uri)))
+                match uri.is_some() || name.is_none() {
+                    true => one(Kind::Resource("resources/read"), "params.ref.uri", uri),
+                    false => Ok(()),
+                }
             }
             _ => Ok(()),
         }
@@ -111,65 +102,10 @@ impl Compiled {
         let name = name.ok_or(Refusal::Nameless { kind: kind.word(), member, id })?;
         let names = match kind {
             Kind::Resource(_) => spellings(name),
-            Kind::Tool | Kind::Prompt => vec![Name { text: Cow::Borrowed(name), sure: true }],
+            Kind::Tool | Kind::Prompt => vec![Name::plain(name)],
         };
         Ok(Some(Target { kind, rules, names }))
     }
-}
-
-/// A URI as it was sent; as a URL parser reads it (case of scheme and host, `..`); and that without
-/// percent-encoding. Servers take any of them for the same resource, so a rule for one must hold for all. Some look at the path
-/// alone, and take several slashes for one.
-fn spellings(uri: &str) -> Vec<Name<'_>> {
-    let mut names = vec![Name { text: Cow::Borrowed(uri), sure: true }];
-    let mut add = |spelling: String, sure| {
-        if !names.iter().any(|known| known.text == spelling) {
-            names.push(Name { text: Cow::Owned(spelling), sure });
-        }
-    };
-    if let Ok(url) = Url::parse(uri) {
-        let decoded = percent_decoded(url.as_str());
-        add(url.as_str().to_owned(), true);
-        let again = decoded.as_deref().and_then(|decoded| Url::parse(decoded).ok());
-        for url in again.iter().cloned() {
-            add(url.into(), true);
-        }
-        if let Some(decoded) = decoded {
-            add(decoded, true);
-        }
-        for url in again.into_iter().chain([url]) {
-            for spelling in by_path(url) {
-                add(spelling, false);
-            }
-        }
-    } else if let Some(decoded) = percent_decoded(uri) {
-        add(decoded, true);
-    }
-    names
-}
-
-/// Without fragment (RFC 3986 §3.5), without query, with single slashes, without the last one.
-fn by_path(mut url: Url) -> Vec<String> {
-    url.set_fragment(None);
-    let mut spellings = vec![url.as_str().to_owned()];
-    url.set_query(None);
-    spellings.push(url.as_str().to_owned());
-    let mut single = url.path().to_owned();
-    while single.contains("//") {
-        single = single.replace("//", "/");
-    }
-    let trimmed = single.trim_end_matches('/').to_owned();
-    for path in [single, trimmed] {
-        url.set_path(&path);
-        spellings.push(url.as_str().to_owned());
-    }
-    spellings
-}
-
-/// The text without its percent-encoding, if it has any.
-fn percent_decoded(text: &str) -> Option<String> {
-    let decoded = percent_decode_str(text).decode_utf8_lossy();
-    (decoded != text).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -217,10 +153,35 @@ mod tests {
             "file:///%2Fetc/passwd",
             "file:///.//etc//passwd",
             "file:\\\\\\etc\\passwd",
+            "file:///home/user/notes////../../../etc/passwd",
+            "file:///pub/a//../../etc/passwd",
+            "file:///pub/..%2F..%2Ftmp/../etc/passwd",
+            "file:///pub/%2F%2F%2e%2e/../etc/passwd",
         ] {
             assert!(is_denied(&policy, &read(uri)), "{uri}");
         }
         judge(&policy, &read("file:///home/a+b?x=1&y=%20")).unwrap();
+    }
+
+    /// The twin: nor is it a way out of what is allowed.
+    #[test]
+    fn no_spelling_of_a_uri_leads_out_of_what_is_allowed() {
+        let notes = Rule::scopes("file:///home/user/notes/*", ScopeSet::new());
+        let policy = Policy { resources: vec![notes], without_rule: WithoutRule::Deny, ..Policy::default() };
+        for uri in [
+            "file:///home/user/notes/../../../etc/shadow",
+            "file:///home/user/notes////../../../etc/shadow",
+            "file:///home/user/notes/a//../../../../../etc/shadow",
+            "file:///home/user/notes/x%2F%2F..%2F../../../../etc/shadow",
+            "file:///home/user/notes/..%2F..%2Fx%2Fy/../etc/shadow",
+        ] {
+            assert!(is_denied(&policy, &read(uri)), "{uri}");
+        }
+        for uri in
+            ["file:///home/user/notes/a", "file:///home/user/notes/a//b", "file:///home/user/notes/a%20b/?x"]
+        {
+            judge(&policy, &read(uri)).unwrap();
+        }
     }
 
     /// Many servers look at the path alone.
@@ -292,5 +253,8 @@ mod tests {
             let refusal = judge(&policy, &complete(reference.clone())).unwrap_err();
             assert!(matches!(refusal, Refusal::Nameless { .. }), "{reference}: {refusal}");
         }
+        let resources_alone = denies("notes://private/*");
+        let refusal = judge(&resources_alone, &complete(json!({"type": "ref/resource"}))).unwrap_err();
+        assert!(matches!(refusal, Refusal::Nameless { .. }), "{refusal}");
     }
 }

@@ -52,7 +52,7 @@ impl Cedar {
         self.0.policies.set.policies().count()
     }
 
-    /// `sure`: every server takes what is asked about for what it is. Where only some do, a `permit` is not missed.
+    /// `sure`: what is asked about is what it is for every server, or differs by slashes alone. Otherwise a `permit` is not missed.
     pub(super) fn permits(&self, ask: Ask<'_>, sure: bool, case: &Case<'_>) -> bool {
         let said = self.said(ask, sure, case);
         for error in said.diagnostics.iter().flat_map(Diagnostics::errors) {
