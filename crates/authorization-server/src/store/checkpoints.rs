@@ -7,10 +7,13 @@ use sqlx::AnyPool;
 use tokio::task::AbortHandle;
 
 use super::database::Engine;
-use super::{Result, Store};
+use super::Store;
 
 /// A busy second writes a few thousand pages.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Whoever sweeps goes on without it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Goes on as long as it lives.
 pub(super) struct Checkpoints(AbortHandle);
@@ -39,10 +42,12 @@ async fn go_on(readers: AnyPool) {
 
 impl Store {
     /// Takes the log in before whoever calls this writes on: while nobody writes, all of it gets in, and it begins anew.
-    pub(super) async fn take_log_in(&self) -> Result<()> {
-        match self.engine() {
-            Engine::Sqlite => Ok(checkpoint(self.reader()).await?),
-            Engine::Postgres => Ok(()),
+    pub(super) async fn take_log_in(&self) {
+        if self.engine() == Engine::Sqlite {
+            let taken = tokio::time::timeout(PATIENCE, checkpoint(self.reader())).await;
+            if !matches!(taken, Ok(Ok(()))) {
+                tracing::warn!("the database's log stays as long as it is; it is tried again");
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ impl Store {
                 }
                 tokio::time::sleep(began.elapsed() * REST).await;
                 if (swept / BATCH.unsigned_abs()).is_multiple_of(BATCHES_A_LOG) {
-                    self.take_log_in().await?;
+                    self.take_log_in().await;
                 }
             }
         }
