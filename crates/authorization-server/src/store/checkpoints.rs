@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use tokio::task::AbortHandle;
 
-use super::database::Engine;
 use super::Store;
+use super::database::Engine;
 
 /// A busy second writes a few thousand pages.
 const EVERY: Duration = Duration::from_secs(1);
