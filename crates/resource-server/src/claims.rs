@@ -18,6 +18,9 @@ pub struct ClaimNames {
     /// Claims whose words count as scopes, all of them: `scope` (RFC 8693 §4.2), then `scp`. Roles and groups can
     /// be named as well. What can be no scope (RFC 6749 §3.3) is left out.
     pub scopes: Vec<String>,
+    /// Claims whose words count as scopes in a token that has none of [`scopes`](Self::scopes): none, unless the issuer tells
+    /// applications from persons so.
+    pub scopes_otherwise: Vec<String>,
     /// The tenant, such as `tid` or `org_id`.
     pub tenant: Option<String>,
     /// Whose tokens are taken, where one issuer signs for several: tenants by name. Empty: all, and those without one.
@@ -34,6 +37,7 @@ impl Default for ClaimNames {
             subject: "sub".to_owned(),
             client: list(&["client_id", "azp", "appid", "cid"]),
             scopes: list(&["scope", "scp"]),
+            scopes_otherwise: Vec::new(),
             tenant: None,
             tenants: Vec::new(),
             grants: ScopeSet::new(),
@@ -87,7 +91,8 @@ impl ClaimNames {
     #[must_use]
     pub fn granted(&self, claims: Map<String, Value>) -> Granted {
         let mut scopes = self.grants.clone();
-        for name in &self.scopes {
+        let usual = self.scopes.iter().any(|name| find_claim(&claims, name).is_some());
+        for name in if usual { &self.scopes } else { &self.scopes_otherwise } {
             words(find_claim(&claims, name), |word| {
                 if scopes.len() < MAX_SCOPES {
                     scopes.extend(Scope::parse(word));
@@ -135,6 +140,21 @@ mod tests {
             "https://x.example/groups": "e", "roles": ["f"],
         }));
         assert_eq!(names.granted(claims).scopes, ScopeSet::parse("a b c d e").unwrap());
+    }
+
+    /// Even one that says nothing is there.
+    #[test]
+    fn other_claims_count_where_the_usual_ones_are_missing() {
+        let names = ClaimNames { scopes_otherwise: vec!["roles".into()], ..ClaimNames::default() };
+        for (value, expected) in [
+            (json!({"roles": ["a"]}), "a"),
+            (json!({"roles": ["a"], "scp": "b"}), "b"),
+            (json!({"roles": ["a"], "scp": ""}), ""),
+            (json!({"roles": ["a"], "scope": null}), ""),
+        ] {
+            let granted = names.granted(claims(&value));
+            assert_eq!(granted.scopes.to_string(), expected, "{value}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Provider {
     pub client: &'static [&'static str],
     /// The claims whose words count as scopes.
     pub scopes: &'static [&'static str],
+    /// The claims whose words count as scopes in a token that has none of those.
+    pub scopes_otherwise: &'static [&'static str],
     /// The claim of the tenant.
     pub tenant: Option<&'static str>,
 }
@@ -52,6 +54,7 @@ const BY_THE_BOOK: Provider = Provider {
     subject: "sub",
     client: &["client_id"],
     scopes: &["scope"],
+    scopes_otherwise: &[],
     tenant: None,
 };
 
@@ -67,12 +70,14 @@ pub const PROVIDERS: [Provider; 8] = [
             "https://login.microsoftonline.com/organizations/v2.0",
             "https://login.microsoftonline.com/consumers/v2.0",
         ],
-        // `typ` is always `JWT`; `azp` (v2.0) or `appid` (v1.0) is the client and stands in no ID token; `scp` is there for
-        // users, `roles` for applications; `tid` is the tenant; `uti` stands in for `jti`.
+        // `typ` is always `JWT`; `azp` (v2.0) or `appid` (v1.0) is the client and stands in no ID token; `scp` is what an app may
+        // do for a user, whose own `roles` may stand beside it; an application's own token has `roles` alone; `tid` is
+        // the tenant; `uti` stands in for `jti`.
         // https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference
         types: &["JWT"],
         client: &["azp", "appid"],
-        scopes: &["scp", "roles"],
+        scopes: &["scp"],
+        scopes_otherwise: &["roles"],
         tenant: Some("tid"),
         id: false,
         ..BY_THE_BOOK
@@ -89,11 +94,11 @@ pub const PROVIDERS: [Provider; 8] = [
     },
     Provider {
         name: "auth0",
-        // Two profiles: `JWT` with `azp` and without `jti`, or RFC 9068. `permissions` with role-based access control.
+        // Two profiles: `JWT` with `azp` and without `jti`, or RFC 9068. `permissions` is all
+        // that the person may do, whatever the app was granted.
         // https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
         types: &["at+jwt", "JWT"],
         client: &["client_id", "azp"],
-        scopes: &["scope", "permissions"],
         // https://auth0.com/docs/manage-users/organizations/using-tokens
         tenant: Some("org_id"),
         id: false,
@@ -189,6 +194,7 @@ impl Provider {
             subject: self.subject.to_owned(),
             client: list(self.client),
             scopes: list(self.scopes),
+            scopes_otherwise: list(self.scopes_otherwise),
             tenant: self.tenant.map(str::to_owned),
             ..ClaimNames::default()
         }

@@ -54,7 +54,7 @@ fn access_tokens_are_read_as_their_provider_writes_them() {
             "auth0",
             "JWT",
             json!({"sub": "auth0|1", "azp": "app", "scope": "openid notes:read", "permissions": ["notes:write"], "org_id": "org_1"}),
-            ("auth0|1", "app", "openid notes:read notes:write", Some("org_1")),
+            ("auth0|1", "app", "openid notes:read", Some("org_1")),
         ),
         (
             "auth0",
@@ -105,6 +105,31 @@ fn access_tokens_are_read_as_their_provider_writes_them() {
             "{name}"
         );
         assert_eq!(*caller.scopes(), scopes(scope), "{name}");
+    }
+}
+
+/// What a person may do is not what they let an app do.
+#[test]
+fn an_app_gets_none_of_the_rights_of_its_user() {
+    for (name, claims, granted) in [
+        (
+            "auth0",
+            json!({"sub": "auth0|1", "azp": "app", "scope": "notes:read", "permissions": ["notes:read", "notes:admin"]}),
+            "notes:read",
+        ),
+        ("auth0", json!({"sub": "auth0|1", "azp": "app", "permissions": ["notes:admin"]}), ""),
+        (
+            "entra",
+            json!({"sub": "s", "azp": "app-1", "scp": "notes:read", "roles": ["notes:admin"], "tid": "t-1"}),
+            "notes:read",
+        ),
+        ("entra", json!({"sub": "s", "azp": "app-1", "scp": "", "roles": ["notes:admin"], "tid": "t-1"}), ""),
+        // An application of its own, without a user.
+        ("entra", json!({"sub": "s", "azp": "app-1", "roles": ["notes:admin"], "tid": "t-1"}), "notes:admin"),
+    ] {
+        let server = taking(name, &[], |_| {});
+        let verified = server.server.verify(&token(&server, "JWT", &claims)).unwrap();
+        assert_eq!(*verified.caller().scopes(), scopes(granted), "{name} {claims}");
     }
 }
 

@@ -133,6 +133,8 @@ fn claim_names(said: &Claims, provider: Option<&Provider>) -> ClaimNames {
     ClaimNames {
         subject: said.subject.clone().unwrap_or(usual.subject),
         client: or(&said.client, usual.client),
+        // Who names them wants these and no others.
+        scopes_otherwise: if said.scopes.is_empty() { usual.scopes_otherwise } else { Vec::new() },
         scopes: or(&said.scopes, usual.scopes),
         tenant: said.tenant.clone().or(usual.tenant),
         ..ClaimNames::default()
@@ -173,6 +175,19 @@ mod tests {
             issuers("profile = 'okta'\nissuer = 'https://login.acme.example/oauth2/default'").len(),
             1
         );
+    }
+
+    #[test]
+    fn an_applications_roles_count_unless_other_claims_are_named() {
+        let entra = |more: &str| {
+            read(&format!("profile = 'entra'\ntenants = ['7a1e']\n{more}")).unwrap().remove(0).claims
+        };
+        assert_eq!(
+            (entra("").scopes, entra("").scopes_otherwise),
+            (vec!["scp".into()], vec!["roles".into()])
+        );
+        let named = entra("claims = { scopes = ['scope'] }");
+        assert_eq!((named.scopes, named.scopes_otherwise), (vec!["scope".into()], Vec::<String>::new()));
     }
 
     #[test]
