@@ -132,6 +132,9 @@ impl Display for Reading {
             [] => write!(f, ", no scopes")?,
             scopes => write!(f, ", scopes {}", scopes.join(" and "))?,
         }
+        if !claims.scopes_otherwise.is_empty() {
+            write!(f, " (in a token without: {})", claims.scopes_otherwise.join(" and "))?;
+        }
         if !claims.grants.is_empty() {
             write!(f, " and, for each, {}", claims.grants)?;
         }
