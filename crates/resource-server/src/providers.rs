@@ -19,7 +19,7 @@ pub struct Provider {
     pub issuers: &'static [&'static str],
     /// The issuer of all its tokens, or of one tenant's where it says `{tenant}`.
     pub issuer: Option<&'static str>,
-    /// Issuers that stand for several tenants at the login, and in no token.
+    /// Tenants that are nobody's: they stand for several at the login, or anybody can have an account there.
     pub never: &'static [&'static str],
     /// Whether one issuer signs for everybody, so that a tenant must be named.
     pub for_everybody: bool,
@@ -64,12 +64,10 @@ pub const PROVIDERS: [Provider; 8] = [
         name: "entra",
         issuers: &["https://login.microsoftonline.com/*/v2.0", "https://sts.windows.net/*/"],
         issuer: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
-        // https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-the-issuer
-        never: &[
-            "https://login.microsoftonline.com/common/v2.0",
-            "https://login.microsoftonline.com/organizations/v2.0",
-            "https://login.microsoftonline.com/consumers/v2.0",
-        ],
+        // The last one has everybody's personal accounts.
+        // https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-the-issuer,
+        // https://learn.microsoft.com/en-us/entra/identity-platform/id-token-claims-reference (`iss`)
+        never: &["common", "organizations", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"],
         // `typ` is always `JWT`; `azp` (v2.0) or `appid` (v1.0) is the client and stands in no ID token; `scp` is what an app may
         // do for a user, whose own `roles` may stand beside it; an application's own token has `roles` alone; `tid` is
         // the tenant; `uti` stands in for `jti`.
@@ -142,12 +140,13 @@ pub const PROVIDERS: [Provider; 8] = [
         issuers: &["https://token.actions.githubusercontent.com"],
         issuer: Some("https://token.actions.githubusercontent.com"),
         for_everybody: true,
-        // A workflow of anybody gets one for any audience: the owner of the repository is the tenant.
+        // A workflow of anybody gets one for any audience: the owner of the repository is the tenant, by number, since a
+        // name that was given up can be another's.
         // https://docs.github.com/en/actions/reference/security/oidc
         types: &["JWT"],
         client: &["repository"],
         scopes: &[],
-        tenant: Some("repository_owner"),
+        tenant: Some("repository_owner_id"),
         ..BY_THE_BOOK
     },
     Provider {
@@ -170,11 +169,25 @@ impl Provider {
         PROVIDERS.iter().find(|provider| provider.name == name)
     }
 
+    /// The provider whose issuer that is, where it tells.
+    #[must_use]
+    pub fn of(issuer: &str) -> Option<&'static Self> {
+        let is_of = |provider: &&Self| provider.issuers.iter().any(|one| pattern_matches(one, issuer));
+        PROVIDERS.iter().find(is_of)
+    }
+
     /// Whether tokens with that issuer can be this provider's.
     #[must_use]
     pub fn can_be(&self, issuer: &str) -> bool {
         let known = self.issuers.is_empty() || self.issuers.iter().any(|one| pattern_matches(one, issuer));
-        known && !self.never.contains(&issuer)
+        known && !self.is_nobodys(issuer)
+    }
+
+    /// Whether that issuer is of no tenant, or of one where anybody can have an account.
+    #[must_use]
+    pub fn is_nobodys(&self, issuer: &str) -> bool {
+        let is = |one: &str, tenant: &str| one.replace('*', tenant).eq_ignore_ascii_case(issuer);
+        self.never.iter().any(|tenant| self.issuers.iter().any(|one| is(one, tenant)))
     }
 
     /// The issuer of a tenant's tokens, where the provider has one for each.
@@ -248,11 +261,14 @@ mod tests {
         assert!(entra.can_be("https://login.microsoftonline.com/7a1e/v2.0"));
         for issuer in [
             "https://login.microsoftonline.com/common/v2.0",
+            "https://sts.windows.net/9188040d-6c67-4c5b-b112-36a304b66dad/",
             "https://login.microsoftonline.com/7a1e",
             "https://evil.example/v2.0",
         ] {
             assert!(!entra.can_be(issuer), "{issuer}");
         }
+        assert_eq!(Provider::of("https://sts.windows.net/7a1e/"), Some(entra));
+        assert_eq!(Provider::of("https://id.example"), None);
         let issuer = entra.issuer_of("7a1e").unwrap().unwrap();
         assert_eq!(issuer.as_str(), "https://login.microsoftonline.com/7a1e/v2.0");
         assert!(Provider::named("okta").unwrap().issuer_of("x").is_none());

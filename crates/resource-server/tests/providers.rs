@@ -83,8 +83,8 @@ fn access_tokens_are_read_as_their_provider_writes_them() {
         (
             "github-actions",
             "JWT",
-            json!({"sub": "repo:acme/x:ref:refs/heads/main", "repository": "acme/x", "repository_owner": "acme", "jti": "j"}),
-            ("repo:acme/x:ref:refs/heads/main", "acme/x", "", Some("acme")),
+            json!({"sub": "repo:acme/x:ref:refs/heads/main", "repository": "acme/x", "repository_owner": "acme", "repository_owner_id": "65", "jti": "j"}),
+            ("repo:acme/x:ref:refs/heads/main", "acme/x", "", Some("65")),
         ),
         (
             "kubernetes",
@@ -165,13 +165,13 @@ fn what_else_a_provider_signs_is_no_access_token() {
 /// Anybody's workflow gets a token for any audience.
 #[tokio::test]
 async fn of_an_issuer_for_everybody_the_named_tenants_tokens_are_taken() {
-    let server = taking("github-actions", &["acme"], |_| {});
+    let server = taking("github-actions", &["65"], |_| {});
     let of = |owner: Value| {
-        let claims = json!({"sub": "repo:x", "repository": "acme/x", "repository_owner": owner, "jti": "j"});
+        let claims = json!({"sub": "repo:x", "repository": "acme/x", "repository_owner": "acme", "repository_owner_id": owner, "jti": "j"});
         token(&server, "JWT", &claims)
     };
-    assert_eq!(server.post(&of(json!("acme")), "{}").await.status(), 200);
-    for owner in [json!("evil"), json!("acme/evil"), json!(["acme"]), json!(null), json!("ACME")] {
+    assert_eq!(server.post(&of(json!("65")), "{}").await.status(), 200);
+    for owner in [json!("66"), json!("acme"), json!(["65"]), json!(null), json!(65), json!("065")] {
         assert!(matches!(server.server.verify(&of(owner.clone())), Err(Refusal::UntrustedTenant)), "{owner}");
         let response = server.post(&of(owner.clone()), "{}").await;
         assert_eq!(

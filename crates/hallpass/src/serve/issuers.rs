@@ -1,6 +1,7 @@
 //! Whose tokens are taken, and how they are read: what the file says, before what the provider does, before RFC 9068.
 
 use hallpass_protocol::Issuer;
+use hallpass_protocol::issuer::IssuerError;
 use hallpass_resource_server::{ClaimNames, Provider, TokenKind};
 
 use super::credentials::CredentialFault;
@@ -32,6 +33,9 @@ pub(crate) fn readings(said: &config::Issuer, source: &Source) -> Result<Vec<Rea
         ));
     }
     let issuers = issuers(said, provider).map_err(wrong)?;
+    for issuer in &issuers {
+        check_whose(issuer, &claims, provider).map_err(wrong)?;
+    }
     let types = match (said.types.as_slice(), provider) {
         ([], Some(provider)) => provider.types.iter().map(|one| (*one).to_owned()).collect(),
         ([], None) => vec!["at+jwt".to_owned()],
@@ -83,13 +87,14 @@ fn provider(name: &str) -> Result<&'static Provider, String> {
 
 fn issuers(said: &config::Issuer, provider: Option<&Provider>) -> Result<Vec<Issuer>, String> {
     let parse = |text: &str| {
-        Issuer::parse(text).map_err(|error| {
+        let issuer = Issuer::parse(text).map_err(|error| {
             let hint = match text.contains("://") {
                 true => String::new(),
                 false => format!("; with its scheme, as its metadata says it: https://{text}"),
             };
             format!("`{text}` can't be an issuer: {error}{hint}")
-        })
+        })?;
+        somebodys(issuer)
     };
     let Some(provider) = provider else {
         return match &said.issuer {
@@ -98,12 +103,6 @@ fn issuers(said: &config::Issuer, provider: Option<&Provider>) -> Result<Vec<Iss
         };
     };
     let name = provider.name;
-    if provider.for_everybody && said.tenants.is_empty() {
-        let tenant = provider.tenant.unwrap_or_default();
-        return Err(format!(
-            "the issuer of {name} signs for everybody: say whose tokens are taken, as in tenants = [\"acme\"] (the claim `{tenant}`)"
-        ));
-    }
     if let Some(issuer) = &said.issuer {
         let issuer = parse(issuer)?;
         return match provider.can_be(issuer.as_str()) {
@@ -118,13 +117,53 @@ fn issuers(said: &config::Issuer, provider: Option<&Provider>) -> Result<Vec<Iss
     match (provider.issuer, of_tenants) {
         (Some(pattern), Some(of_tenants)) if pattern.contains("{tenant}") => match of_tenants.is_empty() {
             true => Err(format!("{name} has an issuer for each tenant: name it, or say tenants = [\"…\"]")),
-            false => of_tenants.into_iter().map(|one| one.map_err(|error| error.to_string())).collect(),
+            false => {
+                let judged = |one: Result<_, IssuerError>| somebodys(one.map_err(|error| error.to_string())?);
+                of_tenants.into_iter().map(judged).collect()
+            }
         },
         (Some(issuer), _) => Ok(vec![parse(issuer)?]),
         (None, _) => {
             Err(format!("{name} is run under many names: say issuer = \"https://…\" as its metadata does"))
         }
     }
+}
+
+/// Whatever profile an entry has: the issuer's name tells.
+fn somebodys(issuer: Issuer) -> Result<Issuer, String> {
+    match Provider::of(issuer.as_str()) {
+        Some(provider) if provider.is_nobodys(issuer.as_str()) => Err(format!(
+            "{issuer} is no organization's: no token names it, or anybody can have an account there; name your own tenant of {}",
+            provider.name
+        )),
+        _ => Ok(issuer),
+    }
+}
+
+/// That tokens are taken of somebody, where the issuer signs for everybody, and where all of them would be granted something.
+fn check_whose(issuer: &Issuer, claims: &ClaimNames, provider: Option<&Provider>) -> Result<(), String> {
+    let known = Provider::of(issuer.as_str()).or(provider);
+    let Some(provider) = known else { return Ok(()) };
+    let (name, tenant) = (provider.name, provider.tenant.unwrap_or_default());
+    if claims.tenants.is_empty() && provider.for_everybody {
+        return Err(format!(
+            "the issuer of {name} signs for everybody: say whose tokens are taken, as in profile = \"{name}\" and tenants = [\"…\"] (the claim `{tenant}`)"
+        ));
+    }
+    if claims.tenants.is_empty() && provider.scopes.is_empty() && !claims.grants.is_empty() {
+        return Err(format!(
+            "`grants` would be everybody's whom {issuer} knows: say whose they are, as in tenants = [\"…\"] (the claim `{tenant}` of {name})"
+        ));
+    }
+    let is_number = |owner: &String| owner.bytes().all(|byte| byte.is_ascii_digit());
+    if claims.tenant.as_deref() == Some("repository_owner_id")
+        && let Some(owner) = claims.tenants.iter().find(|owner| !is_number(owner))
+    {
+        return Err(format!(
+            "`{owner}` is a name, which can be another's some day: in `tenants` say the owner's number, the `id` at https://api.github.com/users/{owner}"
+        ));
+    }
+    Ok(())
 }
 
 fn claim_names(said: &Claims, provider: Option<&Provider>) -> ClaimNames {
@@ -163,12 +202,12 @@ mod tests {
             issuers("profile = 'entra'\nissuer = 'https://sts.windows.net/7a1e/'"),
             ["https://sts.windows.net/7a1e/"]
         );
-        let actions = "profile = 'github-actions'\ntenants = ['acme']\ngrants = ['notes:read']";
+        let actions = "profile = 'github-actions'\ntenants = ['65']\ngrants = ['notes:read']";
         assert_eq!(issuers(actions), ["https://token.actions.githubusercontent.com"]);
         let claims = read(actions).unwrap().remove(0).claims;
         assert_eq!(
             (claims.tenants, claims.tenant.as_deref()),
-            (vec!["acme".to_owned()], Some("repository_owner"))
+            (vec!["65".to_owned()], Some("repository_owner_id"))
         );
         assert_eq!(claims.grants.to_string(), "notes:read");
         assert_eq!(
@@ -214,11 +253,34 @@ mod tests {
             ("profile = 'entra'", "an issuer for each tenant"),
             (
                 "profile = 'entra'\nissuer = 'https://login.microsoftonline.com/common/v2.0'",
-                "no token of entra names",
+                "no organization's",
+            ),
+            ("profile = 'entra'\ntenants = ['7a1e', 'common']", "no organization's"),
+            ("profile = 'entra'\ntenants = ['9188040d-6c67-4c5b-b112-36a304b66dad']", "no organization's"),
+            ("profile = 'entra'\ntenants = ['9188040D-6C67-4C5B-B112-36A304B66DAD']", "no organization's"),
+            (
+                "issuer = 'https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0'",
+                "no organization's",
+            ),
+            (
+                "profile = 'okta'\nissuer = 'https://sts.windows.net/9188040d-6c67-4c5b-b112-36a304b66dad/'",
+                "no organization's",
             ),
             ("profile = 'entra'\nissuer = 'https://login.example.com'", "no token of entra names"),
             ("profile = 'github-actions'", "signs for everybody"),
             ("profile = 'google'\nissuer = 'https://accounts.google.com'", "signs for everybody"),
+            ("issuer = 'https://accounts.google.com'", "signs for everybody"),
+            ("issuer = 'https://accounts.google.com'\nclaims = { tenant = 'hd' }", "signs for everybody"),
+            ("issuer = 'https://token.actions.githubusercontent.com'", "signs for everybody"),
+            (
+                "profile = 'okta'\nissuer = 'https://token.actions.githubusercontent.com'",
+                "signs for everybody",
+            ),
+            ("profile = 'github-actions'\ntenants = ['65', 'acme']", "`acme` is a name"),
+            (
+                "profile = 'kubernetes'\nissuer = 'https://k8s.example'\ngrants = ['a']",
+                "kubernetes.io.namespace",
+            ),
             ("profile = 'keycloak'", "under many names"),
             ("issuer = 'https://id.example'\ntenants = ['acme']", "claims = { tenant"),
             ("issuer = 'login.example.com'", "https://login.example.com"),
@@ -226,6 +288,14 @@ mod tests {
         ] {
             let fault = read(toml).unwrap_err();
             assert!(fault.contains(what), "{toml}: {fault}");
+        }
+        for toml in [
+            "profile = 'kubernetes'\nissuer = 'https://k8s.example'",
+            "profile = 'kubernetes'\nissuer = 'https://k8s.example'\ntenants = ['mcp']\ngrants = ['a']",
+            "issuer = 'https://accounts.google.com'\ntenants = ['acme.example']\nclaims = { tenant = 'hd' }",
+            "profile = 'github-actions'\ntenants = ['acme']\nclaims = { tenant = 'repository_owner' }",
+        ] {
+            assert_eq!(issuers(toml).len(), 1, "{toml}");
         }
     }
 
