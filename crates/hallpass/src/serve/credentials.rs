@@ -95,6 +95,13 @@ impl CredentialPlan {
         let mut issuers: Vec<Trusted> = Vec::new();
         for said in &server.issuers {
             for reading in issuers::readings(said, source)? {
+                if issuers.iter().any(|other| other.reading.issuer == reading.issuer) {
+                    let what = format!(
+                        "the issuer {} is there twice, and only the first would count; make it one entry with all `tenants` and `audiences`",
+                        reading.issuer
+                    );
+                    return Err(CredentialFault::Value { place, what });
+                }
                 issuers.push(trusted(said, reading, &place)?);
             }
         }
@@ -104,6 +111,17 @@ impl CredentialPlan {
             return Err(CredentialFault::Value { place, what });
         }
         Ok(Self { said, certificates, issuers, own_tls: false })
+    }
+
+    /// That nobody else is called as this server itself is.
+    pub(crate) fn check_own(&self, own: &str, source: &Source) -> Result<(), CredentialFault> {
+        if self.issuers.iter().all(|other| other.reading.issuer.as_str() != own) {
+            return Ok(());
+        }
+        let what = format!(
+            "{own} is this server itself, whose tokens are taken anyway, and read in one way: take the entry out, or say arrangement = \"external\""
+        );
+        Err(CredentialFault::Value { place: issuers::place(source), what })
     }
 
     /// Proxies that end TLS and are believed.

@@ -176,6 +176,9 @@ impl Plan {
     pub(crate) fn new(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
         let source = config.source.clone();
         let plan = Self::put_together(args, config)?;
+        if plan.arrangement == Arrangement::Embedded {
+            plan.credentials.check_own(&plan.origin(), &source)?;
+        }
         plan.check_authorization_server(&source)?;
         Ok(plan)
     }
@@ -264,11 +267,15 @@ impl Plan {
 
     /// The endpoint's URL, as far as it is known before a port is bound.
     pub(crate) fn endpoint(&self) -> String {
+        format!("{}{}", self.origin(), self.path.as_str())
+    }
+
+    fn origin(&self) -> String {
         match &self.public_url {
-            Some(url) => format!("{url}{}", self.path.as_str()),
+            Some(url) => url.to_string(),
             None => {
                 let scheme = if self.tls.is_some() { "https" } else { "http" };
-                format!("{scheme}://localhost:{}{}", self.listen.port(), self.path.as_str())
+                format!("{scheme}://localhost:{}", self.listen.port())
             }
         }
     }

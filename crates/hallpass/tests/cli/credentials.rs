@@ -156,6 +156,44 @@ fn mistakes_in_credentials_name_file_and_line() {
     }
 }
 
+/// Of two entries only one would count, and nobody could tell which.
+#[test]
+fn an_issuer_is_there_once() {
+    let data = tempfile::tempdir().unwrap();
+    let entry = |issuer: &str| format!("[[server.issuers]]\nissuer = \"{issuer}\"\n");
+    let twice = entry("https://login.example.com").repeat(2);
+    let embedded = "[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n";
+    let external = format!("{embedded}arrangement = \"external\"\n");
+    let named = "public_url = \"https://mcp.example.com\"\n";
+    let own = entry("https://mcp.example.com");
+    let tenants = "[[server.issuers]]\nprofile = \"entra\"\ntenants = [\"7a1e\", \"7a1e\"]\n";
+    for (lines, what) in [
+        (format!("{embedded}{twice}"), Some("twice")),
+        (format!("{embedded}{tenants}"), Some("twice")),
+        (format!("{external}{twice}"), Some("twice")),
+        (format!("{named}{embedded}{own}"), Some("this server itself")),
+        (
+            format!("listen = \"127.0.0.1:8123\"\n{embedded}{}", entry("http://localhost:8123")),
+            Some("this server itself"),
+        ),
+        (format!("{named}{external}{own}"), None),
+        (format!("{embedded}{}{own}", entry("https://login.example.com")), None),
+    ] {
+        let mut config = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        config.write_all(lines.as_bytes()).unwrap();
+        let path = config.path().to_str().unwrap();
+        let output = run(data.path(), &["config", "check", path]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        match what {
+            None => assert_eq!(output.status.code(), Some(0), "{lines}{text}"),
+            Some(what) => {
+                assert_eq!(output.status.code(), Some(3), "{lines}{text}");
+                assert!(text.contains(&format!("{path}:")) && text.contains(what), "{lines}{text}");
+            }
+        }
+    }
+}
+
 /// A slip of the pen shows at once where the configuration is at hand; without it, that nobody looked is said.
 #[test]
 fn scopes_and_resources_are_those_of_the_configuration() {
