@@ -247,3 +247,18 @@ proptest! {
         prop_assert_eq!(sent.query_pairs().count(), before.query_pairs().count() + 1);
     }
 }
+
+#[test]
+fn where_a_redirect_leads() {
+    for (text, loopback, private_use) in [
+        ("https://app.example/cb", false, false),
+        ("https://localhost/cb", false, false),
+        ("http://localhost:8080/cb", true, false),
+        ("http://127.0.0.1/cb", true, false),
+        ("http://[::1]/cb", true, false),
+        ("com.example.app:/cb", false, true),
+    ] {
+        let uri = RedirectUri::parse(text).unwrap();
+        assert_eq!((uri.is_loopback(), uri.is_private_use()), (loopback, private_use), "{text}");
+    }
+}
