@@ -110,6 +110,16 @@ impl OpaqueTokens {
         let found = self.store.find_access_token(&hash);
         timeout(self.patience, found).await.unwrap_or(Err(StoreError::NoAnswer(self.patience)))
     }
+
+    /// Whether there is one that has not ended. Where no resource has opaque tokens any more and this is so, none will come,
+    /// and none need be looked for.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn are_there(&self) -> Result<bool, StoreError> {
+        let found = self.store.has_access_tokens();
+        timeout(self.patience, found).await.unwrap_or(Err(StoreError::NoAnswer(self.patience)))
+    }
 }
 
 impl AuthorizationServer {

@@ -1,6 +1,7 @@
 //! Opaque tokens of an authorization server in the same process: looked up, then remembered like tokens that were verified.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -9,6 +10,8 @@ use hallpass_protocol::jose::{AccessTokenClaims, JoseError};
 use hallpass_protocol::secret::Secret;
 use quick_cache::sync::Cache;
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::caller::{Caller, Granted, Said, principal_of};
 use crate::claims::ClaimNames;
@@ -16,6 +19,11 @@ use crate::credential::Unverified;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::verify::{Standing, Verified, token_digest, unrevoked};
+
+/// How many are looked up at once: whoever sends random ones, each of them new, does not have the store for himself.
+const AT_ONCE: usize = 3;
+/// How long one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The opaque tokens of one issuer, where they can be looked up. What was found is remembered until it ends;
 /// [`Settings::revocations`] are asked each time, as for a JWT.
@@ -58,12 +66,14 @@ pub(crate) struct LookUp {
     tokens: StoredTokens,
     /// By SHA-256 of the token.
     remembered: Cache<[u8; 32], Caller>,
+    turns: Semaphore,
 }
 
 impl LookUp {
     pub(crate) fn of(settings: &Settings) -> Option<Self> {
         let tokens = settings.stored_tokens.clone()?;
-        Some(Self { tokens, remembered: Cache::new(settings.remembered_tokens) })
+        let (remembered, turns) = (Cache::new(settings.remembered_tokens), Semaphore::new(AT_ONCE));
+        Some(Self { tokens, remembered, turns })
     }
 
     /// Whether the token may be one of these.
@@ -81,7 +91,7 @@ impl LookUp {
         let caller = match self.remembered.get(&key) {
             Some(caller) => caller,
             None => {
-                let found = (self.tokens.find)(Secret::new(token.0)).await;
+                let found = self.find(token).await;
                 let Some(claims) = found.map_err(|Unavailable| Refusal::IntrospectionUnavailable)? else {
                     return Ok(None);
                 };
@@ -92,6 +102,11 @@ impl LookUp {
         };
         still_counts(&caller, settings)?;
         Ok(Some(Verified::new(caller, Standing::Stored)))
+    }
+
+    async fn find(&self, token: Unverified<'_>) -> Found {
+        let Ok(Ok(_turn)) = timeout(PATIENCE, self.turns.acquire()).await else { return Err(Unavailable) };
+        (self.tokens.find)(Secret::new(token.0)).await
     }
 
     /// RFC 9068 §4 without a signature: of this issuer, and for this resource.

@@ -20,6 +20,7 @@ use hallpass_testkit::upstream::{Upstream, plain};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{NOW, Protected, RESOURCE, policy, protect_with, text};
+use tokio::sync::Semaphore;
 
 const PREFIX: &str = "hpa_";
 
@@ -154,6 +155,48 @@ async fn what_cannot_be_looked_up_is_nobodys_fault() {
     assert_eq!(protected.post("hpa_known", "{}").await.status(), StatusCode::OK, "of which all is known");
     *shelf.is_away.lock().unwrap() = false;
     assert_eq!(protected.post("hpa_good", "{}").await.status(), StatusCode::OK, "no failure is remembered");
+}
+
+/// The store is everybody's: a stranger's made-up tokens wait for each other.
+#[tokio::test(start_paused = true)]
+async fn a_few_are_looked_up_at_once() {
+    let (asked, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let seen = asked.clone();
+    let gate = answers.clone();
+    let protected = protect_with(move |settings| {
+        let issuer = settings.issuers[0].issuer.clone();
+        settings.stored_tokens = Some(StoredTokens::new(issuer, PREFIX, move |_| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(None)
+            }
+        }));
+    });
+    let ask = |at: usize| {
+        let server = protected.server.clone();
+        tokio::spawn(async move { server.authenticate(&format!("hpa_{at}")).await.unwrap_err() })
+    };
+    let first: Vec<_> = (0..20).map(ask).collect();
+    let mut refused = Vec::new();
+    for (at, one) in first.into_iter().enumerate() {
+        if at < 3 {
+            refused.push(one);
+            continue;
+        }
+        let refused =
+            tokio::time::timeout(Duration::from_secs(10), one).await.expect("nobody waits for ever");
+        assert!(matches!(refused.unwrap(), Refusal::IntrospectionUnavailable));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    // A JWT waits for none of them.
+    assert!(protected.server.authenticate(&protected.token("notes:read")).await.is_ok());
+    answers.add_permits(4);
+    for one in refused {
+        assert!(matches!(one.await.unwrap(), Refusal::Inactive));
+    }
+    assert!(matches!(ask(20).await.unwrap(), Refusal::Inactive), "a turn that is over is another's");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use super::{Result, Store, StoreError};
 
 pub(super) const FIND: &str = "SELECT claims FROM access_tokens WHERE token_hash = $1";
 
+const ANY: &str = "SELECT expires_at FROM access_tokens WHERE expires_at > $1 LIMIT 1";
+
 impl Store {
     pub(crate) async fn insert_access_token(
         &self,
@@ -27,6 +29,13 @@ impl Store {
         let found: Option<String> =
             sqlx::query_scalar(FIND).bind(token_hash).fetch_optional(self.reader()).await?;
         found.map(|text| serde_json::from_str(&text).map_err(|_| unreadable())).transpose()
+    }
+
+    /// Whether there is one that has not ended, whosever and for whatever it is.
+    pub(crate) async fn has_access_tokens(&self) -> Result<bool> {
+        let end: Option<i64> =
+            sqlx::query_scalar(ANY).bind(self.now().unix()).fetch_optional(self.reader()).await?;
+        Ok(end.is_some())
     }
 }
 
@@ -63,12 +72,15 @@ mod tests {
             scope: Some(ScopeSet::parse("x y").unwrap()),
             other: other.as_object().unwrap().clone(),
         };
+        assert!(!store.has_access_tokens().await.unwrap());
         store.insert_access_token("h", &claims).await.unwrap();
+        assert!(store.has_access_tokens().await.unwrap());
         assert_eq!(store.find_access_token("h").await.unwrap(), Some(claims));
         assert_eq!(store.find_access_token("g").await.unwrap(), None);
         clock.set(Timestamp::from_unix(1_599));
         assert_eq!(store.sweep().await.unwrap(), 0);
         clock.set(Timestamp::from_unix(1_600));
+        assert!(!store.has_access_tokens().await.unwrap(), "not swept yet, and no good any more");
         assert_eq!(store.sweep().await.unwrap(), 1);
         assert_eq!(store.find_access_token("h").await.unwrap(), None);
     }

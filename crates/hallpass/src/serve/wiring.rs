@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Context;
 use axum::Router;
-use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, Store};
+use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, Store, TokenForm};
 use hallpass_gateway::listen::{self, Connections, Tls};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
 use hallpass_gateway::{self as gateway, Gateway};
@@ -74,6 +74,7 @@ pub(crate) async fn wire(
         }
         _ => {
             let started = super::authorization_server::start(plan, store, &issuer, &resource).await?;
+            settings.stored_tokens = opaque_tokens(&started, plan.access_tokens, &issuer).await?;
             trust(&mut settings, &started, issuer, plan.public_client_id.clone());
             let router = started.router();
             (Some(started), router)
@@ -120,16 +121,26 @@ fn trust(
     let keys = authorization_server.verifying_keys();
     let revocations = authorization_server.revocations();
     settings.own_issuer = Some(issuer.clone());
-    // Also where tokens are JWTs: what was issued before they were so is good until it ends.
-    let opaque = authorization_server.opaque_tokens();
-    settings.stored_tokens = Some(StoredTokens::new(issuer.clone(), OpaqueTokens::PREFIX, move |token| {
-        look_up(opaque.clone(), token)
-    }));
     settings.issuers.push(TrustedIssuer {
         public_client_id,
         ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
     });
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
+}
+
+/// Its opaque tokens; nothing where there can be none, so that made-up ones are a JWT that is none, and no question to the
+/// database. Where tokens are JWTs by now, what was issued before is good until it ends.
+async fn opaque_tokens(
+    authorization_server: &AuthorizationServer,
+    form: TokenForm,
+    issuer: &Issuer,
+) -> Result<Option<StoredTokens>, Failure> {
+    let opaque = authorization_server.opaque_tokens();
+    if form == TokenForm::Jwt && !opaque.are_there().await? {
+        return Ok(None);
+    }
+    let find = move |token| look_up(opaque.clone(), token);
+    Ok(Some(StoredTokens::new(issuer.clone(), OpaqueTokens::PREFIX, find)))
 }
 
 async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTokenClaims>, Unavailable> {

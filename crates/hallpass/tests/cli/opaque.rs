@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hallpass_protocol::dpop::Proof;
 use hallpass_protocol::{Secret, SigningKey, Timestamp};
-use hallpass_testkit::database::{DatabasePlace, TestDatabase};
+use hallpass_testkit::database::{Cluster, DatabasePlace, TestDatabase};
 use hallpass_testkit::upstream::Upstream;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -81,6 +81,14 @@ impl House {
         let mut serving = Serving::start(self.data.path(), &["--config", self.config(), "--listen", &listen]);
         serving.line_with("Ctrl-C");
         serving
+    }
+
+    /// Starts it anew with JWTs.
+    fn change_to_jwt(&mut self) {
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), config.replace("\"opaque\"", "\"jwt\"")).unwrap();
+        self.serving[0].kill();
+        self.serving[0] = self.serve(0);
     }
 
     fn config(&self) -> &str {
@@ -213,6 +221,31 @@ async fn replicas_know_each_others() {
         let fields = [("authorization", authorization.as_str()), ("dpop", &proof)];
         assert_eq!(house.call(at, &fields).await, StatusCode::OK);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_issued_before_tokens_were_jwts_is_good() {
+    let mut house = House::start(1, None).await;
+    let token = house.token(0).await;
+    house.change_to_jwt();
+    assert_eq!(house.bearer(0, &token).await, StatusCode::OK);
+    let other = token.chars().rev().take(43).collect::<String>();
+    assert_eq!(house.bearer(0, &format!("hpa_{other}")).await, StatusCode::UNAUTHORIZED);
+}
+
+/// A stranger makes up as many as he likes. Whether the database is asked shows where it is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_can_be_none_none_is_looked_up() {
+    let data = tempfile::tempdir().unwrap();
+    let cluster = Cluster::new_in(data.path());
+    let mut house = House::start(1, Some(TestDatabase::within(&cluster))).await;
+    let made_up = format!("hpa_{}", "A".repeat(43));
+    cluster.crash();
+    assert_eq!(house.bearer(0, &made_up).await, StatusCode::SERVICE_UNAVAILABLE);
+    cluster.start();
+    house.change_to_jwt();
+    cluster.crash();
+    assert_eq!(house.bearer(0, &made_up).await, StatusCode::UNAUTHORIZED);
 }
 
 /// A server somewhere else asks (RFC 7662).
