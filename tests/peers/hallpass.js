@@ -17,10 +17,11 @@ export class Hallpass {
    * @param {{after: (end: () => Promise<void>) => void}} owner a test, or a `Script`
    * @param {string[]} args what follows `serve`
    * @param {{user?: {name: string, password: string} | null, clients?: (string[] | {add: string[], secret: string})[],
-   *   port?: number, config?: string}} options
-   *   the user to make beforehand (null: none), `client add` lines, a port, and a configuration file
+   *   port?: number, config?: string, through?: string[]}} options
+   *   the user to make beforehand (null: none), `client add` lines, a port, a configuration file, and a command that
+   *   runs the program, such as `taskset -c 1`
    */
-  static async serve(owner, args, { user = ALICE, clients = [], port = 0, config } = {}) {
+  static async serve(owner, args, { user = ALICE, clients = [], port = 0, config, through = [] } = {}) {
     const data = await temporaryFolder();
     const self = new Hallpass();
     owner.after(async () => {
@@ -41,11 +42,9 @@ export class Hallpass {
       if (client.secret) await self.administer(['client', 'add', ...client.add, '--secret-stdin'], `${client.secret}\n`);
       else await self.administer(['client', 'add', ...client]);
     }
-    self.program = new Program(
-      HALLPASS,
-      [...self.options, 'serve', '--listen', `localhost:${port}`, ...args],
-      { env: { NO_COLOR: '1' } },
-    );
+    self.command = [...through, HALLPASS, ...self.options, 'serve', '--listen', `localhost:${port}`, ...args];
+    const [program, ...rest] = self.command;
+    self.program = new Program(program, rest, { env: { NO_COLOR: '1' } });
     const [, endpoint] = await self.program.prints(/MCP endpoint\s+(https?:\S+)/);
     self.endpoint = endpoint;
     self.issuer = new URL('/', endpoint).origin;

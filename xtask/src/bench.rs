@@ -3,7 +3,8 @@
 
 pub(crate) mod instructions;
 
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{self as programs, Stdio};
 
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
@@ -19,6 +20,7 @@ Examples:
   cargo xtask bench resource-server
   cargo xtask bench authorization-server
   cargo xtask bench authorization-server -- --grants 1000 --ended 0     tokens and exchanges alone
+  cargo xtask bench gateway --record     write it into docs/performance.md, with a picture
   cargo xtask bench instructions --bless     record what is counted now")]
 pub(crate) enum Command {
     /// What authorization adds to a client's request, beside rmcp's `AuthClient`
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     ResourceServer(Options),
     /// What tokens cost, beside npm's `oidc-provider`; among a million grants; while a million rows are swept
     AuthorizationServer(Several),
+    /// What a request through the gateway costs, beside HAProxy and nginx
+    Gateway(Proxies),
     /// How many instructions a protected resource takes, held to what was recorded
     Instructions(instructions::Options),
 }
@@ -47,11 +51,30 @@ pub(crate) struct Several {
     what: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Proxies {
+    #[command(flatten)]
+    options: Options,
+    /// Measure only those whose names contain one of these, parted by commas
+    #[arg(long)]
+    only: Option<String>,
+    /// Write the table into docs/performance.md, and the picture beside it
+    #[arg(long)]
+    record: bool,
+    /// How often each is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// How long each measurement takes
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+}
+
 pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Client(options) => bench(options, "hallpass-client", "authorized"),
         Command::ResourceServer(options) => bench(options, "hallpass-resource-server", "verified"),
         Command::AuthorizationServer(options) => authorization_server(options),
+        Command::Gateway(proxies) => gateway(proxies),
         Command::Instructions(options) => instructions::run(options),
     }
 }
@@ -71,14 +94,40 @@ fn bench(options: &Options, package: &str, name: &str) -> Result<()> {
 /// Both servers are programs of their own, driven from Node.js.
 fn authorization_server(Several { options, what }: &Several) -> Result<()> {
     setup::need(&[Need::Npm, Need::Postgres])?;
-    let mut build = process::cargo();
-    let status =
-        build.args(["build", "--quiet", "--locked", "--release", "--package", "hallpass"]).status()?;
-    ensure!(status.success(), "hallpass does not build: {status}");
     let mut node = process::node()?;
-    node.env("HALLPASS", place::artefacts(true)?.join("hallpass"));
+    node.env("HALLPASS", optimised("hallpass")?);
     node.args(["--no-warnings", "bench/authorization-server.js"]);
-    let status = node.args(options.json.then_some("--json")).args(what).stdin(Stdio::null()).status()?;
+    drive(node.args(what), options)
+}
+
+/// So are the gateways; clients and upstream are one program.
+fn gateway(proxies: &Proxies) -> Result<()> {
+    setup::need(&[Need::Npm, Need::Proxies])?;
+    let mut node = process::node()?;
+    node.env("HALLPASS", optimised("hallpass")?).env("HALLPASS_LOAD", optimised("hallpass-load")?);
+    node.args(["--no-warnings", "bench/gateway.js"]);
+    node.args(["--rounds", &proxies.rounds.to_string(), "--seconds", &proxies.seconds.to_string()]);
+    if let Some(only) = &proxies.only {
+        node.args(["--only", only]);
+    }
+    if proxies.record {
+        let docs = place::root().join("docs");
+        node.arg("--record").arg(docs.join("performance.md"));
+        node.arg("--plot").arg(docs.join("images/gateway.svg"));
+    }
+    drive(&mut node, &proxies.options)
+}
+
+/// A program of this workspace that bears the name of its package, in the release profile.
+fn optimised(package: &str) -> Result<PathBuf> {
+    let mut build = process::cargo();
+    let status = build.args(["build", "--quiet", "--locked", "--release", "--package", package]).status()?;
+    ensure!(status.success(), "{package} does not build: {status}");
+    Ok(place::artefacts(true)?.join(package))
+}
+
+fn drive(node: &mut programs::Command, options: &Options) -> Result<()> {
+    let status = node.args(options.json.then_some("--json")).stdin(Stdio::null()).status()?;
     ensure!(status.success(), "the benchmark failed: {status}");
     Ok(())
 }

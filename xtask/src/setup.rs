@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Postgres,
     /// Node.js 22 and the peers of `tests/package-lock.json`.
     Npm,
+    /// The proxies that a gateway is measured beside, from Debian's packages.
+    Proxies,
     /// What counts instructions, from Debian's packages.
     Valgrind,
     /// What makes a program's clock wrong, from Debian's packages.
@@ -59,6 +61,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
             Need::Browser => debian::browser()?,
             Need::FastMcp => python::install_fastmcp()?,
             Need::Postgres => debian::postgres()?,
+            Need::Proxies => debian::proxies()?,
             Need::Valgrind => debian::valgrind()?,
             Need::Faketime => debian::faketime()?,
             Need::Npm => npm::packages()?,

@@ -1,4 +1,4 @@
-//! The browser and its driver, PostgreSQL, valgrind and faketime, from Debian's packages.
+//! The browser and its driver, PostgreSQL, valgrind, faketime and proxies, from Debian's packages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -46,6 +46,22 @@ pub(crate) fn faketime() -> Result<()> {
     match libraries.any(|library| library.exists()) {
         true => Ok(()),
         false => install("the tests with a wrong clock", "libfaketime", &["faketime"]),
+    }
+}
+
+/// Installs HAProxy and nginx where they are not in the search path. Only their programs are wanted: each run brings its own
+/// configuration.
+pub(crate) fn proxies() -> Result<()> {
+    let missing: Vec<_> = [("haproxy", "haproxy"), ("nginx", "nginx-light")]
+        .into_iter()
+        .filter(|(program, _)| process::ask(program, &["-v"]).is_none())
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => {
+            let (programs, packages): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+            install("benchmarks of the gateway", &programs.join(" and "), &packages)
+        }
     }
 }
 
