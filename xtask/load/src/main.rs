@@ -75,7 +75,7 @@ enum What {
     },
     /// What a stream costs on which nothing happens
     Streams {
-        #[arg(long, default_value_t = 9_900)]
+        #[arg(long, default_value_t = 9_000)]
         number: usize,
     },
 }
