@@ -6,7 +6,7 @@
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, Request};
 use url::{Host, Origin, Url};
 
 use crate::refusal::Refusal;
@@ -17,6 +17,8 @@ pub struct FrontDoor {
     /// Scheme and port count for origins, so the whole URL is kept.
     public: Origin,
     names: Vec<(Host, u16)>,
+    /// How clients nearly always write those names. Each is one that is ours when it is read, too.
+    spelled: Vec<String>,
     default_port: u16,
     loopback: bool,
     allowed_origins: Vec<Origin>,
@@ -34,13 +36,24 @@ impl FrontDoor {
             // Beside the name itself, which may be another of the loopback's many addresses.
             names.extend(LOOPBACK.iter().filter_map(|name| Host::parse(name).ok()));
         }
-        Self {
+        let names = names.into_iter().map(|host| (host, default_port)).collect();
+        let door = Self {
             public: public_url.origin(),
-            names: names.into_iter().map(|host| (host, default_port)).collect(),
+            names,
+            spelled: Vec::new(),
             default_port: if public_url.scheme() == "https" { 443 } else { 80 },
             loopback,
             allowed_origins: allowed_origins.iter().map(Url::origin).collect(),
-        }
+        };
+        door.spelled()
+    }
+
+    /// Knows its names by sight.
+    fn spelled(mut self) -> Self {
+        let both = self.names.iter().flat_map(|(host, port)| [host.to_string(), format!("{host}:{port}")]);
+        let ours = |name: &String| authority(name.as_bytes()).is_some_and(|name| self.is_ours(&name));
+        self.spelled = both.filter(ours).collect();
+        self
     }
 
     /// Another name of the same server, such as the one for clients that show certificates (RFC 8705 §5).
@@ -48,7 +61,7 @@ impl FrontDoor {
     pub fn also_at(mut self, url: &Url) -> Self {
         let port = url.port_or_known_default();
         self.names.extend(url.host().map(|host| host.to_owned()).zip(port));
-        self
+        self.spelled()
     }
 
     /// For every request to the listener.
@@ -66,13 +79,10 @@ impl FrontDoor {
         if field.is_none() && target.is_none() {
             return Err(Refusal::AmbiguousHost);
         }
-        let named = field.map(authority).into_iter().chain(target.cloned().map(Some));
-        for authority in named {
-            if !authority.is_some_and(|authority| self.is_ours(&authority)) {
-                return Err(Refusal::ForeignHost);
-            }
-        }
-        Ok(())
+        let is_ours = |name: &[u8]| authority(name).is_some_and(|authority| self.is_ours(&authority));
+        let field = field.is_none_or(|field| self.is_known(field.as_bytes()) || is_ours(field.as_bytes()));
+        let target = target.is_none_or(|target| self.is_ours(target));
+        if field && target { Ok(()) } else { Err(Refusal::ForeignHost) }
     }
 
     /// For requests to the MCP endpoint (transports, "Security Warning"). Without `Origin` it was no
@@ -89,6 +99,10 @@ impl FrontDoor {
             }
         }
         Ok(())
+    }
+
+    fn is_known(&self, name: &[u8]) -> bool {
+        self.spelled.iter().any(|known| known.as_bytes() == name)
     }
 
     fn is_ours(&self, authority: &Authority) -> bool {
@@ -126,12 +140,14 @@ fn is_loopback(host: &Host) -> bool {
     }
 }
 
-fn authority(field: &HeaderValue) -> Option<Authority> {
-    Authority::try_from(field.as_bytes()).ok()
+fn authority(name: &[u8]) -> Option<Authority> {
+    Authority::try_from(name).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn door(public: &str) -> FrontDoor {
@@ -169,6 +185,18 @@ mod tests {
         for name in ["127.0.0.5:8080", "localhost:8080"] {
             host("http://127.0.0.5:8080", "/mcp", &[name]).unwrap();
         }
+    }
+
+    /// What is known by sight is what is ours when it is read.
+    #[test]
+    fn names_are_known_by_sight() {
+        let public = door("https://mcp.example.com");
+        assert_eq!(public.spelled, ["mcp.example.com", "mcp.example.com:443"]);
+        assert_eq!(door("http://mcp.example.com:8080").spelled, ["mcp.example.com:8080"]);
+        let local = door("http://localhost:8080").spelled;
+        assert_eq!(local, ["localhost:8080", "localhost:8080", "127.0.0.1:8080", "[::1]:8080"]);
+        let both = public.also_at(&Url::parse("https://mtls.example.com:8443").unwrap());
+        assert_eq!(both.spelled.last().map(String::as_str), Some("mtls.example.com:8443"));
     }
 
     /// Row 42, on loopback too.

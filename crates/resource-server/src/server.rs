@@ -193,6 +193,9 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Re
 fn plain_utf8(headers: &HeaderMap) -> Result<(), Refusal> {
     let plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
     let utf8 = headers.get_all(CONTENT_TYPE).iter().all(|value| {
+        if value == "application/json" {
+            return true;
+        }
         let value = value.as_bytes().to_ascii_lowercase();
         let value = String::from_utf8_lossy(&value).replace(['"', ' ', '\t'], "");
         value.split(';').all(|part| !part.starts_with("charset") || part == "charset=utf-8")
