@@ -4,20 +4,22 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::select;
 use futures_util::{FutureExt, StreamExt};
 use hallpass_resource_server::{FrontDoor, Permitted, ResourceServer, cors};
 use http::header::{ALLOW, ORIGIN};
 use http::{Method, StatusCode};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tokio_util::sync::CancellationToken;
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::listen::Draining;
 use crate::listing::{Listing, Lists};
+use crate::served::{Served, Site};
 use crate::upstream::Upstream;
 
 /// What an operator decides about a gateway, beside what the resource server knows.
@@ -40,6 +42,8 @@ struct Inner {
     upstream: Upstream,
     front_door: FrontDoor,
     listing: Listing,
+    /// Is cancelled when another takes its place.
+    retired: CancellationToken,
 }
 
 impl Gateway {
@@ -47,7 +51,8 @@ impl Gateway {
     #[must_use]
     pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
         let Settings { front_door, listing } = settings;
-        Self(Arc::new(Inner { resource_server, upstream, front_door, listing }))
+        let retired = CancellationToken::new();
+        Self(Arc::new(Inner { resource_server, upstream, front_door, listing, retired }))
     }
 
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
@@ -60,8 +65,37 @@ impl Gateway {
     /// are no less worth rebinding to than the endpoint.
     #[must_use]
     pub fn served_with(&self, others: Router) -> Served {
-        let others = self.0.resource_server.metadata_router().merge(others);
-        Served { gateway: self.clone(), others }
+        Served::new(vec![Site::new(self.0.front_door.clone(), vec![self.clone()], others)])
+    }
+
+    pub(crate) fn resource_server(&self) -> &ResourceServer {
+        &self.0.resource_server
+    }
+
+    /// The endpoint's path.
+    pub(crate) fn path(&self) -> &str {
+        self.0.resource_server.resource().url().path()
+    }
+
+    /// Another one takes its place, or none: streams that answer a GET end, so that their clients come back to what there is
+    /// now. Requests under way go on.
+    pub fn retire(&self) {
+        self.0.retired.cancel();
+    }
+
+    /// Answers a request to the endpoint that is meant for this host.
+    pub(crate) fn answer(&self, request: Request<Body>) -> Answering {
+        let Inner { resource_server, front_door, .. } = &*self.0;
+        if let Err(refusal) = front_door.check_origin(request.headers()) {
+            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
+        }
+        let gateway = self.clone();
+        if !is_asked_by_a_page(&request) {
+            return Box::pin(endpoint(gateway, request).map(Ok));
+        }
+        // Browsers' preflight requests carry no token and are answered here.
+        let endpoint = service_fn(move |request| endpoint(gateway.clone(), request).map(Ok));
+        Box::pin(cors::endpoint().layer(endpoint).oneshot(request))
     }
 
     /// Upstream's answer, in which lists say what policy says.
@@ -80,43 +114,8 @@ impl Gateway {
     }
 }
 
-/// All that one listener serves. The endpoint's requests are many, so nothing stands between them and the gateway.
-#[derive(Clone, Debug)]
-pub struct Served {
-    gateway: Gateway,
-    others: Router,
-}
-
-impl Service<Request<Body>> for Served {
-    type Response = Response;
-    type Error = Infallible;
-    /// In a box: a connection that waits for its next request needs no room for an answer.
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Inner { resource_server, front_door, .. } = &*self.gateway.0;
-        if let Err(refusal) = front_door.check_host(&request) {
-            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
-        }
-        if request.uri().path() != resource_server.resource().url().path() {
-            return Box::pin(self.others.clone().oneshot(request));
-        }
-        if let Err(refusal) = front_door.check_origin(request.headers()) {
-            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
-        }
-        let gateway = self.gateway.clone();
-        if !is_asked_by_a_page(&request) {
-            return Box::pin(endpoint(gateway, request).map(Ok));
-        }
-        // Browsers' preflight requests carry no token and are answered here.
-        let endpoint = service_fn(move |request| endpoint(gateway.clone(), request).map(Ok));
-        Box::pin(cors::endpoint().layer(endpoint).oneshot(request))
-    }
-}
+/// In a box: a connection that waits for its next request needs no room for an answer.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// Whether the answer has to say which pages may read it: browsers name the page that asks (Fetch, "`Origin` header").
 fn is_asked_by_a_page(request: &Request<Body>) -> bool {
@@ -133,7 +132,7 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
             let response = gateway.forward(permitted).await;
             let response = gateway.0.resource_server.ends_with_the_login(response, verified, listening);
             match draining {
-                Some(draining) if listening => ends_with(response, draining),
+                Some(draining) if listening => ends_with(response, draining, gateway.0.retired.clone()),
                 _ => response,
             }
         }
@@ -143,11 +142,12 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
 }
 
 /// The stream that answers a GET has no end of its own; nothing is under way on it. Without this,
-/// every shutdown would wait for as long as it may.
-fn ends_with(response: Response, Draining(draining): Draining) -> Response {
+/// every shutdown would wait for as long as it may, and who listens to a server that has changed would hear of it no more.
+fn ends_with(response: Response, Draining(draining): Draining, retired: CancellationToken) -> Response {
     response.map(|body| {
-        let left = draining.cancelled_owned();
-        Body::from_stream(body.into_data_stream().take_until(Box::pin(left)))
+        let left = Box::pin(draining.cancelled_owned());
+        let gone = Box::pin(retired.cancelled_owned());
+        Body::from_stream(body.into_data_stream().take_until(select(left, gone)))
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | [`served`] | which server a request means, by host and path, and what may be exchanged while requests come |
 //! | [`gateway`] | the way of a request: front door → admit → forward |
 //! | [`upstream`] | the servers that can stand behind: HTTP, stdio, a service in this process |
 //! | [`upstream::headers`] | what is taken from a request and what is told to upstream |
@@ -19,10 +20,12 @@ pub mod gateway;
 pub mod listen;
 pub mod listing;
 mod owner;
+pub mod served;
 pub mod stdio;
 pub mod upstream;
 
-pub use gateway::{Gateway, Served, Settings};
+pub use gateway::{Gateway, Settings};
 pub use listing::Listing;
+pub use served::{Served, Site};
 pub use stdio::{Limits, StdioCommand};
 pub use upstream::Upstream;

@@ -4,6 +4,8 @@
 //! by letting its own name resolve to that server's address (DNS rebinding, never-again 42). Then
 //! `Host` is the page's name, and `Origin` is the page's.
 
+use std::cell::OnceCell;
+
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Request};
@@ -51,7 +53,9 @@ impl FrontDoor {
     /// Knows its names by sight.
     fn spelled(mut self) -> Self {
         let both = self.names.iter().flat_map(|(host, port)| [host.to_string(), format!("{host}:{port}")]);
-        let ours = |name: &String| authority(name.as_bytes()).is_some_and(|name| self.is_ours(&name));
+        let ours = |name: &String| {
+            authority(name.as_bytes()).and_then(|name| place(&name)).is_some_and(|one| self.is_ours(&one))
+        };
         self.spelled = both.filter(ours).collect();
         self
     }
@@ -69,20 +73,22 @@ impl FrontDoor {
     /// # Errors
     /// [`Refusal::AmbiguousHost`] and [`Refusal::ForeignHost`].
     pub fn check_host<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
-        let mut fields = request.headers().get_all(HOST).iter();
-        let field = fields.next();
-        if fields.next().is_some() {
-            return Err(Refusal::AmbiguousHost);
-        }
-        // HTTP/2 and proxy-style requests carry the host in the target. Whatever names one, counts.
-        let target = request.uri().authority();
-        if field.is_none() && target.is_none() {
-            return Err(Refusal::AmbiguousHost);
-        }
-        let is_ours = |name: &[u8]| authority(name).is_some_and(|authority| self.is_ours(&authority));
-        let field = field.is_none_or(|field| self.is_known(field.as_bytes()) || is_ours(field.as_bytes()));
-        let target = target.is_none_or(|target| self.is_ours(target));
-        if field && target { Ok(()) } else { Err(Refusal::ForeignHost) }
+        if self.is_for(&NamedHost::of(request)?) { Ok(()) } else { Err(Refusal::ForeignHost) }
+    }
+
+    /// Whether it is the door that a request means, where a listener has several.
+    #[must_use]
+    pub fn is_for(&self, named: &NamedHost<'_>) -> bool {
+        self.is_known(named)
+            || named.places().is_some_and(|places| places.iter().all(|place| self.is_ours(place)))
+    }
+
+    /// The same where the host is written as nearly always: nothing has to be read for it. What is known by sight is meant for
+    /// this door; what is not may be, too.
+    #[must_use]
+    pub fn is_known(&self, named: &NamedHost<'_>) -> bool {
+        let known = |name: &[u8]| self.spelled.iter().any(|known| known.as_bytes() == name);
+        named.target.is_none() && named.field.is_some_and(known)
     }
 
     /// For requests to the MCP endpoint (transports, "Security Warning"). Without `Origin` it was no
@@ -101,20 +107,9 @@ impl FrontDoor {
         Ok(())
     }
 
-    fn is_known(&self, name: &[u8]) -> bool {
-        self.spelled.iter().any(|known| known.as_bytes() == name)
-    }
-
-    fn is_ours(&self, authority: &Authority) -> bool {
-        let Ok(host) = Host::parse(authority.host()) else {
-            return false;
-        };
-        // Nothing but host and port: no user name, no port that is none.
-        let port = authority.port();
-        let port_len = port.as_ref().map_or(0, |port| port.as_str().len() + 1);
-        let plain = authority.as_str().len() == authority.host().len() + port_len;
-        let port = port.map_or(self.default_port, |port| port.as_u16());
-        plain && self.names.contains(&(host, port))
+    fn is_ours(&self, (host, port): &Place) -> bool {
+        let port = port.unwrap_or(self.default_port);
+        self.names.iter().any(|(name, at)| *at == port && name == host)
     }
 
     fn lets_in(&self, page: &Url) -> bool {
@@ -128,6 +123,53 @@ impl FrontDoor {
         };
         origin.is_tuple() && (listed || neighbour())
     }
+}
+
+/// A host, and the port where one is named.
+type Place = (Host, Option<u16>);
+
+/// Which host a request names: in its field, in its target, or in both. However many doors there are, it is read once.
+#[derive(Debug)]
+pub struct NamedHost<'r> {
+    field: Option<&'r [u8]>,
+    target: Option<&'r Authority>,
+    places: OnceCell<Option<Vec<Place>>>,
+}
+
+impl<'r> NamedHost<'r> {
+    /// RFC 9110 §7.2: a request names one host. HTTP/2 and proxy-style requests carry it in the target; whatever names one,
+    /// counts.
+    ///
+    /// # Errors
+    /// [`Refusal::AmbiguousHost`] where it names none, or several.
+    pub fn of<B>(request: &'r Request<B>) -> Result<Self, Refusal> {
+        let mut fields = request.headers().get_all(HOST).iter();
+        let field = fields.next().map(|field| field.as_bytes());
+        let target = request.uri().authority();
+        if fields.next().is_some() || (field.is_none() && target.is_none()) {
+            return Err(Refusal::AmbiguousHost);
+        }
+        Ok(Self { field, target, places: OnceCell::new() })
+    }
+
+    /// All that it names; nothing where one of them is no host.
+    fn places(&self) -> Option<&[Place]> {
+        let read = || {
+            let field = self.field.map(|name| authority(name).and_then(|name| place(&name)));
+            let target = self.target.map(place);
+            field.into_iter().chain(target).collect()
+        };
+        self.places.get_or_init(read).as_deref()
+    }
+}
+
+/// Nothing but host and port: no user name, no port that is none.
+fn place(authority: &Authority) -> Option<Place> {
+    let host = Host::parse(authority.host()).ok()?;
+    let port = authority.port();
+    let port_len = port.as_ref().map_or(0, |port| port.as_str().len() + 1);
+    let plain = authority.as_str().len() == authority.host().len() + port_len;
+    plain.then_some((host, port.map(|port| port.as_u16())))
 }
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];

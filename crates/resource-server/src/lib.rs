@@ -68,7 +68,7 @@ pub use caller::{Caller, Granted};
 pub use certificate::{CertificateAccount, Certificates, PeerCertificate};
 pub use claims::ClaimNames;
 pub use dpop::Dpop;
-pub use front_door::FrontDoor;
+pub use front_door::{FrontDoor, NamedHost};
 pub use introspection::{Introspection, IntrospectionClient};
 pub use metadata::MetadataSigner;
 pub use nonce::NonceKey;

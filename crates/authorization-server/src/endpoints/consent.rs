@@ -215,9 +215,13 @@ async fn page(
         let asked = |scope: &Scope| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
         resources
             .iter()
-            .flat_map(|resource| &resource.scopes)
-            .filter(|(scope, _)| asked(scope) && agreed.contains(scope) != is_new)
-            .map(|(scope, says)| ScopeInWords { name: scope.to_string(), says: says.clone() })
+            .flat_map(|resource| resource.scopes.iter().map(|one| (resource.name.as_str(), one)))
+            .filter(|(_, (scope, _))| asked(scope) && agreed.contains(scope) != is_new)
+            .map(|(server, (scope, says))| ScopeInWords {
+                name: scope.to_string(),
+                // One word may mean something else at each.
+                says: if resources.len() > 1 { format!("{server}: {says}") } else { says.clone() },
+            })
             .collect()
     };
     let page = ConsentPage {

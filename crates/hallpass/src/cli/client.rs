@@ -33,6 +33,9 @@ Examples:
         /// A scope the client may ask for [default: all]
         #[arg(long, value_name = "S")]
         scope: Vec<String>,
+        /// The server of the configuration that the client may ask tokens for [default: all]
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
         /// A resource the client may ask tokens for [default: all]
         #[arg(long, value_name = "URL")]
         resource: Vec<String>,

@@ -11,12 +11,16 @@ pub(crate) enum Key {
     #[command(after_help = "\
 Examples:
   hallpass key add ci --scope notes:read --expires 90d
+  hallpass key add ci --server notes --scope notes:read --config hallpass.toml
   pass show mcp/ci | hallpass key add ci --as digest --password-stdin --scope notes:read
 
 The server takes them where the configuration says so: [server.credentials] api_keys, basic, digest.")]
     Add {
         /// Its name: the subject of its requests, and the user name of Basic and Digest
         name: String,
+        /// The server it is good at, where the configuration has several
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
         /// How it shows itself
         #[arg(long = "as", value_name = "HOW", default_value = "key")]
         how: How,

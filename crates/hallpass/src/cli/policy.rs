@@ -18,6 +18,9 @@ missing or wrong.")]
         /// A file with the access token, or - for standard input
         #[arg(long, value_name = "FILE")]
         token: String,
+        /// The server to ask, where the configuration has several
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
         #[command(flatten)]
         operation: Asked,
     },

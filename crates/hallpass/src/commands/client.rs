@@ -24,7 +24,8 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
             redirect_uri,
             grant,
             scope,
-            resource,
+            server,
+            mut resource,
             jwks,
             jwks_uri,
             certificate,
@@ -38,8 +39,11 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
             };
             let signs = jwks.is_some() || jwks_uri.is_some() || certificate.is_some();
             let kind = if secret.is_some() || signs { "confidential" } else { "public" };
-            let scopes = known::scopes(place, &scope)?;
+            let scopes = known::scopes(place, server.as_deref(), &scope)?;
             known::resources(place, &resource)?;
+            if let Some(server) = &server {
+                resource.push(known::resource_of(place, server)?);
+            }
             let client = NewClient {
                 id: id.clone(),
                 secret,

@@ -6,8 +6,9 @@ use hallpass_resource_server::Account;
 use hallpass_resource_server::accounts::{Shows, hash_password, new_key};
 
 use super::when::when;
+use super::which::which;
 use super::{Place, known, prompt, table};
-use crate::accounts::ServiceAccounts;
+use crate::accounts::{Kept, ServiceAccounts};
 use crate::cli::{self, Format, How};
 use crate::config::DigestName;
 use crate::data::system_clock;
@@ -23,9 +24,10 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
     };
     let accounts = ServiceAccounts::new(data.store().await?);
     match command {
-        cli::Key::Add { name, how, scope, expires, tenant, password_stdin } => {
+        cli::Key::Add { name, server, how, scope, expires, tenant, password_stdin } => {
             check_name(&name)?;
-            let scopes = known::scopes(place, &scope)?;
+            let server = server_of(place, server)?;
+            let scopes = known::scopes(place, server.as_deref(), &scope)?;
             let (secret, shows) = match how {
                 How::Key => new_key(),
                 How::Basic => {
@@ -34,7 +36,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
                         hash_password(&password).map_err(|error| anyhow!("no hash can be made: {error}"))?;
                     (password, shows)
                 }
-                How::Digest => digest(&name, password(password_stdin)?, place)?,
+                How::Digest => digest(&name, password(password_stdin)?, place, server.as_deref())?,
             };
             let now = system_clock().now();
             let account = Account {
@@ -46,7 +48,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
                 expires: expires.map(|span| now.after(span.0)),
                 shows,
             };
-            if !accounts.add(&account).await? {
+            if !accounts.add(&Kept { server, account }).await? {
                 return Err(anyhow!("there is {name} already; revoke it first, or take another name").into());
             }
             if scope.is_empty() {
@@ -72,6 +74,16 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
     Ok(())
 }
 
+/// The server that it is good at, by its name in the file: of several, the one that is named.
+fn server_of(place: &Place, named: Option<String>) -> Result<Option<String>, Failure> {
+    if place.config.is_none() {
+        return Ok(named);
+    }
+    let config = place.config()?;
+    let one = which(&config, named.as_deref())?;
+    Ok(one.section.name().map(ToString::to_string))
+}
+
 /// It is a user name (RFC 7617 §2), and is told to upstream.
 fn check_name(name: &str) -> anyhow::Result<()> {
     let fits = !name.is_empty() && name.len() <= 128 && !name.contains([':', '"', '\\']);
@@ -92,14 +104,20 @@ fn password(from_stdin: bool) -> anyhow::Result<Secret> {
 }
 
 /// For Digest a password is hashed with the realm (RFC 7616 §3.4.2), so the realm must be known.
-fn digest(name: &str, password: Secret, place: &Place) -> anyhow::Result<(Secret, Shows)> {
+fn digest(
+    name: &str,
+    password: Secret,
+    place: &Place,
+    server: Option<&str>,
+) -> Result<(Secret, Shows), Failure> {
     let config = place
         .config()
         .map_err(|_| anyhow!("the configuration can't be read; `hallpass config check` says why"))?;
-    let said = &config.server.credentials;
-    let url = config.public_url.as_ref().map(|url| format!("{url}{}", config.server.path.as_str()));
-    let realm = said.realm.clone().or(url).ok_or_else(|| {
-        anyhow!("Digest needs a realm: set server.credentials.realm or public_url, and name the file with --config")
+    let one = which(&config, server)?;
+    let said = &one.server.credentials;
+    let realm = said.realm.clone().or_else(|| config.endpoint(&one)).ok_or_else(|| {
+        let title = one.section.title();
+        anyhow!("Digest needs a realm: set {title}.credentials.realm or public_url, and name the file with --config")
     })?;
     let usual = [DigestName::Sha256, DigestName::Sha512Trunc256];
     let names = if said.digest.is_empty() { &usual[..] } else { &said.digest };
@@ -112,9 +130,9 @@ async fn list(accounts: &ServiceAccounts, format: Format) -> Result<(), Failure>
     if format == Format::Json {
         let accounts: Vec<_> = accounts
             .iter()
-            .map(|account| {
+            .map(|Kept { server, account }| {
                 serde_json::json!({
-                    "id": account.id, "name": account.name, "shows": format!("{:?}", account.shows).to_lowercase(),
+                    "server": server, "id": account.id, "name": account.name, "shows": format!("{:?}", account.shows).to_lowercase(),
                     "scopes": account.scopes, "tenant": account.tenant,
                     "created_at": account.created.unix(), "expires_at": account.expires.map(|at| at.unix()),
                 })
@@ -130,14 +148,23 @@ async fn list(accounts: &ServiceAccounts, format: Format) -> Result<(), Failure>
     let now = system_clock().now();
     let rows: Vec<_> = accounts
         .into_iter()
-        .map(|account| {
+        .map(|Kept { server, account }| {
             let ends = account.expires.map_or_else(|| "never".to_owned(), |at| when(at, now));
             let shows = format!("{:?}", account.shows).to_lowercase();
             let tenant = account.tenant.unwrap_or_default();
             let added = when(account.created, now);
-            [account.name, shows, account.scopes.to_string(), tenant, added, ends, account.id]
+            [
+                account.name,
+                server.unwrap_or_default(),
+                shows,
+                account.scopes.to_string(),
+                tenant,
+                added,
+                ends,
+                account.id,
+            ]
         })
         .collect();
-    table::print(["NAME", "SHOWS", "SCOPES", "TENANT", "ADDED", "ENDS", "CLIENT"], &rows)?;
+    table::print(["NAME", "SERVER", "SHOWS", "SCOPES", "TENANT", "ADDED", "ENDS", "CLIENT"], &rows)?;
     Ok(())
 }

@@ -27,5 +27,6 @@ pub(crate) mod token;
 pub(crate) mod user;
 mod way;
 mod when;
+mod which;
 
 pub(crate) use place::Place;

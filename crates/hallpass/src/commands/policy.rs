@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use hallpass_protocol::UnverifiedJwt;
 
+use super::which::which;
 use super::{Place, prompt};
 use crate::cli;
-use crate::config::{Arrangement, Config, PublicUrl};
+use crate::config::{Arrangement, Config, PublicUrl, Server};
 use crate::data::system_clock;
 use crate::exit::Failure;
 use crate::say::say;
@@ -16,20 +17,21 @@ use crate::serve::scopes::ScopePlan;
 
 /// Runs the command.
 pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
-    let cli::Policy::Explain { token, operation } = command;
+    let cli::Policy::Explain { token, server, operation } = command;
     if place.config.is_none() {
         return Err(Failure::configuration(anyhow!("no configuration to judge by: give --config FILE")));
     }
     let config = place.config()?;
-    let plan = ScopePlan::of(&config.server, &config.source).map_err(Failure::configuration)?;
+    let one = which(&config, server.as_deref())?;
+    let plan = ScopePlan::of(one.server, one.section).map_err(Failure::configuration)?;
     let token = read_token(&token).map_err(Failure::Usage)?;
     let jwt = UnverifiedJwt::parse(token.expose())
         .context("only a JWT says in itself what it grants; ask the issuer about this one")
         .map_err(Failure::Usage)?;
     let claims = jwt.unverified_claims().clone();
     let issuer = claims.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let names = claims_of(issuer, &config.server, &config.source).map_err(Failure::configuration)?;
-    let granted = names.at_their_word(claims, own_issuer(&config).as_deref());
+    let names = claims_of(issuer, one.server, one.section).map_err(Failure::configuration)?;
+    let granted = names.at_their_word(claims, own_issuer(&config, one.server).as_deref());
     let whose = if granted.subject.is_empty() { "nobody" } else { &granted.subject };
     let operation = operation.chosen()?;
     let explanation = plan.policy.explain(operation, &granted, system_clock().now());
@@ -56,14 +58,15 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
 }
 
 /// The issuer whose users are told by their subject alone: hallpass itself, where it issues tokens.
-fn own_issuer(config: &Config) -> Option<String> {
-    if config.server.arrangement == Arrangement::External {
+fn own_issuer(config: &Config, server: &Server) -> Option<String> {
+    if server.arrangement == Arrangement::External {
         return None;
     }
-    let port = config.listen.clone().unwrap_or_default().port();
-    let url = config.public_url.clone().or_else(|| PublicUrl::loopback(port).ok())?;
-    let over_tls = config.tls.is_some() || config.tls_in_front;
-    Some(if over_tls { url.over_tls() } else { url }.as_str().to_owned())
+    let loopback = || {
+        let url = PublicUrl::loopback(config.listen.clone().unwrap_or_default().port()).ok()?;
+        Some(if config.tls.is_some() { url.over_tls() } else { url })
+    };
+    config.said_url().or_else(loopback).map(|url| url.as_str().to_owned())
 }
 
 /// From a file, or from standard input (`-`). An argument is seen by everyone on the machine, so a token that

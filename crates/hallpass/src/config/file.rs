@@ -32,9 +32,7 @@ pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let wrong = |problem| ConfigError::Wrong { path: path.to_owned(), problem };
-    let mut config = parse(&text).map_err(wrong)?;
-    config.source = Source::new(path, text);
-    Ok(config)
+    parse(path, text).map_err(wrong)
 }
 
 impl Config {
@@ -47,18 +45,26 @@ impl Config {
 }
 
 /// Judges the text of a file; the problem names line and column.
-fn parse(text: &str) -> Result<Config, String> {
-    toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+fn parse(path: &Path, text: String) -> Result<Config, String> {
+    let read: Result<Config, _> = toml::from_str(&text);
+    let mut config = read.map_err(|error| error.to_string().trim_end().to_owned())?;
+    config.source = Source::new(path, text);
+    config.check_one_or_several()?;
+    Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, String> {
+        super::parse("h.toml".as_ref(), text.to_owned())
+    }
+
     #[test]
     fn an_empty_file_is_the_default() {
         let config = parse("").unwrap();
-        assert_eq!(config.server.path.as_str(), "/mcp");
+        assert_eq!(config.protected()[0].path().as_str(), "/mcp");
         assert_eq!(config.listen, None);
     }
 
@@ -83,10 +89,28 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!(config.server.scopes.default, ["notes:read"]);
-        assert_eq!(config.server.scopes.described.len(), 2);
-        let crate::config::Rule::Ask(write) = &config.server.tools["write_*"] else { panic!() };
+        let server = config.protected()[0].server;
+        assert_eq!(server.scopes.default, ["notes:read"]);
+        assert_eq!(server.scopes.described.len(), 2);
+        let crate::config::Rule::Ask(write) = &server.tools["write_*"] else { panic!() };
         assert_eq!(write.scopes, ["notes:write"]);
+    }
+
+    #[test]
+    fn several_servers_keep_the_order_of_the_file() {
+        let config = parse(
+            "[servers.notes]\nupstream = \"http://localhost:3000/mcp\"\n[servers.notes.scopes]\n\"read\" = {}\n\
+             [servers.mail]\npath = \"/post\"\nhost = \"mail.example.com\"\n",
+        )
+        .unwrap();
+        let said: Vec<_> = config
+            .protected()
+            .iter()
+            .map(|one| (one.section.title(), one.path().as_str().to_owned()))
+            .collect();
+        let expected = [("servers.notes", "/notes/mcp"), ("servers.mail", "/post")];
+        assert_eq!(said, expected.map(|(title, path)| (title.to_owned(), path.to_owned())));
+        assert!(config.named("mail").is_some() && config.named("server").is_none());
     }
 
     /// Broken syntax, an unknown member and a wrong value each name the line and column.
@@ -103,6 +127,11 @@ mod tests {
             ("[server.scopes]\na = {}\ndefault = \"a\"", "line 3", "a list, as in"),
             ("[server.scopes]\ndefault = []", "line 2", "leave it out"),
             ("[authorization_server]\naccess_token_lifetime = 600", "line 2", "\"10m\""),
+            ("[servers.a]\n\n[server]\n", "line 3, column 2", "[servers.a]"),
+            ("[servers.Notes]\nname = \"a\"", "line 1", "small letters"),
+            ("[servers.token]\nname = \"a\"", "line 1", "taken"),
+            ("[servers.a]\n[servers.b.scopes]\nx = { say = \"y\" }", "line 3", "say"),
+            ("[servers.a]\nhost = \"https://a.example\"", "line 2, column 8", "its name alone"),
             ("[server.credentials]\nproxies = [\"10.0.0.0/8\"]", "line 2", "without a mask"),
         ] {
             let problem = parse(text).unwrap_err();

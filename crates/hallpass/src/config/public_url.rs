@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use super::HostName;
+
 /// The origin under which clients reach hallpass: scheme, host and port.
 ///
 /// Metadata, issuer and resource are built from it and never from a request's `Host`.
@@ -39,6 +41,19 @@ impl PublicUrl {
             Ok(()) => Self(url),
             Err(()) => self.clone(),
         }
+    }
+
+    /// The origin of a server with a host of its own: the same scheme and port there. Where TLS ends in front, it ends in
+    /// front of every host that others can reach.
+    pub(crate) fn of_host(&self, host: Option<&HostName>, tls_in_front: bool) -> Self {
+        let Some(host) = host else { return self.clone() };
+        let mut url = self.0.clone();
+        // What was parsed as a host is one (WHATWG URL, "host parsing").
+        let there = match url.set_host(Some(&host.to_string())) {
+            Ok(()) => Self(url),
+            Err(_) => self.clone(),
+        };
+        if tls_in_front && !there.is_loopback() { there.over_tls() } else { there }
     }
 
     /// Whether clients reach it over TLS.
@@ -117,6 +132,18 @@ mod tests {
         ] {
             assert_eq!(plain.parse::<PublicUrl>().unwrap().over_tls().to_string(), tls);
         }
+    }
+
+    #[test]
+    fn at_another_host_scheme_and_port_are_the_same() {
+        let notes = HostName::try_from("notes.localhost".to_owned()).unwrap();
+        let url: PublicUrl = "https://localhost:8443".parse().unwrap();
+        assert_eq!(url.of_host(Some(&notes), false).to_string(), "https://notes.localhost:8443");
+        assert_eq!(url.of_host(None, true), url);
+        let public = HostName::try_from("notes.example.com".to_owned()).unwrap();
+        let plain: PublicUrl = "http://localhost:8080".parse().unwrap();
+        assert_eq!(plain.of_host(Some(&public), false).to_string(), "http://notes.example.com:8080");
+        assert!(plain.of_host(Some(&public), true).is_https());
     }
 
     #[test]

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::lists;
 use super::{
-    AuthorizationServer, Cedar, Credentials, Database, Issuer, ListenAddress, Monitoring, PublicUrl, Rules,
-    SignedMetadata, Source, Tls,
+    AuthorizationServer, Cedar, Credentials, Database, EndpointPath, HostName, Issuer, ListenAddress,
+    Monitoring, PublicUrl, Rules, ServerName, SignedMetadata, Source, Tls,
 };
 
 /// The configuration of `hallpass serve`.
@@ -33,8 +33,10 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// A listener of its own for load balancers and orchestrators.
     pub(crate) monitoring: Monitoring,
-    /// The MCP server to protect.
-    pub(crate) server: Server,
+    /// The MCP server to protect, where it is the only one.
+    pub(crate) server: Option<Server>,
+    /// Several MCP servers to protect, each by its name and with settings of its own, in place of `[server]`.
+    pub(crate) servers: BTreeMap<ServerName, Server>,
     /// The embedded authorization server.
     pub(crate) authorization_server: AuthorizationServer,
     /// The file that this was read from.
@@ -45,14 +47,17 @@ pub(crate) struct Config {
     pub(crate) provider: Vec<hallpass_client::Profile>,
 }
 
-/// The MCP server to protect.
+/// An MCP server to protect.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
     /// Its name, as people see it when they consent.
     pub(crate) name: Option<String>,
-    /// The path of its endpoint below the public URL. Default: `/mcp`.
-    pub(crate) path: EndpointPath,
+    /// The path of its endpoint below the public URL. Default: `/mcp`; of one among several, `/NAME/mcp`.
+    pub(crate) path: Option<EndpointPath>,
+    /// A host of its own, in place of the public URL's: its endpoint and its metadata are there, and its web pages come from
+    /// there. Default: the public URL's.
+    pub(crate) host: Option<HostName>,
     /// Its MCP endpoint, for a server that speaks streamable HTTP.
     pub(crate) upstream: Option<Url>,
     /// The command that starts it, for a server that speaks stdio.
@@ -217,87 +222,4 @@ pub(crate) struct Scope {
     /// Scopes that it brings with it.
     #[serde(deserialize_with = "lists::some")]
     pub(crate) implies: Vec<String>,
-}
-
-/// First segments that are the authorization server's own, or everyone's.
-const TAKEN: [&str; 17] = [
-    ".well-known",
-    "account",
-    "admin",
-    "assets",
-    "authorize",
-    "consent",
-    "device",
-    "device_authorization",
-    "introspect",
-    "jwks",
-    "link",
-    "login",
-    "par",
-    "register",
-    "revoke",
-    "setup",
-    "token",
-];
-
-/// The path of an endpoint: absolute, without query, already in its simplest spelling.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = "^/[A-Za-z0-9._~/-]+$"))]
-pub(crate) struct EndpointPath(String);
-
-impl EndpointPath {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for EndpointPath {
-    fn default() -> Self {
-        Self("/mcp".to_owned())
-    }
-}
-
-impl TryFrom<String> for EndpointPath {
-    type Error = String;
-
-    fn try_from(path: String) -> Result<Self, String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
-        let segments = path.strip_prefix('/').map(|rest| rest.split('/'));
-        let simple = segments.is_some_and(|mut segments| {
-            segments.all(|s| !s.is_empty() && s != "." && s != ".." && s.chars().all(plain))
-        });
-        let first = path.split('/').nth(1).unwrap_or_default();
-        if simple && !TAKEN.contains(&first) {
-            Ok(Self(path))
-        } else {
-            Err(format!(
-                "`{path}` can't be an endpoint's path; write it as in /mcp or /notes/mcp (taken: {})",
-                TAKEN.join(", ")
-            ))
-        }
-    }
-}
-
-impl From<EndpointPath> for String {
-    fn from(path: EndpointPath) -> Self {
-        path.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_have_one_spelling() {
-        for path in ["/mcp", "/notes/mcp", "/a-b_c.d~e"] {
-            assert!(EndpointPath::try_from(path.to_owned()).is_ok(), "{path}");
-        }
-        for path in
-            ["", "/", "mcp", "/mcp/", "//mcp", "/a/../b", "/a%2e", "/a?b", "/a;b", "/.well-known/x", "/token"]
-        {
-            assert!(EndpointPath::try_from(path.to_owned()).is_err(), "{path}");
-        }
-    }
 }

@@ -31,10 +31,16 @@ impl Source {
     }
 
     /// The line of a setting, counted from 1; of the nearest one around it where it stands nowhere.
-    fn line(&self, keys: &[&str]) -> Option<usize> {
+    pub(super) fn line(&self, keys: &[&str]) -> Option<usize> {
+        self.position(keys).map(|(line, _)| line)
+    }
+
+    /// Line and column, each counted from 1.
+    pub(super) fn position(&self, keys: &[&str]) -> Option<(usize, usize)> {
         let document = DeTable::parse(&self.text).ok()?;
-        let start = deepest(document.get_ref(), keys)?;
-        Some(self.text.get(..start)?.matches('\n').count() + 1)
+        let before = self.text.get(..deepest(document.get_ref(), keys)?)?;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        Some((before.matches('\n').count() + 1, column + 1))
     }
 }
 

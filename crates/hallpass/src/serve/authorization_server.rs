@@ -1,49 +1,70 @@
 //! From the configuration to the embedded authorization server.
 
+use std::net::IpAddr;
+
 use hallpass_authorization_server::{
-    AuthorizationServer, DocumentDomains, RegistrationPolicy, Resource, Rotation, Settings, Store,
+    AuthorizationServer, DocumentDomains, MutualTls, RegistrationPolicy, Resource, Rotation, Settings, Store,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 
 use super::plan::Plan;
-use super::wiring::name;
-use crate::config::{self, Registration};
+use super::server_plan::ServerPlan;
+use crate::config::{self, PublicUrl, Registration};
 use crate::exit::Failure;
 
-/// Starts it, for one protected resource.
+/// Starts it for every server whose tokens it is to issue; nothing where there is none.
 pub(super) async fn start(
     plan: &Plan,
     store: Store,
-    issuer: &Issuer,
-    resource: &ResourceIdentifier,
-) -> Result<AuthorizationServer, Failure> {
+    public: &PublicUrl,
+) -> Result<Option<AuthorizationServer>, Failure> {
+    let Some(mut settings) = settings(plan, public) else { return Ok(None) };
     // Metadata documents of clients are fetched from the open network alone.
     let fetcher = Fetcher::new(Policy::default())?;
-    let mut settings = settings(plan, issuer, resource);
-    let said = plan.authorization_server.mutual_tls.as_ref();
-    let mutual_tls = said.map(|said| said.load(plan.credentials.proxies())).transpose();
-    settings.mutual_tls = mutual_tls.map_err(Failure::configuration)?;
-    Ok(AuthorizationServer::start(settings, store, fetcher).await?)
+    settings.mutual_tls = mutual_tls(plan)?;
+    Ok(Some(AuthorizationServer::start(settings, store, fetcher).await?))
 }
 
 /// What it would be started with, before a port is bound: for whoever only checks a file.
 pub(super) fn settings_ahead(plan: &Plan) -> Option<Settings> {
-    let endpoint = plan.endpoint();
-    let issuer = Issuer::parse(endpoint.strip_suffix(plan.path.as_str())?).ok()?;
-    Some(settings(plan, &issuer, &ResourceIdentifier::parse(&endpoint).ok()?))
+    settings(plan, &plan.public_url().ok()?)
 }
 
-fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Settings {
+/// Proxies that end TLS in front of a server whose tokens it issues.
+pub(super) fn proxies(plan: &Plan) -> Vec<IpAddr> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    for proxy in plan.embedded().flat_map(|server| server.credentials.proxies()) {
+        if !all.contains(proxy) {
+            all.push(*proxy);
+        }
+    }
+    all
+}
+
+fn mutual_tls(plan: &Plan) -> Result<Option<MutualTls>, Failure> {
+    let said = plan.authorization_server.mutual_tls.as_ref();
+    said.map(|said| said.load(&proxies(plan))).transpose().map_err(Failure::configuration)
+}
+
+fn resource(plan: &Plan, server: &ServerPlan, public: &PublicUrl) -> Option<Resource> {
+    let identifier = ResourceIdentifier::parse(&plan.endpoint(server, public)).ok()?;
+    Some(Resource {
+        name: server.shown_name(&identifier),
+        identifier,
+        scopes: server.scopes.described.clone(),
+        default: server.scopes.policy.login.clone(),
+        access_tokens: server.access_tokens,
+    })
+}
+
+fn settings(plan: &Plan, public: &PublicUrl) -> Option<Settings> {
     let set = &plan.authorization_server;
-    let resource = Resource {
-        identifier: resource.clone(),
-        name: name(plan, resource),
-        scopes: plan.scopes.described.clone(),
-        default: plan.scopes.policy.login.clone(),
-        access_tokens: plan.access_tokens,
-    };
-    let mut settings = Settings::new(issuer.clone(), vec![resource]);
+    let resources: Vec<_> = plan.embedded().filter_map(|server| resource(plan, server, public)).collect();
+    if resources.is_empty() {
+        return None;
+    }
+    let mut settings = Settings::new(Issuer::parse(public.as_str()).ok()?, resources);
     settings.lifetimes.access_token = set.access_token_lifetime.0;
     settings.lifetimes.refresh_idle = set.refresh_token_idle.0;
     settings.lifetimes.grant = set.grant_lifetime.0;
@@ -70,5 +91,5 @@ fn settings(plan: &Plan, issuer: &Issuer, resource: &ResourceIdentifier) -> Sett
     };
     // Behind a proxy that ends TLS every peer is that proxy, and all people share its address.
     settings.count_addresses = plan.sees_addresses;
-    settings
+    Some(settings)
 }

@@ -10,18 +10,26 @@ use super::program;
 
 /// What there is to say.
 pub(crate) struct Banner<'a> {
-    /// The protected endpoint.
-    pub(crate) endpoint: &'a str,
-    /// What the operator calls it.
-    pub(crate) name: Option<&'a str>,
-    /// What stands behind it.
-    pub(crate) upstream: &'a str,
+    /// The protected servers.
+    pub(crate) servers: Vec<Shown<'a>>,
     /// The user that the demo made.
     pub(crate) demo_user: Option<(&'a str, &'a Secret)>,
     /// The link under which the first user is made.
     pub(crate) setup: Option<&'a Url>,
     /// Whether others can reach the port, and nobody said by which name.
     pub(crate) unnamed: bool,
+}
+
+/// A protected server.
+pub(crate) struct Shown<'a> {
+    /// What the file calls it, where there are several.
+    pub(crate) key: Option<&'a str>,
+    /// Its endpoint.
+    pub(crate) endpoint: &'a str,
+    /// What the operator calls it.
+    pub(crate) name: Option<&'a str>,
+    /// What stands behind it.
+    pub(crate) upstream: String,
 }
 
 impl Banner<'_> {
@@ -35,13 +43,28 @@ impl Banner<'_> {
         let dim = Style::new().dimmed();
         let row =
             |out: &mut dyn Write, name: &str, value: &str| writeln!(out, "  {name:<14}{bold}{value}{bold:#}");
-        match self.name {
-            Some(name) => {
-                writeln!(out, "{bold}hallpass{bold:#} protects {bold}{name}{bold:#} ({})\n", self.upstream)
+        match self.servers.as_slice() {
+            [Shown { name: Some(name), upstream, endpoint, key: None }] => {
+                writeln!(out, "{bold}hallpass{bold:#} protects {bold}{name}{bold:#} ({upstream})\n")?;
+                row(out, "MCP endpoint", endpoint)?;
             }
-            None => writeln!(out, "{bold}hallpass{bold:#} protects {}\n", self.upstream),
-        }?;
-        row(out, "MCP endpoint", self.endpoint)?;
+            [Shown { name: None, upstream, endpoint, key: None }] => {
+                writeln!(out, "{bold}hallpass{bold:#} protects {upstream}\n")?;
+                row(out, "MCP endpoint", endpoint)?;
+            }
+            several => {
+                writeln!(
+                    out,
+                    "{bold}hallpass{bold:#} protects {} MCP server{}\n",
+                    several.len(),
+                    if several.len() == 1 { "" } else { "s" }
+                )?;
+                for server in several {
+                    let name = server.key.unwrap_or_default();
+                    writeln!(out, "  {name:<14}{bold}{}{bold:#} ({})", server.endpoint, server.upstream)?;
+                }
+            }
+        }
         if let Some((user, password)) = self.demo_user {
             row(out, "User", user)?;
             // The one password that is ever shown: made for this run, gone with it.
@@ -58,9 +81,19 @@ impl Banner<'_> {
             )?;
             writeln!(out, "  with {bold}--public-url https://…{bold:#}")?;
         }
-        writeln!(out, "\n  Add it to a client, which opens the browser to log in:\n")?;
-        let name = if self.demo_user.is_some() { "hallpass-demo".to_owned() } else { key(self.name) };
-        for (client, line) in lines(&name, self.endpoint) {
+        let Some(first) = self.servers.first() else { return Ok(()) };
+        match first.key {
+            Some(name) => {
+                writeln!(
+                    out,
+                    "\n  Add them to a client, which opens the browser to log in; {name}, for one:\n"
+                )
+            }
+            None => writeln!(out, "\n  Add it to a client, which opens the browser to log in:\n"),
+        }?;
+        let name =
+            if self.demo_user.is_some() { "hallpass-demo".to_owned() } else { key(first.name.or(first.key)) };
+        for (client, line) in lines(&name, first.endpoint) {
             writeln!(out, "  {client:<14}{line}")?;
         }
         writeln!(out, "\n  {dim}Ctrl-C stops it.{dim:#}")

@@ -2,7 +2,7 @@
 
 use hallpass_resource_server::policy;
 
-use crate::config::{Cedar, Source};
+use crate::config::{Cedar, Section};
 
 /// A mistake in `server.cedar`, or in what it names.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +35,13 @@ pub(crate) enum CedarFault {
 
 /// What the file names, read and checked.
 #[cfg(feature = "cedar")]
-pub(super) fn read(said: &Cedar, source: &Source) -> Result<policy::Cedar, CedarFault> {
+pub(super) fn read(said: &Cedar, section: Section<'_>) -> Result<policy::Cedar, CedarFault> {
     let read = |path: &std::path::PathBuf| {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(policy::cedar::CedarFile { name, text }),
             Err(error) => {
-                let place = source.place(&["server", "cedar", "policies"]);
+                let place = section.place(&["cedar", "policies"]);
                 Err(CedarFault::File { place, file: name, source: error })
             }
         }
@@ -52,6 +52,6 @@ pub(super) fn read(said: &Cedar, source: &Source) -> Result<policy::Cedar, Cedar
 
 /// Refused: nothing here could keep them.
 #[cfg(not(feature = "cedar"))]
-pub(super) fn read(_: &Cedar, source: &Source) -> Result<policy::Cedar, CedarFault> {
-    Err(CedarFault::NotBuilt { place: source.place(&["server", "cedar"]) })
+pub(super) fn read(_: &Cedar, section: Section<'_>) -> Result<policy::Cedar, CedarFault> {
+    Err(CedarFault::NotBuilt { place: section.place(&["cedar"]) })
 }

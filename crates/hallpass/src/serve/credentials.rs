@@ -15,7 +15,7 @@ use hallpass_resource_server::{
 use super::issuers::{self, Reading};
 use super::scopes::{ScopeFault, scope_set};
 use crate::config;
-use crate::config::{Credentials, DigestName, DpopMode, Server, Source};
+use crate::config::{Credentials, DigestName, DpopMode, Section, Server};
 
 /// A mistake in `server.credentials` or `server.issuers`.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +77,9 @@ struct Trusted {
 
 impl CredentialPlan {
     /// What the file comes to.
-    pub(crate) fn of(server: &Server, source: &Source) -> Result<Self, CredentialFault> {
+    pub(crate) fn of(server: &Server, section: Section<'_>) -> Result<Self, CredentialFault> {
         let said = server.credentials.clone();
-        let at = |setting| source.place(&["server", "credentials", setting]);
+        let at = |setting| section.place(&["credentials", setting]);
         let mut certificates = Vec::new();
         for certificate in &said.certificates {
             let place = at("certificates");
@@ -88,13 +88,13 @@ impl CredentialPlan {
                 let what = "holds no certificate in PEM".to_owned();
                 CredentialFault::Content { place, file: certificate.authority.display().to_string(), what }
             })?;
-            let scopes = scope_set(source, &certificate.scopes, &["server", "credentials", "certificates"])?;
+            let scopes = scope_set(section, &certificate.scopes, &["credentials", "certificates"])?;
             certificates.push(CertificateAccount { authority, name: certificate.name.clone(), scopes });
         }
-        let place = issuers::place(source);
+        let place = issuers::place(section);
         let mut issuers: Vec<Trusted> = Vec::new();
         for said in &server.issuers {
-            for reading in issuers::readings(said, source)? {
+            for reading in issuers::readings(said, section)? {
                 if issuers.iter().any(|other| other.reading.issuer == reading.issuer) {
                     let what = format!(
                         "the issuer {} is there twice, and only the first would count; make it one entry with all `tenants` and `audiences`",
@@ -114,14 +114,14 @@ impl CredentialPlan {
     }
 
     /// That nobody else is called as this server itself is.
-    pub(crate) fn check_own(&self, own: &str, source: &Source) -> Result<(), CredentialFault> {
+    pub(crate) fn check_own(&self, own: &str, section: Section<'_>) -> Result<(), CredentialFault> {
         if self.issuers.iter().all(|other| other.reading.issuer.as_str() != own) {
             return Ok(());
         }
         let what = format!(
             "{own} is this server itself, whose tokens are taken anyway, and read in one way: take the entry out, or say arrangement = \"external\""
         );
-        Err(CredentialFault::Value { place: issuers::place(source), what })
+        Err(CredentialFault::Value { place: issuers::place(section), what })
     }
 
     /// Proxies that end TLS and are believed.

@@ -15,19 +15,20 @@ pub(crate) struct Delegations {
 }
 
 impl Delegations {
-    /// What the file comes to; a mistake with the setting that it is in. A scope that this server does not have could
-    /// never be granted.
+    /// What the file comes to; a mistake with the setting that it is in. A scope that no server has could never be granted.
     pub(super) fn of(
         set: &config::AuthorizationServer,
-        known: &ScopePlan,
+        servers: &[&ScopePlan],
     ) -> Result<Self, (&'static str, String)> {
         let trusted = |issuer: &config::TrustedIssuer| {
             let read = trusted_issuer(issuer)?;
             for scope in read.rules.iter().flat_map(|rule| rule.scopes.iter()) {
                 ensure!(
-                    known.described.iter().any(|(described, _)| described == scope),
-                    "a rule for {} grants `{scope}`, which this server does not have; describe it in [server.scopes], or \
-                     take it out",
+                    servers
+                        .iter()
+                        .any(|known| known.described.iter().any(|(described, _)| described == scope)),
+                    "a rule for {} grants `{scope}`, which no server here has; describe it in the server's scopes, or take \
+                     it out",
                     issuer.issuer
                 );
             }

@@ -6,7 +6,7 @@ use hallpass_resource_server::{ClaimNames, Provider, TokenKind};
 
 use super::credentials::CredentialFault;
 use super::scopes::scope_set;
-use crate::config::{self, Claims, Source};
+use crate::config::{self, Claims, Section};
 
 /// One issuer, and how its tokens are read.
 #[derive(Clone, Debug)]
@@ -19,12 +19,12 @@ pub(crate) struct Reading {
 }
 
 /// What `[[server.issuers]]` comes to: one, or one for each tenant of a provider that gives each an issuer of its own.
-pub(crate) fn readings(said: &config::Issuer, source: &Source) -> Result<Vec<Reading>, CredentialFault> {
-    let wrong = |what: String| CredentialFault::Value { place: place(source), what };
+pub(crate) fn readings(said: &config::Issuer, section: Section<'_>) -> Result<Vec<Reading>, CredentialFault> {
+    let wrong = |what: String| CredentialFault::Value { place: place(section), what };
     let provider = said.profile.as_deref().map(provider).transpose().map_err(wrong)?;
     let claims = ClaimNames {
         tenants: said.tenants.clone(),
-        grants: scope_set(source, &said.grants, &["server", "issuers"])?,
+        grants: scope_set(section, &said.grants, &["issuers"])?,
         ..claim_names(&said.claims, provider)
     };
     if claims.tenant.is_none() && !claims.tenants.is_empty() {
@@ -60,18 +60,19 @@ pub(crate) fn readings(said: &config::Issuer, source: &Source) -> Result<Vec<Rea
 pub(crate) fn claims_of(
     issuer: &str,
     server: &config::Server,
-    source: &Source,
+    section: Section<'_>,
 ) -> Result<ClaimNames, CredentialFault> {
     for said in &server.issuers {
-        if let Some(reading) = readings(said, source)?.into_iter().find(|one| one.issuer.as_str() == issuer) {
+        if let Some(reading) = readings(said, section)?.into_iter().find(|one| one.issuer.as_str() == issuer)
+        {
             return Ok(reading.claims);
         }
     }
     Ok(ClaimNames::default())
 }
 
-pub(super) fn place(source: &Source) -> String {
-    source.place(&["server", "issuers"])
+pub(super) fn place(section: Section<'_>) -> String {
+    section.place(&["issuers"])
 }
 
 fn provider(name: &str) -> Result<&'static Provider, String> {
@@ -185,7 +186,8 @@ mod tests {
     use super::*;
 
     fn read(toml: &str) -> Result<Vec<Reading>, String> {
-        readings(&toml::from_str(toml).unwrap(), &Source::default()).map_err(|fault| fault.to_string())
+        readings(&toml::from_str(toml).unwrap(), Section::new(&config::Source::default(), None))
+            .map_err(|fault| fault.to_string())
     }
 
     fn issuers(toml: &str) -> Vec<String> {

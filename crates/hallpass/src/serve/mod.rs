@@ -5,21 +5,27 @@ mod banner;
 mod cedar;
 pub(crate) mod credentials;
 mod delegation;
+mod elsewhere;
 mod external;
+mod foundation;
 mod front_page;
 pub(crate) mod issuers;
 mod listeners;
 mod monitoring;
 mod not_here;
 pub(crate) mod plan;
+mod plan_error;
 mod program;
+mod protected;
 mod public_client;
 mod renewal;
 mod replicas;
 pub(crate) mod scopes;
+mod server_plan;
 mod signed_metadata;
 mod stated;
 mod systemd;
+mod upstream;
 mod wiring;
 
 use std::sync::Arc;
@@ -32,13 +38,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli;
 use crate::commands::Place;
-use crate::config::{Arrangement, Database};
+use crate::config::Database;
 use crate::data::DataFolder;
 use crate::exit::Failure;
-use banner::Banner;
+use banner::{Banner, Shown};
+use foundation::Foundation;
 use monitoring::Monitoring;
-use plan::{Plan, Upstream};
+use plan::Plan;
 use renewal::Renewal;
+use server_plan::ServerPlan;
+use upstream::Upstream;
 
 /// The user that `--demo` makes.
 const DEMO_USER: &str = "demo";
@@ -46,7 +55,7 @@ const DEMO_USER: &str = "demo";
 /// Protects a server until it is told to stop.
 pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> {
     let plan = Plan::new(args, place.config()?).map_err(Failure::configuration)?;
-    let demo = matches!(plan.upstream, Upstream::Demo);
+    let demo = plan.servers.iter().any(|server| matches!(server.upstream, Upstream::Demo));
     // Kept until the end: dropping it removes the folder.
     let temporary = if demo { Some(crate::data::temporary()?) } else { None };
     let data = match &temporary {
@@ -65,11 +74,12 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let store = data.store().await?;
     // Before the authorization server starts, which would offer to make a first user.
     let password = if demo { Some(add_demo_user(&store).await?) } else { None };
-    if plan.arrangement == Arrangement::Embedded {
-        public_client::check(&store, plan.public_client_id.as_deref()).await?;
+    for server in plan.embedded() {
+        public_client::check(&store, server).await?;
     }
     let watched = store.clone();
-    let wired = wiring::wire(&plan, store, &listeners, &stop).await?;
+    let mut beneath = Foundation::lay(&plan, store, &listeners, stop.clone()).await?;
+    let wired = wiring::wire(&plan, &mut beneath).await?;
 
     let renew = plan.tls_files.clone().zip(plan.tls.clone()).map(|(files, serves)| {
         let asked = Arc::new(Notify::new());
@@ -78,12 +88,10 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     });
     heed_signals(stop.clone(), renew)?;
     let monitoring = Monitoring::start(asked, watched, stop.clone());
-    let upstream = plan.upstream.to_string();
     let setup = wired.setup_link();
+    let shown = |(server, endpoint)| shown(server, endpoint);
     Banner {
-        endpoint: &wired.endpoint,
-        name: plan.name.as_deref(),
-        upstream: &upstream,
+        servers: plan.servers.iter().zip(wired.endpoints()).map(shown).collect(),
         demo_user: password.as_ref().map(|password| (DEMO_USER, password)),
         setup: setup.as_ref(),
         unnamed: plan.public_url.is_none() && !plan.listen.is_loopback(),
@@ -99,6 +107,15 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let served = wired.serve(listeners, plan.tls, stop).await;
     monitoring.end().await;
     served
+}
+
+fn shown<'a>(server: &'a ServerPlan, endpoint: &'a str) -> Shown<'a> {
+    Shown {
+        key: server.key.as_ref().map(|key| key.as_str()),
+        endpoint,
+        name: server.name.as_deref(),
+        upstream: server.upstream.to_string(),
+    }
 }
 
 /// Makes the demo's user, with a password that nobody can guess.

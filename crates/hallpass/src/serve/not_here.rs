@@ -6,28 +6,45 @@ use hallpass_authorization_server::plain_page;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::front_page::{account, escaped};
+use super::front_page::{account, addresses, escaped};
 
 /// Of a path that a stranger chose, no more characters are repeated.
 const LONGEST: usize = 80;
 /// The pages that people type by hand.
 const PAGES: [&str; 3] = ["/account", "/admin", "/device"];
 
-/// What there is, for whoever looks in the wrong place.
+/// What there is at an origin, for whoever looks in the wrong place.
 pub(super) struct Places {
-    /// The MCP endpoint, as clients know it.
-    pub(super) endpoint: String,
+    /// The MCP endpoints.
+    pub(super) endpoints: Vec<Endpoint>,
+    /// The origin at which people have pages, if they have any.
+    pub(super) pages: Option<String>,
+}
+
+/// An MCP endpoint.
+pub(super) struct Endpoint {
+    /// As clients know it.
+    pub(super) url: String,
     /// Its path.
     pub(super) path: String,
-    /// Whether people have pages here.
-    pub(super) has_pages: bool,
+    /// What people call the server.
+    pub(super) name: String,
 }
 
 impl Places {
-    /// A page for people: where the endpoint is, beside its path.
+    /// A page for people.
     pub(super) fn page(&self, path: &str) -> Option<String> {
-        let server = self.endpoint.strip_suffix(self.path.as_str()).filter(|_| self.has_pages)?;
-        Some(format!("{server}{path}"))
+        self.pages.as_ref().map(|origin| format!("{origin}{path}"))
+    }
+
+    /// In one sentence, for programs.
+    fn said(&self) -> String {
+        let urls: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+        match urls.as_slice() {
+            [] => "there is no MCP endpoint at this host".to_owned(),
+            [one] => format!("the MCP endpoint is {one}"),
+            several => format!("the MCP endpoints are {}", several.join(", ")),
+        }
     }
 }
 
@@ -58,8 +75,8 @@ fn meant(places: &Places, path: &str) -> Option<String> {
         words.map(str::to_ascii_lowercase).collect::<Vec<_>>()
     };
     let asked = plain(path);
-    if asked == plain(&places.path) {
-        return Some(places.endpoint.clone());
+    if let Some(endpoint) = places.endpoints.iter().find(|endpoint| asked == plain(&endpoint.path)) {
+        return Some(endpoint.url.clone());
     }
     let page = PAGES.into_iter().find(|page| asked == plain(page))?;
     places.page(page)
@@ -70,7 +87,7 @@ fn json(places: &Places, path: &str) -> Response {
         Some(meant) => {
             format!("there is nothing at {path}; you probably mean {meant}, without a slash at the end")
         }
-        None => format!("there is nothing at {path}; the MCP endpoint is {}", places.endpoint),
+        None => format!("there is nothing at {path}; {}", places.said()),
     };
     let body = serde_json::json!({ "error": "not_found", "error_description": says });
     let headers = [
@@ -82,18 +99,18 @@ fn json(places: &Places, path: &str) -> Response {
 }
 
 fn page(places: &Places, path: &str) -> Response {
-    let (path, endpoint) = (escaped(path), escaped(&places.endpoint));
-    let meant = meant(places, &path).map(|meant| escaped(&meant));
+    let meant = meant(places, path);
+    let is_endpoint = places.endpoints.iter().any(|endpoint| meant.as_ref() == Some(&endpoint.url));
+    let (path, meant) = (escaped(path), meant.map(|meant| escaped(&meant)));
     let meant = match meant {
-        Some(meant) if meant == endpoint => {
+        Some(meant) if is_endpoint => {
             format!(
-                "<p>You probably mean this address, without a slash at the end. It is for apps, not for browsers:</p><div class=\"note\"><p><code>{endpoint}</code></p></div>"
+                "<p>You probably mean this address, without a slash at the end. It is for apps, not for browsers:</p><div class=\"note\"><p><code>{meant}</code></p></div>"
             )
         }
         Some(meant) => format!("<p>You probably mean <a href=\"{meant}\">{meant}</a>.</p>"),
-        None => format!(
-            "<p>For an app, the address of this server is</p><div class=\"note\"><p><code>{endpoint}</code></p></div>"
-        ),
+        None if places.endpoints.is_empty() => String::new(),
+        None => format!("<p>For an app, the address of this server is</p>{}", addresses(places)),
     };
     let account = account(places);
     let markup = format!("<p>This server has no page at <code>{path}</code>.</p>{meant}{account}");
@@ -105,8 +122,13 @@ mod tests {
     use super::*;
 
     fn places() -> Places {
-        let endpoint = "https://mcp.example.com/notes/mcp".to_owned();
-        Places { endpoint, path: "/notes/mcp".to_owned(), has_pages: true }
+        let endpoint = |path: &str| Endpoint {
+            url: format!("https://mcp.example.com{path}"),
+            path: path.to_owned(),
+            name: "Notes".to_owned(),
+        };
+        let pages = Some("https://mcp.example.com".to_owned());
+        Places { endpoints: vec![endpoint("/notes/mcp")], pages }
     }
 
     async fn body(response: Response) -> String {
@@ -121,15 +143,36 @@ mod tests {
 
     #[test]
     fn what_was_probably_meant_is_known() {
-        let endpoint = places().endpoint;
+        let endpoint = places().endpoints.remove(0).url;
         for path in ["/notes/mcp/", "//notes/mcp", "/Notes/MCP", "/notes/mcp//"] {
             assert_eq!(meant(&places(), path).as_ref(), Some(&endpoint), "{path}");
         }
         assert_eq!(meant(&places(), "/Account/").as_deref(), Some("https://mcp.example.com/account"));
-        assert_eq!(meant(&Places { has_pages: false, ..places() }, "/account/"), None);
+        assert_eq!(meant(&Places { pages: None, ..places() }, "/account/"), None);
         for path in ["/", "/notes", "/mcp", "/notes/mcp/x", "/sse"] {
             assert_eq!(meant(&places(), path), None, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn several_endpoints_are_all_told() {
+        let mut places = places();
+        let mail = Endpoint {
+            url: "https://mcp.example.com/mail/mcp".into(),
+            path: "/mail/mcp".into(),
+            name: "M".into(),
+        };
+        places.endpoints.push(mail);
+        assert_eq!(meant(&places, "/MAIL/mcp/").as_deref(), Some("https://mcp.example.com/mail/mcp"));
+        let said = body(nothing(&places, "/mcp", &HeaderMap::new())).await;
+        assert!(
+            said.contains(
+                "the MCP endpoints are https://mcp.example.com/notes/mcp, https://mcp.example.com/mail/mcp"
+            ),
+            "{said}"
+        );
+        let page = body(nothing(&places, "/mcp", &browser())).await;
+        assert!(page.contains("/notes/mcp") && page.contains("/mail/mcp"), "{page}");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ pub(crate) enum ProgramError {
     #[error("no folder of PATH has the program {0}; install it, or give its whole path")]
     NotOnPath(String),
     /// The folder that it is to run in.
-    #[error("server.directory {} is not a folder", .0.display())]
+    #[error("directory = {} is not a folder", .0.display())]
     NoDirectory(PathBuf),
 }
 

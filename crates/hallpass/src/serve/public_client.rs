@@ -3,6 +3,7 @@
 use hallpass_authorization_server::Store;
 use url::Url;
 
+use super::server_plan::ServerPlan;
 use crate::exit::Failure;
 
 /// Why a client cannot be published.
@@ -10,32 +11,34 @@ use crate::exit::Failure;
 pub(crate) enum PublicClientError {
     /// Nobody has added it.
     #[error(
-        "server.public_client_id is {0}, and there is no such client; add it: hallpass client add --id {0} --redirect-uri http://127.0.0.1/callback"
+        "{table}.public_client_id is {id}, and there is no such client; add it: hallpass client add --id {id} --redirect-uri http://127.0.0.1/callback"
     )]
-    Missing(String),
+    Missing { table: String, id: String },
     /// Who shares a secret has none (RFC 8252 §8.5).
     #[error(
-        "server.public_client_id is {0}, which has a client secret: what is published is for everyone, so the client has to be a public one"
+        "{table}.public_client_id is {id}, which has a client secret: what is published is for everyone, so the client has to be a public one"
     )]
-    Confidential(String),
+    Confidential { table: String, id: String },
     /// RFC 8252 §7.3.
     #[error(
-        "server.public_client_id is {0}, which may be sent to {1}: a client that everyone shares has loopback redirects only, as http://127.0.0.1/callback"
+        "{table}.public_client_id is {id}, which may be sent to {uri}: a client that everyone shares has loopback redirects only, as http://127.0.0.1/callback"
     )]
-    NotLoopback(String, String),
+    NotLoopback { table: String, id: String, uri: String },
 }
 
-/// Checks the client that is to be published.
-pub(super) async fn check(store: &Store, id: Option<&str>) -> Result<(), Failure> {
-    let Some(id) = id else { return Ok(()) };
+/// Checks the client that a server publishes.
+pub(super) async fn check(store: &Store, server: &ServerPlan) -> Result<(), Failure> {
+    let Some(id) = server.public_client_id.clone() else { return Ok(()) };
+    let table = server.title.clone();
     let clients = store.clients().list().await?;
-    let client = clients.into_iter().find(|client| client.id == id && !client.dynamic);
-    let client = client.ok_or_else(|| Failure::configuration(PublicClientError::Missing(id.to_owned())))?;
+    let Some(client) = clients.into_iter().find(|client| client.id == id && !client.dynamic) else {
+        return Err(Failure::configuration(PublicClientError::Missing { table, id }));
+    };
     if client.confidential {
-        return Err(Failure::configuration(PublicClientError::Confidential(id.to_owned())));
+        return Err(Failure::configuration(PublicClientError::Confidential { table, id }));
     }
     match client.redirect_uris.into_iter().find(|uri| !is_loopback(uri)) {
-        Some(uri) => Err(Failure::configuration(PublicClientError::NotLoopback(id.to_owned(), uri))),
+        Some(uri) => Err(Failure::configuration(PublicClientError::NotLoopback { table, id, uri })),
         None => Ok(()),
     }
 }

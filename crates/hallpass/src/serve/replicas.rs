@@ -19,13 +19,18 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How long a request waits for a database that answers nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was there before, remembered in the database.
-struct InTheStore(Store);
+/// What was there before at one resource, remembered in the database.
+struct InTheStore {
+    store: Store,
+    resource: String,
+}
 
 impl Memory for InTheStore {
     fn see<'a>(&'a self, once: Once<'a>, _: Timestamp) -> Pin<Box<dyn Future<Output = Seen> + Send + 'a>> {
         Box::pin(async move {
-            match timeout(PATIENCE, self.0.see_once(once.party, once.id, once.ends)).await {
+            // No server hears of what another one has seen. An identifier holds no space.
+            let party = format!("{} {}", self.resource, once.party);
+            match timeout(PATIENCE, self.store.see_once(&party, once.id, once.ends)).await {
                 Ok(Ok(true)) => Seen::New,
                 Ok(Ok(false)) => Seen::Before,
                 Ok(Err(error)) => {
@@ -42,11 +47,12 @@ impl Memory for InTheStore {
 }
 
 /// Tells the resource server. A server that has its database for itself remembers in its own memory: a row for each request
-/// would cost more than the request.
+/// would cost more than the request. Nonces are bound to their resource by themselves.
 pub(super) async fn share(settings: &mut resource_server::Settings, store: &Store) -> Result<(), Failure> {
     settings.nonces = NonceKey::shared(&store.nonce_secret().await?);
     if store.is_shared() {
-        settings.replays = Replays::new(InTheStore(store.clone()));
+        let resource = settings.resource.to_string();
+        settings.replays = Replays::new(InTheStore { store: store.clone(), resource });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use hallpass_resource_server::Policy;
 use hallpass_resource_server::policy::{self, Condition, Demand, Test, Verdict};
 
 use super::cedar::{self, CedarFault};
-use crate::config::{self, Rules, Server, Source};
+use crate::config::{self, Rules, Section, Server, Source};
 use crate::demo;
 
 /// The scopes of the protected server.
@@ -52,7 +52,8 @@ pub(crate) enum ScopeFault {
 impl ScopePlan {
     /// The scopes of the sample server.
     pub(crate) fn demo() -> Result<Self, ScopeFault> {
-        let words = Words { source: &Source::default() };
+        let nowhere = Source::default();
+        let words = Words { section: Section::new(&nowhere, None) };
         let read = words.scope(demo::READ, &["demo"])?;
         let write = words.scope(demo::WRITE, &["demo"])?;
         let one = |scope: &Scope| ScopeSet::from_iter([scope.clone()]);
@@ -74,15 +75,15 @@ impl ScopePlan {
     /// A scope that a rule asks for is needed where the rule says so, and nowhere else; every other default
     /// scope is needed for every request. So a token never needs more than what it is used for. What nobody
     /// named needs all default scopes.
-    pub(crate) fn of(server: &Server, source: &Source) -> Result<Self, ScopeFault> {
-        let words = Words { source };
+    pub(crate) fn of(server: &Server, section: Section<'_>) -> Result<Self, ScopeFault> {
+        let words = Words { section };
         let mut described = Vec::new();
         let mut policy = Policy { tenants: server.tenants.clone(), ..Policy::default() };
         for (word, about) in &server.scopes.described {
-            let scope = words.scope(word, &["server", "scopes", word])?;
-            let implies = words.scopes(&about.implies, &["server", "scopes", word])?;
+            let scope = words.scope(word, &["scopes", word])?;
+            let implies = words.scopes(&about.implies, &["scopes", word])?;
             if implies.contains(&scope) {
-                let place = source.place(&["server", "scopes", word]);
+                let place = section.place(&["scopes", word]);
                 return Err(ScopeFault::ImpliesItself { place, scope: word.clone() });
             }
             described.push((scope.clone(), about.says.clone().unwrap_or_else(|| word.clone())));
@@ -98,14 +99,14 @@ impl ScopePlan {
             config::WithoutRule::Login => policy::WithoutRule::Login,
             config::WithoutRule::Deny => policy::WithoutRule::Deny,
         };
-        policy.cedar = server.cedar.as_ref().map(|said| cedar::read(said, source)).transpose()?;
-        let mut default = words.scopes(&server.scopes.default, &["server", "scopes", "default"])?;
+        policy.cedar = server.cedar.as_ref().map(|said| cedar::read(said, section)).transpose()?;
+        let mut default = words.scopes(&server.scopes.default, &["scopes", "default"])?;
         if default.is_empty() {
             default = described.iter().map(|(scope, _)| scope.clone()).collect();
         }
         // A token holds a scope, or clients cannot tell what they have.
         if default.is_empty() && asked_for(&policy).is_empty() {
-            let mcp = words.scope("mcp", &["server", "scopes"])?;
+            let mcp = words.scope("mcp", &["scopes"])?;
             described.push((mcp.clone(), "Use this server for you".to_owned()));
             default = [mcp].into_iter().collect();
         }
@@ -135,13 +136,13 @@ fn asked_for(policy: &Policy) -> ScopeSet {
 
 /// Reads words of the file, and says where they stand.
 struct Words<'s> {
-    source: &'s Source,
+    section: Section<'s>,
 }
 
 impl Words<'_> {
     fn scope(&self, word: &str, at: &[&str]) -> Result<Scope, ScopeFault> {
         Scope::parse(word).map_err(|source| ScopeFault::Scope {
-            place: self.source.place(at),
+            place: self.section.place(at),
             word: word.to_owned(),
             source,
         })
@@ -156,9 +157,9 @@ impl Words<'_> {
     }
 
     fn rule(&self, pattern: &str, rule: &config::Rule, kind: &str) -> Result<policy::Rule, ScopeFault> {
-        let at = ["server", kind, pattern];
+        let at = [kind, pattern];
         if pattern.is_empty() {
-            return Err(ScopeFault::EmptyPattern { place: self.source.place(&at) });
+            return Err(ScopeFault::EmptyPattern { place: self.section.place(&at) });
         }
         let verdict = match rule {
             config::Rule::Deny(_) => Verdict::Deny,
@@ -169,14 +170,14 @@ impl Words<'_> {
                 fresh: ask.fresh.map(|span| span.0),
             }),
         };
-        let place = format!("{} (server.{kind}.\"{pattern}\")", self.source.place(&at));
+        let place = format!("{} ({}.{kind}.\"{pattern}\")", self.section.place(&at), self.section.title());
         Ok(policy::Rule { pattern: pattern.to_owned(), verdict, place })
     }
 }
 
 /// Scopes that are named elsewhere in the file.
-pub(super) fn scope_set(source: &Source, words: &[String], at: &[&str]) -> Result<ScopeSet, ScopeFault> {
-    Words { source }.scopes(words, at)
+pub(super) fn scope_set(section: Section<'_>, words: &[String], at: &[&str]) -> Result<ScopeSet, ScopeFault> {
+    Words { section }.scopes(words, at)
 }
 
 fn condition(said: &config::Condition) -> Condition {
@@ -235,7 +236,8 @@ mod tests {
     use super::*;
 
     fn plan(toml: &str) -> ScopePlan {
-        ScopePlan::of(&toml::from_str(toml).unwrap(), &Source::default()).unwrap()
+        let nowhere = Source::default();
+        ScopePlan::of(&toml::from_str(toml).unwrap(), Section::new(&nowhere, None)).unwrap()
     }
 
     #[test]
@@ -299,10 +301,14 @@ mod tests {
             ("[server.scopes]\n\"x\" = { implies = [\"x\"] }", "h.toml:2", "implies itself"),
             ("[server]\n\n[server.tools]\nput = { scopes = [\"a b\"] }", "h.toml:4", "`a b`"),
             ("[server.prompts]\n\"\" = \"deny\"", "h.toml:2", "pattern"),
+            ("[servers.a.scopes]\n\n\"x\" = { implies = [\"x\"] }", "h.toml:3", "implies itself"),
         ] {
-            let config: config::Config = toml::from_str(text).unwrap();
-            let source = Source::new("h.toml".as_ref(), text.to_owned());
-            let fault = ScopePlan::of(&config.server, &source).unwrap_err().to_string();
+            let config = config::Config {
+                source: Source::new("h.toml".as_ref(), text.to_owned()),
+                ..toml::from_str(text).unwrap()
+            };
+            let one = config.protected()[0];
+            let fault = ScopePlan::of(one.server, one.section).unwrap_err().to_string();
             assert!(fault.starts_with(place) && fault.contains(what), "{fault}");
         }
     }

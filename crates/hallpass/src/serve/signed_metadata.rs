@@ -4,7 +4,7 @@ use hallpass_protocol::jose::SigningKey;
 use hallpass_resource_server::MetadataSigner;
 
 use super::credentials::{CredentialFault, read};
-use crate::config::{SignedMetadata, Source};
+use crate::config::{Section, SignedMetadata};
 
 /// A key that was read.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub(crate) struct Signer {
 
 impl Signer {
     /// What the file says.
-    pub(super) fn of(said: &SignedMetadata, source: &Source) -> Result<Self, CredentialFault> {
-        let place = source.place(&["server", "signed_metadata"]);
+    pub(super) fn of(said: &SignedMetadata, section: Section<'_>) -> Result<Self, CredentialFault> {
+        let place = section.place(&["signed_metadata"]);
         let file = said.key_file.display().to_string();
         let pem = read(&said.key_file, &place)?;
         let key = SigningKey::from_pem(said.kid.clone(), &pem, None).map_err(|error| {

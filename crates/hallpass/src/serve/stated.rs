@@ -8,8 +8,10 @@ use hallpass_resource_server::policy::{Condition, Rule, Verdict};
 
 use super::credentials::{CredentialPlan, algorithms};
 use super::issuers::Reading;
-use super::plan::{Plan, Upstream};
-use crate::config::{Arrangement, DpopMode, Registration};
+use super::plan::Plan;
+use super::server_plan::ServerPlan;
+use super::upstream::Upstream;
+use crate::config::{DpopMode, Registration};
 
 /// Claims that tokens of hallpass itself have.
 const OWN_CLAIMS: [&str; 10] =
@@ -17,17 +19,11 @@ const OWN_CLAIMS: [&str; 10] =
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        writeln!(f, "  endpoint   {}", self.endpoint())?;
-        writeln!(
-            f,
-            "  listen     {}{}",
-            self.listen,
-            if self.tls.is_some() { ", TLS ends here" } else { "" }
-        )?;
+        let tls = if self.tls.is_some() { ", TLS ends here" } else { "" };
+        writeln!(f, "  listen     {}{tls}", self.listen)?;
         if let Some(address) = &self.monitoring {
             writeln!(f, "  monitoring {address}: /healthz, /readyz")?;
         }
-        writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
         match &self.data {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,
             None => writeln!(f, "  data       the user's own folder, or --data")?,
@@ -37,10 +33,26 @@ impl Display for Plan {
             "  database   {}",
             self.database.as_deref().unwrap_or("hallpass.db in the data folder (SQLite)")
         )?;
-        write!(f, "{}", self.credentials)?;
-        if self.arrangement == Arrangement::Embedded {
-            self.embedded(f)?;
+        if self.embedded().next().is_some() {
+            self.issues(f)?;
         }
+        for server in &self.servers {
+            if let Some(key) = &server.key {
+                writeln!(f, "\n  server     {key}")?;
+            }
+            if let Ok(public) = self.public_url() {
+                writeln!(f, "  endpoint   {}", self.endpoint(server, &public))?;
+            }
+            write!(f, "{server}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for ServerPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
+        write!(f, "{}", self.credentials)?;
         let listing = match self.listing {
             Listing::Annotate => "lists of tools say which scopes each needs",
             Listing::Hide => "lists of tools leave out what no login opens",
@@ -54,7 +66,7 @@ impl Display for Plan {
 
 impl Plan {
     /// What hallpass's own authorization server does; there is none in other arrangements.
-    fn embedded(&self, f: &mut Formatter<'_>) -> Result {
+    fn issues(&self, f: &mut Formatter<'_>) -> Result {
         let set = &self.authorization_server;
         writeln!(
             f,
@@ -83,7 +95,9 @@ impl Plan {
         }
         Ok(())
     }
+}
 
+impl ServerPlan {
     /// Conditions that no token of this server itself can meet, where there is no other issuer.
     fn unmeetable(&self, f: &mut Formatter<'_>) -> Result {
         if self.credentials.issuers().next().is_some() {
@@ -95,8 +109,8 @@ impl Plan {
             writeln!(
                 f,
                 "  note       {}: tokens of hallpass itself have no claim `{}`, so nobody meets the rule for \"{}\"; \
-                 [[server.issuers]] names issuers whose tokens have it",
-                rule.place, condition.claim, rule.pattern
+                 [[{}.issuers]] names issuers whose tokens have it",
+                rule.place, condition.claim, rule.pattern, self.title
             )?;
         }
         Ok(())

@@ -1,166 +1,127 @@
-//! Puts the parts together: authorization server, resource server, gateway.
+//! Puts the parts together: one authorization server, and a gateway for each protected server.
 
-use std::ffi::OsString;
-
-use anyhow::Context;
 use axum::Router;
-use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, Store, TokenForm};
+use hallpass_authorization_server::AuthorizationServer;
 use hallpass_gateway::listen::{self, Connections, Tls};
-use hallpass_gateway::stdio::{Limits, StdioCommand};
-use hallpass_gateway::{self as gateway, Gateway};
-use hallpass_protocol::{AccessTokenClaims, Issuer, ResourceIdentifier, Secret};
-use hallpass_resource_server::stored::Unavailable;
-use hallpass_resource_server::{
-    self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, StoredTokens, TrustedIssuer,
-};
+use hallpass_gateway::{Served, Site};
+use hallpass_protocol::Issuer;
+use hallpass_resource_server::FrontDoor;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::not_here::{self, Places};
-use super::plan::{Plan, Upstream};
-use super::{external, front_page, replicas};
-use crate::accounts::ServiceAccounts;
-use crate::config::{Arrangement, PublicUrl};
-use crate::data::system_clock;
-use crate::demo;
+use super::foundation::Foundation;
+use super::not_here::{self, Endpoint, Places};
+use super::plan::Plan;
+use super::protected::{self, Protected};
+use super::server_plan::ServerPlan;
+use super::{elsewhere, external, front_page, replicas};
+use crate::config::PublicUrl;
 use crate::exit::Failure;
 
 /// Everything that serves, ready to go.
 pub(crate) struct Wired {
-    /// The protected endpoint's URL.
-    pub(crate) endpoint: String,
     /// The embedded authorization server, if there is one.
     authorization_server: Option<AuthorizationServer>,
-    gateway: Gateway,
-    /// What stands beside the endpoint.
-    others: Router,
+    /// In the order of the plan.
+    protected: Vec<Protected>,
+    served: Served,
 }
 
 /// Builds everything that the plan asks for.
-pub(crate) async fn wire(
-    plan: &Plan,
-    store: Store,
-    listeners: &[TcpListener],
-    stop: &CancellationToken,
-) -> Result<Wired, Failure> {
-    let public_url = match &plan.public_url {
-        Some(url) => url.clone(),
-        None => own_url(listeners, plan.tls.is_some())?,
-    };
+pub(crate) async fn wire(plan: &Plan, beneath: &mut Foundation) -> Result<Wired, Failure> {
+    let public_url = beneath.public_url.clone();
     let issuer = Issuer::parse(public_url.as_str()).map_err(Failure::configuration)?;
-    let endpoint = format!("{public_url}{}", plan.path.as_str());
-    let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
+    let store = beneath.store.clone();
+    let authorization_server = super::authorization_server::start(plan, store.clone(), &public_url).await?;
+    if authorization_server.is_none() {
+        let lifetime = plan.authorization_server.audit_lifetime.0;
+        replicas::keep_house(store, lifetime, beneath.stop.clone());
+    }
+    let mut protected = Vec::new();
+    for server in &plan.servers {
+        protected.push(protected::put_together(plan, server, beneath, authorization_server.as_ref()).await?);
+    }
+    let house = House { plan, public_url: &public_url, issuer: &issuer, protected: &protected };
+    let served = Served::new(house.sites(authorization_server.as_ref()));
+    Ok(Wired { authorization_server, protected, served })
+}
 
-    let places = Places {
-        endpoint: endpoint.clone(),
-        path: plan.path.as_str().to_owned(),
-        has_pages: plan.arrangement == Arrangement::Embedded,
-    };
-    let front_page = front_page::router(&name(plan, &resource), &places);
-    let accounts = ServiceAccounts::new(store.clone()).live(system_clock(), stop.clone()).await?;
-    let mut settings = resource_server::Settings::new(resource.clone(), system_clock());
-    settings.name = Some(name(plan, &resource));
-    settings.policy = plan.scopes.policy.clone();
-    settings.streams = plan.streams;
-    settings.metadata_signer = plan.signer.as_ref().map(|signer| signer.at(&endpoint));
-    let mutual_tls = plan.authorization_server.mutual_tls.as_ref();
-    settings.aliases.extend(mutual_tls.and_then(|said| said.url.clone()));
-    replicas::share(&mut settings, &store).await?;
-    let (authorization_server, beside) = match plan.credentials.first_issuer() {
-        Some((issuer, fetcher)) if plan.arrangement == Arrangement::External => {
-            replicas::keep_house(store, plan.authorization_server.audit_lifetime.0, stop.clone());
-            (None, external::router(issuer.clone(), fetcher.clone()))
+/// What is spread over the origins of the listener.
+struct House<'a> {
+    plan: &'a Plan,
+    public_url: &'a PublicUrl,
+    issuer: &'a Issuer,
+    /// Those of the plan, one by one.
+    protected: &'a [Protected],
+}
+
+impl House<'_> {
+    /// Each origin once; the public URL first, where people log in.
+    fn origins(&self) -> Vec<PublicUrl> {
+        let mut origins = Vec::new();
+        if self.plan.embedded().next().is_some() {
+            origins.push(self.public_url.clone());
         }
-        _ => {
-            let started = super::authorization_server::start(plan, store, &issuer, &resource).await?;
-            settings.stored_tokens = opaque_tokens(&started, plan.access_tokens, &issuer).await?;
-            trust(&mut settings, &started, issuer, plan.public_client_id.clone());
-            let router = started.router();
-            (Some(started), router)
+        for protected in self.protected {
+            if !origins.contains(&protected.origin) {
+                origins.push(protected.origin.clone());
+            }
         }
-    };
-    plan.credentials.apply(&mut settings, accounts);
-    if plan.arrangement == Arrangement::External
-        && let Some(first) = settings.issuers.first_mut()
-    {
-        first.public_client_id.clone_from(&plan.public_client_id);
+        origins
     }
-    let resource_server = ResourceServer::new(settings);
-    let mut front_door = FrontDoor::new(public_url.url(), &plan.allowed_origins);
-    if let Some(url) = plan.authorization_server.mutual_tls.as_ref().and_then(|said| said.url.as_ref()) {
-        front_door = front_door.also_at(url);
+
+    fn sites(&self, issues: Option<&AuthorizationServer>) -> Vec<Site> {
+        self.origins().iter().map(|origin| self.site(origin, issues)).collect()
     }
-    let upstream = upstream(&plan.upstream, stop)?;
-    let gateway =
-        Gateway::new(resource_server, upstream, gateway::Settings { front_door, listing: plan.listing });
-    let others = not_here::beside(beside.merge(front_page), places);
-    Ok(Wired { endpoint, authorization_server, gateway, others })
-}
 
-/// What people read on the page of consent. Never upstream's address, which is the operator's business.
-pub(super) fn name(plan: &Plan, resource: &ResourceIdentifier) -> String {
-    plan.name.clone().unwrap_or_else(|| resource.url().authority().to_owned())
-}
-
-/// `localhost` with the port that was bound.
-fn own_url(listeners: &[TcpListener], tls: bool) -> Result<PublicUrl, Failure> {
-    let listener = listeners.first().context("nothing to listen on")?;
-    let port = listener.local_addr()?.port();
-    let url = PublicUrl::loopback(port).map_err(anyhow::Error::msg)?;
-    Ok(if tls { url.over_tls() } else { url })
-}
-
-/// The embedded authorization server's tokens are taken, and its revocations are heard.
-fn trust(
-    settings: &mut resource_server::Settings,
-    authorization_server: &AuthorizationServer,
-    issuer: Issuer,
-    public_client_id: Option<String>,
-) {
-    let keys = authorization_server.verifying_keys();
-    let revocations = authorization_server.revocations();
-    settings.own_issuer = Some(issuer.clone());
-    settings.issuers.push(TrustedIssuer {
-        public_client_id,
-        ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
-    });
-    settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
-}
-
-/// Its opaque tokens; nothing where there can be none, so that made-up ones are a JWT that is none, and no question to the
-/// database. Where tokens are JWTs by now, what was issued before is good until it ends.
-async fn opaque_tokens(
-    authorization_server: &AuthorizationServer,
-    form: TokenForm,
-    issuer: &Issuer,
-) -> Result<Option<StoredTokens>, Failure> {
-    let opaque = authorization_server.opaque_tokens();
-    if form == TokenForm::Jwt && !opaque.are_there().await? {
-        return Ok(None);
+    fn at(&self, origin: &PublicUrl) -> Vec<(&ServerPlan, &Protected)> {
+        let all = self.plan.servers.iter().zip(self.protected);
+        all.filter(|(_, protected)| protected.origin == *origin).collect()
     }
-    let find = move |token| look_up(opaque.clone(), token);
-    Ok(Some(StoredTokens::new(issuer.clone(), OpaqueTokens::PREFIX, find)))
-}
 
-async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTokenClaims>, Unavailable> {
-    tokens.find(token.expose()).await.map_err(|error| {
-        tracing::error!(%error, "opaque tokens cannot be looked up");
-        Unavailable
-    })
-}
+    fn site(&self, origin: &PublicUrl, issues: Option<&AuthorizationServer>) -> Site {
+        let here = self.at(origin);
+        let is_public = origin == self.public_url;
+        let mut door = FrontDoor::new(origin.url(), &[]);
+        let mutual_tls = self.plan.authorization_server.mutual_tls.as_ref().filter(|_| is_public);
+        if let Some(url) = mutual_tls.and_then(|said| said.url.as_ref()) {
+            door = door.also_at(url);
+        }
+        // Where people log in and nothing is protected, they are told of all that is.
+        let shown: Vec<_> = match here.is_empty() {
+            true => self.plan.servers.iter().zip(self.protected).collect(),
+            false => here.clone(),
+        };
+        let endpoint = |(server, protected): &(&ServerPlan, &Protected)| Endpoint {
+            url: protected.endpoint.clone(),
+            path: server.path.as_str().to_owned(),
+            name: protected.name.clone(),
+        };
+        let has_pages = shown.iter().any(|(server, _)| server.is_embedded());
+        let places = Places {
+            endpoints: shown.iter().map(endpoint).collect(),
+            pages: has_pages.then(|| self.public_url.to_string()),
+        };
+        let front_page = front_page::router(origin, &places);
+        let beside = self.beside(&here, issues.filter(|_| is_public));
+        let gateways = here.iter().map(|(_, protected)| protected.gateway.clone()).collect();
+        Site::new(door, gateways, not_here::beside(beside.merge(front_page), places))
+    }
 
-fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Upstream, Failure> {
-    match upstream {
-        Upstream::Demo => Ok(gateway::Upstream::service(demo::service(stop.child_token()))),
-        Upstream::Http(url) => gateway::Upstream::http(url).map_err(Failure::configuration),
-        Upstream::Stdio { program, arguments, environment, directory } => {
-            let mut command = StdioCommand::new(program);
-            command.arguments = arguments.iter().map(OsString::from).collect();
-            command.environment =
-                environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-            command.directory = directory.clone();
-            Ok(gateway::Upstream::stdio(command, Limits::default()))
+    /// Where older clients look for an authorization server: the one of this origin, or the way to the one that the first
+    /// server here has.
+    fn beside(&self, here: &[(&ServerPlan, &Protected)], issues: Option<&AuthorizationServer>) -> Router {
+        if let Some(issues) = issues {
+            return issues.router();
+        }
+        let Some((server, protected)) = here.first() else { return Router::new() };
+        match server.credentials.first_issuer() {
+            Some((issuer, fetcher)) if !server.is_embedded() => {
+                external::router(issuer.clone(), fetcher.clone())
+            }
+            _ => elsewhere::router(self.issuer, &protected.endpoint),
         }
     }
 }
@@ -171,6 +132,11 @@ impl Wired {
         self.authorization_server.as_ref().and_then(AuthorizationServer::setup_link)
     }
 
+    /// The endpoints' URLs, in the order of the plan.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.protected.iter().map(|protected| protected.endpoint.as_str())
+    }
+
     /// Serves on every listener until `stop`, then lets requests under way end.
     pub(crate) async fn serve(
         self,
@@ -178,17 +144,22 @@ impl Wired {
         tls: Option<Tls>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
-        let served = self.gateway.served_with(self.others);
-        let mut serving = tokio::task::JoinSet::new();
+        let mut serving = JoinSet::new();
         for listener in listeners {
             let shutdown = stop.clone().cancelled_owned();
             let connections = Connections { tls: tls.clone(), ..Connections::default() };
-            serving.spawn(listen::serve(listener, served.clone(), connections, shutdown));
+            serving.spawn(listen::serve(listener, self.served.clone(), connections, shutdown));
         }
         while let Some(ended) = serving.join_next().await {
             ended?;
         }
-        self.gateway.close().await;
+        let mut closing = JoinSet::new();
+        for protected in self.protected {
+            closing.spawn(async move { protected.gateway.close().await });
+        }
+        while let Some(closed) = closing.join_next().await {
+            closed?;
+        }
         match &self.authorization_server {
             Some(authorization_server) => Ok(authorization_server.close().await?),
             None => Ok(()),

@@ -40,7 +40,15 @@ fn blocks(text: &str) -> Vec<(usize, String)> {
 
 fn completed(block: &str) -> String {
     let mut file: toml::Table = block.parse().unwrap();
-    let server = file.entry("server").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    match file.get_mut("servers") {
+        Some(servers) => servers.as_table_mut().unwrap().iter_mut().for_each(|(_, server)| complete(server)),
+        None => complete(file.entry("server").or_insert_with(|| toml::Table::new().into())),
+    }
+    toml::to_string(&file).unwrap()
+}
+
+fn complete(server: &mut toml::Value) {
+    let server = server.as_table_mut().unwrap();
     if !server.contains_key("upstream") && !server.contains_key("command") {
         server.insert("upstream".to_owned(), "http://localhost:3000/mcp".into());
     }
@@ -48,7 +56,6 @@ fn completed(block: &str) -> String {
     if scopes.is_empty() {
         scopes.insert("notes:read".to_owned(), toml::Table::new().into());
     }
-    toml::to_string(&file).unwrap()
 }
 
 #[test]

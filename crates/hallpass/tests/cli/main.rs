@@ -37,6 +37,7 @@ mod registration;
 mod remote;
 mod replicas;
 mod serve;
+mod servers;
 mod signed_metadata;
 mod three_servers;
 mod tls;

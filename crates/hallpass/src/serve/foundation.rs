@@ -1,0 +1,42 @@
+//! What stays while the process runs, whatever its configuration comes to say.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use hallpass_authorization_server::Store;
+use hallpass_resource_server::Replays;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Plan;
+use crate::accounts::{LiveAccounts, ServiceAccounts};
+use crate::config::PublicUrl;
+use crate::data::system_clock;
+use crate::exit::Failure;
+
+/// What stays while the process runs.
+pub(crate) struct Foundation {
+    /// What clients call this process.
+    pub(super) public_url: PublicUrl,
+    pub(super) store: Store,
+    pub(super) accounts: LiveAccounts,
+    /// What was there before, by resource: a server whose settings change takes nothing twice for that.
+    pub(super) replays: HashMap<String, Replays>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Foundation {
+    /// Beneath the servers of a plan, once its ports are bound.
+    pub(super) async fn lay(
+        plan: &Plan,
+        store: Store,
+        listeners: &[TcpListener],
+        stop: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let listener = listeners.first().context("nothing to listen on")?;
+        let port = listener.local_addr()?.port();
+        let public_url = plan.public_url_at(port).map_err(anyhow::Error::msg)?;
+        let accounts = ServiceAccounts::new(store.clone()).live(system_clock(), stop.clone()).await?;
+        Ok(Self { public_url, store, accounts, replays: HashMap::new(), stop })
+    }
+}

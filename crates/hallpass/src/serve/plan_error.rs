@@ -1,0 +1,107 @@
+//! Why `serve` can't start as it was told to.
+
+use hallpass_authorization_server::StartError;
+use hallpass_gateway::upstream::HttpUpstreamError;
+use url::Url;
+
+use super::credentials::CredentialFault;
+use super::program::ProgramError;
+use super::scopes::ScopeFault;
+use crate::config::{DatabaseFault, PublicUrl, ServerName, TlsFault};
+
+/// Why `serve` can't start as it was told to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// Nothing to protect.
+    #[error(
+        "no MCP server to protect: give --upstream URL, or -- COMMAND, or set server.upstream; or try --demo"
+    )]
+    NoUpstream,
+    /// Two servers to protect.
+    #[error("{0}.upstream and {0}.command are both set; keep the one that is meant")]
+    TwoUpstreams(String),
+    /// Nothing to protect under that name.
+    #[error("nothing stands behind {0}: set upstream = \"http://…\", or command = [\"…\"]")]
+    NothingBehind(ServerName),
+    /// An option that means one server, and a file with several.
+    #[error(
+        "the file names servers of its own, so {0} does not say which is meant; take it out, or name no --config"
+    )]
+    WhichServer(&'static str),
+    /// Two servers where one request would mean both.
+    #[error("{other} is at {endpoint} as well; give one of them another path or host")]
+    SamePlace {
+        /// The other server's table.
+        other: String,
+        /// Where both are.
+        endpoint: String,
+    },
+    /// The command has no words.
+    #[error(
+        "{0}.command is empty; write it as in [\"npx\", \"-y\", \"@modelcontextprotocol/server-everything\"]"
+    )]
+    EmptyCommand(String),
+    /// Upstream isn't reached over HTTP.
+    #[error("the upstream {0} isn't an http or https URL; write it as in http://localhost:3000/mcp")]
+    UpstreamScheme(Url),
+    /// A public URL without TLS that others could reach.
+    #[error(
+        "the public URL {0} is plain http, so tokens and passwords could be read on the way; \
+         use https, or say --tls-in-front (tls_in_front = true) if TLS ends at a proxy in front"
+    )]
+    PlainHttp(PublicUrl),
+    /// A mistake of one of these kinds, where it stands in the file.
+    #[error("{place}: {fault}")]
+    At {
+        /// File and line, or the setting's name.
+        place: String,
+        /// What is wrong.
+        fault: Box<PlanError>,
+    },
+    /// An upstream that nothing can be sent to.
+    #[error(transparent)]
+    Upstream(#[from] HttpUpstreamError),
+    /// The program of a stdio server.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Where users and grants are to be kept.
+    #[error(transparent)]
+    Database(#[from] DatabaseFault),
+    /// The authorization server would not start.
+    #[error(transparent)]
+    AuthorizationServer(#[from] StartError),
+    /// A trusted issuer, or an exchange, that can't be.
+    #[error("{0}")]
+    Delegation(String),
+    /// A certificate or key that can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
+    /// Somebody else's authorization server, and nobody says whose.
+    #[error(
+        "{0}: the arrangement is external, and no issuer is named; add [[{1}.issuers]] with issuer = \"https://…\""
+    )]
+    NoIssuer(String, String),
+    /// No token is issued that could be opaque.
+    #[error(
+        "{0}: the arrangement is external, so hallpass issues no access tokens; take out access_tokens = \"opaque\""
+    )]
+    ExternalTokens(String),
+    /// The sample server logs its own user in.
+    #[error(
+        "{0}: the demo has an authorization server of its own; take out arrangement = \"external\", or --demo"
+    )]
+    ExternalDemo(String),
+    /// A credential or issuer that can't be.
+    #[error(transparent)]
+    Credential(#[from] CredentialFault),
+    /// A word that can't be a scope.
+    #[error(transparent)]
+    Scope(#[from] ScopeFault),
+}
+
+impl PlanError {
+    /// The same, with where in the file it is.
+    pub(super) fn at(self, place: String) -> Self {
+        Self::At { place, fault: Box::new(self) }
+    }
+}

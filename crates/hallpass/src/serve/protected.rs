@@ -1,0 +1,137 @@
+//! One protected server, put together: resource server, upstream, gateway.
+
+use std::ffi::OsString;
+
+use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, TokenForm};
+use hallpass_gateway::stdio::{Limits, StdioCommand};
+use hallpass_gateway::{self as gateway, Gateway};
+use hallpass_protocol::{AccessTokenClaims, Issuer, ResourceIdentifier, Secret};
+use hallpass_resource_server::stored::Unavailable;
+use hallpass_resource_server::{
+    self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, StoredTokens, TrustedIssuer,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::foundation::Foundation;
+use super::plan::Plan;
+use super::replicas;
+use super::server_plan::ServerPlan;
+use super::upstream::Upstream;
+use crate::config::PublicUrl;
+use crate::data::system_clock;
+use crate::demo;
+use crate::exit::Failure;
+
+/// A protected server, ready to go.
+pub(super) struct Protected {
+    /// The origin that it is reached under.
+    pub(super) origin: PublicUrl,
+    /// Its endpoint's URL.
+    pub(super) endpoint: String,
+    /// What people call it.
+    pub(super) name: String,
+    pub(super) gateway: Gateway,
+}
+
+/// Puts it together.
+pub(super) async fn put_together(
+    plan: &Plan,
+    server: &ServerPlan,
+    beneath: &mut Foundation,
+    issues: Option<&AuthorizationServer>,
+) -> Result<Protected, Failure> {
+    let origin = plan.origin(server, &beneath.public_url);
+    let endpoint = plan.endpoint(server, &beneath.public_url);
+    let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
+    let name = server.shown_name(&resource);
+    // The host for clients that show certificates is another name of the public URL, and of no other host.
+    let mutual_tls = plan.authorization_server.mutual_tls.as_ref().filter(|_| server.host.is_none());
+    let alias = mutual_tls.and_then(|said| said.url.clone());
+    let mut settings = resource_server::Settings::new(resource, system_clock());
+    settings.name = Some(name.clone());
+    settings.policy = server.scopes.policy.clone();
+    settings.streams = server.streams;
+    settings.metadata_signer = server.signer.as_ref().map(|signer| signer.at(&endpoint));
+    settings.aliases.extend(alias.clone());
+    settings.replays = beneath.replays.entry(endpoint.clone()).or_default().clone();
+    replicas::share(&mut settings, &beneath.store).await?;
+    if let Some(started) = issues.filter(|_| server.is_embedded()) {
+        let issuer = Issuer::parse(beneath.public_url.as_str()).map_err(Failure::configuration)?;
+        settings.stored_tokens = opaque_tokens(started, plan, &issuer).await?;
+        trust(&mut settings, started, issuer, server.public_client_id.clone());
+    }
+    let key = server.key.as_ref().map(|key| key.as_str());
+    server.credentials.apply(&mut settings, beneath.accounts.of(key));
+    if !server.is_embedded()
+        && let Some(first) = settings.issuers.first_mut()
+    {
+        first.public_client_id.clone_from(&server.public_client_id);
+    }
+    let mut front_door = FrontDoor::new(origin.url(), &server.allowed_origins);
+    if let Some(url) = &alias {
+        front_door = front_door.also_at(url);
+    }
+    let upstream = upstream(&server.upstream, &beneath.stop)?;
+    let gateway = Gateway::new(
+        ResourceServer::new(settings),
+        upstream,
+        gateway::Settings { front_door, listing: server.listing },
+    );
+    Ok(Protected { origin, endpoint, name, gateway })
+}
+
+/// The embedded authorization server's tokens are taken, and its revocations are heard.
+fn trust(
+    settings: &mut resource_server::Settings,
+    authorization_server: &AuthorizationServer,
+    issuer: Issuer,
+    public_client_id: Option<String>,
+) {
+    let keys = authorization_server.verifying_keys();
+    let revocations = authorization_server.revocations();
+    settings.own_issuer = Some(issuer.clone());
+    settings.issuers.push(TrustedIssuer {
+        public_client_id,
+        ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
+    });
+    settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
+}
+
+/// Its opaque tokens; nothing where there can be none, so that made-up ones are a JWT that is none, and no question to the
+/// database. A token for several servers is opaque where one of them wants it so. Where tokens are JWTs by now, what was
+/// issued before is good until it ends.
+async fn opaque_tokens(
+    authorization_server: &AuthorizationServer,
+    plan: &Plan,
+    issuer: &Issuer,
+) -> Result<Option<StoredTokens>, Failure> {
+    let opaque = authorization_server.opaque_tokens();
+    let are_jwts = plan.embedded().all(|server| server.access_tokens == TokenForm::Jwt);
+    if are_jwts && !opaque.are_there().await? {
+        return Ok(None);
+    }
+    let find = move |token| look_up(opaque.clone(), token);
+    Ok(Some(StoredTokens::new(issuer.clone(), OpaqueTokens::PREFIX, find)))
+}
+
+async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTokenClaims>, Unavailable> {
+    tokens.find(token.expose()).await.map_err(|error| {
+        tracing::error!(%error, "opaque tokens cannot be looked up");
+        Unavailable
+    })
+}
+
+fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Upstream, Failure> {
+    match upstream {
+        Upstream::Demo => Ok(gateway::Upstream::service(demo::service(stop.child_token()))),
+        Upstream::Http(url) => gateway::Upstream::http(url).map_err(Failure::configuration),
+        Upstream::Stdio { program, arguments, environment, directory } => {
+            let mut command = StdioCommand::new(program);
+            command.arguments = arguments.iter().map(OsString::from).collect();
+            command.environment =
+                environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            command.directory = directory.clone();
+            Ok(gateway::Upstream::stdio(command, Limits::default()))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What is planned for one protected server: all that it shares with no other.
+
+use hallpass_authorization_server::TokenForm;
+use hallpass_gateway::Listing;
+use hallpass_protocol::ResourceIdentifier;
+use hallpass_resource_server::AtExpiry;
+use url::Url;
+
+use super::credentials::CredentialPlan;
+use super::plan_error::PlanError;
+use super::scopes::ScopePlan;
+use super::signed_metadata::Signer;
+use super::upstream::Upstream;
+use crate::cli;
+use crate::config::{
+    self, AccessTokens, Arrangement, EndpointPath, HostName, Protected, Section, Server, ServerName,
+    StreamsAtExpiry,
+};
+
+/// What is planned for one protected server.
+#[derive(Debug)]
+pub(crate) struct ServerPlan {
+    /// What the file calls it, where there may be several.
+    pub(crate) key: Option<ServerName>,
+    /// The table of the file that it is in.
+    pub(crate) title: String,
+    /// A host of its own.
+    pub(crate) host: Option<HostName>,
+    /// The endpoint's path.
+    pub(crate) path: EndpointPath,
+    /// The server's name on the page of consent; the public host where nobody gave one.
+    pub(crate) name: Option<String>,
+    /// The client that native applications may share.
+    pub(crate) public_client_id: Option<String>,
+    /// Who signs the protected resource metadata, if anybody does.
+    pub(super) signer: Option<Signer>,
+    /// What stands behind.
+    pub(crate) upstream: Upstream,
+    /// Origins of web pages that may call.
+    pub(crate) allowed_origins: Vec<Url>,
+    /// Scopes and who needs them.
+    pub(crate) scopes: ScopePlan,
+    /// Whose authorization server logs people in.
+    pub(crate) arrangement: Arrangement,
+    /// What hallpass's own access tokens are.
+    pub(crate) access_tokens: TokenForm,
+    /// What becomes of streams when the token that opened them expires.
+    pub(crate) streams: AtExpiry,
+    /// How callers may show who they are.
+    pub(crate) credentials: CredentialPlan,
+    /// What is done with lists of tools, prompts and resources.
+    pub(crate) listing: Listing,
+}
+
+impl ServerPlan {
+    /// What file and command line come to. `asks` is whether this process's own TLS asks for certificates.
+    pub(super) fn of(protected: &Protected<'_>, args: &cli::Serve, asks: bool) -> Result<Self, PlanError> {
+        let Protected { server, section } = protected;
+        let credentials = CredentialPlan::of(server, *section)?.with_own_tls(asks);
+        check_arrangement(server, *section, &credentials, args.demo)?;
+        let (upstream, scopes, name) = if args.demo {
+            (Upstream::Demo, ScopePlan::demo()?, Some("hallpass demo notebook".to_owned()))
+        } else {
+            let scopes = ScopePlan::of(server, *section)?;
+            (Upstream::of(args, protected)?, scopes, server.name.clone())
+        };
+        let signed = server.signed_metadata.as_ref();
+        Ok(Self {
+            key: section.name().cloned(),
+            title: section.title(),
+            host: server.host.clone(),
+            path: protected.path(),
+            name,
+            public_client_id: server.public_client_id.clone(),
+            signer: signed.map(|said| Signer::of(said, *section)).transpose()?,
+            upstream,
+            allowed_origins: server.allowed_origins.clone(),
+            scopes,
+            arrangement: server.arrangement,
+            access_tokens: match server.access_tokens {
+                AccessTokens::Jwt => TokenForm::Jwt,
+                AccessTokens::Opaque => TokenForm::Opaque,
+            },
+            streams: match server.streams_at_expiry {
+                StreamsAtExpiry::EndListening => AtExpiry::EndListening,
+                StreamsAtExpiry::EndAll => AtExpiry::EndAll,
+                StreamsAtExpiry::GoOn => AtExpiry::GoOn,
+            },
+            credentials,
+            listing: match server.listing {
+                config::Listing::Annotate => Listing::Annotate,
+                config::Listing::Hide => Listing::Hide,
+                config::Listing::Leave => Listing::Leave,
+            },
+        })
+    }
+
+    /// Whether hallpass itself issues its tokens.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.arrangement == Arrangement::Embedded
+    }
+
+    /// What people read on the page of consent. Never upstream's address, which is the operator's business. Servers of one
+    /// origin are told apart by what the file calls them.
+    pub(crate) fn shown_name(&self, resource: &ResourceIdentifier) -> String {
+        let authority = resource.url().authority();
+        match (&self.name, &self.key) {
+            (Some(name), _) => name.clone(),
+            (None, Some(key)) => format!("{key} at {authority}"),
+            (None, None) => authority.to_owned(),
+        }
+    }
+}
+
+/// That somebody else's authorization server is named where it is to log people in.
+fn check_arrangement(
+    server: &Server,
+    section: Section<'_>,
+    credentials: &CredentialPlan,
+    demo: bool,
+) -> Result<(), PlanError> {
+    if server.arrangement != Arrangement::External {
+        return Ok(());
+    }
+    let place = || section.place(&["arrangement"]);
+    if demo {
+        return Err(PlanError::ExternalDemo(place()));
+    }
+    if credentials.first_issuer().is_none() {
+        return Err(PlanError::NoIssuer(place(), section.title()));
+    }
+    if server.access_tokens == AccessTokens::Opaque {
+        return Err(PlanError::ExternalTokens(section.place(&["access_tokens"])));
+    }
+    Ok(())
+}
