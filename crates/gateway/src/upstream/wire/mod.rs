@@ -49,3 +49,6 @@ pub(super) enum Fault {
     #[error(transparent)]
     Connection(#[from] io::Error),
 }
+
+#[cfg(test)]
+mod tests;
