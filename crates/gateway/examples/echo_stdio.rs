@@ -1,14 +1,18 @@
 //! A small MCP server over stdio, for the tests: it does what its methods are called.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // It talks on its pipes.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 fn main() {
     let mut stubborn = false;
+    let mut asked = HashMap::new();
+    let mixed = mixer();
     for line in std::io::stdin().lock().lines() {
         let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let params = &message["params"];
@@ -39,6 +43,36 @@ fn main() {
                 say(&json!({ "jsonrpc": "2.0", "id": "from-server", "method": "roots/list" }));
                 json!("asked")
             }
+            // Answers in no order: with progress before, among all that came at the same time.
+            "mixed" => {
+                mixed.lock().unwrap().push(message);
+                continue;
+            }
+            // Asks the client in the middle of a call, which is answered with what the client says.
+            "asking" => {
+                let id = format!("ask-{}", asked.len());
+                say(
+                    &json!({ "jsonrpc": "2.0", "id": id, "method": "sampling/createMessage", "params": params }),
+                );
+                asked.insert(id, message["id"].clone());
+                continue;
+            }
+            "response" if asked.contains_key(message["id"].as_str().unwrap_or_default()) => {
+                let call = &asked[message["id"].as_str().unwrap()];
+                let said = json!({ "result": message["result"], "error": message["error"] });
+                say(&json!({ "jsonrpc": "2.0", "id": call, "result": said }));
+                continue;
+            }
+            "resources/subscribe" | "resources/unsubscribe" => json!({}),
+            "touch" => {
+                let uri = json!({ "uri": params["uri"] });
+                say(&json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": uri }));
+                json!("touched")
+            }
+            "change" => {
+                say(&json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }));
+                json!("changed")
+            }
             "noise" => {
                 println!("Server listening on stdio");
                 println!("[1, 2, 3]");
@@ -51,6 +85,7 @@ fn main() {
                 stubborn = true;
                 json!("stubborn")
             }
+            "notifications/initialized" => continue,
             "die" => return,
             "hold" => continue,
             // An answer of the client's, or a notification: it is told to whoever listens.
@@ -64,6 +99,36 @@ fn main() {
     if stubborn {
         std::thread::sleep(Duration::from_secs(1000));
     }
+}
+
+/// Those whose turn has come are answered in another order than they came in.
+fn mixer() -> Arc<Mutex<Vec<Value>>> {
+    let waiting = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let mixed = Arc::clone(&waiting);
+    std::thread::spawn(move || {
+        let mut random = 88_172_645_463_325_252_u64;
+        loop {
+            std::thread::sleep(Duration::from_millis(2));
+            let mut turn = std::mem::take(&mut *waiting.lock().unwrap());
+            while !turn.is_empty() {
+                // xorshift: the same order in each run.
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let at = usize::try_from(random % u64::try_from(turn.len()).unwrap()).unwrap();
+                let message = turn.swap_remove(at);
+                let params = &message["params"];
+                let token = &params["_meta"]["progressToken"];
+                if !token.is_null() {
+                    let params =
+                        json!({ "progressToken": token, "progress": 1, "message": params["canary"] });
+                    say(&json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }));
+                }
+                say(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": params["canary"] }));
+            }
+        }
+    });
+    mixed
 }
 
 fn say(message: &Value) {

@@ -6,7 +6,7 @@
 //! | [`gateway`] | the way of a request: front door → admit → forward |
 //! | [`upstream`] | the servers that can stand behind: HTTP, stdio, a service in this process |
 //! | [`upstream::headers`] | what is taken from a request and what is told to upstream |
-//! | [`stdio`] | streamable HTTP for servers that speak stdio only: one process a session |
+//! | [`stdio`] | streamable HTTP for servers that speak stdio only: one process a session, a user, or for all |
 //! | [`listing`] | lists of tools, prompts and resources say what each thing needs |
 //! | [`listen`] | the accept loop: time limits, connections, shutdown |
 //!
@@ -19,6 +19,7 @@ pub mod fuzzing;
 pub mod gateway;
 pub mod listen;
 pub mod listing;
+mod members;
 mod owner;
 pub mod served;
 pub mod stdio;
@@ -27,5 +28,5 @@ pub mod upstream;
 pub use gateway::{Gateway, Settings};
 pub use listing::Listing;
 pub use served::{Served, Site};
-pub use stdio::{Limits, StdioCommand};
+pub use stdio::{Limits, ProcessFor, StdioCommand};
 pub use upstream::Upstream;

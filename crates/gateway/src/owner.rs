@@ -32,7 +32,11 @@ impl From<&Caller> for Owner {
 #[cfg(test)]
 impl Owner {
     pub(crate) fn alice() -> Self {
-        Self { principal: "alice".into(), client: "c".into() }
+        Self::named("alice")
+    }
+
+    pub(crate) fn named(user: &str) -> Self {
+        Self { principal: user.into(), client: "c".into() }
     }
 }
 

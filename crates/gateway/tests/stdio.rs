@@ -3,152 +3,23 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::Response;
 use futures_util::future::join_all;
 use hallpass_gateway::{Limits, StdioCommand, Upstream};
 use http::{HeaderValue, StatusCode};
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use support::stdio::{Client, Events, INITIALIZE, program, runs, until_gone};
 use support::{Protected, protect, soon, text};
-
-const INITIALIZE: &str =
-    r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
-
-/// cargo builds examples with the tests, beside them.
-fn program() -> StdioCommand {
-    let mut folder = std::env::current_exe().unwrap();
-    folder.pop();
-    folder.pop();
-    let name = format!("echo_stdio{}", std::env::consts::EXE_SUFFIX);
-    StdioCommand::new(
-        [PathBuf::from("examples"), name.into()].iter().fold(folder, |path, part| path.join(part)),
-    )
-}
 
 fn with_limits(limits: Limits) -> Protected {
     protect(Upstream::stdio(program(), limits), false)
 }
 
+/// Paused time runs ahead of the processes: no call ends by its own time here.
 fn gateway() -> Protected {
-    with_limits(Limits::default())
-}
-
-/// A client within a session.
-struct Client<'g> {
-    gateway: &'g Protected,
-    token: String,
-    session: HeaderValue,
-}
-
-impl<'g> Client<'g> {
-    async fn begin(gateway: &'g Protected) -> Self {
-        Self::begin_as(gateway, "alice").await
-    }
-
-    async fn begin_as(gateway: &'g Protected, subject: &str) -> Self {
-        Self::begin_with(gateway, gateway.token_for(subject, "notes:read")).await
-    }
-
-    async fn begin_with(gateway: &'g Protected, token: String) -> Self {
-        let request = gateway.request_as(&token, "POST").body(INITIALIZE.into()).unwrap();
-        let response = gateway.send(request).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        let session = response.headers()["mcp-session-id"].clone();
-        let answers = Events::of(response).rest().await;
-        assert_eq!(
-            answers,
-            [json!({"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}})]
-        );
-        Self { gateway, token, session }
-    }
-
-    fn request(&self, method: &str) -> http::request::Builder {
-        self.gateway
-            .request_as(&self.token, method)
-            .header("mcp-session-id", self.session.clone())
-            .header("mcp-protocol-version", "2025-11-25")
-    }
-
-    async fn post(&self, body: &Value) -> Response {
-        self.gateway.send(self.request("POST").body(body.to_string().into()).unwrap()).await
-    }
-
-    async fn call(&self, id: i64, method: &str, params: Value) -> Response {
-        self.post(&json!({"jsonrpc":"2.0","id":id,"method":method,"params":params})).await
-    }
-
-    async fn result(&self, id: i64, method: &str, params: Value) -> Value {
-        let mut answers = Events::of(self.call(id, method, params).await).rest().await;
-        let answer = answers.pop().unwrap();
-        assert_eq!(answer["id"], id);
-        answer["result"].clone()
-    }
-
-    async fn listen(&self) -> Response {
-        self.gateway.send(self.request("GET").body(Body::empty()).unwrap()).await
-    }
-
-    async fn end(&self) -> Response {
-        self.gateway.send(self.request("DELETE").body(Body::empty()).unwrap()).await
-    }
-}
-
-/// Reads Server-Sent Events.
-struct Events {
-    body: Body,
-    text: String,
-}
-
-impl Events {
-    fn of(response: Response) -> Self {
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Self { body: response.into_body(), text: String::new() }
-    }
-
-    async fn next(&mut self) -> Option<Value> {
-        loop {
-            if let Some((event, rest)) = self.text.clone().split_once("\n\n") {
-                self.text = rest.to_owned();
-                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
-                match data {
-                    Some(data) => return Some(serde_json::from_str(data).unwrap()),
-                    None => continue,
-                }
-            }
-            let frame = self.body.frame().await?.unwrap().into_data().unwrap();
-            self.text.push_str(std::str::from_utf8(&frame).unwrap());
-        }
-    }
-
-    async fn rest(mut self) -> Vec<Value> {
-        let mut events = Vec::new();
-        while let Some(event) = self.next().await {
-            events.push(event);
-        }
-        events
-    }
-}
-
-/// Whether a process is there and runs.
-fn runs(pid: u64) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
-}
-
-async fn until_gone(pid: u64) {
-    let mut turns = 0_u64;
-    while runs(pid) {
-        // The kernel ends a killed process in its own time; turns are counted, not seconds.
-        turns += 1;
-        assert!(turns < 50_000_000, "process {pid} is still there");
-        tokio::task::yield_now().await;
-    }
+    with_limits(Limits { call: None, ..Limits::default() })
 }
 
 #[tokio::test]

@@ -6,12 +6,10 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `members` | JSON objects whose members keep their order and their bytes |
 //! | `rewrite` | one message |
 //! | `events` | messages as Server-Sent Events |
 
 mod events;
-mod members;
 mod rewrite;
 
 use axum::body::Body;

@@ -6,7 +6,7 @@ use hallpass_resource_server::{Caller, ResourceServer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::members::{Members, push};
+use crate::members::{Members, push};
 
 /// What ChatGPT, and clients that learned from it, read before they call a tool.
 const SCHEMES: &str = "securitySchemes";

@@ -27,7 +27,8 @@ pub(super) enum Kind {
     Progress(Id),
     /// `notifications/cancelled`.
     Cancelled(Id),
-    Notification,
+    /// Any other, by its method.
+    Notification(String),
     Response(Option<Id>),
 }
 
@@ -80,7 +81,7 @@ fn message(text: &str, seen: hallpass_resource_server::json_rpc::Message<'_>) ->
                 ("notifications/progress", Some(token), _) => Kind::Progress(token),
                 ("notifications/cancelled", _, Some(id)) => Kind::Cancelled(id),
                 _ if has_id(text) => return Err(bad_id()),
-                _ => Kind::Notification,
+                _ => Kind::Notification(method.into_owned()),
             }
         }
     };
@@ -121,12 +122,16 @@ fn said_one(text: &str) -> Option<Message> {
     let method = members.get("method").and_then(|method| serde_json::from_str::<String>(method.get()).ok());
     let kind = match (method, id) {
         (Some(method), Some(id)) => Kind::Request { id, method, progress: None },
-        (Some(method), None) if method == "notifications/progress" => {
+        (Some(method), None) => {
             let params = members.get("params").and_then(|params| serde_json::from_str(params.get()).ok());
-            let token = params.and_then(|params: Members<'_>| usable_id(params.get("progressToken")?));
-            token.map_or(Kind::Notification, Kind::Progress)
+            let id = |name| params.and_then(|params: Members<'_>| usable_id(params.get(name)?));
+            match &*method {
+                "notifications/progress" => id("progressToken").map(Kind::Progress),
+                "notifications/cancelled" => id("requestId").map(Kind::Cancelled),
+                _ => None,
+            }
+            .unwrap_or(Kind::Notification(method))
         }
-        (Some(_), None) => Kind::Notification,
         (None, id) if members.contains_key("result") || members.contains_key("error") => Kind::Response(id),
         (None, _) => return None,
     };
@@ -190,12 +195,15 @@ mod tests {
                 request(id("1"), Some(id("t"))),
             ),
             (r#"{"id":1,"method":"m","params":[1]}"#, request(Id::Number(1), None)),
-            (r#"{"method":"m"}"#, Kind::Notification),
+            (r#"{"method":"m"}"#, Kind::Notification("m".to_owned())),
             (
                 r#"{"method":"notifications/progress","params":{"progressToken":7}}"#,
                 Kind::Progress(Id::Number(7)),
             ),
-            (r#"{"method":"notifications/progress"}"#, Kind::Notification),
+            (
+                r#"{"method":"notifications/progress"}"#,
+                Kind::Notification("notifications/progress".to_owned()),
+            ),
             (
                 r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#,
                 Kind::Cancelled(Id::Number(7)),
@@ -232,7 +240,14 @@ mod tests {
                 r#"{"method":"notifications/progress","params":{"progressToken":7.0}}"#.to_owned(),
                 Kind::Progress(Id::Number(7)),
             ),
-            (r#"{"method":"notifications/message","params":{"Name":"x"}}"#.to_owned(), Kind::Notification),
+            (
+                r#"{"method":"notifications/message","params":{"Name":"x"}}"#.to_owned(),
+                Kind::Notification("notifications/message".to_owned()),
+            ),
+            (
+                r#"{"method":"notifications/cancelled","params":{"requestId":"q"}}"#.to_owned(),
+                Kind::Cancelled(Id::Text("q".to_owned())),
+            ),
         ] {
             assert_eq!(said(line.as_bytes()).unwrap()[0].kind, expected, "{line:.60}");
         }

@@ -2,35 +2,61 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `server` | the sessions, and what POST, GET and DELETE do |
+//! | `server`, `accepts` | what POST, GET and DELETE do |
+//! | `sessions` | how a session begins, whose it is, how many there may be |
 //! | `session` | one session: who waits for what, which message goes into which stream |
-//! | `process` | one process: started, spoken to, ended, with all its children |
+//! | `house` | where processes run: how many there may be, and that none is left behind |
+//! | `start`, `process` | one process: started, spoken to, ended, with all its children |
+//! | `shared`, `backoff` | a process that sessions share: started when it is needed, and again when it has ended |
+//! | `port`, `switch`, `rewrite` | the way between such sessions and their process, under ids that nobody else has |
 //! | `room` | how many bytes may wait for somebody who does not read |
 //! | `message`, `line`, `events` | JSON-RPC messages, lines of a pipe, Server-Sent Events |
 //! | `refused` | every reason why a request is not carried on |
 //!
-//! Each session has a process of its own, and each process numbers its own requests, so that no
-//! answer can reach another session (never-again 43).
+//! No answer can reach another session (never-again 43): where each session has a process of its own, since each process
+//! numbers its own requests; where they share one, by the `switch`.
 
+mod accepts;
+mod backoff;
 mod events;
+mod house;
+mod limits;
 mod line;
 mod message;
+mod port;
 mod process;
 mod refused;
+mod rewrite;
 mod room;
 mod server;
 mod session;
+mod sessions;
+mod shared;
+mod start;
+mod switch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
+pub use limits::Limits;
 pub(crate) use server::StdioServer;
+
+/// For whom there is one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProcessFor {
+    /// Each session has its own, which ends with it.
+    #[default]
+    Session,
+    /// Each user has one, through whatever clients.
+    User,
+    /// There is one for everybody. The server cannot tell users apart.
+    Shared,
+}
 
 /// The program that speaks MCP over stdio.
 ///
 /// It gets hallpass's own environment without the variables that begin with `HALLPASS_`, then
-/// `HALLPASS_SUBJECT`, `HALLPASS_ISSUER` and `HALLPASS_CLIENT`, which say whose session it is, then what is set here.
+/// `HALLPASS_SUBJECT`, `HALLPASS_ISSUER` and `HALLPASS_CLIENT`, which say whose process it is, as far as it is one user's and one client's, then what is set here.
 #[derive(Clone)]
 pub struct StdioCommand {
     /// The program, found by `PATH` where it is only a name.
@@ -41,12 +67,20 @@ pub struct StdioCommand {
     pub environment: Vec<(OsString, OsString)>,
     /// The folder that it runs in; hallpass's own by default.
     pub directory: Option<PathBuf>,
+    /// For whom there is one process: each session, by default.
+    pub process: ProcessFor,
 }
 
 impl StdioCommand {
     /// A program without arguments.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), environment: Vec::new(), directory: None }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: None,
+            process: ProcessFor::default(),
+        }
     }
 }
 
@@ -54,51 +88,5 @@ impl std::fmt::Debug for StdioCommand {
     /// Arguments and environment may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StdioCommand").field("program", &self.program).finish_non_exhaustive()
-    }
-}
-
-/// How much a stdio upstream may use.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// How many sessions, and so processes, there may be at once: 256.
-    pub sessions: usize,
-    /// How many of them one user may have through one client: 16. With the next, the one that lay
-    /// unused for longest is ended.
-    pub sessions_of_a_client: usize,
-    /// How many processes may run for one user, through all clients and with those that are just being
-    /// ended: 32. The next is refused.
-    pub sessions_of_a_user: usize,
-    /// How long a session may lie without a request and without an open stream: 30 minutes.
-    pub idle: Duration,
-    /// How long a process may take to end when its input ends, and again when it is told to end,
-    /// before it is killed: 2 seconds each.
-    pub grace: Duration,
-    /// The longest body of a client, in bytes: 4 MiB, as where policy reads bodies.
-    pub message: usize,
-    /// The longest message of the server, in bytes: 16 MiB. Answers hold files.
-    pub answer: usize,
-    /// How many requests of a session may wait for their answers: 256.
-    pub requests: usize,
-    /// How many bytes may wait in a session for somebody who does not read them: 16 MiB for the server's
-    /// input, for answers, for what belongs to requests, and for the listening stream, each.
-    pub unread: usize,
-    /// How many messages of the server wait for a client that has no stream open: 256.
-    pub queue: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            sessions: 256,
-            sessions_of_a_client: 16,
-            sessions_of_a_user: 32,
-            idle: Duration::from_secs(30 * 60),
-            grace: Duration::from_secs(2),
-            message: hallpass_resource_server::settings::BODY_LIMIT,
-            answer: 16 * 1024 * 1024,
-            requests: 256,
-            unread: 16 * 1024 * 1024,
-            queue: 256,
-        }
     }
 }

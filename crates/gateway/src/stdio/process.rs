@@ -1,79 +1,101 @@
 //! One process: started, spoken to, ended.
 
 use std::pin::pin;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hallpass_resource_server::Caller;
 use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
+use super::Limits;
 use super::line::{self, Line};
-use super::message;
+use super::message::{self, Message};
 use super::room::Held;
-use super::session::Session;
-use super::{Limits, StdioCommand};
+use super::session::{Session, watch};
+use super::switch::Switch;
 
 /// Lines of the log are cut at that length.
 const LOG_LINE: usize = 16 * 1024;
 
 /// A process that was started, with its pipes.
 pub(super) struct Process {
-    child: Child,
+    pub(super) child: Child,
     /// Until the end it leads a group of its own, so that its children can be ended with it.
-    group: Option<u32>,
+    pub(super) group: Option<u32>,
 }
 
-/// Starts the program for a caller.
-pub(super) fn start(command: &StdioCommand, caller: &Caller) -> std::io::Result<Process> {
-    let mut program = Command::new(&command.program);
-    // The operator's secrets for hallpass are none of the program's business.
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"HALLPASS_") {
-            program.env_remove(name);
+/// Who speaks to a process.
+pub(super) enum Audience {
+    /// One session, which ends with it.
+    One(Arc<Session>),
+    /// Sessions that share it.
+    Several(Arc<Switch>),
+}
+
+/// How it came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Nobody asked it to.
+    ByItself,
+    /// It was told to, or nobody needed it any more.
+    Told,
+}
+
+impl Audience {
+    fn end(&self) -> &CancellationToken {
+        match self {
+            Self::One(session) => &session.end,
+            Self::Several(switch) => &switch.end,
         }
     }
-    program
-        .args(&command.arguments)
-        .env("HALLPASS_SUBJECT", printable(caller.principal()))
-        .env("HALLPASS_ISSUER", printable(caller.issuer()))
-        .env("HALLPASS_CLIENT", printable(caller.client_id()))
-        .envs(command.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    if let Some(directory) = &command.directory {
-        program.current_dir(directory);
-    }
-    #[cfg(unix)]
-    program.process_group(0);
-    let child = program.spawn()?;
-    Ok(Process { group: child.id(), child })
-}
 
-/// The operating system ends a variable at a NUL.
-fn printable(text: &str) -> String {
-    text.replace('\0', "%00")
+    async fn deliver(&self, message: Message) {
+        match self {
+            Self::One(session) => session.deliver(message).await,
+            Self::Several(switch) => switch.deliver(message),
+        }
+    }
+
+    fn close(&self) {
+        match self {
+            Self::One(session) => session.close(),
+            Self::Several(switch) => switch.close(),
+        }
+    }
+
+    /// Done when nobody has used the process for too long.
+    async fn idle(&self, limits: &Limits) {
+        match self {
+            Self::One(session) => watch(session, limits).await,
+            Self::Several(switch) => loop {
+                let end = switch.last_used() + limits.idle;
+                if end <= Instant::now() {
+                    return;
+                }
+                sleep_until(end).await;
+            },
+        }
+    }
 }
 
 impl Process {
-    /// Carries messages between process and session until one of them ends, then ends the other.
+    /// Carries messages between the process and those who speak to it until either ends, then ends the other. How it
+    /// ended is told before anybody can ask for the next one.
     pub(super) async fn run(
         mut self,
-        session: Arc<Session>,
-        lines: mpsc::UnboundedReceiver<Held>,
+        audience: Audience,
+        lines: mpsc::UnboundedReceiver<impl Into<Held>>,
         limits: Limits,
         name: String,
+        count: impl FnOnce(Ended),
     ) {
         let stdin = self.child.stdin.take();
         let stdout = self.child.stdout.take();
         let stderr = self.child.stderr.take();
         let log = tokio::spawn(log(stderr, name.clone()));
-        {
+        let ended = {
             // A server that takes no more input may still have answers on the way: its output decides.
             let write = async {
                 if let Some(stdin) = stdin
@@ -85,28 +107,36 @@ impl Process {
             };
             let read = async {
                 if let Some(stdout) = stdout {
-                    read(BufReader::new(stdout), &session, limits.answer, &name).await;
+                    read(BufReader::new(stdout), &audience, limits.answer, &name).await;
                 }
             };
             let mut read = pin!(read);
             tokio::select! {
-                () = session.end.cancelled() => {}
+                () = audience.end().cancelled() => Ended::Told,
                 // A child of the server may hold its output open, and will answer nothing.
                 () = self.exited() => {
                     drop(timeout(limits.grace, read).await);
                     tracing::info!(session = name, "the server has ended");
+                    Ended::ByItself
                 }
-                () = read.as_mut() => tracing::info!(session = name, "the server closed its output"),
-                () = write => {}
-                () = idle(&session, &limits) => tracing::info!(session = name, "the session was idle for too long"),
+                () = read.as_mut() => {
+                    tracing::info!(session = name, "the server closed its output");
+                    Ended::ByItself
+                }
+                () = write => Ended::ByItself,
+                () = audience.idle(&limits) => {
+                    tracing::info!(session = name, "nobody has used the server for too long");
+                    Ended::Told
+                }
             }
             // Here the pipes are closed, which tells a server that it is over (stdio, "Shutdown").
-        }
-        session.end.cancel();
-        session.close();
+        };
+        audience.end().cancel();
+        count(ended);
+        audience.close();
         self.end(&limits).await;
         log.abort();
-        tracing::info!(session = name, "the session has ended");
+        tracing::info!(session = name, "the server is gone");
     }
 
     /// Waits for the end, asks for it, enforces it; in the end also for children that were left behind.
@@ -171,8 +201,12 @@ enum Signal {
     Kill,
 }
 
-async fn write(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Held>) -> std::io::Result<()> {
+async fn write(
+    mut stdin: ChildStdin,
+    mut lines: mpsc::UnboundedReceiver<impl Into<Held>>,
+) -> std::io::Result<()> {
     while let Some(line) = lines.recv().await {
+        let line: Held = line.into();
         stdin.write_all(line.bytes()).await?;
         stdin.write_all(b"\n").await?;
         stdin.flush().await?;
@@ -180,13 +214,13 @@ async fn write(mut stdin: ChildStdin, mut lines: mpsc::UnboundedReceiver<Held>) 
     Ok(())
 }
 
-async fn read(mut stdout: BufReader<impl AsyncRead + Unpin>, session: &Session, limit: usize, name: &str) {
+async fn read(mut stdout: BufReader<impl AsyncRead + Unpin>, audience: &Audience, limit: usize, name: &str) {
     loop {
         match line::read(&mut stdout, limit).await {
             Ok(Line::Whole(bytes)) => match message::said(&bytes) {
                 Some(messages) => {
                     for message in messages {
-                        session.deliver(message).await;
+                        audience.deliver(message).await;
                     }
                 }
                 None => noise(&bytes, name),
@@ -231,18 +265,5 @@ async fn log(stderr: Option<impl AsyncRead + Unpin>, name: String) {
             Ok(Line::TooLong) => tracing::info!(session = name, "(a line that is too long)"),
             Ok(Line::End) | Err(_) => return,
         }
-    }
-}
-
-/// Done when nobody has used the session for too long.
-async fn idle(session: &Session, limits: &Limits) {
-    loop {
-        let now = Instant::now();
-        let end = session.last_used() + limits.idle;
-        if end <= now {
-            return;
-        }
-        // Looks in often: that a stream is open is seen only by looking.
-        sleep_until(end.min(now + Duration::from_secs(60))).await;
     }
 }

@@ -1,5 +1,7 @@
 //! Every reason why a request is not carried on to a stdio server.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use hallpass_resource_server::json_rpc::{INVALID_REQUEST, Id, PARSE_ERROR, PeekError, error_response};
 use http::header::RETRY_AFTER;
@@ -58,6 +60,17 @@ pub(super) enum Refused {
     /// The program does not start.
     #[error("the MCP server behind this gateway does not start; its operator has to mend that")]
     NotStarted,
+    /// The program starts, and is of no use.
+    #[error(
+        "the MCP server behind this gateway ends at once, or does not answer initialize; its operator has to mend that"
+    )]
+    NotOpened,
+    /// The program has ended again and again.
+    #[error("the MCP server behind this gateway keeps ending; it is started again in {} s at the earliest", seconds(.0))]
+    Resting(Duration),
+    /// [`Limits::processes`](super::Limits::processes).
+    #[error("the server runs as many processes as it may; try again later")]
+    TooManyProcesses,
     /// The gateway is being shut down.
     #[error("the server is being shut down")]
     Closing,
@@ -77,8 +90,10 @@ impl IntoResponse for Refused {
             }
             Self::UnknownSession => (StatusCode::NOT_FOUND, SESSION_NOT_FOUND),
             Self::Busy(_) | Self::TooManyOfYours => (StatusCode::TOO_MANY_REQUESTS, INTERNAL_ERROR),
-            Self::NotStarted => (StatusCode::BAD_GATEWAY, INTERNAL_ERROR),
-            Self::TooManySessions | Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR),
+            Self::NotStarted | Self::NotOpened => (StatusCode::BAD_GATEWAY, INTERNAL_ERROR),
+            Self::TooManySessions | Self::TooManyProcesses | Self::Resting(_) | Self::Closing => {
+                (StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR)
+            }
         };
         let id = match &self {
             Self::NoSession { id, .. } | Self::Busy(id) => id.as_ref(),
@@ -86,9 +101,18 @@ impl IntoResponse for Refused {
             _ => None,
         };
         let mut response = error_response(status, code, &self, id);
+        let wait = match &self {
+            Self::Resting(wait) => seconds(wait),
+            _ => 5,
+        };
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
         }
         response
     }
+}
+
+/// Full seconds, none of them too few.
+fn seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

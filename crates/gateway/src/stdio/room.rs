@@ -56,6 +56,11 @@ impl Held {
         Self { bytes, _room: None }
     }
 
+    /// Other bytes in the same room: what it costs to keep them is about the same.
+    pub(super) fn replaced(self, bytes: Bytes) -> Self {
+        Self { bytes, ..self }
+    }
+
     pub(super) fn bytes(&self) -> &Bytes {
         &self.bytes
     }

@@ -2,7 +2,7 @@
 
 /// Whether `name` is `known` to a parser that ignores case, as Go's encoding/json does. It folds
 /// `ſ` to `s` and the Kelvin sign to `k`, too.
-pub(super) fn folds_to(name: &str, known: &str) -> bool {
+pub fn folds_to(name: &str, known: &str) -> bool {
     if name.is_ascii() {
         return name.eq_ignore_ascii_case(known);
     }

@@ -9,5 +9,6 @@ mod seen;
 mod within;
 
 pub use error::{FORBIDDEN, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, error_response};
+pub use fold::folds_to;
 pub(crate) use mirrored::check_mirrored_headers;
 pub use peek::{Id, Message, PeekError, peek};

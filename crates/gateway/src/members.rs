@@ -7,26 +7,26 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The members of an object, in order.
-pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     /// Reads an object; `None` if it is none.
-    pub(super) fn read(text: &'a RawValue) -> Option<Self> {
+    pub(crate) fn read(text: &'a RawValue) -> Option<Self> {
         serde_json::from_str(text.get()).ok()
     }
 
     /// The last member of that name: what most parsers take.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
 
     /// The text of that member.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
     /// The object again, with a text of the caller's for each member: `None` leaves one out.
-    pub(super) fn written<'m>(
+    pub(crate) fn written<'m>(
         &'m self,
         mut member: impl FnMut(&str, &'m RawValue) -> Option<String>,
     ) -> String {
@@ -42,7 +42,7 @@ impl<'a> Members<'a> {
 }
 
 /// Adds a member to an object that has no closing brace yet.
-pub(super) fn push(text: &mut String, name: &str, value: &str) {
+pub(crate) fn push(text: &mut String, name: &str, value: &str) {
     if text.len() > 1 {
         text.push(',');
     }

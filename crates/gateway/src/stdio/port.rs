@@ -1,0 +1,45 @@
+//! The way of one session's messages to a process that it shares.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::Limits;
+use super::message::Kind;
+use super::session::{Input, Session, watch};
+use super::shared::Shared;
+
+/// Carries messages until the session ends.
+pub(super) async fn run(
+    session: Arc<Session>,
+    mut inputs: mpsc::UnboundedReceiver<Input>,
+    shared: Arc<Shared>,
+    limits: Limits,
+) {
+    loop {
+        let input = tokio::select! {
+            () = session.end.cancelled() => break,
+            () = watch(&session, &limits) => {
+                tracing::info!("a session was idle for too long");
+                break;
+            }
+            input = inputs.recv() => match input {
+                Some(input) => input,
+                None => break,
+            },
+        };
+        match shared.switch().await {
+            Ok(switch) => switch.forward(&session, input),
+            Err(refused) => {
+                if let Kind::Request { id, .. } = &input.kind {
+                    session.fail(id, &refused.to_string());
+                }
+            }
+        }
+    }
+    session.end.cancel();
+    if let Some(switch) = shared.running().await {
+        switch.leave(&session);
+    }
+    session.close();
+}

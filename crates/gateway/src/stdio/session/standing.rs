@@ -1,0 +1,84 @@
+//! What a process that several sessions share has to know of each.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+/// Levels of log messages, from all to few (MCP 2025-11-25, server/utilities/logging; RFC 5424).
+const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
+/// What a session has said about itself. A process that is started anew is told again.
+#[derive(Debug, Default)]
+pub(in crate::stdio) struct Standing {
+    /// The capabilities that its client has declared: `sampling`, `elicitation`, `roots` and so on.
+    pub(in crate::stdio) capabilities: HashSet<String>,
+    /// The resources that it wants to hear of.
+    pub(in crate::stdio) subscriptions: HashSet<String>,
+    /// Its `logging/setLevel`, as a place in the list of levels.
+    pub(in crate::stdio) level: Option<usize>,
+}
+
+impl Standing {
+    /// Whether its client can answer a request of the server's.
+    pub(in crate::stdio) fn can(&self, method: &str) -> bool {
+        let capability = method.split('/').next().unwrap_or_default();
+        self.capabilities.contains(capability)
+    }
+
+    /// Whether it wants to hear of a resource: also of what is part of one that it subscribed to ("this might be a
+    /// sub-resource", schema of 2025-11-25, `ResourceUpdatedNotificationParams`).
+    pub(in crate::stdio) fn wants(&self, uri: &str) -> bool {
+        self.subscriptions.contains(uri)
+            || self.subscriptions.iter().any(|whole| {
+                uri.strip_prefix(whole.as_str())
+                    .is_some_and(|rest| whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
+            })
+    }
+
+    /// Whether it wants to hear log messages of that level. A session that said nothing hears what there is.
+    pub(in crate::stdio) fn hears(&self, level: Option<&Value>) -> bool {
+        let level = level.and_then(Value::as_str).and_then(place_of);
+        self.level.zip(level).is_none_or(|(least, level)| level >= least)
+    }
+}
+
+/// The place of a level in the list of levels.
+pub(in crate::stdio) fn place_of(level: &str) -> Option<usize> {
+    LEVELS.iter().position(|known| *known == level)
+}
+
+/// The level at that place.
+pub(in crate::stdio) fn level_at(place: usize) -> Option<&'static str> {
+    LEVELS.get(place).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_part_of_what_was_subscribed_to_is_heard_of_and_no_neighbour() {
+        let standing = Standing {
+            subscriptions: ["notes://a".to_owned(), "file:///b/".to_owned()].into(),
+            ..Standing::default()
+        };
+        for uri in ["notes://a", "notes://a/1", "notes://a#x", "file:///b/c"] {
+            assert!(standing.wants(uri), "{uri}");
+        }
+        for uri in ["notes://ab", "notes://", "file:///b", "file:///c"] {
+            assert!(!standing.wants(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_level_is_the_least_that_is_heard() {
+        let mut standing = Standing::default();
+        assert!(standing.hears(Some(&json!("debug"))));
+        standing.level = place_of("warning");
+        for (level, heard) in [("info", false), ("warning", true), ("emergency", true), ("loud", true)] {
+            assert_eq!(standing.hears(Some(&json!(level))), heard, "{level}");
+        }
+    }
+}

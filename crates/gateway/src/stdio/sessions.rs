@@ -1,0 +1,165 @@
+//! The sessions: how one begins, whose it is, how many there may be.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hallpass_resource_server::Caller;
+use http::{HeaderMap, HeaderName};
+use tokio::sync::mpsc;
+
+use super::ProcessFor;
+use super::house::House;
+use super::port;
+use super::process::Audience;
+use super::refused::Refused;
+use super::session::{Input, Session};
+use super::shared::Shared;
+use super::start::{Whose, start};
+
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// All sessions of one stdio server, and the processes that they share.
+pub(super) struct Sessions {
+    pub(super) house: Arc<House>,
+    all: Mutex<HashMap<String, Arc<Session>>>,
+    shared: Mutex<HashMap<Key, Arc<Shared>>>,
+}
+
+/// For whom there is one process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    User(String),
+    Everybody,
+}
+
+impl Sessions {
+    pub(super) fn new(house: House) -> Self {
+        Self { house: Arc::new(house), all: Mutex::default(), shared: Mutex::default() }
+    }
+
+    /// The caller's session that the request names, if it names one.
+    pub(super) fn of(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<Arc<Session>>, Refused> {
+        let mut ids = headers.get_all(SESSION_ID).iter();
+        let Some(id) = ids.next() else { return Ok(None) };
+        let id = id.to_str().ok().filter(|_| ids.next().is_none());
+        let session = id.and_then(|id| self.all().get(id).cloned());
+        let session = session.filter(|session| session.owner == caller.into() && !session.end.is_cancelled());
+        session.map(Some).ok_or(Refused::UnknownSession)
+    }
+
+    /// Begins a session; where it needs a process that does not run, the process is started.
+    pub(super) async fn begin(self: &Arc<Self>, caller: &Caller) -> Result<(String, Arc<Session>), Refused> {
+        match self.house.command.process {
+            ProcessFor::Session => self.begin_with_its_own(caller),
+            ProcessFor::User => {
+                let key = Key::User(caller.principal().to_owned());
+                self.begin_sharing(caller, key, Whose::User(caller.clone())).await
+            }
+            ProcessFor::Shared => self.begin_sharing(caller, Key::Everybody, Whose::Everybody).await,
+        }
+    }
+
+    /// A session that ends with its process, and the process with it.
+    fn begin_with_its_own(self: &Arc<Self>, caller: &Caller) -> Result<(String, Arc<Session>), Refused> {
+        let place = self.house.place()?;
+        let (id, session, inputs) = self.keep(caller)?;
+        let process = start(&self.house.command, &Whose::Client(caller.clone())).map_err(|error| {
+            tracing::error!(program = ?self.house.command.program, %error, "the MCP server does not start");
+            self.all().remove(&id);
+            Refused::NotStarted
+        })?;
+        let (sessions, key, running) = (Arc::clone(self), id.clone(), Arc::clone(&session));
+        self.house.tasks.spawn(async move {
+            let limits = sessions.house.limits.clone();
+            process.run(Audience::One(running), inputs, limits, name_of(&key), |_| {}).await;
+            sessions.all().remove(&key);
+            drop(place);
+        });
+        Ok((id, session))
+    }
+
+    /// A session that speaks to a process as others do.
+    async fn begin_sharing(
+        self: &Arc<Self>,
+        caller: &Caller,
+        key: Key,
+        whose: Whose,
+    ) -> Result<(String, Arc<Session>), Refused> {
+        let shared = self.shared_by(key, whose);
+        shared.switch().await?;
+        if self.house.closing.is_cancelled() {
+            return Err(Refused::Closing);
+        }
+        let (id, session, inputs) = self.keep(caller)?;
+        let (sessions, key, running) = (Arc::clone(self), id.clone(), Arc::clone(&session));
+        self.house.tasks.spawn(async move {
+            shared.join(&running).await;
+            port::run(running, inputs, shared, sessions.house.limits.clone()).await;
+            sessions.all().remove(&key);
+        });
+        Ok((id, session))
+    }
+
+    fn shared_by(&self, key: Key, whose: Whose) -> Arc<Shared> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shared.contains_key(&key) {
+            shared.retain(|_, other| Arc::strong_count(other) > 1 || !other.is_forgotten());
+        }
+        let name = || {
+            let kind = if key == Key::Everybody { "shared" } else { "user" };
+            format!("{kind}-{}", name_of(&new_id()))
+        };
+        let name = name();
+        Arc::clone(
+            shared.entry(key).or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, whose))),
+        )
+    }
+
+    /// Keeps a new session, within what its user may have.
+    fn keep(
+        &self,
+        caller: &Caller,
+    ) -> Result<(String, Arc<Session>, mpsc::UnboundedReceiver<Input>), Refused> {
+        let House { limits, closing, .. } = &*self.house;
+        let (session, inputs) = Session::new(caller.into(), limits, closing.child_token());
+        let (id, session) = (new_id(), Arc::new(session));
+        let mut all = self.all();
+        if all.len() >= limits.sessions {
+            return Err(Refused::TooManySessions);
+        }
+        let of_user = all.values().filter(|other| other.owner.is_same_user(&session.owner));
+        if of_user.count() >= limits.sessions_of_a_user {
+            return Err(Refused::TooManyOfYours);
+        }
+        let own = |other: &&Arc<Session>| other.owner == session.owner && !other.end.is_cancelled();
+        if all.values().filter(own).count() >= limits.sessions_of_a_client {
+            let unused = all.values().filter(own).min_by_key(|other| other.last_used());
+            if let Some(unused) = unused {
+                tracing::info!("a user's session is ended, since the same client begins another one");
+                unused.end.cancel();
+            }
+        }
+        all.insert(id.clone(), Arc::clone(&session));
+        Ok((id, session, inputs))
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever knows a session's id is half way in: the log gets its beginning only.
+fn name_of(id: &str) -> String {
+    id.get(..8).unwrap_or_default().to_owned()
+}
+
+/// 256 random bits (transports, "Session Management": cryptographically secure).
+fn new_id() -> String {
+    let bytes: [u8; 32] = rand::random();
+    bytes.iter().fold(String::with_capacity(64), |mut id, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}

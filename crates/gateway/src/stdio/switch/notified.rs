@@ -1,0 +1,77 @@
+//! Who hears a notification of a process that several sessions share.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::super::message::{Kind, Message};
+use super::super::rewrite;
+use super::super::session::Session;
+use super::{State, Switch};
+
+/// Of what a client may notify a process by itself: not of what is said here for all, and not of what names requests or tasks.
+pub(super) fn is_the_clients_own(method: &str) -> bool {
+    !matches!(
+        method,
+        "notifications/initialized"
+            | "notifications/roots/list_changed"
+            | "notifications/cancelled"
+            | "notifications/progress"
+    ) && !method.starts_with("notifications/tasks/")
+}
+
+impl Switch {
+    /// | notification | who hears it |
+    /// |---|---|
+    /// | `…/list_changed` | everybody |
+    /// | `notifications/resources/updated` | whoever subscribed to it |
+    /// | `notifications/message`, and what is unknown | the session that all calls under way belong to; else everybody, where they are one user's; else nobody, since it may tell of somebody else's call |
+    pub(super) fn notify(&self, method: &str, line: &Bytes) {
+        let to = {
+            let state = self.state();
+            match method {
+                "notifications/tools/list_changed"
+                | "notifications/prompts/list_changed"
+                | "notifications/resources/list_changed" => state.everybody(),
+                "notifications/resources/updated" => {
+                    let uri = rewrite::text_of(line, "uri").unwrap_or_default();
+                    let mut all = state.everybody();
+                    all.retain(|session| session.standing().wants(&uri));
+                    all
+                }
+                _ if method.starts_with("notifications/tasks/") => Vec::new(),
+                _ => {
+                    let mut all = state.concerned();
+                    if method == "notifications/message" {
+                        let level = rewrite::text_of(line, "level").map(Value::from);
+                        all.retain(|session| session.standing().hears(level.as_ref()));
+                    }
+                    all
+                }
+            }
+        };
+        if to.is_empty() {
+            tracing::debug!(method, "a notification of the server is for nobody");
+        }
+        for session in to {
+            session.hand(Message { kind: Kind::Notification(method.to_owned()), line: line.clone() });
+        }
+    }
+}
+
+impl State {
+    fn everybody(&self) -> Vec<Arc<Session>> {
+        self.sessions.values().cloned().collect()
+    }
+
+    fn concerned(&self) -> Vec<Arc<Session>> {
+        if let Some(caller) = self.sole_caller() {
+            return vec![caller];
+        }
+        let everybody = self.everybody();
+        let one_user =
+            everybody.windows(2).all(|two| matches!(two, [a, b] if a.owner.is_same_user(&b.owner)));
+        if one_user { everybody } else { Vec::new() }
+    }
+}
