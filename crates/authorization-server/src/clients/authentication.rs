@@ -233,7 +233,9 @@ async fn find(
         Err(_) => return Err(no("this client is switched off; the operator can switch it on again")),
     }
     if !is_document_url(&presented.id, &server.settings.issuer) {
-        return Err(no("no client with this id is known here; it may have been removed: register again"));
+        return Err(no(
+            "no client with this id is known here; it may have been removed: register it again, or have the operator add it",
+        ));
     }
     server.settings.document_domains.check(&presented.id).map_err(|refused| no(&refused.to_string()))?;
     match &presented.credential {

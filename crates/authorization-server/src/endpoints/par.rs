@@ -125,12 +125,7 @@ pub(super) async fn take(server: &Server, parameters: &Parameters) -> Result<Opt
     let Some(name) = named.and_then(|name| name.strip_prefix(PREFIX)) else {
         return Ok(None);
     };
-    let lost = || {
-        Problem::client(
-            "request_uri_unknown",
-            "The pushed request (request_uri) is not known: it was used, is too old, or is another app's.",
-        )
-    };
+    let lost = Problem::spent_request;
     let client_id = parameters.get("client_id").ok().flatten().ok_or_else(lost)?;
     let request = server.store.take_pushed_request(&digest(name), client_id).await?.ok_or_else(lost)?;
     Parameters::parse(&request).map(Some).map_err(|_| lost())

@@ -100,6 +100,20 @@ impl Problem {
         )
     }
 
+    /// The address of a sign-in that was pushed (RFC 9126 §4: it counts once, and not for long).
+    pub(crate) fn spent_request() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "request_uri_unknown",
+            "This sign-in link has done its work",
+            "Its address can be opened once, soon after the app made it. It was opened before, is too old, or is another app's.",
+        )
+        .advice(
+            "Most likely nowhere: the link was opened twice, or the page was loaded again.",
+            "Go on in the window in which it was opened first, or start again from your app.",
+        )
+    }
+
     /// Another person has opened this device's code.
     pub(crate) fn anothers_device() -> Self {
         Self::new(

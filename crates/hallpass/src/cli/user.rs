@@ -6,7 +6,7 @@ use super::Listing;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
-    /// Add a user; the password is asked for, or read from standard input
+    /// Add a user; the password is asked for, or read from standard input with --password-stdin
     #[command(after_help = "\
 Examples:
   hallpass user add alice
