@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use hallpass_resource_server::Caller;
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -14,6 +13,8 @@ pub const SUBJECT: HeaderName = HeaderName::from_static("x-hallpass-subject");
 pub const ISSUER: HeaderName = HeaderName::from_static("x-hallpass-issuer");
 /// Through which client: the token's `client_id`.
 pub const CLIENT: HeaderName = HeaderName::from_static("x-hallpass-client");
+/// The user's address, where the issuer says that it verified it (OpenID Connect Core §5.1).
+pub const EMAIL: HeaderName = HeaderName::from_static("x-hallpass-email");
 /// What was granted: the token's `scope`.
 pub const SCOPE: HeaderName = HeaderName::from_static("x-hallpass-scope");
 
@@ -118,7 +119,6 @@ const INITIALS: &[u8] = b"xftcrs";
 /// In any spelling: CGI and its heirs read `X_Hallpass_Subject` and `X-Hallpass-Subject` as one
 /// (never-again 34), some of them also `X.Hallpass.Subject`.
 fn is_identity(name: &HeaderName) -> bool {
-    let same = |a: u8, b: u8| a == b || (!a.is_ascii_alphanumeric() && b == b'-');
     let name = name.as_str().as_bytes();
     // Most fields begin like none of them.
     if !name.first().is_some_and(|first| INITIALS.contains(first)) {
@@ -129,17 +129,19 @@ fn is_identity(name: &HeaderName) -> bool {
     })
 }
 
-/// Says who is calling. Call it after [`strip`], so that these fields are said by nobody else.
-pub fn tell(headers: &mut HeaderMap, caller: &Caller) {
-    headers.insert(SUBJECT, field_value(caller.principal()));
-    headers.insert(ISSUER, field_value(caller.issuer()));
-    headers.insert(CLIENT, field_value(caller.client_id()));
-    headers.insert(SCOPE, field_value(&caller.scopes().to_string()));
+fn same(said: u8, meant: u8) -> bool {
+    said == meant || (!said.is_ascii_alphanumeric() && meant == b'-')
+}
+
+/// The same for one name.
+pub(super) fn is_spelled_like(name: &HeaderName, meant: &HeaderName) -> bool {
+    let (name, meant) = (name.as_str().as_bytes(), meant.as_str().as_bytes());
+    name.len() == meant.len() && name.iter().zip(meant).all(|(a, b)| same(*a, *b))
 }
 
 /// Visible ASCII and single spaces as they are; all else, and `%`, as `%XX` of its UTF-8, so that two
 /// subjects never look the same to upstream.
-fn field_value(text: &str) -> HeaderValue {
+pub(super) fn field_value(text: &str) -> HeaderValue {
     // Nearly always there is nothing to encode.
     if text.trim_matches(' ') == text && text.bytes().all(|byte| matches!(byte, 0x20..=0x24 | 0x26..=0x7e)) {
         return HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("%"));

@@ -4,6 +4,7 @@ mod answer;
 mod given;
 pub mod headers;
 mod http;
+pub mod told;
 mod wire;
 
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ pub(crate) use self::answer::bad_gateway;
 use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
+use self::told::Told;
 use crate::stdio::{Limits, StdioCommand, StdioServer};
 
 type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
@@ -31,6 +33,7 @@ type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
 pub struct Upstream {
     kind: Kind,
     given: Arc<Given>,
+    told: Told,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +73,13 @@ impl Upstream {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, given: Arc::default() }
+        Self { kind, given: Arc::default(), told: Told::default() }
+    }
+
+    /// The same server, which is told this.
+    #[must_use]
+    pub fn telling(self, told: Told) -> Self {
+        Self { told, ..self }
     }
 
     /// Carries a permitted request to the server, and its answer back. A session id leads only whom it
@@ -78,7 +87,12 @@ impl Upstream {
     pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
         let (mut request, caller) = permitted.into_parts();
         headers::strip(request.headers_mut());
-        headers::tell(request.headers_mut(), &caller);
+        if let Err(error) = self.told.tell(request.headers_mut(), &caller) {
+            tracing::error!(%error, "a request was not carried on");
+            return bad_gateway(
+                "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
+            );
+        }
         if let Kind::Stdio(stdio) = &self.kind {
             return stdio.forward(request, &caller).await;
         }

@@ -23,6 +23,7 @@ use http::Request;
 use tower::ServiceExt;
 
 pub(crate) const RESOURCE: &str = "http://localhost:8080/mcp";
+pub(crate) const OWN: &str = "http://localhost:8080";
 pub(crate) const OTHER: &str = "https://login.example.com";
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -53,7 +54,7 @@ pub(crate) fn protect(upstream: Upstream, tools: bool) -> Protected {
 
 /// A gateway before that upstream, with that policy.
 pub(crate) fn protect_with(upstream: Upstream, policy: Policy, listing: Listing) -> Protected {
-    let issuer = TestIssuer::new("http://localhost:8080");
+    let issuer = TestIssuer::new(OWN);
     let clock = FakeClock::at(NOW);
     let resource = ResourceIdentifier::parse(RESOURCE).unwrap();
     let mut settings = hallpass_resource_server::Settings::new(resource.clone(), clock.clock());

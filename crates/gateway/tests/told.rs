@@ -1,0 +1,222 @@
+//! What upstream is told: about the caller, and of itself.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::{Json, Router};
+use hallpass_gateway::Upstream;
+use hallpass_gateway::upstream::told::{ASSERTION_TYPE, AssertionClaims, Assertions, Told};
+use hallpass_protocol::Issuer;
+use hallpass_protocol::jose::{Algorithm, Expected, JwkSet, SigningKey, UnverifiedJwt, VerifyingKeys};
+use hallpass_testkit::clock::FakeClock;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+use support::{NOW, Protected, protect};
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const ISSUER: &str = "https://mcp.example.com";
+const UPSTREAM: &str = "https://notes.internal";
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// Answers with the fields that arrived.
+fn mirror() -> Upstream {
+    let said = async |headers: HeaderMap| {
+        let said = |name: &HeaderName| -> Vec<_> {
+            headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+        };
+        Json(headers.keys().map(|name| (name.to_string(), said(name).into())).collect::<Map<_, _>>())
+    };
+    Upstream::service(Router::new().fallback(said))
+}
+
+async fn arrives(gateway: &Protected, request: http::request::Builder) -> Value {
+    let response = gateway.send(request.body(CALL.into()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    serde_json::from_str(&support::text(response).await).unwrap()
+}
+
+/// Every field that says something about the caller.
+fn about_the_caller(arrived: &Value) -> Vec<&String> {
+    arrived
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| name.contains("hallpass") || *name == "authorization")
+        .collect()
+}
+
+#[tokio::test]
+async fn by_choice_nothing() {
+    let gateway = protect(mirror().telling(Told::nothing()), false);
+    let arrived = arrives(&gateway, gateway.request("POST").header("x-hallpass-subject", "admin")).await;
+    assert!(about_the_caller(&arrived).is_empty(), "{arrived}");
+}
+
+/// OpenID Connect Core §5.1: an address is told only where its issuer has verified it.
+#[tokio::test]
+async fn an_address_that_nobody_verified_is_not_told() {
+    let gateway = protect(mirror(), false);
+    for (verified, told) in [
+        (json!(true), json!(["a@example.com"])),
+        (json!(false), Value::Null),
+        (json!("true"), Value::Null),
+        (Value::Null, Value::Null),
+    ] {
+        let mut claims = gateway.issuer.claims(support::RESOURCE, "notes:read", NOW);
+        claims["email"] = "a@example.com".into();
+        if !verified.is_null() {
+            claims["email_verified"] = verified.clone();
+        }
+        claims["jti"] = format!("{verified}").into();
+        let arrived = arrives(&gateway, gateway.request_as(&gateway.issuer.sign(&claims), "POST")).await;
+        assert_eq!(arrived["x-hallpass-email"], told, "{verified}");
+    }
+}
+
+/// A credential of hallpass's own is the only thing that arrives in its field, whatever a client says there and how it
+/// spells it (row 34).
+#[tokio::test]
+async fn a_credential_of_its_own_stands_alone() {
+    let own = Told::nothing()
+        .with_own("authorization".parse().unwrap(), HeaderValue::from_static("Bearer of-hallpass"))
+        .with_own("x-api-key".parse().unwrap(), HeaderValue::from_static("k"));
+    let gateway = protect(mirror().telling(own), false);
+    let request = gateway
+        .request("POST")
+        .header("X_Api_Key", "mine")
+        .header("x.api.key", "mine")
+        .header("x-api-key-2", "other");
+    let arrived = arrives(&gateway, request).await;
+    assert_eq!(arrived["authorization"], json!(["Bearer of-hallpass"]));
+    assert_eq!(arrived["x-api-key"], json!(["k"]));
+    assert_eq!(arrived["x-api-key-2"], json!(["other"]), "another field passes");
+    assert!(!arrived.to_string().contains("mine"), "{arrived}");
+}
+
+struct Signing {
+    keys: VerifyingKeys,
+    signed: Arc<AtomicUsize>,
+    told: Told,
+}
+
+fn signing(field: &'static str, clock: &FakeClock) -> Signing {
+    let key = SigningKey::generate_es256().unwrap();
+    let keys = VerifyingKeys::from_jwk_set(&JwkSet { keys: vec![key.public_jwk()] }, &Algorithm::ALL);
+    let signed = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&signed);
+    let sign = move |claims: &AssertionClaims<'_>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        key.sign(ASSERTION_TYPE, claims).ok()
+    };
+    let between = (ISSUER.to_owned(), UPSTREAM.to_owned());
+    let told = Told::assertion(Assertions::new(
+        HeaderName::from_static(field),
+        between,
+        LIFETIME,
+        clock.clock(),
+        sign,
+    ));
+    Signing { keys, signed, told }
+}
+
+/// The claims of the assertion, checked as upstream would.
+fn checked(signing: &Signing, token: &str, clock: &FakeClock) -> Map<String, Value> {
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    let expected = Expected {
+        issuer: &issuer,
+        audience: &[UPSTREAM],
+        typ: &[ASSERTION_TYPE],
+        now: clock.now(),
+        leeway: Duration::ZERO,
+    };
+    UnverifiedJwt::parse(token).unwrap().verify(&signing.keys, &expected).unwrap().into_all()
+}
+
+#[tokio::test]
+async fn an_assertion_says_who_calls_and_is_used_again_for_half_its_life() {
+    let clock = FakeClock::at(NOW);
+    let signing = signing("x-hallpass-assertion", &clock);
+    let gateway = protect(mirror().telling(signing.told.clone()), false);
+    let token = |arrived: &Value| arrived["x-hallpass-assertion"][0].as_str().unwrap().to_owned();
+    let arrived = arrives(&gateway, gateway.request("POST").header("x-hallpass-assertion", "forged")).await;
+    assert_eq!(arrived["x-hallpass-assertion"].as_array().unwrap().len(), 1);
+    assert_eq!(about_the_caller(&arrived), ["x-hallpass-assertion"]);
+    let first = token(&arrived);
+    let claims = checked(&signing, &first, &clock);
+    let said = |name: &str| claims[name].as_str().unwrap();
+    assert_eq!(
+        (said("sub"), said("idp"), said("client_id"), said("scope")),
+        ("alice", support::OWN, "test-client", "notes:read")
+    );
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+
+    assert_eq!(token(&arrives(&gateway, gateway.request("POST")).await), first);
+    clock.advance(LIFETIME / 2 - Duration::from_secs(1));
+    assert_eq!(token(&arrives(&gateway, gateway.request("POST")).await), first);
+    clock.advance(Duration::from_secs(1));
+    assert_ne!(token(&arrives(&gateway, gateway.request("POST")).await), first, "half its life is over");
+    assert_eq!(signing.signed.load(Ordering::SeqCst), 2);
+}
+
+/// Two people, two scopes, two issuers: none is told of as another.
+#[tokio::test]
+async fn an_assertion_is_about_one_caller() {
+    let clock = FakeClock::at(NOW);
+    let signing = signing("authorization", &clock);
+    let gateway = protect(mirror().telling(signing.told.clone()), false);
+    let mut seen = Vec::new();
+    for token in [
+        gateway.token_for("alice", "notes:read"),
+        gateway.token_for("bob", "notes:read"),
+        gateway.token_for("alice", "notes:read notes:write"),
+        gateway.token_of_the_other("alice"),
+    ] {
+        let arrived = arrives(&gateway, gateway.request_as(&token, "POST")).await;
+        let value = arrived["authorization"][0].as_str().unwrap().to_owned();
+        let claims = checked(&signing, value.strip_prefix("Bearer ").unwrap(), &clock);
+        seen.push((claims["sub"].clone(), claims["idp"].clone(), claims["scope"].clone()));
+        assert!(!value.contains(&token), "never the caller's own");
+    }
+    let expected = [
+        ("alice", support::OWN, "notes:read"),
+        ("bob", support::OWN, "notes:read"),
+        ("alice", support::OWN, "notes:read notes:write"),
+        ("https://login.example.com#alice", support::OTHER, "notes:read"),
+    ];
+    assert_eq!(seen, expected.map(|(sub, idp, scope)| (sub.into(), idp.into(), scope.into())));
+}
+
+/// What rests on a token ends with it.
+#[tokio::test]
+async fn an_assertion_outlives_no_token() {
+    let clock = FakeClock::at(NOW);
+    let signing = signing("x-hallpass-assertion", &clock);
+    let gateway = protect(mirror().telling(signing.told.clone()), false);
+    let lasting = |seconds: i64| {
+        let mut claims = gateway.issuer.claims(support::RESOURCE, "notes:read", NOW);
+        claims["sub"] = "alice".into();
+        claims["exp"] = (NOW.unix() + seconds).into();
+        claims["jti"] = seconds.to_string().into();
+        gateway.issuer.sign(&claims)
+    };
+    for (seconds, lasts) in [(600, 60), (20, 20), (600, 60)] {
+        let arrived = arrives(&gateway, gateway.request_as(&lasting(seconds), "POST")).await;
+        let claims = checked(&signing, arrived["x-hallpass-assertion"][0].as_str().unwrap(), &clock);
+        assert!(claims["exp"].as_i64().unwrap() - NOW.unix() <= lasts, "{seconds}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_signature_nothing_is_carried_on() {
+    let between = (ISSUER.to_owned(), UPSTREAM.to_owned());
+    let field = HeaderName::from_static("x-hallpass-assertion");
+    let clock = FakeClock::at(NOW).clock();
+    let told = Told::assertion(Assertions::new(field, between, LIFETIME, clock, |_| None));
+    let gateway = protect(mirror().telling(told), false);
+    assert_eq!(gateway.post(CALL).await.status(), StatusCode::BAD_GATEWAY);
+}
