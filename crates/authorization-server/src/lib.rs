@@ -65,7 +65,7 @@ mod server;
 mod settings;
 mod store;
 
-pub use audit::{AuditEvent, AuditFilter, AuditKind, AuditLog};
+pub use audit::{AuditEvent, AuditFilter, AuditKind, AuditLog, Recorded};
 pub use clients::{
     AddClientError, CertificateName, ClientDetails, Clients, DocumentDomains, NewClient, RegisteredClient,
 };

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::ready;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,12 +11,14 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::select;
 use futures_util::{FutureExt, StreamExt};
-use hallpass_resource_server::{FrontDoor, Permitted, ResourceServer, cors};
+use hallpass_resource_server::{Caller, FrontDoor, Permitted, ResourceServer, cors};
 use http::header::{ALLOW, ORIGIN};
 use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::edge::metrics::ServerCounts;
+use crate::edge::observed::Observed;
 use crate::listen::Draining;
 use crate::listing::{Listing, Lists};
 use crate::served::{Served, Site};
@@ -44,6 +46,7 @@ struct Inner {
     listing: Listing,
     /// Is cancelled when another takes its place.
     retired: CancellationToken,
+    counts: OnceLock<Arc<ServerCounts>>,
 }
 
 impl Gateway {
@@ -51,8 +54,8 @@ impl Gateway {
     #[must_use]
     pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
         let Settings { front_door, listing } = settings;
-        let retired = CancellationToken::new();
-        Self(Arc::new(Inner { resource_server, upstream, front_door, listing, retired }))
+        let (retired, counts) = (CancellationToken::new(), OnceLock::new());
+        Self(Arc::new(Inner { resource_server, upstream, front_door, listing, retired, counts }))
     }
 
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
@@ -85,7 +88,10 @@ impl Gateway {
 
     /// Answers a request to the endpoint that is meant for this host.
     pub(crate) fn answer(&self, request: Request<Body>) -> Answering {
-        let Inner { resource_server, front_door, .. } = &*self.0;
+        let Inner { resource_server, front_door, counts, .. } = &*self.0;
+        if let Some(observed) = Observed::of(request.extensions()) {
+            observed.is_for(resource_server.resource().as_str(), counts);
+        }
         if let Err(refusal) = front_door.check_origin(request.headers()) {
             return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
         }
@@ -125,19 +131,28 @@ fn is_asked_by_a_page(request: &Request<Body>) -> bool {
 /// Until a request is permitted, nothing of its body is read.
 async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
     let draining = request.extensions().get::<Draining>().cloned();
-    match gateway.0.resource_server.admit(request).await {
+    let observed = Observed::of(request.extensions());
+    let resource_server = gateway.resource_server();
+    let tell = |caller: &Caller| observed.iter().for_each(|observed| observed.is_by(caller));
+    match resource_server.admit_telling(request, tell).await {
         Ok(permitted) if is_mcp(permitted.get().method()) => {
             let listening = permitted.get().method() == Method::GET;
             let verified = permitted.verified().clone();
-            let response = gateway.forward(permitted).await;
-            let response = gateway.0.resource_server.ends_with_the_login(response, verified, listening);
+            let response = match &observed {
+                None => gateway.forward(permitted).await,
+                Some(observed) => {
+                    observed.permitted();
+                    observed.upstream(gateway.forward(permitted)).await
+                }
+            };
+            let response = resource_server.ends_with_the_login(response, verified, listening);
             match draining {
                 Some(draining) if listening => ends_with(response, draining, gateway.0.retired.clone()),
                 _ => response,
             }
         }
         Ok(_) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST, DELETE")]).into_response(),
-        Err(refusal) => gateway.0.resource_server.refuse(&refusal),
+        Err(refusal) => resource_server.refuse(&refusal),
     }
 }
 

@@ -9,10 +9,12 @@
 //! | [`stdio`] | streamable HTTP for servers that speak stdio only: one process a session, a user, or for all |
 //! | [`listing`] | lists of tools, prompts and resources say what each thing needs |
 //! | [`listen`] | the accept loop: time limits, connections, shutdown |
+//! | [`edge`] | who is asking, whether it is one too many, and who wants to know of it |
 //!
 //! Only a [`Permitted`](hallpass_resource_server::Permitted) request can be forwarded:
 //! [`Upstream::forward`] takes nothing else.
 
+pub mod edge;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

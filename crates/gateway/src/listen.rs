@@ -37,6 +37,8 @@ use self::requests::{Noted, Requests};
 use self::rest::ReadToItsEnd;
 pub use self::tls::{ClientCertificates, Tls, TlsError};
 use self::written::{Counted, Written};
+use crate::edge::Edge;
+use crate::edge::overheard::Overheard;
 
 /// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
 /// no end of their own end then.
@@ -61,6 +63,8 @@ pub struct Connections {
     pub drain: Duration,
     /// TLS, where it ends here: none.
     pub tls: Option<Tls>,
+    /// What is done beside serving: nothing.
+    pub edge: Edge,
 }
 
 impl Default for Connections {
@@ -73,6 +77,7 @@ impl Default for Connections {
             connections: 10_000,
             drain: Duration::from_secs(10),
             tls: None,
+            edge: Edge::default(),
         }
     }
 }
@@ -102,6 +107,7 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let builder = Arc::new(builder(&connections));
     let places = Arc::new(Semaphore::new(connections.connections));
+    let edge = connections.edge.if_any();
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -116,6 +122,7 @@ pub async fn serve(
                     head: connections.head,
                     body: connections.body,
                     tls: connections.tls.clone(),
+                    edge: edge.clone(),
                     draining: draining.clone(),
                     cut: cut.clone(),
                 };
@@ -187,6 +194,7 @@ struct Connection<A> {
     head: Duration,
     body: Duration,
     tls: Option<Tls>,
+    edge: Option<Arc<Edge>>,
     draining: CancellationToken,
     cut: CancellationToken,
 }
@@ -222,6 +230,7 @@ impl<A: Answers> Connection<A> {
         let requests = Requests::default();
         let noting = requests.clone();
         let (answers, draining, body) = (self.service, Draining(self.draining.clone()), self.body);
+        let edge = self.edge;
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
@@ -236,8 +245,19 @@ impl<A: Answers> Connection<A> {
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
+            let mut arrival = edge.as_ref().map(|edge| Box::new(edge.arrive(&mut request, peer)));
+            if let Some(watched) = arrival.as_ref().and_then(|arrival| arrival.watched.as_ref()) {
+                let (observed, words) = (watched.observed().clone(), watched.wants_words());
+                request = request.map(|body| Body::new(Overheard::new(body, observed, words)));
+            }
             let answer = answers.clone().oneshot(request);
-            async move { answer.await.map(|response| response.map(|body| Noted { body, _under_way: under_way })) }
+            async move {
+                let response = answer.await?;
+                if let Some(arrival) = &mut arrival {
+                    arrival.answered(&response);
+                }
+                Ok::<_, Infallible>(response.map(|body| Noted { body, arrival, _under_way: under_way }))
+            }
         });
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends

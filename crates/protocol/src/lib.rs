@@ -15,6 +15,7 @@
 //! | [`digest`] | HTTP Digest, from the server's side |
 //! | [`dpop`], [`client_assertion`] | what a client signs: possession of a key, and who it is |
 //! | [`certificate`] | what a client shows in TLS |
+//! | [`forwarded`] | what a proxy says of its clients |
 
 pub mod authorization;
 pub mod certificate;
@@ -23,6 +24,7 @@ pub mod client_assertion;
 pub mod digest;
 pub mod dpop;
 pub mod form;
+pub mod forwarded;
 pub mod issuer;
 pub mod jose;
 pub mod json;

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::json_rpc::{self, Id};
 use crate::refusal::Refusal;
+use crate::rule::BrokenRule;
 
 /// What a challenge says beside the error.
 pub(crate) struct Challenger<'a> {
@@ -161,6 +162,7 @@ pub(crate) fn respond(refusal: &Refusal, challenger: Challenger<'_>) -> Response
     };
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response.extensions_mut().insert(BrokenRule(refusal.rule()));
     response
 }
 

@@ -100,9 +100,22 @@ impl ResourceServer {
     /// # Errors
     /// The first rule that the request broke.
     pub async fn admit(&self, request: Request<Body>) -> Result<Permitted<Request<Body>>, Refusal> {
+        self.admit_telling(request, |_| ()).await
+    }
+
+    /// The same; who is calling is told as soon as it is known, for a log that says who was refused.
+    ///
+    /// # Errors
+    /// The first rule that the request broke.
+    pub async fn admit_telling(
+        &self,
+        request: Request<Body>,
+        tell: impl FnOnce(&Caller),
+    ) -> Result<Permitted<Request<Body>>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let Inner { settings, verifier, schemes, .. } = &*self.0;
         let verified = schemes.authenticate(&parts, verifier, settings).await?;
+        tell(verified.caller());
         if settings.accounts.as_ref().is_some_and(|accounts| accounts.keys) {
             // A credential of this server, whose name another behind it may take for its own.
             parts.headers.remove(API_KEY);

@@ -22,6 +22,7 @@ use crate::remote_keys::RemoteKeys;
 use crate::replays::Replays;
 use crate::stored::StoredTokens;
 use crate::streams::AtExpiry;
+use crate::verifications::Verifications;
 
 /// The longest body that is read by default, in bytes: 4 MiB, as the official SDKs' servers have it.
 pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// How many verified tokens are remembered: 10,000, about 2 KiB each; no more is kept, however many come.
     pub remembered_tokens: usize,
+    /// Who counts the JWTs that were found good. Nobody by default.
+    pub verifications: Option<Arc<Verifications>>,
 }
 
 impl Settings {
@@ -104,6 +107,7 @@ impl Settings {
             leeway: Duration::from_secs(30),
             body_limit: BODY_LIMIT,
             remembered_tokens: 10_000,
+            verifications: None,
         }
     }
 }

@@ -80,19 +80,22 @@ impl Verifier {
     pub(crate) fn verify(&self, token: Unverified<'_>, settings: &Settings) -> Result<Verified, Refusal> {
         let now = settings.clock.now();
         let key = token_digest(token);
-        let caller = match self.remembered.get(&key) {
+        let (caller, was_remembered) = match self.remembered.get(&key) {
             Some(known) if known.still_signed(settings) => {
                 unexpired(&known.caller, now, settings)?;
-                known.caller
+                (known.caller, true)
             }
             _ => {
                 let fresh = read(token, now, settings)?;
                 let caller = fresh.caller.clone();
                 self.remembered.insert(key, fresh);
-                caller
+                (caller, false)
             }
         };
         unrevoked(&caller, settings)?;
+        if let Some(verifications) = &settings.verifications {
+            verifications.count(was_remembered);
+        }
         Ok(Verified { caller, standing: Standing::Token })
     }
 

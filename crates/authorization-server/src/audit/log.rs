@@ -35,6 +35,12 @@ impl AuditLog {
         self.0.audit().keep_for(lifetime);
     }
 
+    /// From now on `hear` is told of each event that this process has written, once it is in the database: for a log beside it.
+    /// It is called by whoever writes, and must not take long. The first to ask is told, and no other.
+    pub fn tell(&self, hear: impl Fn(&super::Recorded<'_>) + Send + Sync + 'static) {
+        self.0.audit().tell(hear);
+    }
+
     /// Events, newest first, so many at most.
     ///
     /// # Errors

@@ -15,4 +15,5 @@ pub use event::{AuditEvent, AuditKind};
 pub(crate) use event::{By, NewEvent, logged_name};
 pub(crate) use id::{first_id_of, id_of, number_after};
 pub use log::{AuditFilter, AuditLog};
+pub use queue::Recorded;
 pub(crate) use queue::{Queue, Taken, Waiting};

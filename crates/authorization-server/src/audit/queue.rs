@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
@@ -34,6 +34,35 @@ pub(crate) struct Queue {
     /// Held by whoever writes, so that who writes next finds written what came before.
     writing: tokio::sync::Mutex<()>,
     kept_seconds: AtomicU64,
+    /// Who else hears of what was written.
+    hears: OnceLock<Hears>,
+}
+
+type Hears = Box<dyn Fn(&Recorded<'_>) + Send + Sync>;
+
+/// An event that stands in the log now, for another log beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: AuditKind,
+    /// How often, within that second.
+    pub times: u32,
+    /// The person it is about, by id.
+    pub user_id: Option<&'a str>,
+    /// Who did it, where that is another.
+    pub actor: Option<&'a str>,
+    /// The client.
+    pub client_id: Option<&'a str>,
+    /// The grant.
+    pub grant_id: Option<&'a str>,
+    /// The network address it came from.
+    pub address: Option<&'a str>,
+    /// The reference that an error page has shown.
+    pub reference: Option<&'a str>,
+    /// More, in words.
+    pub detail: Option<&'a str>,
 }
 
 #[derive(Default)]
@@ -51,6 +80,7 @@ impl Default for Queue {
             waiting: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             kept_seconds: AtomicU64::new(KEPT.as_secs()),
+            hears: OnceLock::new(),
         }
     }
 }
@@ -63,6 +93,11 @@ impl Queue {
 
     pub(crate) fn keep_for(&self, lifetime: Duration) {
         self.kept_seconds.store(lifetime.as_secs(), Ordering::Relaxed);
+    }
+
+    /// From now on `hear` is told of each event that was written. The first to ask is told, and no other.
+    pub(crate) fn tell(&self, hear: impl Fn(&Recorded<'_>) + Send + Sync + 'static) {
+        drop(self.hears.set(Box::new(hear)));
     }
 
     /// Takes an event, or counts it where there is no room.
@@ -120,6 +155,21 @@ impl Queue {
 }
 
 impl Waiting {
+    fn recorded(&self) -> Recorded<'_> {
+        Recorded {
+            at: self.at,
+            kind: self.event.kind,
+            times: self.times,
+            user_id: self.event.user.as_deref(),
+            actor: self.event.actor.as_deref(),
+            client_id: self.event.client.as_deref(),
+            grant_id: self.event.grant.as_deref(),
+            address: self.event.address.as_deref(),
+            reference: self.event.reference.as_deref(),
+            detail: self.event.detail.as_deref(),
+        }
+    }
+
     /// The event's detail; and how often it happened within its second, where that was more than once.
     pub(crate) fn detail(&self) -> Option<String> {
         match (self.times, &self.event.detail) {
@@ -146,12 +196,16 @@ impl Taken<'_> {
 
     /// The first so many are written.
     pub(crate) fn written(&mut self, count: usize) {
-        self.events.drain(..count.min(self.events.len()));
+        for waiting in self.events.drain(..count.min(self.events.len())) {
+            if let Some(hear) = self.queue.hears.get() {
+                hear(&waiting.recorded());
+            }
+        }
     }
 
     /// The first cannot be written: it is counted.
     pub(crate) fn leave_out_first(&mut self) {
-        self.written(1);
+        self.events.drain(..1.min(self.events.len()));
         self.queue.state().left_out += 1;
     }
 }
@@ -275,6 +329,25 @@ mod tests {
         push(&queue, AuditKind::LoggedIn, 1);
         drop(taken);
         assert_eq!(write(&queue, at(0)), (MOST_WAITING + 1, says("2 events")));
+    }
+
+    /// Once for each that was written, and never for one that was not.
+    #[test]
+    fn whoever_listens_hears_of_what_was_written() {
+        let (queue, heard) = (Queue::default(), std::sync::Arc::new(Mutex::new(Vec::new())));
+        let hears = std::sync::Arc::clone(&heard);
+        queue.tell(move |event| {
+            let detail = event.detail.map(str::to_owned);
+            hears.lock().unwrap().push((event.kind, event.times, event.at.unix(), detail));
+        });
+        queue.push(NewEvent::new(AuditKind::LoggedIn).detail("first"), at(5));
+        queue.push_or_count(NewEvent::new(AuditKind::TokenIssued), at(6));
+        queue.push_or_count(NewEvent::new(AuditKind::TokenIssued), at(6));
+        drop(queue.take(at(6)));
+        let mut taken = queue.take(at(6));
+        taken.leave_out_first();
+        taken.written(1);
+        assert_eq!(*heard.lock().unwrap(), [(AuditKind::TokenIssued, 2, 6, None)]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::edge::Arrival;
+
 /// Counts the requests of one connection.
 #[derive(Clone, Default)]
 pub(super) struct Requests {
@@ -39,6 +41,8 @@ impl Requests {
 /// The body of an answer: its request is under way until all of it was sent, or given up.
 pub(super) struct Noted {
     pub(super) body: Body,
+    /// Of the request, where somebody wants to know.
+    pub(super) arrival: Option<Box<Arrival>>,
     pub(super) _under_way: UnderWay,
 }
 
@@ -50,7 +54,11 @@ impl http_body::Body for Noted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let (Some(arrival), Poll::Ready(Some(Ok(frame)))) = (&mut self.arrival, &frame) {
+            arrival.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

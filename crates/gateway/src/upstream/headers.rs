@@ -7,6 +7,8 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
+use crate::edge::RequestId;
+
 /// Who is calling, under a name that nobody else has ([`Caller::principal`]).
 pub const SUBJECT: HeaderName = HeaderName::from_static("x-hallpass-subject");
 /// Who says so: the token's `iss`; this server's own resource identifier for its own accounts.
@@ -15,6 +17,8 @@ pub const ISSUER: HeaderName = HeaderName::from_static("x-hallpass-issuer");
 pub const CLIENT: HeaderName = HeaderName::from_static("x-hallpass-client");
 /// The user's address, where the issuer says that it verified it (OpenID Connect Core §5.1).
 pub const EMAIL: HeaderName = HeaderName::from_static("x-hallpass-email");
+/// What the request is called, where a log says it, too.
+pub const REQUEST: HeaderName = HeaderName::from_static("x-hallpass-request");
 /// What was granted: the token's `scope`.
 pub const SCOPE: HeaderName = HeaderName::from_static("x-hallpass-scope");
 
@@ -137,6 +141,11 @@ fn same(said: u8, meant: u8) -> bool {
 pub(super) fn is_spelled_like(name: &HeaderName, meant: &HeaderName) -> bool {
     let (name, meant) = (name.as_str().as_bytes(), meant.as_str().as_bytes());
     name.len() == meant.len() && name.iter().zip(meant).all(|(a, b)| same(*a, *b))
+}
+
+/// Says what the request is called.
+pub(super) fn name_request(headers: &mut HeaderMap, id: &RequestId) {
+    headers.insert(REQUEST, field_value(id.as_str()));
 }
 
 /// Visible ASCII and single spaces as they are; all else, and `%`, as `%XX` of its UTF-8, so that two

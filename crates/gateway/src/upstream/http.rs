@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Uri};
+use http::{Extensions, HeaderValue, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -18,6 +18,7 @@ use url::Url;
 
 use super::answer;
 use super::wire::{self, Fault, Idle};
+use crate::edge::observed::Observed;
 
 /// How long TCP and TLS may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -83,7 +84,7 @@ impl HttpUpstream {
         };
         *request.uri_mut() = uri;
         request.headers_mut().insert(HOST, self.host.clone());
-        let (error, said) = match self.connection().await {
+        let (error, said) = match self.connection(request.extensions()).await {
             // A POST may have been acted upon: it is the client's to decide whether to send it again.
             Ok(connection) => match wire::exchange(connection, request, &self.idle).await {
                 Ok(response) => return answer::clean(response),
@@ -96,15 +97,22 @@ impl HttpUpstream {
     }
 
     /// One that is there already, or a new one.
-    async fn connection(&self) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
+    async fn connection(
+        &self,
+        extensions: &Extensions,
+    ) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
         if let Some(idle) = self.idle.take() {
             return Ok(idle);
         }
         let connecting = self.connector.clone().oneshot(self.target.clone());
-        match timeout(CONNECT, connecting).await {
+        let connected = match timeout(CONNECT, connecting).await {
             Ok(connected) => connected.map(TokioIo::new),
             Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        };
+        if let Some(observed) = Observed::of(extensions) {
+            observed.connected(connected.is_ok());
         }
+        connected
     }
 
     /// The endpoint maps to exactly one URL. A client's query is carried on only where the operator set

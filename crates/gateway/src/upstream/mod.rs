@@ -24,6 +24,7 @@ use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
 use self::told::Told;
+use crate::edge::RequestId;
 use crate::stdio::{Limits, StdioCommand, StdioServer};
 
 type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
@@ -92,6 +93,9 @@ impl Upstream {
             return bad_gateway(
                 "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
             );
+        }
+        if let Some(id) = request.extensions().get::<RequestId>().copied() {
+            headers::name_request(request.headers_mut(), &id);
         }
         if let Kind::Stdio(stdio) = &self.kind {
             return stdio.forward(request, &caller).await;

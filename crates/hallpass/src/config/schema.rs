@@ -10,7 +10,7 @@ use url::Url;
 
 use super::lists;
 use super::{
-    AuthorizationServer, Cedar, Credentials, Database, EndpointPath, HostName, Issuer, ListenAddress,
+    AuthorizationServer, Cedar, Credentials, Database, EndpointPath, HostName, Issuer, ListenAddress, Log,
     Monitoring, PublicUrl, Rules, ServerName, SignedMetadata, Source, Tls,
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// A listener of its own for load balancers and orchestrators.
     pub(crate) monitoring: Monitoring,
+    /// Logs of lines, beside what is said on standard error.
+    pub(crate) log: Log,
     /// The MCP server to protect, where it is the only one.
     pub(crate) server: Option<Server>,
     /// Several MCP servers to protect, each by its name and with settings of its own, in place of `[server]`.

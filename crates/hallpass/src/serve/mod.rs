@@ -1,10 +1,12 @@
 //! `hallpass serve`.
 
+mod audited;
 mod authorization_server;
 mod banner;
 mod cedar;
 pub(crate) mod credentials;
 mod delegation;
+mod edge;
 mod elsewhere;
 mod external;
 mod foundation;
@@ -43,7 +45,7 @@ use crate::data::DataFolder;
 use crate::exit::Failure;
 use banner::{Banner, Shown};
 use foundation::Foundation;
-use monitoring::Monitoring;
+use monitoring::{Counted, Monitoring};
 use plan::Plan;
 use renewal::Renewal;
 use server_plan::ServerPlan;
@@ -70,8 +72,11 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         Some(address) => listeners::bind(address).await?,
         None => Vec::new(),
     };
+    let edge = plan.edge.begin()?;
     let stop = CancellationToken::new();
     let store = data.store().await?;
+    let audited = Arc::clone(&edge.audited);
+    store.audit_log().tell(move |event| audited.hear(event));
     // Before the authorization server starts, which would offer to make a first user.
     let password = if demo { Some(add_demo_user(&store).await?) } else { None };
     for server in plan.embedded() {
@@ -87,7 +92,8 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         asked
     });
     heed_signals(stop.clone(), renew)?;
-    let monitoring = Monitoring::start(asked, watched, stop.clone());
+    let counted = Counted::of(&edge, &plan.edge);
+    let monitoring = Monitoring::start(asked, watched, counted, stop.clone());
     let setup = wired.setup_link();
     let shown = |(server, endpoint)| shown(server, endpoint);
     Banner {
@@ -104,8 +110,9 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         left.cancelled().await;
         systemd::stopping();
     });
-    let served = wired.serve(listeners, plan.tls, stop).await;
+    let served = wired.serve(listeners, plan.tls, edge.edge.clone(), stop).await;
     monitoring.end().await;
+    edge.end().await;
     served
 }
 

@@ -1,17 +1,27 @@
-//! `/healthz` and `/readyz`, on a listener of their own: for orchestrators and load balancers. Nothing that is said there is
+//! `/healthz`, `/readyz` and `/metrics`, on a listener of their own: for orchestrators, load balancers and Prometheus. Nothing that is said there is
 //! about people.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hallpass_authorization_server::Store;
+use hallpass_gateway::edge::Metrics;
+use hallpass_gateway::edge::metrics::process;
+use hallpass_gateway::edge::metrics::text::Text;
 use hallpass_gateway::listen::{self, Connections};
+use hallpass_resource_server::Verifications;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use super::audited::Audited;
+use super::edge::{EdgeAtWork, EdgePlan};
 
 /// The listener that is asked how the program is. It is there until the last request has ended, so that whoever asks hears of
 /// the end.
@@ -24,15 +34,57 @@ pub(super) struct Monitoring {
 struct Watched {
     store: Store,
     stop: CancellationToken,
+    counted: Option<Counted>,
+}
+
+/// What `/metrics` says.
+#[derive(Clone)]
+pub(super) struct Counted {
+    metrics: Arc<Metrics>,
+    verifications: Option<Arc<Verifications>>,
+    audited: Arc<Audited>,
+}
+
+impl Counted {
+    /// Nothing, where nothing is counted.
+    pub(super) fn of(edge: &EdgeAtWork, plan: &EdgePlan) -> Option<Self> {
+        let metrics = edge.metrics.clone()?;
+        let (verifications, audited) = (plan.verifications.clone(), Arc::clone(&edge.audited));
+        Some(Self { metrics, verifications, audited })
+    }
+
+    fn text(&self) -> String {
+        let mut text = Text::default();
+        text.family("hallpass_build_info", "gauge", "Which hallpass this is.");
+        text.sample("hallpass_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        self.metrics.write(&mut text);
+        if let Some(verifications) = &self.verifications {
+            let name = "hallpass_tokens_verified_total";
+            text.family(name, "counter", "JWTs that were found good: by memory, or by their signature.");
+            for (by, count) in [("memory", verifications.remembered()), ("signature", verifications.fresh())]
+            {
+                text.sample(name, &[("by", by)], count);
+            }
+        }
+        self.audited.write(&mut text);
+        process::write(&mut text);
+        text.into_string()
+    }
 }
 
 impl Monitoring {
     /// Answers from now on.
-    pub(super) fn start(listeners: Vec<TcpListener>, store: Store, stop: CancellationToken) -> Self {
+    pub(super) fn start(
+        listeners: Vec<TcpListener>,
+        store: Store,
+        counted: Option<Counted>,
+        stop: CancellationToken,
+    ) -> Self {
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(readyz))
-            .with_state(Watched { store, stop });
+            .route("/metrics", get(metrics))
+            .with_state(Watched { store, stop, counted });
         let ended = CancellationToken::new();
         let mut serving = JoinSet::new();
         for listener in listeners {
@@ -66,5 +118,12 @@ async fn readyz(State(watched): State<Watched>) -> (StatusCode, &'static str) {
     match watched.store.answers().await {
         true => (StatusCode::OK, "ready\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}
+
+async fn metrics(State(watched): State<Watched>) -> Response {
+    match &watched.counted {
+        Some(counted) => ([(CONTENT_TYPE, Text::MEDIA_TYPE)], counted.text()).into_response(),
+        None => (StatusCode::NOT_FOUND, "nothing is counted: monitoring.metrics is false\n").into_response(),
     }
 }

@@ -12,6 +12,7 @@ use crate::cli;
 use crate::config::{self, Config, ListenAddress, PublicUrl, Source};
 use crate::serve::authorization_server;
 use crate::serve::delegation::Delegations;
+use crate::serve::edge::EdgePlan;
 use crate::serve::scopes::ScopePlan;
 
 /// What `serve` is going to do.
@@ -21,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) listen: ListenAddress,
     /// Where it says how it is.
     pub(crate) monitoring: Option<ListenAddress>,
+    /// What stands before every request.
+    pub(crate) edge: EdgePlan,
     /// TLS, where it ends here.
     pub(crate) tls: Option<Tls>,
     /// The files that it came from.
@@ -55,6 +58,7 @@ impl Plan {
     }
 
     fn put_together(args: cli::Serve, config: &Config) -> Result<Self, PlanError> {
+        let edge = EdgePlan::of(config)?;
         let source = &config.source;
         check_arguments(&args, config)?;
         let tls_in_front = args.tls_in_front || config.tls_in_front;
@@ -85,6 +89,7 @@ impl Plan {
         Ok(Self {
             listen: args.listen.or_else(|| config.listen.clone()).unwrap_or_default(),
             monitoring: config.monitoring.listen.clone(),
+            edge,
             tls,
             tls_files: config.tls.clone(),
             tls_in_front,

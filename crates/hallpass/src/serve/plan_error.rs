@@ -5,6 +5,7 @@ use hallpass_gateway::upstream::HttpUpstreamError;
 use url::Url;
 
 use super::credentials::CredentialFault;
+use super::edge::EdgeFault;
 use super::program::ProgramError;
 use super::scopes::ScopeFault;
 use crate::config::{DatabaseFault, PublicUrl, ServerName, TlsFault};
@@ -73,6 +74,9 @@ pub(crate) enum PlanError {
     /// A trusted issuer, or an exchange, that can't be.
     #[error("{0}")]
     Delegation(String),
+    /// Logs that can't be.
+    #[error(transparent)]
+    Edge(#[from] EdgeFault),
     /// A certificate or key that can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFault),

@@ -51,6 +51,7 @@ pub(super) async fn put_together(
     settings.name = Some(name.clone());
     settings.policy = server.scopes.policy.clone();
     settings.streams = server.streams;
+    settings.verifications = plan.edge.verifications.clone();
     settings.metadata_signer = server.signer.as_ref().map(|signer| signer.at(&endpoint));
     settings.aliases.extend(alias.clone());
     settings.replays = beneath.replays.entry(endpoint.clone()).or_default().clone();

@@ -22,7 +22,18 @@ impl Display for Plan {
         let tls = if self.tls.is_some() { ", TLS ends here" } else { "" };
         writeln!(f, "  listen     {}{tls}", self.listen)?;
         if let Some(address) = &self.monitoring {
-            writeln!(f, "  monitoring {address}: /healthz, /readyz")?;
+            let metrics = if self.edge.metrics { ", /metrics" } else { "" };
+            writeln!(f, "  monitoring {address}: /healthz, /readyz{metrics}")?;
+        }
+        for (name, sink) in [("access", &self.edge.log.access), ("audit", &self.edge.log.audit)] {
+            if let Some(sink) = sink {
+                writeln!(
+                    f,
+                    "  {:<10} a line for each {} to {sink}",
+                    format!("{name} log"),
+                    if name == "access" { "request" } else { "event" }
+                )?;
+            }
         }
         match &self.data {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,

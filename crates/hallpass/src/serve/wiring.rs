@@ -2,6 +2,7 @@
 
 use axum::Router;
 use hallpass_authorization_server::AuthorizationServer;
+use hallpass_gateway::edge::Edge;
 use hallpass_gateway::listen::{self, Connections, Tls};
 use hallpass_gateway::{Served, Site};
 use hallpass_protocol::Issuer;
@@ -142,12 +143,13 @@ impl Wired {
         self,
         listeners: Vec<TcpListener>,
         tls: Option<Tls>,
+        edge: Edge,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let mut serving = JoinSet::new();
         for listener in listeners {
             let shutdown = stop.clone().cancelled_owned();
-            let connections = Connections { tls: tls.clone(), ..Connections::default() };
+            let connections = Connections { tls: tls.clone(), edge: edge.clone(), ..Connections::default() };
             serving.spawn(listen::serve(listener, self.served.clone(), connections, shutdown));
         }
         while let Some(ended) = serving.join_next().await {

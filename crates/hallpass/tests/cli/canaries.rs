@@ -71,7 +71,9 @@ async fn no_program_says_a_secret_at_its_most_talkative() {
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     let configuration = format!(
         "listen = \"127.0.0.1:{port}\"\npublic_url = \"{public}\"\n[server]\nupstream = \"http://{behind}/mcp\"\n\
-         [server.credentials]\napi_keys = true\nbasic = true\n"
+         [server.credentials]\napi_keys = true\nbasic = true\n\
+         [log]\naccess = \"{0}/access.log\"\naudit = \"{0}/audit.log\"\n",
+        data.display()
     );
     std::fs::write(file.path(), configuration).unwrap();
     let config = file.path().to_str().unwrap();
@@ -141,6 +143,10 @@ async fn no_program_says_a_secret_at_its_most_talkative() {
     let served = serving.rest();
     said.errors.push(("serve".to_owned(), served));
     let audit = said.run(data, &["audit", "--json"], "");
+
+    // They lie in the data folder, where every file is looked through.
+    let lines = |name: &str| std::fs::read_to_string(data.join(name)).unwrap().lines().count();
+    assert!(lines("access.log") > 20 && lines("audit.log") > 5, "both logs were written");
 
     let mut secrets = wire.secrets();
     for (value, name) in [

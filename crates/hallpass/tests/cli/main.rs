@@ -15,6 +15,8 @@ mod clock;
 mod credentials;
 mod database;
 mod documents;
+#[cfg(target_os = "linux")]
+mod edge;
 mod environment;
 mod fresh;
 mod help;

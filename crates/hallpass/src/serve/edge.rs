@@ -1,0 +1,97 @@
+//! What stands before every request: logs, counts.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use hallpass_gateway::edge::{Edge, Lines, Metrics, Rotation, Sink, Topic, Watch};
+use hallpass_resource_server::Verifications;
+
+use super::audited::Audited;
+use crate::config::{Config, Log, LogSink};
+use crate::exit::Failure;
+
+/// What the configuration says of it.
+#[derive(Clone, Debug)]
+pub(crate) struct EdgePlan {
+    /// Where logs go.
+    pub(super) log: Log,
+    /// Whether anybody asks for counts.
+    pub(super) metrics: bool,
+    /// Who counts the tokens that were found good.
+    pub(super) verifications: Option<Arc<Verifications>>,
+}
+
+/// Why it cannot be as the file says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EdgeFault {
+    /// Two logs, each of which would put the other's file aside.
+    #[error("log.access and log.audit name the same file; give each its own")]
+    OneFile,
+}
+
+impl EdgePlan {
+    pub(crate) fn of(config: &Config) -> Result<Self, EdgeFault> {
+        let log = config.log.clone();
+        if matches!(log.access, Some(LogSink::File(_))) && log.access == log.audit {
+            return Err(EdgeFault::OneFile);
+        }
+        let metrics = config.monitoring.listen.is_some() && config.monitoring.metrics;
+        let verifications = metrics.then(Arc::default);
+        Ok(Self { log, metrics, verifications })
+    }
+}
+
+/// All of it, at work.
+pub(crate) struct EdgeAtWork {
+    /// For the listeners.
+    pub(crate) edge: Edge,
+    /// For whoever asks.
+    pub(crate) metrics: Option<Arc<Metrics>>,
+    /// For the audit log.
+    pub(crate) audited: Arc<Audited>,
+    logs: Vec<Lines>,
+}
+
+impl EdgePlan {
+    /// Opens what is to be opened.
+    pub(crate) fn begin(&self) -> Result<EdgeAtWork, Failure> {
+        let metrics = Arc::new(Metrics::default());
+        let open = |sink: &Option<LogSink>, setting, topic| {
+            let Some(sink) = sink else { return Ok(None) };
+            let lines = Lines::start(self.sink(sink, topic), metrics.lost_lines(), SystemTime::now);
+            lines.map(Some).with_context(|| format!("{setting}: can't write to {sink}"))
+        };
+        let access = open(&self.log.access, "log.access", Topic::Access)?;
+        let audit = open(&self.log.audit, "log.audit", Topic::Audit)?;
+        let logs = access.iter().chain(&audit).cloned().collect();
+        let watch = Watch { metrics: Arc::clone(&metrics), access, now: SystemTime::now };
+        let is_watched = self.metrics || watch.access.is_some();
+        let edge = Edge { watch: is_watched.then(|| Arc::new(watch)) };
+        let audited = Arc::new(Audited::new(audit));
+        Ok(EdgeAtWork { edge, metrics: self.metrics.then_some(metrics), audited, logs })
+    }
+
+    fn sink(&self, sink: &LogSink, topic: Topic) -> Sink {
+        let rotation = Rotation {
+            size: self.log.rotate_size.0,
+            age: self.log.rotate_after.map(|span| span.0),
+            keep: self.log.keep,
+        };
+        match sink {
+            LogSink::Stdout => Sink::Stdout,
+            LogSink::Syslog => Sink::Syslog(topic),
+            LogSink::SyslogAt(server) => Sink::SyslogAt(*server, topic),
+            LogSink::File(path) => Sink::File { path: path.clone(), rotation },
+        }
+    }
+}
+
+impl EdgeAtWork {
+    /// Waits until every line is written.
+    pub(crate) async fn end(self) {
+        let Self { edge, logs, .. } = self;
+        drop(edge);
+        drop(tokio::task::spawn_blocking(move || logs.iter().for_each(Lines::flush)).await);
+    }
+}

@@ -1,0 +1,83 @@
+//! Logs and counts of a program that runs.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use crate::program::{Serving, command, complained, run};
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_and_events_are_logged_and_counted() {
+    let data = tempfile::tempdir().unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    let (port, asked) = (free_port(), free_port());
+    let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    write!(
+        file,
+        "listen = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
+         [monitoring]\nlisten = \"127.0.0.1:{asked}\"\n\
+         [log]\naccess = \"{0}/access.log\"\naudit = \"{0}/audit.log\"\n\
+         [server]\nupstream = \"http://127.0.0.1:1/mcp\"\n",
+        logs.path().display()
+    )
+    .unwrap();
+    let mut serving = Serving::start(data.path(), &["--config", file.path().to_str().unwrap()]);
+    serving.line_with("Ctrl-C");
+    let url = format!("http://127.0.0.1:{port}");
+    let http = reqwest::Client::new();
+    assert_eq!(http.post(format!("{url}/mcp?x=canary")).send().await.unwrap().status(), 401);
+    assert_eq!(http.get(format!("{url}/authorize?client_id=nobody")).send().await.unwrap().status(), 400);
+    let metrics = reqwest::get(format!("http://127.0.0.1:{asked}/metrics")).await.unwrap();
+    let kind = metrics.headers()["content-type"].to_str().unwrap().to_owned();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    let text = metrics.text().await.unwrap();
+    for start in [
+        "hallpass_build_info{version=\"",
+        &format!("hallpass_requests_total{{server=\"{url}/mcp\",status=\"4xx\",decision=\"refused\"}} 1"),
+        &format!("hallpass_refusals_total{{server=\"{url}/mcp\",rule=\"no_credential\"}} 1"),
+        "hallpass_tokens_verified_total{by=\"memory\"} 0",
+        "process_open_fds ",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(start)), "{start}\n{text}");
+    }
+    assert!(serving.terminate() == Some(0));
+    let lines = |name: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(logs.path().join(name)).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let access = lines("access.log");
+    assert_eq!(access.len(), 2);
+    assert_eq!((&access[0]["path"], &access[0]["rule"]), (&"/mcp".into(), &"no_credential".into()));
+    assert_eq!((&access[1]["path"], &access[1]["status"]), (&"/authorize".into(), &400.into()));
+    assert!(lines("audit.log").iter().any(|line| line["event"] == "error_page"), "{:?}", lines("audit.log"));
+}
+
+/// Nothing serves whose log cannot be written.
+#[test]
+fn a_log_that_cannot_be_written_stops_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    let nowhere = data.path().join("nowhere/access.log");
+    write!(
+        file,
+        "listen = \"localhost:0\"\n[log]\naccess = \"{}\"\n[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n",
+        nowhere.display()
+    )
+    .unwrap();
+    let config = file.path().to_str().unwrap();
+    let told = complained(&command(data.path(), &["serve", "--config", config]).output().unwrap());
+    assert!(told.contains("log.access") && told.contains("nowhere/access.log"), "{told}");
+    std::fs::write(
+        file.path(),
+        "[log]\naccess = \"./a.log\"\naudit = \"./a.log\"\n[server]\nupstream = \"http://h/mcp\"\n",
+    )
+    .unwrap();
+    let told = complained(&run(data.path(), &["config", "check", config]));
+    assert!(told.contains("same file"), "{told}");
+}
