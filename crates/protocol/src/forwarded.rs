@@ -200,16 +200,16 @@ mod tests {
         matches!(address, IpAddr::V4(address) if address.octets()[0] == 10)
     }
 
-    fn read(fields: Fields, lines: &[(&HeaderName, &str)]) -> Said {
+    fn read(fields: Fields, lines: &[(HeaderName, &str)]) -> Said {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_str(value).unwrap());
+            headers.append(name, HeaderValue::from_str(value).unwrap());
         }
         fields.read(&headers, is_listed)
     }
 
     fn for_(lines: &[&str]) -> Option<String> {
-        let lines: Vec<_> = lines.iter().map(|line| (&FOR, *line)).collect();
+        let lines: Vec<_> = lines.iter().map(|line| (FOR, *line)).collect();
         read(Fields::XForwarded, &lines).address.map(|address| address.to_string())
     }
 
@@ -260,15 +260,15 @@ mod tests {
     fn scheme_and_host_are_the_last_proxys_word() {
         let said = read(
             Fields::XForwarded,
-            &[(&PROTO, "http, https"), (&HOST, "evil.example, mcp.example.com"), (&FOR, "203.0.113.9")],
+            &[(PROTO, "http, https"), (HOST, "evil.example, mcp.example.com"), (FOR, "203.0.113.9")],
         );
         assert_eq!((said.https, said.host.unwrap().to_str().unwrap()), (Some(true), "mcp.example.com"));
-        assert_eq!(read(Fields::XForwarded, &[(&PROTO, "HTTP")]).https, Some(false));
-        assert_eq!(read(Fields::XForwarded, &[(&PROTO, "gopher")]).https, None);
+        assert_eq!(read(Fields::XForwarded, &[(PROTO, "HTTP")]).https, Some(false));
+        assert_eq!(read(Fields::XForwarded, &[(PROTO, "gopher")]).https, None);
     }
 
     fn element_for(line: &str) -> (Option<String>, Option<bool>, Option<String>) {
-        let said = read(Fields::Forwarded, &[(&FORWARDED, line)]);
+        let said = read(Fields::Forwarded, &[(FORWARDED, line)]);
         let host = said.host.map(|host| host.to_str().unwrap().to_owned());
         (said.address.map(|address| address.to_string()), said.https, host)
     }
@@ -306,7 +306,7 @@ mod tests {
         ] {
             assert_eq!(element_for(line), (None, None, None), "{line}");
         }
-        let lines = [(&FORWARDED, "for=\""), (&FORWARDED, "for=203.0.113.9")];
+        let lines = [(FORWARDED, "for=\""), (FORWARDED, "for=203.0.113.9")];
         let said = read(Fields::Forwarded, &lines).address;
         assert_eq!(said.unwrap().to_string(), "203.0.113.9", "a field of the proxy's own");
     }
@@ -314,7 +314,7 @@ mod tests {
     /// A proxy that writes one kind of field leaves the other as its clients sent it.
     #[test]
     fn the_other_field_is_not_read() {
-        let both = [(&FORWARDED, "for=6.6.6.6;host=evil;proto=http"), (&FOR, "203.0.113.9"), (&HOST, "h")];
+        let both = [(FORWARDED, "for=6.6.6.6;host=evil;proto=http"), (FOR, "203.0.113.9"), (HOST, "h")];
         let said = read(Fields::XForwarded, &both);
         assert_eq!((said.address.unwrap().to_string(), said.https), ("203.0.113.9".to_owned(), None));
         let said = read(Fields::Forwarded, &both);
@@ -330,7 +330,7 @@ mod tests {
                 true => vec![lie.clone(), own.to_owned()],
                 false => vec![format!("{lie}, {own}")],
             };
-            let lines: Vec<_> = lines.iter().map(|line| (&FOR, line.as_str())).collect();
+            let lines: Vec<_> = lines.iter().map(|line| (FOR, line.as_str())).collect();
             prop_assert_eq!(read(Fields::XForwarded, &lines).address.unwrap().to_string(), own);
         }
 
@@ -338,9 +338,9 @@ mod tests {
         #[test]
         fn a_client_never_chooses(lie in "[ -~]{0,60}", quoted: bool) {
             let own = if quoted { "for=\"203.0.113.9\";proto=https" } else { "for=203.0.113.9;proto=https" };
-            let address = read(Fields::Forwarded, &[(&FORWARDED, &format!("{lie}, {own}"))]).address;
+            let address = read(Fields::Forwarded, &[(FORWARDED, &format!("{lie}, {own}"))]).address;
             prop_assert!(address.is_none_or(|address| address.to_string() == "203.0.113.9"), "{:?}", address);
-            let lines = [(&FORWARDED, lie.as_str()), (&FORWARDED, own)];
+            let lines = [(FORWARDED, lie.as_str()), (FORWARDED, own)];
             prop_assert_eq!(read(Fields::Forwarded, &lines).address.unwrap().to_string(), "203.0.113.9");
         }
 
@@ -351,12 +351,12 @@ mod tests {
                 (address, None) => address.to_string(),
             };
             let canonical = address.to_canonical();
-            prop_assert_eq!(read(Fields::XForwarded, &[(&FOR, &text)]).address, Some(canonical));
+            prop_assert_eq!(read(Fields::XForwarded, &[(FOR, &text)]).address, Some(canonical));
             let line = match address {
                 IpAddr::V6(_) if port.is_none() => format!("for=\"[{text}]\""),
                 _ => format!("for=\"{text}\""),
             };
-            prop_assert_eq!(read(Fields::Forwarded, &[(&FORWARDED, &line)]).address, Some(canonical));
+            prop_assert_eq!(read(Fields::Forwarded, &[(FORWARDED, &line)]).address, Some(canonical));
         }
     }
 }
