@@ -131,6 +131,12 @@ impl AuthorizationServer {
         self.0.keys.handle().clone()
     }
 
+    /// A JWT of that type, signed with the key whose time it is; `None` where there is none that can be used.
+    #[must_use]
+    pub fn sign(&self, typ: &str, claims: &impl serde::Serialize) -> Option<String> {
+        self.0.keys.signing(self.0.store.now()).ok()?.sign(typ, claims).ok()
+    }
+
     /// What [`OpaqueTokens`](crate::OpaqueTokens) work with.
     pub(crate) fn store_and_patience(&self) -> (Store, Duration) {
         (self.0.store.clone(), self.0.settings.patience)

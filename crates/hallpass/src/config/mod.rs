@@ -26,6 +26,7 @@ mod server_name;
 mod signed_metadata;
 mod size;
 mod source;
+mod tells;
 mod tls;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
@@ -50,4 +51,5 @@ pub(crate) use server_name::ServerName;
 pub(crate) use signed_metadata::SignedMetadata;
 pub(crate) use size::Size;
 pub(crate) use source::Source;
+pub(crate) use tells::{Assertion, FieldName, OwnField, Tells};
 pub(crate) use tls::{Tls, TlsFault};

@@ -10,8 +10,9 @@ use url::Url;
 
 use super::lists;
 use super::{
-    AuthorizationServer, Cedar, Credentials, Database, EndpointPath, HostName, Issuer, ListenAddress, Log,
-    Monitoring, PublicUrl, Rules, ServerName, SignedMetadata, Source, Tls,
+    Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
+    ListenAddress, Log, Monitoring, OwnField, PublicUrl, Rules, ServerName, SignedMetadata, Source, Tells,
+    Tls,
 };
 
 /// The configuration of `hallpass serve`.
@@ -62,6 +63,14 @@ pub(crate) struct Server {
     pub(crate) host: Option<HostName>,
     /// Its MCP endpoint, for a server that speaks streamable HTTP.
     pub(crate) upstream: Option<Url>,
+    /// What it is told about who is calling: `fields` (`X-Hallpass-Subject`, `-Issuer`, `-Client`, `-Scope`, and `-Email` where
+    /// that is verified), `assertion` (a short signed JWT) or `nothing`. Never the caller's own token. Default: `fields`.
+    pub(crate) tells: Tells,
+    /// What the assertion is like.
+    pub(crate) assertion: Option<Assertion>,
+    /// Fields with which hallpass shows it who hallpass is: a credential of hallpass's own, whoever is calling. What clients
+    /// say in them does not arrive.
+    pub(crate) upstream_fields: BTreeMap<FieldName, OwnField>,
     /// The command that starts it, for a server that speaks stdio.
     pub(crate) command: Option<Vec<String>>,
     /// Environment variables for that command, beside hallpass's own.

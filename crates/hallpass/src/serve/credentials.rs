@@ -267,3 +267,12 @@ pub(super) fn read(file: &Path, place: &str) -> Result<String, CredentialFault> 
         source,
     })
 }
+
+/// A private key.
+pub(super) fn read_key(file: &Path, kid: Option<String>, place: &str) -> Result<SigningKey, CredentialFault> {
+    SigningKey::from_pem(kid, &read(file, place)?, None).map_err(|error| CredentialFault::Content {
+        place: place.to_owned(),
+        file: file.display().to_string(),
+        what: format!("can't be used: {error}"),
+    })
+}

@@ -27,6 +27,7 @@ mod server_plan;
 mod signed_metadata;
 mod stated;
 mod systemd;
+mod told;
 mod upstream;
 mod wiring;
 

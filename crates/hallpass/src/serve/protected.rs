@@ -73,9 +73,10 @@ pub(super) async fn put_together(
         front_door = front_door.also_at(url);
     }
     let upstream = upstream(&server.upstream, &beneath.stop)?;
+    let told = server.told.ready(beneath.public_url.as_str(), issues.filter(|_| server.is_embedded()));
     let gateway = Gateway::new(
         ResourceServer::new(settings),
-        upstream,
+        upstream.telling(told),
         gateway::Settings { front_door, listing: server.listing },
     );
     Ok(Protected { origin, endpoint, name, gateway })

@@ -10,6 +10,7 @@ use super::credentials::CredentialPlan;
 use super::plan_error::PlanError;
 use super::scopes::ScopePlan;
 use super::signed_metadata::Signer;
+use super::told::ToldPlan;
 use super::upstream::Upstream;
 use crate::cli;
 use crate::config::{
@@ -36,6 +37,8 @@ pub(crate) struct ServerPlan {
     pub(super) signer: Option<Signer>,
     /// What stands behind.
     pub(crate) upstream: Upstream,
+    /// What that is told.
+    pub(super) told: ToldPlan,
     /// Origins of web pages that may call.
     pub(crate) allowed_origins: Vec<Url>,
     /// Scopes and who needs them.
@@ -64,6 +67,11 @@ impl ServerPlan {
             let scopes = ScopePlan::of(server, *section)?;
             (Upstream::of(args, protected)?, scopes, server.name.clone())
         };
+        let issues = server.arrangement == Arrangement::Embedded;
+        let told = match args.demo {
+            true => ToldPlan::default(),
+            false => ToldPlan::of(server, *section, &upstream, issues)?,
+        };
         let signed = server.signed_metadata.as_ref();
         Ok(Self {
             key: section.name().cloned(),
@@ -74,6 +82,7 @@ impl ServerPlan {
             public_client_id: server.public_client_id.clone(),
             signer: signed.map(|said| Signer::of(said, *section)).transpose()?,
             upstream,
+            told,
             allowed_origins: server.allowed_origins.clone(),
             scopes,
             arrangement: server.arrangement,

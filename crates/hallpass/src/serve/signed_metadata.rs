@@ -3,7 +3,7 @@
 use hallpass_protocol::jose::SigningKey;
 use hallpass_resource_server::MetadataSigner;
 
-use super::credentials::{CredentialFault, read};
+use super::credentials::{CredentialFault, read_key};
 use crate::config::{Section, SignedMetadata};
 
 /// A key that was read.
@@ -16,12 +16,7 @@ pub(crate) struct Signer {
 impl Signer {
     /// What the file says.
     pub(super) fn of(said: &SignedMetadata, section: Section<'_>) -> Result<Self, CredentialFault> {
-        let place = section.place(&["signed_metadata"]);
-        let file = said.key_file.display().to_string();
-        let pem = read(&said.key_file, &place)?;
-        let key = SigningKey::from_pem(said.kid.clone(), &pem, None).map_err(|error| {
-            CredentialFault::Content { place, file, what: format!("can't be used: {error}") }
-        })?;
+        let key = read_key(&said.key_file, said.kid.clone(), &section.place(&["signed_metadata"]))?;
         Ok(Self { key, issuer: said.issuer.clone() })
     }
 

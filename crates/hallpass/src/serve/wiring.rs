@@ -17,7 +17,7 @@ use super::not_here::{self, Endpoint, Places};
 use super::plan::Plan;
 use super::protected::{self, Protected};
 use super::server_plan::ServerPlan;
-use super::{elsewhere, external, front_page, replicas};
+use super::{elsewhere, external, front_page, replicas, told};
 use crate::config::PublicUrl;
 use crate::exit::Failure;
 
@@ -107,8 +107,9 @@ impl House<'_> {
         };
         let front_page = front_page::router(origin, &places);
         let beside = self.beside(&here, issues.filter(|_| is_public));
+        let keys = told::keys(here.iter().map(|(server, _)| &server.told));
         let gateways = here.iter().map(|(_, protected)| protected.gateway.clone()).collect();
-        Site::new(door, gateways, not_here::beside(beside.merge(front_page), places))
+        Site::new(door, gateways, not_here::beside(beside.merge(front_page).merge(keys), places))
     }
 
     /// Where older clients look for an authorization server: the one of this origin, or the way to the one that the first

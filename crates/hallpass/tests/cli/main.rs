@@ -43,4 +43,5 @@ mod servers;
 mod signed_metadata;
 mod three_servers;
 mod tls;
+mod told;
 mod wire;

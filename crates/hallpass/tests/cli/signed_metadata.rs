@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::outside::House;
 use crate::program::run;
 
-fn pem(key: &SigningKey) -> String {
+pub(crate) fn pem(key: &SigningKey) -> String {
     let der = BASE64_STANDARD.encode(key.to_pkcs8().expose());
     format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
 }

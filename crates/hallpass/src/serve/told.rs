@@ -1,0 +1,174 @@
+//! What the server behind is told, as planned.
+
+use std::time::Duration;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use hallpass_authorization_server::AuthorizationServer;
+use hallpass_gateway::upstream::told::{ASSERTION_TYPE, AssertionClaims, Assertions, Told};
+use hallpass_protocol::jose::{Jwk, JwkSet, SigningKey};
+use http::{HeaderName, HeaderValue};
+
+use super::credentials::{CredentialFault, read, read_key};
+use super::upstream::Upstream;
+use crate::config::{Assertion, FieldName, Section, Server, Tells};
+use crate::data::system_clock;
+
+/// Where the public halves of keys for assertions are.
+const KEYS: &str = "/.well-known/hallpass-assertions";
+
+const FIELD: HeaderName = HeaderName::from_static("x-hallpass-assertion");
+const LIFETIME: Duration = Duration::from_secs(60);
+/// A word about a moment. Longer, it would outlive what it says.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// What is told.
+#[derive(Debug, Default)]
+pub(crate) struct ToldPlan {
+    caller: Caller,
+    own: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Debug, Default)]
+enum Caller {
+    #[default]
+    Fields,
+    Nothing,
+    Assertion(AssertionPlan),
+}
+
+#[derive(Debug)]
+struct AssertionPlan {
+    field: HeaderName,
+    audience: String,
+    lifetime: Duration,
+    /// The authorization server's own, where there is none.
+    key: Option<SigningKey>,
+}
+
+impl ToldPlan {
+    /// What the file comes to.
+    pub(super) fn of(
+        server: &Server,
+        section: Section<'_>,
+        upstream: &Upstream,
+        issues: bool,
+    ) -> Result<Self, CredentialFault> {
+        let fault = |setting, what: &str| {
+            Err(CredentialFault::Value { place: section.place(&[setting]), what: what.to_owned() })
+        };
+        let is_told = !server.upstream_fields.is_empty() || server.tells != Tells::Fields;
+        let Upstream::Http(url) = upstream else {
+            let setting = if server.upstream_fields.is_empty() { "tells" } else { "upstream_fields" };
+            return match is_told {
+                true => {
+                    fault(setting, "only a server that speaks HTTP is told so; a program has `environment`")
+                }
+                false => Ok(Self::default()),
+            };
+        };
+        if server.assertion.is_some() && server.tells != Tells::Assertion {
+            return fault(
+                "assertion",
+                "nobody is told this; add `tells = \"assertion\"` to the server, or take it out",
+            );
+        }
+        let caller = match server.tells {
+            Tells::Fields => Caller::Fields,
+            Tells::Nothing => Caller::Nothing,
+            Tells::Assertion => {
+                let place = if server.assertion.is_some() { "assertion" } else { "tells" };
+                let said = server.assertion.clone().unwrap_or_default();
+                let audience = said.audience.clone().unwrap_or_else(|| url.origin().ascii_serialization());
+                Caller::Assertion(assertion(&said, section, place, audience, issues)?)
+            }
+        };
+        let own = server.upstream_fields.iter();
+        let own = own.map(|(name, said)| own_field(section, name, &said.file)).collect::<Result<_, _>>()?;
+        Ok(Self { caller, own })
+    }
+
+    /// The public half of a key of its own.
+    fn public_key(&self) -> Option<Jwk> {
+        match &self.caller {
+            Caller::Assertion(planned) => planned.key.as_ref().map(SigningKey::public_jwk),
+            Caller::Fields | Caller::Nothing => None,
+        }
+    }
+
+    /// Ready to tell, as `issuer`.
+    pub(super) fn ready(&self, issuer: &str, issues: Option<&AuthorizationServer>) -> Told {
+        let told = match &self.caller {
+            Caller::Fields => Told::fields(),
+            Caller::Nothing => Told::nothing(),
+            Caller::Assertion(planned) => {
+                let between = (issuer.to_owned(), planned.audience.clone());
+                let sign = signer(planned.key.clone(), issues.cloned());
+                let (field, lifetime) = (planned.field.clone(), planned.lifetime);
+                Told::assertion(Assertions::new(field, between, lifetime, system_clock(), sign))
+            }
+        };
+        let own = self.own.iter().cloned();
+        own.fold(told, |told, (name, value)| told.with_own(name, value))
+    }
+}
+
+/// Where upstreams find the keys of assertions; nothing where the authorization server's sign them.
+pub(super) fn keys<'a>(plans: impl Iterator<Item = &'a ToldPlan>) -> Router {
+    let keys: Vec<Jwk> = plans.filter_map(ToldPlan::public_key).collect();
+    if keys.is_empty() {
+        return Router::new();
+    }
+    let set = JwkSet { keys };
+    Router::new().route(KEYS, get(async move || Json(set)))
+}
+
+fn signer(
+    key: Option<SigningKey>,
+    issues: Option<AuthorizationServer>,
+) -> impl Fn(&AssertionClaims<'_>) -> Option<String> + Send + Sync + 'static {
+    move |claims| match (&key, &issues) {
+        (Some(key), _) => key.sign(ASSERTION_TYPE, claims).ok(),
+        (None, Some(issues)) => issues.sign(ASSERTION_TYPE, claims),
+        (None, None) => None,
+    }
+}
+
+fn assertion(
+    said: &Assertion,
+    section: Section<'_>,
+    place: &str,
+    audience: String,
+    issues: bool,
+) -> Result<AssertionPlan, CredentialFault> {
+    let place = section.place(&[place]);
+    let fault = |what: &str| CredentialFault::Value { place: place.clone(), what: what.to_owned() };
+    let lifetime = said.lifetime.map_or(LIFETIME, |span| span.0);
+    if lifetime.as_secs() < 2 || lifetime > LONGEST {
+        return Err(fault("an assertion lives between two seconds and ten minutes; a minute is usual"));
+    }
+    let key = said.key_file.as_ref().map(|file| read_key(file, said.kid.clone(), &place)).transpose()?;
+    if key.is_none() && !issues {
+        return Err(fault(
+            "hallpass issues no tokens for this server, so it has no key to sign with; name one with `key_file`",
+        ));
+    }
+    let field = said.field.as_ref().and_then(FieldName::name).unwrap_or(FIELD);
+    Ok(AssertionPlan { field, audience, lifetime, key })
+}
+
+fn own_field(
+    section: Section<'_>,
+    name: &FieldName,
+    file: &std::path::Path,
+) -> Result<(HeaderName, HeaderValue), CredentialFault> {
+    let place = section.place(&["upstream_fields"]);
+    let text = read(file, &place)?;
+    let value = HeaderValue::from_str(text.trim()).ok().filter(|value| !value.is_empty());
+    let wrong = || CredentialFault::Content {
+        place: place.clone(),
+        file: file.display().to_string(),
+        what: "does not hold what a field can say: one line of visible characters".to_owned(),
+    };
+    name.name().zip(value).ok_or_else(wrong)
+}
