@@ -10,6 +10,7 @@
 //! | [`bench`] | how fast things are |
 //! | [`fuzz`] | fuzz targets, guided by coverage |
 //! | [`mutants`] | whether the tests notice changes of what decides |
+//! | [`settings`] | `docs/settings.md`, from what the program takes |
 //! | [`deny`] | licences, sources, banned crates, advisories |
 //! | [`step`] | one step of a run: its header, its time, its line in the closing table |
 //! | [`process`] | running other programs |
@@ -25,6 +26,7 @@ mod mutants;
 mod node_tests;
 mod place;
 mod process;
+mod settings;
 mod setup;
 mod step;
 mod table;
@@ -65,6 +67,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Change what decides who gets in, and see whether a test fails (takes hours)
     Mutants(mutants::Options),
+    /// Write docs/settings.md from what the program takes
+    Settings(settings::Options),
     /// Check the dependencies against the advisory database (needs the network)
     Advisories,
 }
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => bench::run(&command),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Settings(options) => settings::run(&options),
         Command::Advisories => deny::advisories(),
     };
     match outcome {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::bench::instructions;
 use crate::setup::{self, Need};
 use crate::step::{Report, Tally};
-use crate::{browser, conformance, deny, fuzz, junit, node_tests, place, process};
+use crate::{browser, conformance, deny, fuzz, junit, node_tests, place, process, settings};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,6 +30,7 @@ enum Name {
     Unit,
     Cedar,
     Doc,
+    Settings,
     Instructions,
     Fuzz,
     Conformance,
@@ -50,13 +51,14 @@ struct Part {
 
 /// Cheap ones first, so that a slip shows early.
 #[rustfmt::skip]
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 14] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
     Part { name: Name::Unit, title: "unit", built: true, run: unit, needs: &[Need::Nextest, Need::Postgres, Need::Faketime], what: "unit, property and integration tests" },
     Part { name: Name::Unit, title: "unit on PostgreSQL", built: true, run: unit_on_postgres, needs: &[Need::Nextest, Need::Postgres], what: "the authorization server's tests once more, on the other database" },
     Part { name: Name::Doc, title: "doc", built: true, run: doc, needs: &[], what: "the examples in the documentation" },
+    Part { name: Name::Settings, title: "settings", built: true, run: settings::step, needs: &[], what: "docs/settings.md is what the program takes" },
     Part { name: Name::Instructions, title: "instructions", built: true, run: instructions::step, needs: &[Need::Valgrind], what: "what a request costs in instructions has not grown" },
     Part { name: Name::Fuzz, title: "fuzz", built: true, run: fuzz::step, needs: &[], what: "every fuzz target: its seeds; `cargo xtask fuzz` goes further" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
