@@ -37,13 +37,22 @@ pub struct AuthorizationServer(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: DocumentCache,
     pub(crate) client_keys: ClientKeys,
     pub(crate) remembered_clients: RememberedClients,
-    pub(crate) passwords: Passwords,
+    pub(crate) passwords: Arc<Passwords>,
     pub(crate) cookies: Cookies,
+    setup_link: Option<Url>,
+}
+
+/// What outlasts a change of the settings.
+struct Lasting {
+    store: Store,
+    keys: Arc<KeyRing>,
+    fetcher: Fetcher,
+    passwords: Arc<Passwords>,
     setup_link: Option<Url>,
 }
 
@@ -74,6 +83,9 @@ pub enum StartError {
     /// A key whose successor would have to be published before the key itself signs.
     #[error("signing keys have to be rotated less often than they are published ahead of their use")]
     HastyRotation,
+    /// Another issuer is another server.
+    #[error("the issuer cannot become {0} while the server runs")]
+    OtherIssuer(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,16 +108,43 @@ impl AuthorizationServer {
     /// Where the settings contradict themselves, and where the store fails.
     pub async fn start(settings: Settings, store: Store, fetcher: Fetcher) -> Result<Self, StartError> {
         check(&settings)?;
-        let keys = KeyRing::load_or_create(&store, settings.rotation.algorithm).await?;
+        let keys = Arc::new(KeyRing::load_or_create(&store, settings.rotation.algorithm).await?);
+        let setup_link = new_setup_link(&settings, &store).await?;
+        store.save_issuer(settings.issuer.as_str()).await?;
+        let passwords = Arc::new(Passwords::new());
+        Self::with(Lasting { store, keys, fetcher, passwords, setup_link }, settings).await
+    }
+
+    /// The same server with other settings: its router answers by them, while requests under way end by those that they
+    /// began with. Keys, users and grants are the same, and so is the issuer; a resource that is not there any more gets no
+    /// tokens. Clients' documents are judged anew.
+    ///
+    /// # Errors
+    /// Where the settings contradict themselves or name another issuer, and where the store fails.
+    pub async fn with_settings(&self, settings: Settings) -> Result<Self, StartError> {
+        check(&settings)?;
+        if settings.issuer != self.0.settings.issuer {
+            return Err(StartError::OtherIssuer(settings.issuer.to_string()));
+        }
+        let lasting = Lasting {
+            store: self.0.store.clone(),
+            keys: Arc::clone(&self.0.keys),
+            fetcher: self.0.fetcher.clone(),
+            passwords: Arc::clone(&self.0.passwords),
+            setup_link: self.0.setup_link.clone(),
+        };
+        Self::with(lasting, settings).await
+    }
+
+    async fn with(lasting: Lasting, settings: Settings) -> Result<Self, StartError> {
+        let Lasting { store, keys, fetcher, passwords, setup_link } = lasting;
         for trusted in &settings.trusted_issuers {
             store.note_trusted_issuer(trusted.issuer.as_str()).await?;
         }
-        let setup_link = new_setup_link(&settings, &store).await?;
-        store.save_issuer(settings.issuer.as_str()).await?;
         store.audit().keep_for(settings.audit_lifetime);
         let inner = Arc::new(Inner {
             cookies: Cookies::new(&settings.issuer),
-            passwords: Passwords::new(),
+            passwords,
             documents: DocumentCache::default(),
             client_keys: ClientKeys::default(),
             remembered_clients: RememberedClients::default(),

@@ -49,6 +49,12 @@ impl Failure {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// What happened, in words.
+    pub(crate) fn text(&self) -> String {
+        let (Self::Usage(error) | Self::Configuration(error) | Self::Runtime(error)) = self;
+        Self::message(error)
+    }
+
     /// The error with its causes. Servers and files have their word in it, so it is made fit for a terminal.
     fn message(error: &anyhow::Error) -> String {
         let mut text = error.to_string();

@@ -24,6 +24,7 @@ mod metadata;
 mod mutual_tls;
 mod mutual_tls_metadata;
 mod opaque;
+mod other_settings;
 mod outage;
 mod par;
 mod passkeys;

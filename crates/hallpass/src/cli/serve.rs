@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::config::{ListenAddress, PublicUrl};
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = "\
 Examples:
   hallpass serve --demo

@@ -10,6 +10,7 @@ mod delegation;
 mod duration;
 mod endpoint_path;
 mod file;
+mod files;
 mod host_name;
 mod hosts;
 mod listen;

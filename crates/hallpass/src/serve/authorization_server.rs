@@ -3,27 +3,32 @@
 use std::net::IpAddr;
 
 use hallpass_authorization_server::{
-    AuthorizationServer, DocumentDomains, MutualTls, RegistrationPolicy, Resource, Rotation, Settings, Store,
+    AuthorizationServer, DocumentDomains, MutualTls, RegistrationPolicy, Resource, Rotation, Settings,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 
+use super::foundation::Foundation;
 use super::plan::Plan;
 use super::server_plan::ServerPlan;
 use crate::config::{self, PublicUrl, Registration};
 use crate::exit::Failure;
 
-/// Starts it for every server whose tokens it is to issue; nothing where there is none.
-pub(super) async fn start(
+/// Starts it for every server whose tokens it is to issue; nothing where there is none. One that runs goes on by other
+/// settings.
+pub(super) async fn wire(
     plan: &Plan,
-    store: Store,
-    public: &PublicUrl,
+    beneath: &Foundation,
+    running: Option<&AuthorizationServer>,
 ) -> Result<Option<AuthorizationServer>, Failure> {
-    let Some(mut settings) = settings(plan, public) else { return Ok(None) };
+    let Some(mut settings) = settings(plan, &beneath.public_url) else { return Ok(None) };
+    settings.mutual_tls = mutual_tls(plan)?;
+    if let Some(running) = running {
+        return Ok(Some(running.with_settings(settings).await?));
+    }
     // Metadata documents of clients are fetched from the open network alone.
     let fetcher = Fetcher::new(Policy::default())?;
-    settings.mutual_tls = mutual_tls(plan)?;
-    Ok(Some(AuthorizationServer::start(settings, store, fetcher).await?))
+    Ok(Some(AuthorizationServer::start(settings, beneath.store.clone(), fetcher).await?))
 }
 
 /// What it would be started with, before a port is bound: for whoever only checks a file.

@@ -1,6 +1,7 @@
 //! What stays while the process runs, whatever its configuration comes to say.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::Context;
 use hallpass_authorization_server::Store;
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
+use super::replicas;
 use crate::accounts::{LiveAccounts, ServiceAccounts};
 use crate::config::PublicUrl;
 use crate::data::system_clock;
@@ -23,6 +25,8 @@ pub(crate) struct Foundation {
     /// What was there before, by resource: a server whose settings change takes nothing twice for that.
     pub(super) replays: HashMap<String, Replays>,
     pub(super) stop: CancellationToken,
+    /// Whether what has ended is deleted, by nobody else.
+    keeps_house: bool,
 }
 
 impl Foundation {
@@ -37,6 +41,13 @@ impl Foundation {
         let port = listener.local_addr()?.port();
         let public_url = plan.public_url_at(port).map_err(anyhow::Error::msg)?;
         let accounts = ServiceAccounts::new(store.clone()).live(system_clock(), stop.clone()).await?;
-        Ok(Self { public_url, store, accounts, replays: HashMap::new(), stop })
+        Ok(Self { public_url, store, accounts, replays: HashMap::new(), stop, keeps_house: false })
+    }
+
+    /// Without an authorization server nobody else deletes what has ended; beside one that comes later, it does no harm.
+    pub(super) fn keep_house(&mut self, audit_lifetime: Duration) {
+        if !std::mem::replace(&mut self.keeps_house, true) {
+            replicas::keep_house(self.store.clone(), audit_lifetime, self.stop.clone());
+        }
     }
 }

@@ -13,6 +13,7 @@ mod foundation;
 mod front_page;
 pub(crate) mod issuers;
 mod listeners;
+mod mark;
 mod monitoring;
 mod not_here;
 pub(crate) mod plan;
@@ -20,23 +21,32 @@ mod plan_error;
 mod program;
 mod protected;
 mod public_client;
+mod reload;
 mod renewal;
 mod replicas;
+mod running;
 pub(crate) mod scopes;
+mod seen;
 mod server_plan;
 mod signed_metadata;
+mod sites;
 mod stated;
 mod systemd;
 mod told;
 mod upstream;
+mod watch;
 mod wiring;
 
 use std::sync::Arc;
 
 use hallpass_authorization_server::Store;
+use hallpass_gateway::Served;
+use hallpass_gateway::listen::{self, Connections};
 use hallpass_protocol::Secret;
 use rand::RngExt;
-use tokio::sync::Notify;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli;
@@ -48,16 +58,26 @@ use banner::{Banner, Shown};
 use foundation::Foundation;
 use monitoring::{Counted, Monitoring};
 use plan::Plan;
+use reload::Reload;
 use renewal::Renewal;
+use running::Running;
 use server_plan::ServerPlan;
 use upstream::Upstream;
+use watch::Watch;
 
 /// The user that `--demo` makes.
 const DEMO_USER: &str = "demo";
 
-/// Protects a server until it is told to stop.
+/// Protects servers until it is told to stop.
 pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> {
-    let plan = Plan::new(args, place.config()?).map_err(Failure::configuration)?;
+    let again = args.clone();
+    // Before the file is read: what is written later shows then.
+    let mut watch = place.config.as_deref().map(|file| (file, Watch::new(file, Vec::new())));
+    let config = place.config()?;
+    if let Some((_, watch)) = &mut watch {
+        watch.follow(config.files());
+    }
+    let plan = Plan::new(args, config).map_err(Failure::configuration)?;
     let demo = plan.servers.iter().any(|server| matches!(server.upstream, Upstream::Demo));
     // Kept until the end: dropping it removes the folder.
     let temporary = if demo { Some(crate::data::temporary()?) } else { None };
@@ -84,26 +104,25 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         public_client::check(&store, server).await?;
     }
     let watched = store.clone();
-    let mut beneath = Foundation::lay(&plan, store, &listeners, stop.clone()).await?;
-    let wired = wiring::wire(&plan, &mut beneath).await?;
-
-    let renew = plan.tls_files.clone().zip(plan.tls.clone()).map(|(files, serves)| {
-        let asked = Arc::new(Notify::new());
-        tokio::spawn(Renewal::new(files, serves).follow(Arc::clone(&asked), stop.clone()));
-        asked
-    });
-    heed_signals(stop.clone(), renew)?;
+    let beneath = Foundation::lay(&plan, store, &listeners, stop.clone()).await?;
+    let (tls, tls_files) = (plan.tls.clone(), plan.tls_files.clone());
     let counted = Counted::of(&edge, &plan.edge);
-    let monitoring = Monitoring::start(asked, watched, counted, stop.clone());
-    let setup = wired.setup_link();
-    let shown = |(server, endpoint)| shown(server, endpoint);
-    Banner {
-        servers: plan.servers.iter().zip(wired.endpoints()).map(shown).collect(),
-        demo_user: password.as_ref().map(|password| (DEMO_USER, password)),
-        setup: setup.as_ref(),
-        unnamed: plan.public_url.is_none() && !plan.listen.is_loopback(),
+    let running = Running::start(plan, beneath, stop.clone()).await?;
+    let served = running.served();
+    let running = Arc::new(Mutex::new(running));
+
+    let mut hung_up = Vec::new();
+    if let Some((files, serves)) = tls_files.zip(tls.clone()) {
+        let renewal = Renewal::new(files, serves);
+        tokio::spawn(renewal.follow(heard(&mut hung_up), stop.clone()));
     }
-    .print();
+    if let Some((file, watch)) = watch.filter(|_| !demo) {
+        let reload = Reload::new(file, watch, again, Arc::clone(&running));
+        tokio::spawn(reload.follow(heard(&mut hung_up), stop.clone()));
+    }
+    heed_signals(stop.clone(), hung_up)?;
+    let monitoring = Monitoring::start(asked, watched, counted, stop.clone());
+    banner(&*running.lock().await, password.as_ref());
 
     systemd::ready();
     let left = stop.clone();
@@ -111,10 +130,55 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         left.cancelled().await;
         systemd::stopping();
     });
-    let served = wired.serve(listeners, plan.tls, edge.edge.clone(), stop).await;
+    let connections = Connections { tls, edge: edge.edge.clone(), ..Connections::default() };
+    listen(listeners, &served, connections, &stop).await?;
+    let closed = running.lock().await.close().await;
     monitoring.end().await;
     edge.end().await;
-    served
+    closed
+}
+
+/// Somebody more who hears of SIGHUP.
+fn heard(by: &mut Vec<Arc<Notify>>) -> Arc<Notify> {
+    let asked = Arc::new(Notify::new());
+    by.push(Arc::clone(&asked));
+    asked
+}
+
+/// Serves on every listener until `stop`, then lets requests under way end.
+async fn listen(
+    listeners: Vec<TcpListener>,
+    served: &Served,
+    connections: Connections,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        let shutdown = stop.clone().cancelled_owned();
+        serving.spawn(listen::serve(listener, served.clone(), connections.clone(), shutdown));
+    }
+    while let Some(ended) = serving.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+fn banner(running: &Running, password: Option<&Secret>) {
+    let (plan, wired) = (running.plan(), running.wired());
+    let setup = wired.setup_link();
+    let endpoints = wired.protected.iter().map(|protected| protected.endpoint.as_str());
+    Banner {
+        servers: plan
+            .servers
+            .iter()
+            .zip(endpoints)
+            .map(|(server, endpoint)| shown(server, endpoint))
+            .collect(),
+        demo_user: password.map(|password| (DEMO_USER, password)),
+        setup: setup.as_ref(),
+        unnamed: plan.public_url.is_none() && !plan.listen.is_loopback(),
+    }
+    .print();
 }
 
 fn shown<'a>(server: &'a ServerPlan, endpoint: &'a str) -> Shown<'a> {
@@ -147,9 +211,9 @@ fn readable_password() -> Secret {
 }
 
 /// Ctrl-C and SIGTERM end the program in good order. Listened for from here on: whoever reads that hallpass is
-/// ready may end it at once. SIGHUP renews the certificate, where there is one; where it means that the terminal was closed
-/// it ends the program: the demo's folder must not stay behind.
-fn heed_signals(stop: CancellationToken, renew: Option<Arc<Notify>>) -> std::io::Result<()> {
+/// ready may end it at once. SIGHUP has the certificate and the configuration read again, where there are files of them; where
+/// it means that the terminal was closed it ends the program: the demo's folder must not stay behind.
+fn heed_signals(stop: CancellationToken, renew: Vec<Arc<Notify>>) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -166,8 +230,8 @@ fn heed_signals(stop: CancellationToken, renew: Option<Arc<Notify>>) -> std::io:
                         if had_terminal && !has_terminal() {
                             break;
                         }
-                        if let Some(renew) = &renew {
-                            renew.notify_one();
+                        for one in &renew {
+                            one.notify_one();
                         }
                     }
                 }

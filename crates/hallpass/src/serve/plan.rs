@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use hallpass_authorization_server::StartError;
 use hallpass_gateway::listen::Tls;
 
+use super::mark::Mark;
 use super::plan_error::PlanError;
 use super::server_plan::ServerPlan;
 use crate::cli;
@@ -44,6 +45,9 @@ pub(crate) struct Plan {
     pub(crate) data: Option<PathBuf>,
     /// The database, in words; `None` is a file in the data folder.
     pub(crate) database: Option<String>,
+    /// What all of this came from, and what of it cannot change while the process runs.
+    pub(super) mark: Mark,
+    fixed: Fixed,
 }
 
 impl Plan {
@@ -60,6 +64,7 @@ impl Plan {
     fn put_together(args: cli::Serve, config: &Config) -> Result<Self, PlanError> {
         let edge = EdgePlan::of(config)?;
         let source = &config.source;
+        let (mark, fixed) = (Mark::of(config, &config.files()), Fixed::of(config));
         check_arguments(&args, config)?;
         let tls_in_front = args.tls_in_front || config.tls_in_front;
         let from_file = args.public_url.is_none();
@@ -100,7 +105,25 @@ impl Plan {
             delegations,
             data: config.data.clone(),
             database,
+            mark,
+            fixed,
         })
+    }
+
+    /// What another plan has otherwise that cannot change while the process runs.
+    pub(super) fn needs_restart_for(&self, other: &Self) -> Vec<&'static str> {
+        let fixed = [
+            ("listen", self.listen != other.listen),
+            ("monitoring", self.fixed.monitoring != other.fixed.monitoring),
+            ("log", self.fixed.log != other.fixed.log),
+            // Their content may: it is renewed by itself.
+            ("tls", self.fixed.tls != other.fixed.tls),
+            ("tls_in_front", self.tls_in_front != other.tls_in_front),
+            ("public_url (the issuer)", self.public_url != other.public_url),
+            ("data", self.data != other.data),
+            ("database", self.database != other.database),
+        ];
+        fixed.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
 
     /// The servers whose tokens hallpass itself issues.
@@ -178,6 +201,24 @@ impl Plan {
             };
             PlanError::from(fault).at(at(setting))
         })
+    }
+}
+
+/// What the file says of the process itself, beside what can be compared as it is.
+#[derive(Debug)]
+struct Fixed {
+    tls: Mark,
+    log: Mark,
+    monitoring: Mark,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self {
+            tls: Mark::of(&config.tls, &[]),
+            log: Mark::of(&config.log, &[]),
+            monitoring: Mark::of(&config.monitoring, &[]),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One protected server, put together: resource server, upstream, gateway.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, TokenForm};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
@@ -11,8 +12,10 @@ use hallpass_resource_server::{
     self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, StoredTokens, TrustedIssuer,
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::foundation::Foundation;
+use super::mark::Mark;
 use super::plan::Plan;
 use super::replicas;
 use super::server_plan::ServerPlan;
@@ -31,15 +34,34 @@ pub(super) struct Protected {
     /// What people call it.
     pub(super) name: String,
     pub(super) gateway: Gateway,
+    /// What stands behind it.
+    pub(super) upstream: Arc<Behind>,
+    made_of: MadeOf,
 }
 
-/// Puts it together.
+/// What stands behind, and what it was made by.
+pub(super) struct Behind {
+    planned: Upstream,
+    upstream: gateway::Upstream,
+}
+
+/// What would make it another one, beside the settings of its own.
+#[derive(PartialEq)]
+struct MadeOf {
+    mark: Arc<Mark>,
+    alias: Option<Url>,
+    opaque: bool,
+}
+
+/// Puts it together. A server that would be the same again is the one that was there; one that would be another, and has the
+/// same behind it, keeps that, and with it the sessions.
 pub(super) async fn put_together(
     plan: &Plan,
     server: &ServerPlan,
     beneath: &mut Foundation,
     issues: Option<&AuthorizationServer>,
-) -> Result<Protected, Failure> {
+    former: Option<&Arc<Protected>>,
+) -> Result<Arc<Protected>, Failure> {
     let origin = plan.origin(server, &beneath.public_url);
     let endpoint = plan.endpoint(server, &beneath.public_url);
     let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
@@ -47,6 +69,11 @@ pub(super) async fn put_together(
     // The host for clients that show certificates is another name of the public URL, and of no other host.
     let mutual_tls = plan.authorization_server.mutual_tls.as_ref().filter(|_| server.host.is_none());
     let alias = mutual_tls.and_then(|said| said.url.clone());
+    let opaque = plan.embedded().any(|server| server.access_tokens == TokenForm::Opaque);
+    let made_of = MadeOf { mark: Arc::clone(&server.mark), alias: alias.clone(), opaque };
+    if let Some(former) = former.filter(|former| former.made_of == made_of) {
+        return Ok(Arc::clone(former));
+    }
     let mut settings = resource_server::Settings::new(resource, system_clock());
     settings.name = Some(name.clone());
     settings.policy = server.scopes.policy.clone();
@@ -58,7 +85,7 @@ pub(super) async fn put_together(
     replicas::share(&mut settings, &beneath.store).await?;
     if let Some(started) = issues.filter(|_| server.is_embedded()) {
         let issuer = Issuer::parse(beneath.public_url.as_str()).map_err(Failure::configuration)?;
-        settings.stored_tokens = opaque_tokens(started, plan, &issuer).await?;
+        settings.stored_tokens = opaque_tokens(started, opaque, &issuer).await?;
         trust(&mut settings, started, issuer, server.public_client_id.clone());
     }
     let key = server.key.as_ref().map(|key| key.as_str());
@@ -72,14 +99,21 @@ pub(super) async fn put_together(
     if let Some(url) = &alias {
         front_door = front_door.also_at(url);
     }
-    let upstream = upstream(&server.upstream, &beneath.stop)?;
+    let kept = former.map(|former| &former.upstream).filter(|behind| behind.planned == server.upstream);
+    let upstream = match kept {
+        Some(behind) => Arc::clone(behind),
+        None => {
+            let upstream = upstream(&server.upstream, &beneath.stop)?;
+            Arc::new(Behind { planned: server.upstream.clone(), upstream })
+        }
+    };
     let told = server.told.ready(beneath.public_url.as_str(), issues.filter(|_| server.is_embedded()));
     let gateway = Gateway::new(
         ResourceServer::new(settings),
-        upstream.telling(told),
+        upstream.upstream.clone().telling(told),
         gateway::Settings { front_door, listing: server.listing },
     );
-    Ok(Protected { origin, endpoint, name, gateway })
+    Ok(Arc::new(Protected { origin, endpoint, name, gateway, upstream, made_of }))
 }
 
 /// The embedded authorization server's tokens are taken, and its revocations are heard.
@@ -104,12 +138,11 @@ fn trust(
 /// issued before is good until it ends.
 async fn opaque_tokens(
     authorization_server: &AuthorizationServer,
-    plan: &Plan,
+    some_are: bool,
     issuer: &Issuer,
 ) -> Result<Option<StoredTokens>, Failure> {
     let opaque = authorization_server.opaque_tokens();
-    let are_jwts = plan.embedded().all(|server| server.access_tokens == TokenForm::Jwt);
-    if are_jwts && !opaque.are_there().await? {
+    if !some_are && !opaque.are_there().await? {
         return Ok(None);
     }
     let find = move |token| look_up(opaque.clone(), token);

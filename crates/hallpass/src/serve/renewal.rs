@@ -1,22 +1,19 @@
 //! A new certificate without a restart: the files of `[tls]` are read again when one of them changes, and at SIGHUP.
 //! Connections that are there go on; what cannot serve changes nothing.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hallpass_gateway::listen::Tls;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::seen::{Seen, seen_all};
 use crate::config;
 use crate::say::note;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// What there was of a file: when it was written, and how long it is. None, where it is not there.
-type Seen = Option<(SystemTime, u64, u64)>;
 
 /// The files, as they were when they were read last, and what is served of them.
 pub(super) struct Renewal {
@@ -82,17 +79,7 @@ impl Renewal {
 }
 
 fn seen(files: &config::Tls) -> Vec<Seen> {
-    files.files().into_iter().map(seen_of).collect()
-}
-
-/// Links are followed: some systems put another folder in the place of the one with the files.
-fn seen_of(file: &Path) -> Seen {
-    let there = std::fs::metadata(file).ok()?;
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&there);
-    #[cfg(not(unix))]
-    let inode = 0;
-    Some((there.modified().ok()?, there.len(), inode))
+    seen_all(&files.files())
 }
 
 #[cfg(test)]

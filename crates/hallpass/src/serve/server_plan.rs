@@ -1,5 +1,7 @@
 //! What is planned for one protected server: all that it shares with no other.
 
+use std::sync::Arc;
+
 use hallpass_authorization_server::TokenForm;
 use hallpass_gateway::Listing;
 use hallpass_protocol::ResourceIdentifier;
@@ -7,6 +9,7 @@ use hallpass_resource_server::AtExpiry;
 use url::Url;
 
 use super::credentials::CredentialPlan;
+use super::mark::Mark;
 use super::plan_error::PlanError;
 use super::scopes::ScopePlan;
 use super::signed_metadata::Signer;
@@ -53,12 +56,15 @@ pub(crate) struct ServerPlan {
     pub(crate) credentials: CredentialPlan,
     /// What is done with lists of tools, prompts and resources.
     pub(crate) listing: Listing,
+    /// What all of this came from.
+    pub(super) mark: Arc<Mark>,
 }
 
 impl ServerPlan {
     /// What file and command line come to. `asks` is whether this process's own TLS asks for certificates.
     pub(super) fn of(protected: &Protected<'_>, args: &cli::Serve, asks: bool) -> Result<Self, PlanError> {
         let Protected { server, section } = protected;
+        let mark = Arc::new(Mark::of(server, &server.files()));
         let credentials = CredentialPlan::of(server, *section)?.with_own_tls(asks);
         check_arrangement(server, *section, &credentials, args.demo)?;
         let (upstream, scopes, name) = if args.demo {
@@ -101,6 +107,7 @@ impl ServerPlan {
                 config::Listing::Hide => Listing::Hide,
                 config::Listing::Leave => Listing::Leave,
             },
+            mark,
         })
     }
 

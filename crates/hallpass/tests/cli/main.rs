@@ -36,6 +36,8 @@ mod public_client;
 mod real_clients;
 mod refusals;
 mod registration;
+#[cfg(unix)]
+mod reload;
 mod remote;
 mod replicas;
 mod serve;

@@ -1,0 +1,34 @@
+//! The files that a configuration names: what is in them is part of it.
+
+use std::path::PathBuf;
+
+use super::{Config, Server};
+
+impl Server {
+    /// Those of one server.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let authorities = self.credentials.certificates.iter().map(|certificate| &certificate.authority);
+        let asked = self.issuers.iter().filter_map(|issuer| issuer.introspection.as_ref());
+        let secrets = asked.flat_map(|said| [&said.secret_file, &said.key_file]).flatten();
+        let signed = self.signed_metadata.iter().map(|said| &said.key_file);
+        let asserted = self.assertion.iter().filter_map(|said| said.key_file.as_ref());
+        let told = self.upstream_fields.values().map(|field| &field.file);
+        let policies = self.cedar.iter().flat_map(|cedar| &cedar.policies);
+        let all = authorities.chain(secrets).chain(signed).chain(asserted).chain(told).chain(policies);
+        all.cloned().collect()
+    }
+}
+
+impl Config {
+    /// All of them, beside the file itself.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let of_servers = self.protected().into_iter().flat_map(|one| one.server.files());
+        let trusted =
+            self.authorization_server.trusted_issuers.iter().filter_map(|issuer| issuer.jwks.clone());
+        let mutual_tls =
+            self.authorization_server.mutual_tls.iter().flat_map(|said| said.authorities.clone());
+        let tls = self.tls.iter().flat_map(|tls| tls.files()).map(ToOwned::to_owned);
+        let password = self.database.password_file.clone();
+        of_servers.chain(trusted).chain(mutual_tls).chain(tls).chain(password).collect()
+    }
+}

@@ -1,0 +1,144 @@
+//! What is served at this moment, and how it becomes something else while requests come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_gateway::{Gateway, Served};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::foundation::Foundation;
+use super::plan::Plan;
+use super::public_client;
+use super::sites::sites;
+use super::wiring::{self, Wired};
+use crate::exit::Failure;
+
+/// How long requests to a stdio server may go on that is served no more, or by another command: as long as at a shutdown.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is served at this moment.
+pub(super) struct Running {
+    plan: Plan,
+    beneath: Foundation,
+    wired: Wired,
+    served: Served,
+    /// Servers that are served no more, until the last of their processes is gone.
+    leaving: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What has become of a plan.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is what is served already.
+    Nothing,
+    /// It is served: these servers were not there before, have changed, or are gone.
+    Now {
+        /// Endpoints.
+        new: Vec<String>,
+        /// Endpoints.
+        other: Vec<String>,
+        /// Endpoints.
+        gone: Vec<String>,
+    },
+    /// Nothing of it is served, since these settings cannot change while the process runs.
+    NeedsRestart(Vec<&'static str>),
+}
+
+impl Running {
+    /// Serves a plan for the first time.
+    pub(super) async fn start(
+        plan: Plan,
+        mut beneath: Foundation,
+        stop: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let wired = wiring::wire(&plan, &mut beneath, None).await?;
+        let served = Served::new(sites(&plan, &beneath.public_url, &wired)?);
+        Ok(Self { plan, beneath, wired, served, leaving: TaskTracker::new(), stop })
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn wired(&self) -> &Wired {
+        &self.wired
+    }
+
+    /// For the listeners: follows every change.
+    pub(super) fn served(&self) -> Served {
+        self.served.clone()
+    }
+
+    /// Serves another plan from now on, whole or not at all. Requests under way are answered by what they began with.
+    pub(super) async fn change(&mut self, mut plan: Plan) -> Result<Changed, Failure> {
+        if self.plan.mark == plan.mark {
+            return Ok(Changed::Nothing);
+        }
+        let fixed = self.plan.needs_restart_for(&plan);
+        if !fixed.is_empty() {
+            return Ok(Changed::NeedsRestart(fixed));
+        }
+        // Logs and counts go on.
+        plan.edge = self.plan.edge.clone();
+        for server in plan.embedded() {
+            public_client::check(&self.beneath.store, server).await?;
+        }
+        let wired = wiring::wire(&plan, &mut self.beneath, Some(&self.wired)).await?;
+        self.served.exchange(sites(&plan, &self.beneath.public_url, &wired)?);
+        let before = std::mem::replace(&mut self.wired, wired);
+        self.plan = plan;
+        let changed = self.compared_with(&before);
+        self.let_go(before).await;
+        Ok(changed)
+    }
+
+    fn compared_with(&self, before: &Wired) -> Changed {
+        let (mut new, mut other) = (Vec::new(), Vec::new());
+        for now in &self.wired.protected {
+            match before.at(&now.endpoint) {
+                None => new.push(now.endpoint.clone()),
+                Some(former) if !Arc::ptr_eq(former, now) => other.push(now.endpoint.clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = before.protected.iter().filter(|former| self.wired.at(&former.endpoint).is_none());
+        Changed::Now { new, other, gone: gone.map(|former| former.endpoint.clone()).collect() }
+    }
+
+    /// Streams of what has changed end, and after a while processes that nobody reaches any more.
+    async fn let_go(&mut self, before: Wired) {
+        for former in &before.protected {
+            let now = self.wired.at(&former.endpoint);
+            if now.is_some_and(|now| Arc::ptr_eq(now, former)) {
+                continue;
+            }
+            former.gateway.retire();
+            if now.is_none_or(|now| !Arc::ptr_eq(&now.upstream, &former.upstream)) {
+                self.leaving.spawn(leave(former.gateway.clone(), self.stop.clone()));
+            }
+        }
+        // An authorization server that is there no more writes no events later.
+        if let Some(issues) = &before.authorization_server
+            && let Err(error) = issues.close().await
+        {
+            tracing::warn!(%error, "the last events of the audit log cannot be written");
+        }
+    }
+
+    /// Ends every session and process, and writes what is not yet written.
+    pub(super) async fn close(&mut self) -> Result<(), Failure> {
+        self.leaving.close();
+        self.leaving.wait().await;
+        self.wired.close().await
+    }
+}
+
+async fn leave(gateway: Gateway, stop: CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(GRACE) => {}
+        () = stop.cancelled() => {}
+    }
+    gateway.close().await;
+}
