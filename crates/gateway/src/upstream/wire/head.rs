@@ -65,6 +65,10 @@ pub(super) fn read(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
 }
 
 fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
+    // It is asked before anything was read, too.
+    if input.is_empty() {
+        return Ok(None);
+    }
     let mut fields = [EMPTY_HEADER; FIELDS];
     let mut answer = httparse::Response::new(&mut fields);
     let length = match answer.parse(input) {
