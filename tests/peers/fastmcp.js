@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Program, freePort, temporaryFolder } from './process.js';
 
 /** `cargo xtask setup` makes it, and says where. */
-const PYTHON = process.env.FASTMCP_PYTHON ?? path.resolve(import.meta.dirname, '../../target/tools/fastmcp/bin/python');
+export const PYTHON = process.env.FASTMCP_PYTHON ?? path.resolve(import.meta.dirname, '../../target/tools/fastmcp/bin/python');
 
 /** The client that the proxy is at its upstream. */
 export const CLIENT = { client_id: 'the-proxy', client_secret: 'known to the proxy and its upstream alone' };

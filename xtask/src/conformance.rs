@@ -9,6 +9,7 @@ mod baseline;
 mod checks;
 mod client;
 mod judge;
+mod server;
 mod suite;
 
 use anyhow::Result;
@@ -23,19 +24,22 @@ pub(crate) enum Command {
     Client(client::Options),
     /// The authorization server: hallpass itself, with a person who logs in and consents
     AuthorizationServer(authorization_server::Options),
+    /// The gateway: a full MCP server, alone and behind hallpass, check by check
+    Server(server::Options),
 }
 
 /// `cargo xtask conformance …`.
 pub(crate) fn run(command: &Command) -> Result<()> {
-    // The one logs in by itself, the other needs a person at a browser.
+    // The others log in by themselves, this one needs a person at a browser.
     match command {
-        Command::Client(_) => setup::need(&[Need::Npm])?,
+        Command::Client(_) | Command::Server(_) => setup::need(&[Need::Npm])?,
         Command::AuthorizationServer(_) => setup::need(&[Need::Npm, Need::Browser])?,
     }
     let mut tally = Tally::default();
     let outcome = match command {
         Command::Client(options) => client::build_and_run(options, &mut tally),
         Command::AuthorizationServer(options) => authorization_server::build_and_run(options, &mut tally),
+        Command::Server(options) => server::build_and_run(options, &mut tally),
     };
     anstream::println!("{} passed, {} failed", tally.passed, tally.failed);
     outcome
@@ -49,4 +53,9 @@ pub(crate) fn client_step(tally: &mut Tally) -> Result<()> {
 /// The step of `cargo xtask test`: the programs are built.
 pub(crate) fn authorization_server_step(tally: &mut Tally) -> Result<()> {
     authorization_server::run(&authorization_server::Options::default(), tally)
+}
+
+/// The step of `cargo xtask test`: the programs are built.
+pub(crate) fn server_step(tally: &mut Tally) -> Result<()> {
+    server::run(&server::Options::default(), tally)
 }

@@ -6,18 +6,21 @@
 //! | [`setup`] | what has to be on the machine, and how it gets there |
 //! | [`conformance`] | the official MCP conformance suite, held to a baseline |
 //! | [`browser`] | the tests in a real browser, and the pictures for the documentation |
+//! | [`compatibility`] | servers and clients of others, and the page about them |
 //! | [`node_tests`] | test files for Node.js, counted |
 //! | [`bench`] | how fast things are |
 //! | [`fuzz`] | fuzz targets, guided by coverage |
 //! | [`mutants`] | whether the tests notice changes of what decides |
 //! | [`settings`] | `docs/settings.md`, from what the program takes |
 //! | [`deny`] | licences, sources, banned crates, advisories |
+//! | [`soak`] | mixed load while everything around hallpass changes |
 //! | [`step`] | one step of a run: its header, its time, its line in the closing table |
 //! | [`process`] | running other programs |
 //! | [`place`] | where things are in this repository |
 
 mod bench;
 mod browser;
+mod compatibility;
 mod conformance;
 mod deny;
 mod fuzz;
@@ -28,6 +31,7 @@ mod place;
 mod process;
 mod settings;
 mod setup;
+mod soak;
 mod step;
 mod table;
 mod test;
@@ -60,6 +64,10 @@ enum Command {
     Conformance(conformance::Command),
     /// Run the tests in a real browser
     Browser(browser::Options),
+    /// Run servers and clients of others with hallpass between them, and write docs/compatibility.md
+    Compatibility(compatibility::Options),
+    /// Load hallpass while servers die, keys change and clients leave; nothing may be wrong or left behind
+    Soak(soak::Options),
     /// Measure how fast things are
     #[command(subcommand)]
     Bench(bench::Command),
@@ -81,6 +89,8 @@ fn main() -> ExitCode {
         Command::Setup => setup::everything(),
         Command::Conformance(command) => conformance::run(&command),
         Command::Browser(options) => browser::run(&options),
+        Command::Compatibility(options) => compatibility::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Bench(command) => bench::run(&command),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants(options) => mutants::run(&options),

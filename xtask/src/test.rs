@@ -63,6 +63,7 @@ const PARTS: [Part; 14] = [
     Part { name: Name::Fuzz, title: "fuzz", built: true, run: fuzz::step, needs: &[], what: "every fuzz target: its seeds; `cargo xtask fuzz` goes further" },
     Part { name: Name::Conformance, title: "conformance client", built: true, run: conformance::client_step, needs: &[Need::Npm], what: "hallpass-client before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
+    Part { name: Name::Conformance, title: "conformance server", built: true, run: conformance::server_step, needs: &[Need::Npm], what: "a full MCP server behind hallpass before the official conformance suite, as without hallpass" },
     Part { name: Name::Cedar, title: "cedar", built: false, run: cedar, needs: &[Need::Nextest], what: "policies in Cedar, with the feature" },
     Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },

@@ -1,6 +1,7 @@
 //! The accept loop. `axum::serve` sets no time limit on a request's head and no limit on how long a
 //! shutdown takes, so hallpass has its own.
 
+mod coding;
 mod measured;
 mod requests;
 mod rest;
@@ -234,6 +235,7 @@ impl<A: Answers> Connection<A> {
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
+            let refusal = coding::refusal(request.headers());
             let waits = request.headers().contains_key(EXPECT);
             let mut request = request.map(|incoming| match Measured::new(body, incoming) {
                 body if is_stream => Body::new(ReadToItsEnd::stream(body)),
@@ -252,7 +254,10 @@ impl<A: Answers> Connection<A> {
             }
             let answer = answers.clone().oneshot(request);
             async move {
-                let response = answer.await?;
+                let response = match refusal {
+                    Some(response) => response,
+                    None => answer.await?,
+                };
                 if let Some(arrival) = &mut arrival {
                     arrival.answered(&response);
                 }

@@ -43,6 +43,7 @@ mod replicas;
 mod serve;
 mod servers;
 mod signed_metadata;
+mod smuggling;
 mod three_servers;
 mod tls;
 mod told;

@@ -22,12 +22,14 @@ pub(crate) fn check_mirrored_headers(headers: &HeaderMap, messages: &[Message<'_
     })
 }
 
-/// What `Mcp-Name` mirrors depends on the method ("Standard Request Headers"); a body may hold both.
+/// What `Mcp-Name` mirrors depends on the method ("Standard Request Headers", and SEP-2663 for tasks); a body may hold
+/// several.
 fn mirrored_name<'m>(message: &'m Message<'_>) -> Option<&'m str> {
     let (name, uri) = (message.name.as_deref(), message.uri.as_deref());
     match message.method.as_deref() {
         Some("tools/call" | "prompts/get") => name,
         Some(method) if method.starts_with("resources/") => uri,
+        Some(method) if method.starts_with("tasks/") => message.task.as_deref(),
         _ => name.or(uri),
     }
 }
@@ -115,6 +117,9 @@ mod tests {
         assert!(check(&[("mcp-name", "notes://open")], read).is_err());
         let call = r#"{"id":1,"method":"tools/call","params":{"uri":"list","name":"purge"}}"#;
         assert!(check(&[("mcp-name", "list")], call).is_err());
+        let task = r#"{"id":1,"method":"tasks/get","params":{"name":"a","uri":"b","taskId":"c"}}"#;
+        check(&[("mcp-name", "c")], task).unwrap();
+        assert!(check(&[("mcp-name", "a")], task).is_err());
         let nameless = r#"{"id":1,"method":"tools/call","params":{"uri":"list"}}"#;
         assert!(check(&[("mcp-name", "list")], nameless).is_err());
     }

@@ -28,6 +28,8 @@ pub struct Message<'a> {
     pub name: Option<Cow<'a, str>>,
     /// `params.uri`, where it is a string: the resource.
     pub uri: Option<Cow<'a, str>>,
+    /// `params.taskId`, where it is a string: the task (extension `io.modelcontextprotocol/tasks`).
+    pub task: Option<Cow<'a, str>>,
     /// `params.ref.name`, where it is a string: the prompt that is to be completed.
     pub ref_name: Option<Cow<'a, str>>,
     /// `params.ref.uri`, where it is a string: the resource that is to be completed.
@@ -197,11 +199,12 @@ impl<'de> Visitor<'de> for Params<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen = Seen::among(["name", "uri", "ref", "notifications"]);
+        let mut seen = Seen::among(["name", "uri", "taskId", "ref", "notifications"]);
         while let Some(member) = members.next_key_seed(Name)? {
             match seen.note::<A::Error>(&member)? {
                 Some("name") => self.0.name = members.next_value_seed(Scalar)?.into_text(),
                 Some("uri") => self.0.uri = members.next_value_seed(Scalar)?.into_text(),
+                Some("taskId") => self.0.task = members.next_value_seed(Scalar)?.into_text(),
                 Some("ref") => members.next_value_seed(Reference(self.0))?,
                 Some("notifications") => members.next_value_seed(Notifications(self.0))?,
                 _ => drop(members.next_value_seed(Scalar)?),

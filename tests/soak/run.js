@@ -1,0 +1,199 @@
+// Hours in minutes: mixed load on `hallpass serve` while the server behind it dies and comes back, the keys of an issuer
+// change, the configuration is read again and again, and clients cut their connections. Nobody may be let in who must not
+// be, nobody kept out who must be let in, and nothing may be left behind. `cargo xtask soak` runs this.
+//
+//     node soak/run.js FILE MINUTES
+
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { STDIO } from '../peers/conformance-server.js';
+import { Hallpass } from '../peers/hallpass.js';
+import { Machine, MACHINE } from '../peers/machine.js';
+import { freePort, Program, Script, waitFor } from '../peers/process.js';
+import { ACTIONS, Fault } from './actions.js';
+import { endlessBodies } from './bodies.js';
+import { Issuer } from './issuer.js';
+import { files, held, median } from './measure.js';
+import { Tokens } from './tokens.js';
+
+const [file, minutes] = process.argv.slice(2);
+if (!minutes) throw new Error('usage: node soak/run.js FILE MINUTES');
+
+/** Clients at once, and how long each rests between two requests, in milliseconds. */
+const CLIENTS = 16;
+const REST = 100;
+
+/** How often things happen, in milliseconds. */
+const EVERY = { reload: 10_000, rotation: 20_000, restart: 7_000, look: 5_000 };
+
+/** How long after a restart answers may be missing still. */
+const SLACK = 1_000;
+
+const counts = {};
+const faults = [];
+
+const outcome = await new Script().run(async (script) => {
+  const upstream = await Upstream.start(script);
+  const issuer = await Issuer.start(script);
+  const hallpass = await Hallpass.serve(script, [], { user: null, clients: [MACHINE], config: configuration(upstream, issuer) });
+  const overStdio = await Hallpass.serve(script, ['--', ...STDIO], { user: null, clients: [MACHINE] });
+  const machines = new Map([hallpass, overStdio].map((one) => [one.endpoint, new Machine(one.issuer, one.endpoint)]));
+  const tokens = new Tokens(issuer, hallpass.endpoint, machines);
+  await tokens.renew();
+  const house = {
+    endpoint: hallpass.endpoint,
+    stdio: overStdio.endpoint,
+    tokens,
+    isUp: (since) => upstream.wasUp(since),
+  };
+
+  // Every path once, before anything is measured.
+  for (const action of ACTIONS) await attempt(action, house);
+  await sleep(3_000);
+  const before = { http: await held(hallpass.program.pid), stdio: await held(overStdio.program.pid) };
+  const bodies = await endlessBodies(house, hallpass.program.pid);
+
+  const end = Date.now() + minutes * 60_000;
+  const goingOn = () => Date.now() < end;
+  const looks = [];
+  const done = {};
+  const again = async (name, work) => {
+    done[name] = 0;
+    while (goingOn()) {
+      await sleep(Math.min(EVERY[name], Math.max(0, end - Date.now())));
+      await work();
+      done[name] += 1;
+    }
+  };
+  const configured = hallpass.options[hallpass.options.indexOf('--config') + 1];
+  await Promise.all([
+    ...Array.from({ length: CLIENTS }, () => client(house, goingOn)),
+    again('restart', () => upstream.restart()),
+    again('rotation', async () => {
+      await issuer.rotate();
+      await tokens.renew();
+    }),
+    again('reload', async () => {
+      // What is said is the same, and it is another file.
+      const text = await readFile(configured, 'utf8');
+      await writeFile(configured, `${text.replace(/\n# .*\n$/, '\n')}\n# ${new Date().toISOString()}\n`);
+      process.kill(hallpass.program.pid, 'SIGHUP');
+    }),
+    again('look', async () => {
+      looks.push(await held(hallpass.program.pid));
+      if (hallpass.program.ended) throw new Error(`hallpass ended: ${hallpass.program.output()}`);
+    }),
+  ]);
+
+  const after = await quiet(hallpass, before.http);
+  const stdioAfter = await quiet(overStdio, before.stdio);
+  return {
+    minutes: Number(minutes),
+    done,
+    counts,
+    faults,
+    bodies,
+    memory: quarters(looks.map(({ memory }) => memory)),
+    files: { before: before.http.files, most: Math.max(...looks.map(({ files }) => files)), after: after.files },
+    stdio: { before: before.stdio, after: stdioAfter },
+    left: await files(hallpass.program.pid),
+    release: (await readFile(path.resolve(import.meta.dirname, '../../Cargo.toml'), 'utf8')).match(/^version = "(.*)"/m)[1],
+  };
+});
+await writeFile(file, JSON.stringify(outcome, undefined, 2));
+
+/** The server behind hallpass, which dies without a word, and comes back at the same port. */
+class Upstream {
+  #script;
+  /** When it was killed last, and when it answered again. */
+  #down = 0;
+  #up = 0;
+
+  static async start(script) {
+    const self = new Upstream();
+    self.#script = script;
+    self.port = await freePort();
+    await self.#run();
+    script.after(() => self.program.stop());
+    self.url = `http://127.0.0.1:${self.port}/mcp`;
+    return self;
+  }
+
+  async #run() {
+    this.program = new Program(process.execPath, [path.join(import.meta.dirname, 'upstream.js')], {
+      env: { PORT: String(this.port) },
+    });
+    await this.program.prints(/listening/);
+    this.#up = Date.now();
+  }
+
+  async restart() {
+    this.#down = Date.now();
+    this.program.kill('SIGKILL');
+    await this.program.end();
+    await sleep(Math.random() * 500);
+    await this.#run();
+  }
+
+  /** Whether it was there all the time since then. */
+  wasUp(since) {
+    return this.#up >= this.#down && since > this.#up + SLACK;
+  }
+}
+
+/** What is configured: rules that look into every message, and somebody else's tokens beside hallpass's own. */
+function configuration(upstream, issuer) {
+  return `
+[server]
+upstream = "${upstream.url}"
+[server.scopes]
+default = ["mcp:use"]
+[server.tools]
+"forbidden" = "deny"
+"admin" = { scopes = ["mcp:admin"] }
+[[server.issuers]]
+issuer = "${issuer.url}"
+`;
+}
+
+/** One client: one thing after the other, by chance. */
+async function client(house, goingOn) {
+  const all = ACTIONS.flatMap((action) => Array(action.weight).fill(action));
+  while (goingOn()) {
+    await attempt(all[Math.floor(Math.random() * all.length)], house);
+    await sleep(Math.random() * REST * 2);
+  }
+}
+
+async function attempt(action, house) {
+  counts[action.name] = (counts[action.name] ?? 0) + 1;
+  try {
+    await action.act(house);
+  } catch (error) {
+    // A connection that fails while hallpass is up is as wrong as a wrong answer.
+    const kind = error instanceof Fault ? '' : `${error.cause?.code ?? error.name}: `;
+    faults.push(`${new Date().toISOString()} ${action.name}: ${kind}${error.message}`);
+    console.log(faults.at(-1));
+  }
+}
+
+/** Waits until nothing more is held than before; gives what is held then. */
+async function quiet(hallpass, before) {
+  let now;
+  await waitFor(
+    async () => {
+      now = await held(hallpass.program.pid);
+      return now.files <= before.files && now.children <= before.children;
+    },
+    { patience: 120_000 },
+  ).catch(() => {});
+  return now;
+}
+
+/** How memory went, quarter by quarter. */
+function quarters(numbers) {
+  const quarter = Math.max(1, Math.ceil(numbers.length / 4));
+  return [0, 1, 2, 3].map((at) => median(numbers.slice(at * quarter, (at + 1) * quarter)) ?? median(numbers));
+}
