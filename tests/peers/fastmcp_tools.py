@@ -1,5 +1,6 @@
 """An MCP server of PyPI's fastmcp with something of every kind, over stdio or, with a port, over HTTP."""
 
+import asyncio
 import os
 
 from fastmcp import Context, FastMCP
@@ -18,6 +19,8 @@ async def count(to: int, ctx: Context) -> str:
     """Counts, and says how far it is."""
     for number in range(1, to + 1):
         await ctx.report_progress(number, to)
+        # Clients drop a step that arrives together with the answer.
+        await asyncio.sleep(0.05)
     return f"counted to {to}"
 
 

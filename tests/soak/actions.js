@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 
 import { MCP_HEADERS } from '../peers/upstream.js';
+import { below } from './tokens.js';
 
 /** What went wrong: somebody was let in who must not be, or kept out who must be let in. */
 export class Fault extends Error {}
@@ -78,7 +79,7 @@ export const ACTIONS = [
     weight: 6,
     act: async (house) => {
       const cut = new AbortController();
-      setTimeout(() => cut.abort(), Math.random() * 400);
+      setTimeout(() => cut.abort(), below(400));
       const { token } = await house.tokens.good();
       await post(house.endpoint, token, call('stream', { events: 1000 }), { signal: cut.signal })
         .then((answer) => answer.text())
@@ -91,7 +92,7 @@ export const ACTIONS = [
     act: async (house) => {
       const { token } = await house.tokens.good();
       const headers = { accept: 'text/event-stream', authorization: `Bearer ${token}` };
-      await fetch(house.endpoint, { headers, signal: AbortSignal.timeout(100 + Math.random() * 2_000) })
+      await fetch(house.endpoint, { headers, signal: AbortSignal.timeout(100 + below(2_000)) })
         .then((answer) => answer.text())
         .catch(() => {});
     },
@@ -108,8 +109,8 @@ export const ACTIONS = [
         `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
       await new Promise((resolve) => {
         const socket = connect(Number(port), hostname, () => {
-          socket.write(request.slice(0, Math.floor(Math.random() * request.length)));
-          setTimeout(() => socket.resetAndDestroy(), Math.random() * 50);
+          socket.write(request.slice(0, below(request.length)));
+          setTimeout(() => socket.resetAndDestroy(), below(50));
         });
         socket.on('error', () => {});
         socket.on('close', resolve);
@@ -153,7 +154,7 @@ export const ACTIONS = [
       const id = randomUUID();
       // Half of the clients go away in the middle of a call, and come back to end their session.
       const leaves = Math.random() < 0.5;
-      const signal = leaves ? AbortSignal.timeout(Math.random() * 100) : undefined;
+      const signal = leaves ? AbortSignal.timeout(below(100)) : undefined;
       const tool = { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'test_tool_with_progress', arguments: {} } };
       const answered = await post(house.stdio, token, tool, { headers, signal })
         .then((answer) => answer.text())

@@ -11,8 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { STDIO } from '../peers/conformance-server.js';
 import { Hallpass } from '../peers/hallpass.js';
 import { Machine, MACHINE } from '../peers/machine.js';
-import { freePort, Program, Script, waitFor } from '../peers/process.js';
+import { Script, waitFor } from '../peers/process.js';
 import { ACTIONS, Fault } from './actions.js';
+import { Behind } from './behind.js';
 import { endlessBodies } from './bodies.js';
 import { Issuer } from './issuer.js';
 import { files, held, median } from './measure.js';
@@ -28,14 +29,11 @@ const REST = 100;
 /** How often things happen, in milliseconds. */
 const EVERY = { reload: 10_000, rotation: 20_000, restart: 7_000, look: 5_000 };
 
-/** How long after a restart answers may be missing still. */
-const SLACK = 1_000;
-
 const counts = {};
 const faults = [];
 
 const outcome = await new Script().run(async (script) => {
-  const upstream = await Upstream.start(script);
+  const upstream = await Behind.start(script);
   const issuer = await Issuer.start(script);
   const hallpass = await Hallpass.serve(script, [], { user: null, clients: [MACHINE], config: configuration(upstream, issuer) });
   const overStdio = await Hallpass.serve(script, ['--', ...STDIO], { user: null, clients: [MACHINE] });
@@ -103,45 +101,6 @@ const outcome = await new Script().run(async (script) => {
   };
 });
 await writeFile(file, JSON.stringify(outcome, undefined, 2));
-
-/** The server behind hallpass, which dies without a word, and comes back at the same port. */
-class Upstream {
-  #script;
-  /** When it was killed last, and when it answered again. */
-  #down = 0;
-  #up = 0;
-
-  static async start(script) {
-    const self = new Upstream();
-    self.#script = script;
-    self.port = await freePort();
-    await self.#run();
-    script.after(() => self.program.stop());
-    self.url = `http://127.0.0.1:${self.port}/mcp`;
-    return self;
-  }
-
-  async #run() {
-    this.program = new Program(process.execPath, [path.join(import.meta.dirname, 'upstream.js')], {
-      env: { PORT: String(this.port) },
-    });
-    await this.program.prints(/listening/);
-    this.#up = Date.now();
-  }
-
-  async restart() {
-    this.#down = Date.now();
-    this.program.kill('SIGKILL');
-    await this.program.end();
-    await sleep(Math.random() * 500);
-    await this.#run();
-  }
-
-  /** Whether it was there all the time since then. */
-  wasUp(since) {
-    return this.#up >= this.#down && since > this.#up + SLACK;
-  }
-}
 
 /** What is configured: rules that look into every message, and somebody else's tokens beside hallpass's own. */
 function configuration(upstream, issuer) {

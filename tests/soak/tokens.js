@@ -18,7 +18,9 @@ export class Tokens {
   async renew() {
     for (let number = 0; number < 20; number += 1) {
       const subject = `person-${randomUUID()}`;
-      this.#pool.push({ subject, token: await this.issuer.token(this.resource, { subject }) });
+      // Whom another issuer calls so is another person than whom hallpass does.
+      const caller = `${this.issuer.url}#${subject}`;
+      this.#pool.push({ subject: caller, token: await this.issuer.token(this.resource, { subject }) });
     }
     this.#pool = this.#pool.slice(-60);
     this.#expired = await Promise.all(
@@ -46,7 +48,12 @@ export class Tokens {
   }
 }
 
+/** A whole number below another, by chance. */
+export function below(number) {
+  return Math.floor(Math.random() * number);
+}
+
 /** One of them, by chance. */
 export function pick(some) {
-  return some[Math.floor(Math.random() * some.length)];
+  return some[below(some.length)];
 }
