@@ -39,7 +39,7 @@ const newV2 = (options) => () => new v2.Client({ name: 'stranger', version: '1.0
 /** Asks the server what it speaks, and takes the newest. */
 const AUTO = newV2({ versionNegotiation: { mode: 'auto' } });
 /** Knows no newer revision. */
-const UP_TO = (revision) => newV2({ supportedProtocolVersions: [revision] });
+export const UP_TO = (revision) => newV2({ supportedProtocolVersions: [revision] });
 
 /** What is in the head of the table. */
 export const CLIENTS = [

@@ -11,7 +11,7 @@ import { ALICE, Hallpass } from '../peers/hallpass.js';
 import { Installation } from '../peers/installation.js';
 import { Script, temporaryFolder } from '../peers/process.js';
 import { TextBrowser } from '../peers/text-browser.js';
-import { CLIENTS, converse, logIn, overConnect, overHttp, overStdio } from './clients.js';
+import { CLIENTS, converse, logIn, overConnect, overHttp, overStdio, UP_TO } from './clients.js';
 import { SERVERS } from './servers.js';
 
 const [file, ...words] = process.argv.slice(2);
@@ -52,7 +52,7 @@ async function row(script, server, transport) {
   for (const client of CLIENTS) {
     const talk = (mcp) => server.talk(mcp, shared);
     const cell = await compare(
-      () => converse(client, reach(client.sdk), talk),
+      (revision) => converse(revision ? { ...client, make: UP_TO(revision) } : client, reach(client.sdk), talk),
       async () => {
         const way = client.through
           ? overConnect(client.sdk, installation, hallpass.endpoint)
@@ -79,15 +79,29 @@ async function compare(alone, through) {
   if (direct.error && behind.error) return { direct: direct.error, behind: behind.error };
   if (behind.error) return { revision: direct.revision, wrong: behind.error };
   if (direct.error) return { revision: behind.revision, direct: direct.error };
-  const differs = Object.keys(direct.said).filter((key) => !isDeepStrictEqual(direct.said[key], behind.said[key]));
+  // What a revision brings with it is no difference: where hallpass speaks an older one, the server speaks that alone, too.
+  const older = direct.revision > behind.revision;
+  const same = older ? await alone(behind.revision) : direct;
+  const [one, other] = [same, behind].map(({ said }) => (direct.revision < behind.revision ? withoutEnvelope(said) : said));
+  const differs = Object.keys(one).filter((key) => !isDeepStrictEqual(one[key], other[key]));
   for (const key of differs) {
-    console.log(`${key} alone: ${JSON.stringify(direct.said[key])}\n${key} behind: ${JSON.stringify(behind.said[key])}`);
+    console.log(`${key} alone: ${JSON.stringify(one[key])}\n${key} behind: ${JSON.stringify(other[key])}`);
   }
   return {
     revision: behind.revision,
     ...(direct.revision !== behind.revision && { alone: direct.revision }),
     ...(differs.length > 0 && { wrong: `differs in ${differs.join(', ')}` }),
   };
+}
+
+/** Answers without what revision 2026-07-28 adds to every answer. */
+function withoutEnvelope(said) {
+  const envelope = ['_meta', 'resultType', 'ttlMs', 'cacheScope'];
+  const plain = (answer) => {
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return answer;
+    return Object.fromEntries(Object.entries(answer).filter(([name]) => !envelope.includes(name)));
+  };
+  return Object.fromEntries(Object.entries(said).map(([name, answer]) => [name, plain(answer)]));
 }
 
 async function outcome(work) {

@@ -149,6 +149,9 @@ impl Cell {
         // A line each, and no bar that would end the cell.
         let plain = |text: &str| text.lines().next().unwrap_or_default().replace('|', "/");
         match (&self.alone, &self.direct, &self.behind) {
+            (Some(alone), ..) if Some(alone) > self.revision.as_ref() => Some(format!(
+                "Alone they speak {alone}; to a program, hallpass speaks the revisions that have a handshake."
+            )),
             (Some(alone), ..) => {
                 Some(format!("Alone the server speaks {alone}; hallpass stands in for the rest."))
             }
