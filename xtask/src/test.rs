@@ -51,7 +51,7 @@ struct Part {
 
 /// Cheap ones first, so that a slip shows early.
 #[rustfmt::skip]
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 15] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
