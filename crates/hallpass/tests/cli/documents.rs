@@ -70,6 +70,7 @@ fn what_the_documents_show_is_taken() {
     keep("metadata.pem", &server.key);
     keep("introspection.secret", "a secret");
     keep("database.password", "a password");
+    keep("field", "Bearer a-token");
     // What docs/cedar.md shows of Cedar.
     let cedar = include_str!("../../../../docs/cedar.md").split("```cedar\n").nth(1).unwrap();
     keep("notes.cedar", cedar.split("```").next().unwrap());
@@ -77,6 +78,8 @@ fn what_the_documents_show_is_taken() {
     for document in documents() {
         for (line, block) in blocks(&std::fs::read_to_string(&document).unwrap()) {
             let block = block.replace("/run/secrets/hallpass-db", "database.password");
+            let block =
+                block.replace("/run/secrets/notes-key", "field").replace("/run/secrets/notes", "field");
             let block = block.replace("/etc/hallpass/notes.cedar", "notes.cedar");
             keep("hallpass.toml", &completed(&block));
             let mut check = command(folder.path(), &["config", "check", "hallpass.toml"]);
