@@ -1,5 +1,8 @@
 //! What the fuzz targets reach of this crate. No part of its interface.
 
+use std::io;
+use std::net::SocketAddr;
+
 use axum::response::Response;
 use hallpass_resource_server::policy::Asked;
 use hallpass_resource_server::{Caller, ResourceServer};
@@ -18,4 +21,12 @@ pub async fn listed(
         Some(lists) => lists.apply(answer, server, caller).await,
         None => answer,
     }
+}
+
+/// Whom a connection is from, by the header of the PROXY protocol that it begins with.
+///
+/// # Errors
+/// Where it begins with none.
+pub async fn told(stream: &mut &[u8]) -> io::Result<Option<SocketAddr>> {
+    crate::edge::proxies::told(stream).await
 }

@@ -17,6 +17,8 @@ use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::edge::Limit;
+use crate::edge::limits::{self, ALL, Limits, Of, Places, TooMuch, asks_for_stream};
 use crate::edge::metrics::ServerCounts;
 use crate::edge::observed::Observed;
 use crate::listen::Draining;
@@ -31,6 +33,17 @@ pub struct Settings {
     pub front_door: FrontDoor,
     /// What is done with lists of tools, prompts and resources.
     pub listing: Listing,
+    /// How much one subject may have, and all together.
+    pub limits: ServerLimits,
+}
+
+/// How much of one server there is, after it is known who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// For each user, through whatever client ([`Caller::principal`]).
+    pub subject: Limit,
+    /// For all together.
+    pub server: Limit,
 }
 
 /// One protected server: its resource, and what stands behind it.
@@ -44,6 +57,8 @@ struct Inner {
     upstream: Upstream,
     front_door: FrontDoor,
     listing: Listing,
+    subjects: Option<Limits>,
+    all: Option<Limits>,
     /// Is cancelled when another takes its place.
     retired: CancellationToken,
     counts: OnceLock<Arc<ServerCounts>>,
@@ -53,9 +68,20 @@ impl Gateway {
     /// Puts the resource server in front of the upstream.
     #[must_use]
     pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
-        let Settings { front_door, listing } = settings;
+        let Settings { front_door, listing, limits } = settings;
+        let subjects = Limits::of(Of::Subject, limits.subject);
+        let all = Limits::of(Of::Server, limits.server);
         let (retired, counts) = (CancellationToken::new(), OnceLock::new());
-        Self(Arc::new(Inner { resource_server, upstream, front_door, listing, retired, counts }))
+        Self(Arc::new(Inner {
+            resource_server,
+            upstream,
+            front_door,
+            listing,
+            subjects,
+            all,
+            retired,
+            counts,
+        }))
     }
 
     /// The MCP endpoint, at the path of the resource identifier and at no other, and the resource's
@@ -114,6 +140,20 @@ impl Gateway {
         lists.apply(response, &self.0.resource_server, &caller).await
     }
 
+    /// Takes a place for a request; nothing, where nothing is limited.
+    fn enter(&self, permitted: &Permitted<Request<Body>>) -> Result<Option<Places>, TooMuch> {
+        let Inner { subjects, all, .. } = &*self.0;
+        if subjects.is_none() && all.is_none() {
+            return Ok(None);
+        }
+        let is_stream = asks_for_stream(permitted.get());
+        let of_subject =
+            |limits: &Limits| limits.enter(limits.key_of(permitted.caller().principal()), is_stream);
+        let subject = subjects.as_ref().map(of_subject).transpose()?;
+        let server = all.as_ref().map(|limits| limits.enter(ALL, is_stream)).transpose()?;
+        Ok(Some(Places([subject, server])))
+    }
+
     /// Ends every session and every process, and waits for them.
     pub async fn close(&self) {
         self.0.upstream.close().await;
@@ -136,6 +176,13 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
     let tell = |caller: &Caller| observed.iter().for_each(|observed| observed.is_by(caller));
     match resource_server.admit_telling(request, tell).await {
         Ok(permitted) if is_mcp(permitted.get().method()) => {
+            let places = match gateway.enter(&permitted) {
+                Ok(places) => places,
+                Err(too_much) => {
+                    observed.iter().for_each(|observed| observed.limited(too_much.rule()));
+                    return limits::refuse(&too_much);
+                }
+            };
             let listening = permitted.get().method() == Method::GET;
             let verified = permitted.verified().clone();
             let response = match &observed {
@@ -146,9 +193,13 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
                 }
             };
             let response = resource_server.ends_with_the_login(response, verified, listening);
-            match draining {
+            let response = match draining {
                 Some(draining) if listening => ends_with(response, draining, gateway.0.retired.clone()),
                 _ => response,
+            };
+            match places {
+                Some(places) => places.held_by(response),
+                None => response,
             }
         }
         Ok(_) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST, DELETE")]).into_response(),

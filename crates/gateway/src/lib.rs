@@ -27,7 +27,7 @@ pub mod served;
 pub mod stdio;
 pub mod upstream;
 
-pub use gateway::{Gateway, Settings};
+pub use gateway::{Gateway, ServerLimits, Settings};
 pub use listing::Listing;
 pub use served::{Served, Site};
 pub use stdio::{Limits, ProcessFor, StdioCommand};

@@ -2,6 +2,7 @@
 //! shutdown takes, so hallpass has its own.
 
 mod coding;
+mod looks;
 mod measured;
 mod requests;
 mod rest;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
+use futures_util::future::{Either, ready};
 use hallpass_protocol::certificate::PeerCertificate;
 use http::Version;
 use http::header::EXPECT;
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use self::looks::{Looks, Seen, Verdict};
 use self::measured::Measured;
 use self::requests::{Noted, Requests};
 use self::rest::ReadToItsEnd;
@@ -40,6 +43,7 @@ pub use self::tls::{ClientCertificates, Tls, TlsError};
 use self::written::{Counted, Written};
 use crate::edge::Edge;
 use crate::edge::overheard::Overheard;
+use crate::edge::proxies::told;
 
 /// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
 /// no end of their own end then.
@@ -50,13 +54,14 @@ pub struct Draining(pub CancellationToken);
 #[derive(Clone, Debug)]
 pub struct Connections {
     /// How long the head of a request may take, counted from the moment that a connection is there or
-    /// that the answer before it has ended: 30 seconds. Connections that idle for longer are closed.
+    /// that the answer before it has ended: 30 seconds. Connections that idle for longer are closed, and so are those of which
+    /// the peer takes no KiB of a waiting answer in this time, and again in this time.
     pub head: Duration,
     /// The longest head, in bytes: 64 KiB.
     pub head_bytes: usize,
     /// The most header fields of a request: 100.
     pub head_fields: usize,
-    /// How long a request's body may stand still: 30 seconds without a byte.
+    /// How long the next KiB of a request's body may take, or its end: 30 seconds.
     pub body: Duration,
     /// The most connections at once: 10,000. Further ones wait until one ends.
     pub connections: usize,
@@ -186,8 +191,8 @@ async fn pause(error: &io::Error) {
     }
 }
 
-/// What HTTP/2 writes on an idle connection between two looks, in bytes, and some more.
-const PINGS: u64 = 1024;
+/// A proxy says at once whom it speaks for.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 struct Connection<A> {
     builder: Arc<Builder<TokioExecutor>>,
@@ -201,10 +206,25 @@ struct Connection<A> {
 }
 
 impl<A: Answers> Connection<A> {
-    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+    async fn run(self, mut stream: TcpStream, mut peer: SocketAddr) {
         // Without it, small events wait for the answer to the one before.
         if stream.set_nodelay(true).is_err() {
             return;
+        }
+        if self.edge.as_ref().is_some_and(|edge| edge.is_told_of(peer)) {
+            let told = tokio::select! {
+                told = timeout(self.head.min(TOLD_WITHIN), told(&mut stream)) => told,
+                () = self.draining.cancelled() => return,
+            };
+            match told {
+                Ok(Ok(from)) => peer = from.unwrap_or(peer),
+                Ok(Err(error)) => {
+                    return tracing::warn!(%peer, %error, "a listed proxy does not say whom it speaks for");
+                }
+                Err(_) => {
+                    return tracing::warn!(%peer, "a listed proxy takes too long to say whom it speaks for");
+                }
+            }
         }
         let written = Written::default();
         let stream = Counted { stream, written: written.clone() };
@@ -235,7 +255,7 @@ impl<A: Answers> Connection<A> {
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
-            let refusal = coding::refusal(request.headers());
+            let mut refused = coding::refusal(request.headers());
             let waits = request.headers().contains_key(EXPECT);
             let mut request = request.map(|incoming| match Measured::new(body, incoming) {
                 body if is_stream => Body::new(ReadToItsEnd::stream(body)),
@@ -247,44 +267,54 @@ impl<A: Answers> Connection<A> {
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            let mut arrival = edge.as_ref().map(|edge| Box::new(edge.arrive(&mut request, peer)));
-            if let Some(watched) = arrival.as_ref().and_then(|arrival| arrival.watched.as_ref()) {
-                let (observed, words) = (watched.observed().clone(), watched.wants_words());
-                request = request.map(|body| Body::new(Overheard::new(body, observed, words)));
+            let mut arrival = None;
+            if let Some(edge) = &edge {
+                let (arrived, answer) = edge.arrive(&mut request, peer);
+                if let Some(watched) = &arrived.watched {
+                    let (observed, words) = (watched.observed().clone(), watched.wants_words());
+                    request = request.map(|body| Body::new(Overheard::new(body, observed, words)));
+                }
+                (arrival, refused) = (Some(Box::new(arrived)), answer.or(refused));
             }
-            let answer = answers.clone().oneshot(request);
+            let answer = match refused {
+                None => Either::Left(answers.clone().oneshot(request)),
+                Some(answer) => Either::Right(ready(Ok(answer))),
+            };
             async move {
-                let response = match refusal {
-                    Some(response) => response,
-                    None => answer.await?,
-                };
+                let response = answer.await?;
                 if let Some(arrival) = &mut arrival {
                     arrival.answered(&response);
                 }
-                Ok::<_, Infallible>(response.map(|body| Noted { body, arrival, _under_way: under_way }))
+                Ok::<_, Infallible>(response.map(|body| Noted { body, arrival, under_way }))
             }
         });
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
         // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends
         // nothing never lets it know; and over HTTP/2 it has none.
         let mut look = interval_at(Instant::now() + self.head, self.head);
-        let (mut seen, mut taken) = (0, written.so_far());
+        let mut looks = Looks::from(written.so_far());
         let mut leaving = false;
         let result = loop {
             tokio::select! {
                 result = connection.as_mut() => break result,
                 _ = look.tick() => {
-                    let (begun, so_far) = (requests.begun(), written.so_far());
-                    // An answer that was handed over whole is still being taken by a slow reader.
-                    let reading = so_far - taken > PINGS;
-                    let idle = begun == seen && !requests.are_under_way() && !reading;
-                    (seen, taken) = (begun, so_far);
-                    if idle && (begun == 0 || leaving) {
-                        return;
-                    }
-                    if idle {
-                        leaving = true;
-                        connection.as_mut().graceful_shutdown();
+                    let (pieces, piece_waits) = requests.flow();
+                    let seen = Seen {
+                        begun: requests.begun(),
+                        under_way: requests.are_under_way(),
+                        written: written.so_far(),
+                        waits: written.waits(),
+                        pieces,
+                        piece_waits,
+                    };
+                    match looks.look(seen, leaving) {
+                        Verdict::GoesOn => {}
+                        Verdict::Leaves => {
+                            leaving = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        Verdict::Idle => return,
+                        Verdict::Stuck => return tracing::debug!(%peer, "who takes nothing of an answer is cut"),
                     }
                 }
                 () = self.cut.cancelled() => return,

@@ -53,7 +53,7 @@ async fn house() -> House {
     let sink = Sink::File { path: folder.path().join("log"), rotation: Rotation::default() };
     let lines = Lines::start(sink, metrics.lost_lines(), SystemTime::now).unwrap();
     let watch = Watch { metrics: Arc::clone(&metrics), access: Some(lines.clone()), now: SystemTime::now };
-    let edge = Edge { watch: Some(Arc::new(watch)) };
+    let edge = Edge::default().watched_by(watch);
     let protected = protect(Upstream::service(upstream()), true);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

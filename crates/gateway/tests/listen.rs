@@ -109,6 +109,63 @@ async fn bodies_that_stand_still_are_given_up() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
 
+/// A byte now and then is standing still, too.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_come_drop_by_drop_are_given_up() {
+    let router = Router::new().route("/", axum::routing::post(async |body: String| body.len().to_string()));
+    let server = start(router, Connections::default()).await;
+    let mut stream = server.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5000\r\n\r\n").await;
+    let mut sent = 0;
+    while stream.write_all(b"x").await.is_ok() && sent < 100 {
+        sent += 1;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    let answer = within_an_hour(rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 4") || (answer.is_empty() && sent < 100), "{sent}: {answer}");
+}
+
+/// A KiB in half a minute is slow, and comes to its end.
+#[tokio::test(start_paused = true)]
+async fn slow_bodies_are_waited_for() {
+    let router = Router::new().route("/", axum::routing::post(async |body: String| body.len().to_string()));
+    let server = start(router, Connections::default()).await;
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 12000\r\nconnection: close\r\n\r\n";
+    let mut stream = server.send(head).await;
+    for _ in 0..20 {
+        stream.write_all(&[b'x'; 600]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    let answer = within_an_hour(rest(stream)).await;
+    assert!(answer.ends_with("12000"), "{answer}");
+}
+
+/// An answer that has no end of its own, in pieces of 64 KiB.
+fn endless() -> Router {
+    let pieces = || futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024]));
+    Router::new().route("/", get(async move || Body::from_stream(pieces())))
+}
+
+/// The answer is under way, and nobody takes it: its place is for somebody else.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_of_an_answer_under_way_is_cut() {
+    let server = start(endless(), Connections { connections: 1, ..Connections::default() }).await;
+    let unread = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let second = server.send(b"GET /no HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(within_an_hour(rest(second)).await.contains("404"));
+    drop(unread);
+}
+
+/// HTTP/2 has a window for each stream: one that is never opened holds its answer, while pings are answered.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_of_a_stream_is_cut() {
+    let server = start(endless(), Connections { connections: 1, ..Connections::default() }).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let unread = client.get(format!("http://{}/", server.address)).send().await.unwrap();
+    let second = server.send(b"GET /no HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(within_an_hour(rest(second)).await.contains("404"));
+    drop(unread);
+}
+
 #[tokio::test(start_paused = true)]
 async fn there_are_only_so_many_connections() {
     let server = start(hello(), Connections { connections: 1, ..Connections::default() }).await;

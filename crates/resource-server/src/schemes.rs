@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use hallpass_protocol::challenge::Challenge;
+use hallpass_protocol::forwarded::ClientAddress;
 use hallpass_protocol::is_loopback;
 use hallpass_protocol::jose::{JoseError, MAX_JWT_LEN, UnverifiedJwt};
 use hallpass_protocol::time::Timestamp;
@@ -215,9 +216,12 @@ fn certificate_alone(certificate: Option<&Shown>, settings: &Settings) -> Result
     }
 }
 
-/// Whose wrong passwords are counted together. Behind a proxy is everybody, and before this machine's own
+/// Whose wrong passwords are counted together. Behind a proxy that says nothing of its clients is everybody, and before this machine's own
 /// often enough one is.
 fn counted_address(parts: &Parts, settings: &Settings) -> Option<IpAddr> {
+    if let Some(ClientAddress(client)) = parts.extensions.get() {
+        return client.filter(|client| !client.is_loopback());
+    }
     let peer = peer_of(&parts.extensions)?;
     (!peer.is_loopback() && !settings.certificates.proxies.contains(&peer)).then_some(peer)
 }

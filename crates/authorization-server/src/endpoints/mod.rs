@@ -1,6 +1,7 @@
 //! The URLs, one file each.
 
 mod account;
+mod address;
 mod admin;
 mod asked;
 mod authorize;

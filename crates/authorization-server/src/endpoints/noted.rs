@@ -1,14 +1,15 @@
 //! What was refused, and which error pages were shown, for the log and the audit log. Endpoints put a note beside their
 //! answer; here it is taken off, so that no endpoint forgets to write it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
 
 use super::Server;
+use super::address::CameFrom;
 use super::oauth_answer::RefusedRequest;
 use crate::audit::{AuditKind, NewEvent};
 use crate::pages::ShownProblem;
@@ -24,12 +25,12 @@ struct Asked {
 }
 
 pub(super) async fn note(State(server): State<Server>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let CameFrom(client) = CameFrom::of(request.extensions());
     let asked = Asked {
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         // Behind a proxy it would be the proxy's.
-        address: peer.filter(|_| server.settings.count_addresses).map(|ConnectInfo(peer)| peer.ip()),
+        address: client.filter(|_| server.settings.count_addresses),
     };
     let mut answer = next.run(request).await;
     if let Some(shown) = answer.extensions_mut().remove::<ShownProblem>() {

@@ -69,6 +69,10 @@ impl Observed {
         self.note(|details| (details.decision, details.rule) = (Decision::Refused, Some(rule)));
     }
 
+    pub(crate) fn limited(&self, rule: &'static str) {
+        self.note(|details| (details.decision, details.rule) = (Decision::Limited, Some(rule)));
+    }
+
     /// Who is asking, permitted or not.
     pub(crate) fn is_by(&self, caller: &Caller) {
         self.note(|details| details.caller = Some(caller.clone()));

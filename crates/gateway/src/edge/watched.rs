@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use axum::response::Response;
 use hallpass_resource_server::BrokenRule;
-use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use super::RequestId;
+use super::limits::is_stream;
 use super::log::Lines;
 use super::log::access::{Answered, Asked, line};
 use super::metrics::{Ended, Metrics, ServerCounts};
@@ -35,6 +35,7 @@ pub(crate) struct Watched {
     asked: Option<Asked>,
     begun: Instant,
     head: Option<(StatusCode, Instant)>,
+    /// Of a stream of events: it has no end that says how long anything took.
     stream: Option<Arc<ServerCounts>>,
     bytes: u64,
 }
@@ -87,12 +88,6 @@ impl Watched {
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
-}
-
-/// A stream of events has no end that says how long anything took.
-fn is_stream(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 impl Drop for Watched {

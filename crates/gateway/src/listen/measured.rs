@@ -9,6 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
+/// What has to come within the time that a body may stand still, in bytes: drop by drop is standing still, too.
+const LEAST: u64 = 1024;
 /// What rules read of a body at most, too: 4 MiB.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
@@ -31,8 +33,10 @@ pub(super) enum Broken {
 pub(super) struct Measured {
     body: Incoming,
     patience: Duration,
-    /// Runs while nothing comes. Most bodies are there at once, and need no timer.
+    /// Runs while too little comes. Most bodies are there at once, and need no timer.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// What has come since it runs, in bytes.
+    came: u64,
     /// In bytes; `None` where the client does not say, or a very large number.
     left: Option<u64>,
 }
@@ -40,7 +44,7 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) fn new(patience: Duration, body: Incoming) -> Self {
         let left = body.size_hint().exact().filter(|length| *length <= LONGEST);
-        Self { body, patience, waiting: None, left }
+        Self { body, patience, waiting: None, came: 0, left }
     }
 }
 
@@ -58,7 +62,12 @@ impl Body for Measured {
             ready!(waiting.as_mut().poll(context));
             return Poll::Ready(Some(Err(Broken::StoodStill)));
         };
-        self.waiting = None;
+        if let Some(Ok(frame)) = &frame {
+            self.came += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        if self.came >= LEAST {
+            (self.waiting, self.came) = (None, 0);
+        }
         match (&frame, &mut self.left) {
             (None, left) => *left = Some(0),
             (Some(Ok(frame)), Some(left)) => {

@@ -16,16 +16,56 @@ use crate::edge::Arrival;
 pub(super) struct Requests {
     begun: Arc<AtomicUsize>,
     /// Each that is under way holds one more.
-    under_way: Arc<()>,
+    under_way: Arc<Flow>,
+}
+
+/// How answers get on.
+#[derive(Default)]
+struct Flow {
+    /// How often a piece of an answer was asked for.
+    asked: AtomicUsize,
+    /// So many answers have given a piece, and were not asked for the next: the peer has not taken it yet.
+    waiting: AtomicUsize,
 }
 
 /// A request that is under way, until this is dropped.
-pub(super) struct UnderWay(#[allow(dead_code)] Arc<()>); // Being there is all.
+pub(super) struct UnderWay {
+    flow: Arc<Flow>,
+    /// Whether it has given a piece, and was not asked for the next.
+    waits: bool,
+}
+
+impl UnderWay {
+    fn asked(&mut self) {
+        self.flow.asked.fetch_add(1, Ordering::Relaxed);
+        self.waits(false);
+    }
+
+    fn waits(&mut self, waits: bool) {
+        match (std::mem::replace(&mut self.waits, waits), waits) {
+            (false, true) => drop(self.flow.waiting.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(self.flow.waiting.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.waits(false);
+    }
+}
 
 impl Requests {
     pub(super) fn begin(&self) -> UnderWay {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(&self.under_way))
+        UnderWay { flow: Arc::clone(&self.under_way), waits: false }
+    }
+
+    /// How often a piece of an answer was asked for so far, and whether any answer waits for its peer.
+    pub(super) fn flow(&self) -> (usize, bool) {
+        let Flow { asked, waiting } = &*self.under_way;
+        (asked.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed) > 0)
     }
 
     pub(super) fn begun(&self) -> usize {
@@ -43,7 +83,7 @@ pub(super) struct Noted {
     pub(super) body: Body,
     /// Of the request, where somebody wants to know.
     pub(super) arrival: Option<Box<Arrival>>,
-    pub(super) _under_way: UnderWay,
+    pub(super) under_way: UnderWay,
 }
 
 impl http_body::Body for Noted {
@@ -54,7 +94,9 @@ impl http_body::Body for Noted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.under_way.asked();
         let frame = Pin::new(&mut self.body).poll_frame(context);
+        self.under_way.waits(matches!(frame, Poll::Ready(Some(Ok(_)))));
         if let (Some(arrival), Poll::Ready(Some(Ok(frame)))) = (&mut self.arrival, &frame) {
             arrival.sent(frame.data_ref().map_or(0, Bytes::len));
         }

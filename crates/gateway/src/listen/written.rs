@@ -3,23 +3,39 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes written so far. Clones share the count.
+/// Bytes written so far, and whether more wait for the peer to take some. Clones share both.
 #[derive(Clone, Default)]
-pub(super) struct Written(Arc<AtomicU64>);
+pub(super) struct Written(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    bytes: AtomicU64,
+    waits: AtomicBool,
+}
 
 impl Written {
     pub(super) fn so_far(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer has to read before more can be written.
+    pub(super) fn waits(&self) -> bool {
+        self.0.waits.load(Ordering::Relaxed)
     }
 
     fn note(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(bytes)) = written {
-            self.0.fetch_add(*bytes as u64, Ordering::Relaxed);
+        match written {
+            Poll::Ready(Ok(bytes)) => {
+                self.0.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
+                self.0.waits.store(false, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.0.waits.store(true, Ordering::Relaxed),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use axum::{Router, body};
-use hallpass_gateway::{Gateway, Listing, Settings, Upstream};
+use hallpass_gateway::{Gateway, Listing, ServerLimits, Settings, Upstream};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
@@ -54,6 +54,17 @@ pub(crate) fn protect(upstream: Upstream, tools: bool) -> Protected {
 
 /// A gateway before that upstream, with that policy.
 pub(crate) fn protect_with(upstream: Upstream, policy: Policy, listing: Listing) -> Protected {
+    put_together(upstream, policy, listing, ServerLimits::default())
+}
+
+/// A gateway before that upstream that has only so much of it.
+pub(crate) fn protect_limited(upstream: Upstream, limits: ServerLimits) -> Protected {
+    let read = ScopeSet::parse("notes:read").unwrap();
+    let policy = Policy { login: read.clone(), required: read, ..Policy::default() };
+    put_together(upstream, policy, Listing::default(), limits)
+}
+
+fn put_together(upstream: Upstream, policy: Policy, listing: Listing, limits: ServerLimits) -> Protected {
     let issuer = TestIssuer::new(OWN);
     let clock = FakeClock::at(NOW);
     let resource = ResourceIdentifier::parse(RESOURCE).unwrap();
@@ -67,7 +78,8 @@ pub(crate) fn protect_with(upstream: Upstream, policy: Policy, listing: Listing)
     let asked = Arc::clone(&revoked);
     settings.revocations = Revocations::new(move |_| asked.load(Ordering::SeqCst));
     let front_door = FrontDoor::new(resource.url(), &[]);
-    let gateway = Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door, listing });
+    let gateway =
+        Gateway::new(ResourceServer::new(settings), upstream, Settings { front_door, listing, limits });
     Protected { router: gateway.router(), gateway, issuer, other, clock, revoked }
 }
 

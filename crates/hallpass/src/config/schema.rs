@@ -11,8 +11,8 @@ use url::Url;
 use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
-    ListenAddress, Log, Monitoring, OwnField, PublicUrl, Rules, ServerName, SignedMetadata, Source, Tells,
-    Tls,
+    Limits, ListenAddress, Log, Monitoring, OwnField, Proxy, PublicUrl, Rules, ServerLimits, ServerName,
+    SignedMetadata, Source, Tells, Tls,
 };
 
 /// The configuration of `hallpass serve`.
@@ -36,6 +36,10 @@ pub(crate) struct Config {
     pub(crate) monitoring: Monitoring,
     /// Logs of lines, beside what is said on standard error.
     pub(crate) log: Log,
+    /// Who is believed about the client of a request.
+    pub(crate) proxy: Proxy,
+    /// How much there is for each network address.
+    pub(crate) limits: Limits,
     /// The MCP server to protect, where it is the only one.
     pub(crate) server: Option<Server>,
     /// Several MCP servers to protect, each by its name and with settings of its own, in place of `[server]`.
@@ -120,6 +124,8 @@ pub(crate) struct Server {
     /// which scopes each needs), `hide` (the same, without those that the caller could not even log in for)
     /// or `leave`. Default: `annotate`.
     pub(crate) listing: Listing,
+    /// How much there is for each user, and for all together. Default: no limit.
+    pub(crate) limits: ServerLimits,
 }
 
 /// Whose authorization server logs people in.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use hallpass_gateway::edge::{Edge, Lines, Metrics, Rotation, Sink, Topic, Watch};
+use hallpass_gateway::edge::{Edge, Limit, Lines, Metrics, Proxies, Rotation, Sink, Topic, Watch};
 use hallpass_resource_server::Verifications;
 
 use super::audited::Audited;
@@ -16,6 +16,10 @@ use crate::exit::Failure;
 pub(crate) struct EdgePlan {
     /// Where logs go.
     pub(super) log: Log,
+    /// Who is believed.
+    proxies: Proxies,
+    /// How much each address may have.
+    each_address: Limit,
     /// Whether anybody asks for counts.
     pub(super) metrics: bool,
     /// Who counts the tokens that were found good.
@@ -28,6 +32,15 @@ pub(crate) enum EdgeFault {
     /// Two logs, each of which would put the other's file aside.
     #[error("log.access and log.audit name the same file; give each its own")]
     OneFile,
+    /// Words are to be believed, and nobody says whose.
+    #[error("[proxy] lists nobody; add trusted = [\"10.0.0.5\"], the proxies' addresses")]
+    NobodyListed,
+    /// Everybody would be one.
+    #[error(
+        "limits.address counts network addresses, and here each one is the proxy's that ends TLS in front; list it in \
+         [proxy], as in trusted = [\"10.0.0.5\"]"
+    )]
+    EverybodyIsOne,
 }
 
 impl EdgePlan {
@@ -38,7 +51,36 @@ impl EdgePlan {
         }
         let metrics = config.monitoring.listen.is_some() && config.monitoring.metrics;
         let verifications = metrics.then(Arc::default);
-        Ok(Self { log, metrics, verifications })
+        let proxies = Proxies {
+            listed: config.proxy.trusted.clone(),
+            fields: config.proxy.fields.into(),
+            host: config.proxy.host,
+            // Set by whoever knows the public URL.
+            https: false,
+            protocol: config.proxy.protocol,
+        };
+        let is_empty = proxies.listed.is_empty();
+        if is_empty && (proxies.protocol || proxies.host) {
+            return Err(EdgeFault::NobodyListed);
+        }
+        let each_address = config.limits.address.into();
+        Ok(Self { log, proxies, each_address, metrics, verifications })
+    }
+}
+
+impl EdgePlan {
+    /// With what is known of the way that requests come: whether clients have to come by TLS, and whether peers are clients.
+    pub(crate) fn reached(mut self, https: bool, peers_are_clients: bool) -> Result<Self, EdgeFault> {
+        self.proxies.https = https;
+        match self.each_address.is_none() || self.knows_clients(peers_are_clients) {
+            true => Ok(self),
+            false => Err(EdgeFault::EverybodyIsOne),
+        }
+    }
+
+    /// Whether the addresses of clients are known.
+    pub(crate) fn knows_clients(&self, peers_are_clients: bool) -> bool {
+        peers_are_clients || !self.proxies.listed.is_empty()
     }
 }
 
@@ -66,8 +108,9 @@ impl EdgePlan {
         let audit = open(&self.log.audit, "log.audit", Topic::Audit)?;
         let logs = access.iter().chain(&audit).cloned().collect();
         let watch = Watch { metrics: Arc::clone(&metrics), access, now: SystemTime::now };
+        let edge = Edge::default().behind(self.proxies.clone()).limiting(self.each_address);
         let is_watched = self.metrics || watch.access.is_some();
-        let edge = Edge { watch: is_watched.then(|| Arc::new(watch)) };
+        let edge = if is_watched { edge.watched_by(watch) } else { edge };
         let audited = Arc::new(Audited::new(audit));
         Ok(EdgeAtWork { edge, metrics: self.metrics.then_some(metrics), audited, logs })
     }

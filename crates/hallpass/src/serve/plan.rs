@@ -62,7 +62,6 @@ impl Plan {
     }
 
     fn put_together(args: cli::Serve, config: &Config) -> Result<Self, PlanError> {
-        let edge = EdgePlan::of(config)?;
         let source = &config.source;
         let (mark, fixed) = (Mark::of(config, &config.files()), Fixed::of(config));
         check_arguments(&args, config)?;
@@ -83,7 +82,10 @@ impl Plan {
         let plan_of = |protected: &_| ServerPlan::of(protected, &args, asks);
         let servers = config.protected().iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;
         let direct = if tls.is_some() { !tls_in_front } else { !behind_tls };
-        let sees_addresses = direct && servers.iter().all(|server| server.credentials.proxies().is_empty());
+        let peers_are_clients =
+            direct && servers.iter().all(|server| server.credentials.proxies().is_empty());
+        let edge = EdgePlan::of(config)?.reached(behind_tls || tls.is_some(), peers_are_clients)?;
+        let sees_addresses = edge.knows_clients(peers_are_clients);
         let database = if args.demo { None } else { database(&config.database, source)? };
         let set = &config.authorization_server;
         let embedded: Vec<&ScopePlan> =

@@ -111,7 +111,7 @@ pub(super) async fn put_together(
     let gateway = Gateway::new(
         ResourceServer::new(settings),
         upstream.upstream.clone().telling(told),
-        gateway::Settings { front_door, listing: server.listing },
+        gateway::Settings { front_door, listing: server.listing, limits: server.limits },
     );
     Ok(Arc::new(Protected { origin, endpoint, name, gateway, upstream, made_of }))
 }

@@ -58,6 +58,8 @@ pub(crate) struct ServerPlan {
     pub(crate) listing: Listing,
     /// What all of this came from.
     pub(super) mark: Arc<Mark>,
+    /// How much there is for each user, and for all.
+    pub(crate) limits: hallpass_gateway::ServerLimits,
 }
 
 impl ServerPlan {
@@ -108,6 +110,7 @@ impl ServerPlan {
                 config::Listing::Leave => Listing::Leave,
             },
             mark,
+            limits: server.limits.into(),
         })
     }
 

@@ -3,12 +3,11 @@
 pub(super) mod code;
 pub(super) mod passkey;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::secret::Secret;
@@ -17,6 +16,7 @@ use http::{HeaderMap, StatusCode};
 use super::destination::Destination;
 use super::redirect::see_other;
 use super::{Server, account};
+use crate::endpoints::address::CameFrom;
 use crate::login::passkeys::{Ceremony, RelyingParty, issue_challenge};
 use crate::login::second_factor::begin_half_login;
 use crate::login::{Authenticated, LoginRefused, PasswordLogin, begin_session, log_in};
@@ -35,11 +35,10 @@ pub(super) async fn get(
 
 pub(super) async fn post(
     State(server): State<Server>,
-    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
+    CameFrom(address): CameFrom,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let address = connection.map(|Extension(ConnectInfo(address))| address.ip());
     attempt(&server, address, &headers, &body).await.unwrap_or_else(Problem::into_response)
 }
 

@@ -4,11 +4,10 @@
 //! Each change brings a new token (RFC 7592 §2.2, §5). The one before it counts until the client has used the new one: an
 //! answer that was lost locks nobody out.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::registration::{ClientInformation, ClientMetadata};
@@ -24,6 +23,7 @@ use super::bearer::{bearer, error, refused_token};
 use super::{counted, described, failure, fault, information, note, off, quota, registered, row, too_many};
 use crate::audit::AuditKind;
 use crate::clients::read_registration;
+use crate::endpoints::address::CameFrom;
 use crate::random::{digest, token};
 use crate::settings::RegistrationPolicy;
 use crate::store::{ClientRow, Registered};
@@ -51,11 +51,10 @@ pub(in crate::endpoints) async fn get(
 pub(in crate::endpoints) async fn put(
     State(server): State<Server>,
     Path(id): Path<String>,
-    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
+    CameFrom(address): CameFrom,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let address = connection.map(|Extension(ConnectInfo(address))| address.ip());
     match change(&server, &id, address, &headers, &body).await {
         Ok(information) => json(StatusCode::OK, &information),
         Err(refused) => error(&refused),

@@ -3,12 +3,11 @@
 mod bearer;
 pub(super) mod management;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::registration::{ClientInformation, ClientMetadata};
@@ -21,6 +20,7 @@ use super::Server;
 use super::oauth_answer::json;
 use crate::audit::{AuditKind, NewEvent};
 use crate::clients::{CertificateName, Described, Methods, RegistrationFault, read_registration};
+use crate::endpoints::address::CameFrom;
 use crate::grants::storage;
 use crate::login::network;
 use crate::random::{digest, id, token};
@@ -36,11 +36,10 @@ const SHARE: u32 = 5;
 
 pub(super) async fn post(
     State(server): State<Server>,
-    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
+    CameFrom(address): CameFrom,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let address = connection.map(|Extension(ConnectInfo(address))| address.ip());
     match register(&server, address, &headers, &body).await {
         Ok(information) => json(StatusCode::CREATED, &information),
         Err(refused) => bearer::error(&refused),

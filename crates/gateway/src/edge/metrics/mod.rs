@@ -15,7 +15,9 @@ use http::StatusCode;
 
 use self::histogram::Histogram;
 use self::text::Text;
+use super::limits::LIMIT_RULES;
 use super::observed::Decision;
+use super::proxies::PROXY_RULES;
 
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 const DECISIONS: [(Decision, &str); 4] = [
@@ -50,7 +52,7 @@ pub(crate) struct ServerCounts {
 
 /// All rules that can be counted.
 fn rules() -> impl Iterator<Item = &'static str> {
-    RULES.iter().copied()
+    RULES.iter().chain(LIMIT_RULES).chain(PROXY_RULES).copied()
 }
 
 impl Default for Metrics {
