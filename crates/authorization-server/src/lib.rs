@@ -23,8 +23,8 @@
 //!
 //! # Who is at the other end
 //! Attempts to log in are counted for each address. The address is taken from the request extension
-//! [`axum::extract::ConnectInfo`]`<SocketAddr>`, which the one who serves the router puts there. Where that is a proxy's
-//! address, [`Settings::count_addresses`] has to be false; then, and without the extension, only accounts are counted.
+//! [`axum::extract::ConnectInfo`]`<SocketAddr>`, or from [`ClientAddress`](hallpass_protocol::forwarded::ClientAddress) before it,
+//! which the one who serves the router puts there. Where that is a proxy's address, [`Settings::count_addresses`] has to be false; then, and without the extension, only accounts are counted.
 //!
 //! # Example
 //! ```no_run

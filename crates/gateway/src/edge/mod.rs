@@ -84,14 +84,13 @@ impl Edge {
         peer: SocketAddr,
     ) -> (Arrival, Option<Response>) {
         let peer = peer.ip().to_canonical();
-        let heard = match &self.proxies {
+        let (address, kept_out) = match &self.proxies {
             Some(proxies) => proxies.hear(request, peer),
-            None => Ok(peer),
+            None => (peer, None),
         };
-        let address = heard.as_ref().copied().unwrap_or(peer);
         let watched = self.watch.as_ref().map(|watch| Watched::begin(watch, request, peer, address));
         let mut arrival = Arrival { watched, held: None };
-        if let Err(kept_out) = heard {
+        if let Some(kept_out) = kept_out {
             if let Some(watched) = &arrival.watched {
                 watched.observed().refused(kept_out.rule);
             }

@@ -42,7 +42,7 @@ pub(crate) use endpoint_path::EndpointPath;
 pub(crate) use file::read;
 pub(crate) use host_name::HostName;
 pub(crate) use hosts::Host;
-pub(crate) use limits::{Limit, Limits, ServerLimits};
+pub(crate) use limits::{Limits, ServerLimits};
 pub(crate) use listen::ListenAddress;
 pub(crate) use log::{Log, LogSink};
 pub(crate) use monitoring::Monitoring;

@@ -1,10 +1,12 @@
 //! What stands before every request: logs, counts.
 
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
 use hallpass_gateway::edge::{Edge, Limit, Lines, Metrics, Proxies, Rotation, Sink, Topic, Watch};
+use hallpass_protocol::forwarded::Fields;
 use hallpass_resource_server::Verifications;
 
 use super::audited::Audited;
@@ -81,6 +83,51 @@ impl EdgePlan {
     /// Whether the addresses of clients are known.
     pub(crate) fn knows_clients(&self, peers_are_clients: bool) -> bool {
         peers_are_clients || !self.proxies.listed.is_empty()
+    }
+}
+
+impl Display for EdgePlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (name, sink, each) in
+            [("access", &self.log.access, "request"), ("audit", &self.log.audit, "event")]
+        {
+            if let Some(sink) = sink {
+                writeln!(f, "  {name:<10} a line for each {each} to {sink}")?;
+            }
+        }
+        if !self.proxies.listed.is_empty() {
+            let listed: Vec<_> = self.proxies.listed.iter().map(ToString::to_string).collect();
+            let fields = match self.proxies.fields {
+                Fields::XForwarded => "X-Forwarded-For",
+                Fields::Forwarded => "Forwarded",
+            };
+            let protocol = if self.proxies.protocol { " and the PROXY protocol" } else { "" };
+            writeln!(
+                f,
+                "  proxies    {}: who the client is, they say by {fields}{protocol}",
+                listed.join(", ")
+            )?;
+        }
+        match self.each_address.is_none() {
+            true => Ok(()),
+            false => writeln!(f, "  limits     each address: {}", Much(&self.each_address)),
+        }
+    }
+}
+
+/// A limit in words.
+pub(super) struct Much<'a>(pub(super) &'a Limit);
+
+impl Display for Much<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Limit { rate, burst, requests, streams } = self.0;
+        let mut words = Vec::new();
+        if let Some(rate) = rate {
+            words.push(format!("{rate} requests a second, {} at once", burst.unwrap_or(*rate)));
+        }
+        words.extend(requests.map(|most| format!("{most} requests under way")));
+        words.extend(streams.map(|most| format!("{most} open streams")));
+        f.write_str(&words.join("; "))
     }
 }
 

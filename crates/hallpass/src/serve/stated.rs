@@ -7,6 +7,7 @@ use hallpass_gateway::Listing;
 use hallpass_resource_server::policy::{Condition, Rule, Verdict};
 
 use super::credentials::{CredentialPlan, algorithms};
+use super::edge::Much;
 use super::issuers::Reading;
 use super::plan::Plan;
 use super::server_plan::ServerPlan;
@@ -25,16 +26,7 @@ impl Display for Plan {
             let metrics = if self.edge.metrics { ", /metrics" } else { "" };
             writeln!(f, "  monitoring {address}: /healthz, /readyz{metrics}")?;
         }
-        for (name, sink) in [("access", &self.edge.log.access), ("audit", &self.edge.log.audit)] {
-            if let Some(sink) = sink {
-                writeln!(
-                    f,
-                    "  {:<10} a line for each {} to {sink}",
-                    format!("{name} log"),
-                    if name == "access" { "request" } else { "event" }
-                )?;
-            }
-        }
+        write!(f, "{}", self.edge)?;
         match &self.data {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,
             None => writeln!(f, "  data       the user's own folder, or --data")?,
@@ -70,6 +62,11 @@ impl Display for ServerPlan {
             Listing::Leave => "lists of tools are left as they are",
         };
         writeln!(f, "  listing    {listing}")?;
+        for (whose, limit) in [("each user", &self.limits.subject), ("all together", &self.limits.server)] {
+            if !limit.is_none() {
+                writeln!(f, "  limits     {whose}: {}", Much(limit))?;
+            }
+        }
         write!(f, "{}", self.scopes)?;
         self.unmeetable(f)
     }

@@ -81,3 +81,93 @@ fn a_log_that_cannot_be_written_stops_the_start() {
     let told = complained(&run(data.path(), &["config", "check", config]));
     assert!(told.contains("same file"), "{told}");
 }
+
+/// A listed proxy is believed, by the listener and by the authorization server's log; each of its clients has its own limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listed_proxy_says_who_asks() {
+    let data = tempfile::tempdir().unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    write!(
+        file,
+        "listen = \"127.0.0.1:{port}\"\npublic_url = \"https://mcp.example.com\"\n\
+         [proxy]\ntrusted = [\"127.0.0.0/8\"]\nhost = true\n\
+         [limits.address]\nrate = 1\nburst = 2\n\
+         [log]\naccess = \"{0}/access.log\"\naudit = \"{0}/audit.log\"\n\
+         [server]\nupstream = \"http://127.0.0.1:1/mcp\"\n[server.limits.subject]\nrequests = 5\n",
+        logs.path().display()
+    )
+    .unwrap();
+    let config = file.path().to_str().unwrap();
+    let checked = run(data.path(), &["config", "check", config]);
+    let said = String::from_utf8(checked.stdout).unwrap();
+    for line in [
+        "proxies    127.0.0.0/8: who the client is, they say by X-Forwarded-For",
+        "limits     each address: 1 requests a second, 2 at once",
+        "limits     each user: 5 requests under way",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    let mut serving = Serving::start(data.path(), &["--tls-in-front", "--config", config]);
+    serving.line_with("Ctrl-C");
+    let http = reqwest::Client::new();
+    let ask = async |from: &str, proto: &str| {
+        let request = http.get(format!("http://127.0.0.1:{port}/authorize?client_id=nobody"));
+        let request =
+            request.header("x-forwarded-host", "mcp.example.com").header("x-forwarded-proto", proto);
+        request.header("x-forwarded-for", from).header("forwarded", "for=6.6.6.6").send().await.unwrap()
+    };
+    for (from, proto, status) in [
+        ("6.6.6.6, 203.0.113.9", "https", 400),
+        ("203.0.113.9", "https", 400),
+        ("203.0.113.9", "https", 429),
+        ("203.0.113.10", "https", 400),
+        ("203.0.113.11", "http", 403),
+    ] {
+        let answer = ask(from, proto).await;
+        assert_eq!(answer.status(), status, "{from} {proto}: {}", answer.text().await.unwrap());
+    }
+    assert!(serving.terminate() == Some(0));
+    let lines = |name: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(logs.path().join(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let access: Vec<_> =
+        lines("access.log").iter().map(|line| (line["address"].clone(), line["rule"].clone())).collect();
+    let said = |address: &str, rule: Value| (address.into(), rule);
+    let expected = [
+        said("203.0.113.9", Value::Null),
+        said("203.0.113.9", Value::Null),
+        said("203.0.113.9", "address_rate".into()),
+        said("203.0.113.10", Value::Null),
+        said("203.0.113.11", "plain_http".into()),
+    ];
+    assert_eq!(access, expected);
+    assert!(lines("access.log").iter().all(|line| line["peer"] == "127.0.0.1"));
+    assert!(
+        lines("audit.log").iter().any(|line| line["address"] == "203.0.113.10"),
+        "{:?}",
+        lines("audit.log")
+    );
+}
+
+/// Limits by address behind a proxy that nobody lists would be one limit for everybody.
+#[test]
+fn what_can_not_be_meant_is_said() {
+    let data = tempfile::tempdir().unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    let config = file.path().to_str().unwrap();
+    let server = "[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n";
+    for (text, says) in [
+        ("public_url = \"https://h\"\n[limits.address]\nrate = 1\n", "list it in [proxy]"),
+        ("[proxy]\nprotocol = true\n", "lists nobody"),
+        ("[proxy]\ntrusted = [\"0.0.0.0/0\"]\n", "everybody"),
+        ("[limits.address]\nrate = 0\n", "rate"),
+        ("[log]\naccess = \"sdtout\"\n", "./access.log"),
+    ] {
+        std::fs::write(file.path(), format!("{text}{server}")).unwrap();
+        let told = complained(&run(data.path(), &["config", "check", config]));
+        assert!(told.contains(says), "{text}: {told}");
+    }
+}

@@ -59,22 +59,23 @@ impl Proxies {
     }
 
     /// Reads what a listed peer says, and gives the client's address as far as it is known. What others say is not looked at.
-    pub(crate) fn hear<B>(&self, request: &mut Request<B>, peer: IpAddr) -> Result<IpAddr, Box<KeptOut>> {
+    pub(crate) fn hear<B>(&self, request: &mut Request<B>, peer: IpAddr) -> (IpAddr, Option<Box<KeptOut>>) {
         if !self.lists(peer) {
-            return Ok(peer);
+            return (peer, None);
         }
         let said = self.fields.read(request.headers(), |address| self.lists(address));
         let Said { address, https, host } = said;
         request.extensions_mut().insert(ClientAddress(address));
+        let client = address.unwrap_or(peer);
         if self.https && https == Some(false) {
-            return Err(Box::new(came_without_tls()));
+            return (client, Some(Box::new(came_without_tls())));
         }
         if let Some(host) = host.filter(|_| self.host) {
             request.headers_mut().insert(HOST, host);
             // HTTP/2 names the host in the target, where it is the proxy's name for this server.
             *request.uri_mut() = without_host(request.uri());
         }
-        Ok(address.unwrap_or(peer))
+        (client, None)
     }
 }
 
@@ -127,8 +128,8 @@ mod tests {
         fields: &[(&str, &str)],
     ) -> (Result<IpAddr, &'static str>, Request<()>) {
         let mut request = request(fields);
-        let heard = proxies.hear(&mut request, peer.parse().unwrap());
-        (heard.map_err(|kept_out| kept_out.rule), request)
+        let (client, kept_out) = proxies.hear(&mut request, peer.parse().unwrap());
+        (kept_out.map_or(Ok(client), |kept_out| Err(kept_out.rule)), request)
     }
 
     #[test]
