@@ -118,6 +118,8 @@ impl Plan {
             ("listen", self.listen != other.listen),
             ("monitoring", self.fixed.monitoring != other.fixed.monitoring),
             ("log", self.fixed.log != other.fixed.log),
+            ("proxy", self.fixed.proxy != other.fixed.proxy),
+            ("limits", self.fixed.limits != other.fixed.limits),
             // Their content may: it is renewed by itself.
             ("tls", self.fixed.tls != other.fixed.tls),
             ("tls_in_front", self.tls_in_front != other.tls_in_front),
@@ -211,6 +213,8 @@ impl Plan {
 struct Fixed {
     tls: Mark,
     log: Mark,
+    proxy: Mark,
+    limits: Mark,
     monitoring: Mark,
 }
 
@@ -219,6 +223,8 @@ impl Fixed {
         Self {
             tls: Mark::of(&config.tls, &[]),
             log: Mark::of(&config.log, &[]),
+            proxy: Mark::of(&config.proxy, &[]),
+            limits: Mark::of(&config.limits, &[]),
             monitoring: Mark::of(&config.monitoring, &[]),
         }
     }
