@@ -78,7 +78,7 @@ pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rot
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use pages::plain_page;
 pub use revocations::{OutOfDate, Revocations};
-pub use server::{AuthorizationServer, StartError};
+pub use server::{AuthorizationServer, Signer, StartError};
 pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings, TokenForm};
 pub use store::{
     BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, Restoring, SealedAccounts,

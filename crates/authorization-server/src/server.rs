@@ -170,10 +170,10 @@ impl AuthorizationServer {
         self.0.keys.handle().clone()
     }
 
-    /// A JWT of that type, signed with the key whose time it is; `None` where there is none that can be used.
+    /// Signs with its keys what is no token. It goes on where this server is replaced by one with other settings.
     #[must_use]
-    pub fn sign(&self, typ: &str, claims: &impl serde::Serialize) -> Option<String> {
-        self.0.keys.signing(self.0.store.now()).ok()?.sign(typ, claims).ok()
+    pub fn signer(&self) -> Signer {
+        Signer { keys: Arc::clone(&self.0.keys), store: self.0.store.clone() }
     }
 
     /// What [`OpaqueTokens`](crate::OpaqueTokens) work with.
@@ -367,5 +367,25 @@ async fn sweeping(server: Weak<Inner>) {
         if let Err(error) = server.store.sweep().await {
             tracing::warn!(%error, "expired rows are left; they are swept the next time");
         }
+    }
+}
+
+/// Signs with the keys of an authorization server.
+pub struct Signer {
+    keys: Arc<KeyRing>,
+    store: Store,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Signer")
+    }
+}
+
+impl Signer {
+    /// A JWT of that type, signed with the key whose time it is; `None` where there is none that can be used.
+    #[must_use]
+    pub fn sign(&self, typ: &str, claims: &impl serde::Serialize) -> Option<String> {
+        self.keys.signing(self.store.now()).ok()?.sign(typ, claims).ok()
     }
 }

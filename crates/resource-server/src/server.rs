@@ -8,10 +8,11 @@ use bytes::Bytes;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::accounts::KEY_PREFIX;
 use crate::binding::Binding;
 use crate::caller::Caller;
 use crate::credential::{API_KEY, Unverified};
@@ -116,8 +117,10 @@ impl ResourceServer {
         let Inner { settings, verifier, schemes, .. } = &*self.0;
         let verified = schemes.authenticate(&parts, verifier, settings).await?;
         tell(verified.caller());
-        if settings.accounts.as_ref().is_some_and(|accounts| accounts.keys) {
-            // A credential of this server, whose name another behind it may take for its own.
+        // A credential of this server, whose name another behind it may take for its own; or a key for another server of
+        // this house, which is nobody else's business.
+        let are_taken = settings.accounts.as_ref().is_some_and(|accounts| accounts.keys);
+        if are_taken || parts.headers.get_all(API_KEY).iter().any(is_key_of_this_house) {
             parts.headers.remove(API_KEY);
         }
         let request = Request::from_parts(parts, body);
@@ -187,6 +190,10 @@ impl std::fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("ResourceServer").field(&self.0.settings.resource).finish()
     }
+}
+
+fn is_key_of_this_house(value: &HeaderValue) -> bool {
+    value.as_bytes().starts_with(KEY_PREFIX.as_bytes())
 }
 
 async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refusal> {

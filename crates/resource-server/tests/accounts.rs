@@ -63,6 +63,20 @@ async fn status(server: &Protected, name: &str, value: &str) -> StatusCode {
     ask(server, name, value).await.status()
 }
 
+/// A key for another server of the same house is nobody's business; one that upstream itself asks for goes on.
+#[tokio::test]
+async fn a_key_that_opens_nothing_here_is_not_carried_on() {
+    let server = protect_with(|settings| settings.policy = support::policy());
+    let (key, _) = new_key();
+    for (said, goes_on) in [(key.expose(), false), ("sk-of-upstream", true)] {
+        let request = Request::post("/mcp")
+            .header("authorization", format!("Bearer {}", server.token("notes:read")))
+            .header("x-api-key", said);
+        let permitted = server.server.admit(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(permitted.get().headers().contains_key("x-api-key"), goes_on, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_key_opens_as_bearer_and_in_its_own_field() {
     let (key, shows) = new_key();

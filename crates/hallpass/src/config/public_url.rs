@@ -56,6 +56,11 @@ impl PublicUrl {
         if tls_in_front && !there.is_loopback() { there.over_tls() } else { there }
     }
 
+    /// Whether a name is a URL of this origin.
+    pub(crate) fn is_origin_of(&self, name: &str) -> bool {
+        Url::parse(name).is_ok_and(|url| url.origin() == self.url().origin())
+    }
+
     /// Whether clients reach it over TLS.
     pub(crate) fn is_https(&self) -> bool {
         self.0.scheme() == "https"

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hallpass_authorization_server::Store;
@@ -13,7 +14,7 @@ use hallpass_gateway::edge::Metrics;
 use hallpass_gateway::edge::metrics::process;
 use hallpass_gateway::edge::metrics::text::Text;
 use hallpass_gateway::listen::{self, Connections};
-use hallpass_resource_server::Verifications;
+use hallpass_resource_server::{FrontDoor, Verifications};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::audited::Audited;
 use super::edge::{EdgeAtWork, EdgePlan};
+use crate::config::PublicUrl;
 
 /// The listener that is asked how the program is. It is there until the last request has ended, so that whoever asks hears of
 /// the end.
@@ -84,7 +86,8 @@ impl Monitoring {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
-            .with_state(Watched { store, stop, counted });
+            .with_state(Watched { store, stop, counted })
+            .layer(from_fn_with_state(own_names(&listeners), for_this_machine));
         let ended = CancellationToken::new();
         let mut serving = JoinSet::new();
         for listener in listeners {
@@ -104,6 +107,22 @@ impl Monitoring {
     pub(super) async fn end(mut self) {
         self.ended.cancel();
         while self.serving.join_next().await.is_some() {}
+    }
+}
+
+/// What a listener that this machine alone reaches is called; `None` where others reach it, by whatever name.
+fn own_names(listeners: &[TcpListener]) -> Option<FrontDoor> {
+    let address = |listener: &TcpListener| listener.local_addr().ok();
+    let is_here = |listener| address(listener).is_some_and(|address| address.ip().is_loopback());
+    let port = listeners.first().filter(|_| listeners.iter().all(is_here)).and_then(address)?.port();
+    Some(FrontDoor::new(PublicUrl::loopback(port).ok()?.url(), &[]))
+}
+
+/// Never-again 42: a page whose name leads to this machine by now reads nothing here.
+async fn for_this_machine(State(door): State<Option<FrontDoor>>, request: Request, next: Next) -> Response {
+    match door.is_some_and(|door| door.check_host(&request).is_err()) {
+        true => (StatusCode::FORBIDDEN, "this is for this machine alone: ask localhost\n").into_response(),
+        false => next.run(request).await,
     }
 }
 

@@ -63,7 +63,9 @@ impl Plan {
 
     fn put_together(args: cli::Serve, config: &Config) -> Result<Self, PlanError> {
         let source = &config.source;
-        let (mark, fixed) = (Mark::of(config, &config.files()), Fixed::of(config));
+        // Their order counts, too: what stands at the root of an origin is about its first server.
+        let order: Vec<_> = config.protected().iter().map(|one| one.section.title()).collect();
+        let (mark, fixed) = (Mark::of(&(order, config), &config.files()), Fixed::of(config));
         check_arguments(&args, config)?;
         let tls_in_front = args.tls_in_front || config.tls_in_front;
         let from_file = args.public_url.is_none();
@@ -175,6 +177,13 @@ impl Plan {
                 return Err(fault.at(format!("{} ({})", section.place(&["path"]), section.title())));
             }
             taken.push((endpoint, server));
+        }
+        for (server, protected) in self.servers.iter().zip(config.protected()) {
+            let own =
+                |name: &str| self.servers.iter().any(|one| self.origin(one, &public).is_origin_of(name));
+            if server.told.audience().is_some_and(|name| public.is_origin_of(name) || own(name)) {
+                return Err(PlanError::OwnAudience.at(protected.section.place(&["assertion", "audience"])));
+            }
         }
         Ok(())
     }

@@ -37,6 +37,11 @@ pub(crate) enum PlanError {
         /// Where both are.
         endpoint: String,
     },
+    /// What says who calls would look like a token that opens something here.
+    #[error(
+        "the assertion's audience is a place of hallpass's own, whose tokens are signed with the same key; set assertion.audience to what the server behind is called"
+    )]
+    OwnAudience,
     /// The command has no words.
     #[error(
         "{0}.command is empty; write it as in [\"npx\", \"-y\", \"@modelcontextprotocol/server-everything\"]"

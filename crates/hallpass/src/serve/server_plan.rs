@@ -66,7 +66,8 @@ impl ServerPlan {
     /// What file and command line come to. `asks` is whether this process's own TLS asks for certificates.
     pub(super) fn of(protected: &Protected<'_>, args: &cli::Serve, asks: bool) -> Result<Self, PlanError> {
         let Protected { server, section } = protected;
-        let mark = Arc::new(Mark::of(server, &server.files()));
+        // Its name counts, too: API keys are kept under it.
+        let mark = Arc::new(Mark::of(&(section.title(), server), &server.files()));
         let credentials = CredentialPlan::of(server, *section)?.with_own_tls(asks);
         check_arrangement(server, *section, &credentials, args.demo)?;
         let (upstream, scopes, name) = if args.demo {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use hallpass_authorization_server::AuthorizationServer;
+use hallpass_authorization_server::{AuthorizationServer, Signer};
 use hallpass_gateway::upstream::told::{ASSERTION_TYPE, AssertionClaims, Assertions, Told};
 use hallpass_protocol::jose::{Jwk, JwkSet, SigningKey};
 use http::{HeaderName, HeaderValue};
@@ -88,6 +88,14 @@ impl ToldPlan {
         Ok(Self { caller, own })
     }
 
+    /// Whom assertions are for.
+    pub(super) fn audience(&self) -> Option<&str> {
+        match &self.caller {
+            Caller::Assertion(planned) => Some(&planned.audience),
+            Caller::Fields | Caller::Nothing => None,
+        }
+    }
+
     /// The public half of a key of its own.
     fn public_key(&self) -> Option<Jwk> {
         match &self.caller {
@@ -103,7 +111,7 @@ impl ToldPlan {
             Caller::Nothing => Told::nothing(),
             Caller::Assertion(planned) => {
                 let between = (issuer.to_owned(), planned.audience.clone());
-                let sign = signer(planned.key.clone(), issues.cloned());
+                let sign = signer(planned.key.clone(), issues.map(AuthorizationServer::signer));
                 let (field, lifetime) = (planned.field.clone(), planned.lifetime);
                 Told::assertion(Assertions::new(field, between, lifetime, system_clock(), sign))
             }
@@ -125,7 +133,7 @@ pub(super) fn keys<'a>(plans: impl Iterator<Item = &'a ToldPlan>) -> Router {
 
 fn signer(
     key: Option<SigningKey>,
-    issues: Option<AuthorizationServer>,
+    issues: Option<Signer>,
 ) -> impl Fn(&AssertionClaims<'_>) -> Option<String> + Send + Sync + 'static {
     move |claims| match (&key, &issues) {
         (Some(key), _) => key.sign(ASSERTION_TYPE, claims).ok(),

@@ -39,6 +39,12 @@ async fn readyz_says_whether_the_database_answers() {
     assert_eq!(ask(port, "/healthz").await, (200, "ok\n".to_owned()));
     assert_eq!(ask(port, "/readyz").await, (200, "ready\n".to_owned()));
     assert_eq!(ask(port, "/mcp").await.0, 404);
+    // Never-again 42: a page whose name leads to this machine by now.
+    for (host, expected) in [("evil.example", 403), ("localhost", 200)] {
+        let request = reqwest::Client::new().get(format!("http://127.0.0.1:{port}/metrics"));
+        let answer = request.header("host", format!("{host}:{port}")).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected, "{host}");
+    }
 
     cluster.crash();
     let (status, said) = ask(port, "/readyz").await;

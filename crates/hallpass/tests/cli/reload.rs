@@ -125,6 +125,30 @@ fn both() -> String {
     format!("{NOTES}{MAIL}")
 }
 
+/// API keys are kept under a server's name: whoever takes a name takes its keys, and no other's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_follow_the_name_of_their_server() {
+    let server = |name: &str, path: &str| {
+        format!(
+            "[servers.{name}]\npath = \"{path}\"\nupstream = \"NOTES\"\ncredentials.api_keys = true\nscopes.default = [\"read\"]\n"
+        )
+    };
+    let mut house = Reloaded::start(&[server("notes", "/one"), server("mail", "/two")].concat()).await;
+    let data = house.folder.path().join("data");
+    let file = house.file();
+    let add =
+        ["--config", file.to_str().unwrap(), "key", "add", "bob", "--scope", "read", "--server", "mail"];
+    let key = said(&run_with_input(&data, &add, ""));
+    let key = key.split_whitespace().find(|word| word.starts_with("hpk_")).unwrap().to_owned();
+    // It is known within a second.
+    while house.call("/two", &key).await != 200 {}
+    assert_eq!(house.call("/one", &key).await, 401);
+    house.change(&[server("mail", "/one"), server("notes", "/two")].concat(), SERVED);
+    assert_eq!((house.call("/one", &key).await, house.call("/two", &key).await), (200, 401), "exchanged");
+    house.change(&[server("post", "/one"), server("notes", "/two")].concat(), SERVED);
+    assert_eq!((house.call("/one", &key).await, house.call("/two", &key).await), (401, 401), "renamed");
+}
+
 /// A server comes, has other rules, and goes; what is not touched goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_come_change_and_go() {

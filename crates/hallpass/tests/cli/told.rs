@@ -94,6 +94,11 @@ fn a_fault_is_named_with_its_line() {
             "ten minutes",
         ),
         (
+            format!("{upstream}\ntells = \"assertion\"\nassertion.audience = \"http://localhost:8080/mcp\""),
+            "h.toml:4",
+            "a place of hallpass's own",
+        ),
+        (
             format!("{upstream}\nupstream_fields.host = {{ file = \"x\" }}"),
             "line 3",
             "belongs to the message",

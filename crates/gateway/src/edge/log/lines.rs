@@ -47,6 +47,7 @@ impl Lines {
 
     /// A line, without its end.
     pub fn write(&self, line: String) {
+        let line = super::harmless::harmless(line);
         if self.sender.try_send(Message::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }

@@ -10,6 +10,7 @@
 
 pub(crate) mod access;
 mod file;
+mod harmless;
 mod lines;
 mod syslog;
 mod when;
