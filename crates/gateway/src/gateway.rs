@@ -11,12 +11,13 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::select;
 use futures_util::{FutureExt, StreamExt};
-use hallpass_resource_server::{Caller, FrontDoor, Permitted, ResourceServer, cors};
+use hallpass_resource_server::{Caller, FrontDoor, Permitted, Refusal, ResourceServer, cors};
 use http::header::{ALLOW, ORIGIN};
 use http::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::choice::Choice;
 use crate::edge::Limit;
 use crate::edge::limits::{self, ALL, Limits, Of, Places, TooMuch, asks_for_stream};
 use crate::edge::metrics::ServerCounts;
@@ -54,7 +55,7 @@ pub struct Gateway(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     resource_server: ResourceServer,
-    upstream: Upstream,
+    behind: Choice,
     front_door: FrontDoor,
     listing: Listing,
     subjects: Option<Limits>,
@@ -67,14 +68,14 @@ struct Inner {
 impl Gateway {
     /// Puts the resource server in front of the upstream.
     #[must_use]
-    pub fn new(resource_server: ResourceServer, upstream: Upstream, settings: Settings) -> Self {
+    pub fn new(resource_server: ResourceServer, behind: impl Into<Choice>, settings: Settings) -> Self {
         let Settings { front_door, listing, limits } = settings;
         let subjects = Limits::of(Of::Subject, limits.subject);
         let all = Limits::of(Of::Server, limits.server);
         let (retired, counts) = (CancellationToken::new(), OnceLock::new());
         Self(Arc::new(Inner {
             resource_server,
-            upstream,
+            behind: behind.into(),
             front_door,
             listing,
             subjects,
@@ -131,12 +132,12 @@ impl Gateway {
     }
 
     /// Upstream's answer, in which lists say what policy says.
-    async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
+    async fn forward(&self, upstream: &Upstream, permitted: Permitted<Request<Body>>) -> Response {
         let Some(lists) = Lists::of(permitted.lists(), self.0.listing) else {
-            return self.0.upstream.forward(permitted).await;
+            return upstream.forward(permitted).await;
         };
         let caller = permitted.caller().clone();
-        let response = self.0.upstream.forward(permitted.map_headers(Lists::prepare)).await;
+        let response = upstream.forward(permitted.map_headers(Lists::prepare)).await;
         lists.apply(response, &self.0.resource_server, &caller).await
     }
 
@@ -156,7 +157,7 @@ impl Gateway {
 
     /// Ends every session and every process, and waits for them.
     pub async fn close(&self) {
-        self.0.upstream.close().await;
+        self.0.behind.close().await;
     }
 }
 
@@ -185,11 +186,15 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
             };
             let listening = permitted.get().method() == Method::GET;
             let verified = permitted.verified().clone();
+            let Some(upstream) = gateway.0.behind.of(verified.caller()) else {
+                return resource_server.refuse(&Refusal::NothingBehind);
+            };
+            let forwarded = gateway.forward(upstream, permitted);
             let response = match &observed {
-                None => gateway.forward(permitted).await,
+                None => forwarded.await,
                 Some(observed) => {
                     observed.permitted();
-                    observed.upstream(gateway.forward(permitted)).await
+                    observed.upstream(forwarded).await
                 }
             };
             let response = resource_server.ends_with_the_login(response, verified, listening);

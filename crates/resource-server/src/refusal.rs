@@ -198,6 +198,9 @@ pub enum Refusal {
         /// Of the request.
         id: Option<Id>,
     },
+    /// The caller's verified words choose a server behind, and lead to none that the operator has listed.
+    #[error("there is no server behind this endpoint for this account; ask its operator for access")]
+    NothingBehind,
     /// RFC 9470 §3: the operation needs a login that is fresher.
     #[error("the operation needs a login of the last {} seconds; log in again", max_age.as_secs())]
     LoginTooOld {

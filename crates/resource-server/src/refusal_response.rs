@@ -85,6 +85,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } | Refusal::Unpermitted { id, .. } => {
             JsonRpc(StatusCode::FORBIDDEN, json_rpc::FORBIDDEN, id.as_ref())
         }
+        Refusal::NothingBehind => JsonRpc(StatusCode::FORBIDDEN, json_rpc::FORBIDDEN, None),
         Refusal::TooManyGuesses { wait } => Later(*wait),
         Refusal::KeysUnavailable
         | Refusal::RevocationsUnavailable

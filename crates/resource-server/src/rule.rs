@@ -76,6 +76,7 @@ rules! {
     Refusal::Denied { .. } => "denied",
     Refusal::OutOfReach { .. } => "out_of_reach",
     Refusal::Unpermitted { .. } => "unpermitted",
+    Refusal::NothingBehind => "nothing_behind",
     Refusal::LoginTooOld { .. } => "login_too_old",
     Refusal::HeaderMismatch { .. } => "header_mismatch",
 }

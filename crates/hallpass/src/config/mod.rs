@@ -31,6 +31,7 @@ mod size;
 mod source;
 mod tells;
 mod tls;
+mod upstream_url;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use cedar::Cedar;
@@ -58,3 +59,4 @@ pub(crate) use size::Size;
 pub(crate) use source::Source;
 pub(crate) use tells::{Assertion, FieldName, OwnField, Tells};
 pub(crate) use tls::{Tls, TlsFault};
+pub(crate) use upstream_url::{UpstreamUrl, is_value};

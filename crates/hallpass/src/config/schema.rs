@@ -12,7 +12,7 @@ use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
     Limits, ListenAddress, Log, Monitoring, OwnField, Proxy, PublicUrl, Rules, ServerLimits, ServerName,
-    SignedMetadata, Source, Tells, Tls,
+    SignedMetadata, Source, Tells, Tls, UpstreamUrl,
 };
 
 /// The configuration of `hallpass serve`.
@@ -65,8 +65,11 @@ pub(crate) struct Server {
     /// A host of its own, in place of the public URL's: its endpoint and its metadata are there, and its web pages come from
     /// there. Default: the public URL's.
     pub(crate) host: Option<HostName>,
-    /// Its MCP endpoint, for a server that speaks streamable HTTP.
-    pub(crate) upstream: Option<Url>,
+    /// Its MCP endpoint, for a server that speaks streamable HTTP. `{NAME}` in it, as in `https://{tenant}.internal/mcp`, is what
+    /// the caller's verified claim of that name says; `tenant` is the caller's tenant, whatever the claim is called.
+    pub(crate) upstream: Option<UpstreamUrl>,
+    /// What each such claim may be: `{ tenant = ["acme", "globex"] }`. Who has another one is refused.
+    pub(crate) upstream_values: BTreeMap<String, Vec<String>>,
     /// What it is told about who is calling: `fields` (`X-Hallpass-Subject`, `-Issuer`, `-Client`, `-Scope`, and `-Email` where
     /// that is verified), `assertion` (a short signed JWT) or `nothing`. Never the caller's own token. Default: `fields`.
     pub(crate) tells: Tells,

@@ -50,6 +50,9 @@ pub(crate) enum PlanError {
     /// Upstream isn't reached over HTTP.
     #[error("the upstream {0} isn't an http or https URL; write it as in http://localhost:3000/mcp")]
     UpstreamScheme(Url),
+    /// A pattern of upstreams that cannot be.
+    #[error("{0}")]
+    Pattern(String),
     /// A public URL without TLS that others could reach.
     #[error(
         "the public URL {0} is plain http, so tokens and passwords could be read on the way; \

@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use anyhow::Context;
 use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, TokenForm};
 use hallpass_gateway::stdio::{Limits, StdioCommand};
-use hallpass_gateway::{self as gateway, Gateway};
+use hallpass_gateway::upstream::told::Told;
+use hallpass_gateway::{self as gateway, Choice, Gateway};
 use hallpass_protocol::{AccessTokenClaims, Issuer, ResourceIdentifier, Secret};
 use hallpass_resource_server::stored::Unavailable;
 use hallpass_resource_server::{
@@ -42,7 +44,20 @@ pub(super) struct Protected {
 /// What stands behind, and what it was made by.
 pub(super) struct Behind {
     planned: Upstream,
-    upstream: gateway::Upstream,
+    /// One, or as many as are chosen among.
+    upstreams: Vec<gateway::Upstream>,
+}
+
+impl Behind {
+    /// All of them, each of which is told the same.
+    fn telling(&self, told: impl Fn() -> Told) -> Result<Choice, Failure> {
+        let variables = match &self.planned {
+            Upstream::Chosen { variables, .. } => variables.clone(),
+            _ => Vec::new(),
+        };
+        let upstreams = self.upstreams.iter().map(|upstream| upstream.clone().telling(told())).collect();
+        Ok(Choice::new(variables, upstreams).context("there is not one upstream for each combination")?)
+    }
 }
 
 /// What would make it another one, beside the settings of its own.
@@ -103,14 +118,14 @@ pub(super) async fn put_together(
     let upstream = match kept {
         Some(behind) => Arc::clone(behind),
         None => {
-            let upstream = upstream(&server.upstream, &beneath.stop)?;
-            Arc::new(Behind { planned: server.upstream.clone(), upstream })
+            let upstreams = upstreams(&server.upstream, &beneath.stop)?;
+            Arc::new(Behind { planned: server.upstream.clone(), upstreams })
         }
     };
-    let told = server.told.ready(beneath.public_url.as_str(), issues.filter(|_| server.is_embedded()));
+    let told = || server.told.ready(beneath.public_url.as_str(), issues.filter(|_| server.is_embedded()));
     let gateway = Gateway::new(
         ResourceServer::new(settings),
-        upstream.upstream.clone().telling(told),
+        upstream.telling(told)?,
         gateway::Settings { front_door, listing: server.listing, limits: server.limits },
     );
     Ok(Arc::new(Protected { origin, endpoint, name, gateway, upstream, made_of }))
@@ -156,17 +171,19 @@ async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTok
     })
 }
 
-fn upstream(upstream: &Upstream, stop: &CancellationToken) -> Result<gateway::Upstream, Failure> {
+fn upstreams(upstream: &Upstream, stop: &CancellationToken) -> Result<Vec<gateway::Upstream>, Failure> {
+    let http = |url| gateway::Upstream::http(url).map_err(Failure::configuration);
     match upstream {
-        Upstream::Demo => Ok(gateway::Upstream::service(demo::service(stop.child_token()))),
-        Upstream::Http(url) => gateway::Upstream::http(url).map_err(Failure::configuration),
+        Upstream::Demo => Ok(vec![gateway::Upstream::service(demo::service(stop.child_token()))]),
+        Upstream::Http(url) => Ok(vec![http(url)?]),
+        Upstream::Chosen { urls, .. } => urls.iter().map(http).collect(),
         Upstream::Stdio { program, arguments, environment, directory } => {
             let mut command = StdioCommand::new(program);
             command.arguments = arguments.iter().map(OsString::from).collect();
             command.environment =
                 environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
             command.directory = directory.clone();
-            Ok(gateway::Upstream::stdio(command, Limits::default()))
+            Ok(vec![gateway::Upstream::stdio(command, Limits::default())])
         }
     }
 }

@@ -178,6 +178,13 @@ struct Shown<'a>(&'a Upstream);
 
 impl Display for Shown<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if let Upstream::Chosen { pattern, variables, .. } = self.0 {
+            let query = if pattern.contains('?') { "?…" } else { "" };
+            write!(f, "{}{query}", pattern.split('?').next().unwrap_or_default())?;
+            return variables
+                .iter()
+                .try_for_each(|one| write!(f, ", {} is {}", one.claim, one.values.join(" or ")));
+        }
         let Upstream::Http(url) = self.0 else { return self.0.fmt(f) };
         let query = if url.query().is_some() { "?…" } else { "" };
         write!(f, "{}{}{query}", url.origin().ascii_serialization(), url.path())

@@ -58,7 +58,11 @@ impl ToldPlan {
             Err(CredentialFault::Value { place: section.place(&[setting]), what: what.to_owned() })
         };
         let is_told = !server.upstream_fields.is_empty() || server.tells != Tells::Fields;
-        let Upstream::Http(url) = upstream else {
+        let own_origin = match upstream {
+            Upstream::Http(url) => Some(url.origin().ascii_serialization()),
+            _ => None,
+        };
+        if !matches!(upstream, Upstream::Http(_) | Upstream::Chosen { .. }) {
             let setting = if server.upstream_fields.is_empty() { "tells" } else { "upstream_fields" };
             return match is_told {
                 true => {
@@ -66,7 +70,7 @@ impl ToldPlan {
                 }
                 false => Ok(Self::default()),
             };
-        };
+        }
         if server.assertion.is_some() && server.tells != Tells::Assertion {
             return fault(
                 "assertion",
@@ -79,7 +83,9 @@ impl ToldPlan {
             Tells::Assertion => {
                 let place = if server.assertion.is_some() { "assertion" } else { "tells" };
                 let said = server.assertion.clone().unwrap_or_default();
-                let audience = said.audience.clone().unwrap_or_else(|| url.origin().ascii_serialization());
+                let Some(audience) = said.audience.clone().or(own_origin) else {
+                    return fault(place, "whom the assertion is for is told by no one host: say `audience`");
+                };
                 Caller::Assertion(assertion(&said, section, place, audience, issues)?)
             }
         };

@@ -1,14 +1,18 @@
 //! What stands behind a protected server.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hallpass_gateway as gateway;
+use hallpass_gateway::{self as gateway, Variable};
 use url::Url;
 
 use super::plan_error::PlanError;
 use super::program;
 use crate::cli;
-use crate::config::Protected;
+use crate::config::{Protected, Section, UpstreamUrl, is_value};
+
+/// The most servers that one pattern makes.
+const MOST: usize = 200;
 
 /// What stands behind the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,15 @@ pub(crate) enum Upstream {
     Demo,
     /// A server that speaks streamable HTTP.
     Http(Url),
+    /// One of several, by what the caller's verified claims say.
+    Chosen {
+        /// Where they are.
+        pattern: String,
+        /// What chooses, and what it may be.
+        variables: Vec<Variable>,
+        /// One for each combination.
+        urls: Vec<Url>,
+    },
     /// A server that speaks stdio.
     Stdio {
         /// The program.
@@ -55,7 +68,7 @@ impl Upstream {
         }
         match (&server.upstream, &server.command) {
             (Some(_), Some(_)) => Err(in_file(PlanError::TwoUpstreams(section.title()), "command")),
-            (Some(url), None) => http(url).map_err(|fault| in_file(fault, "upstream")),
+            (Some(url), None) => by_url(url, &server.upstream_values, *section),
             (None, Some(command)) => stdio(command).map_err(|fault| in_file(fault, "command")),
             (None, None) => Err(match section.name() {
                 None => PlanError::NoUpstream,
@@ -63,6 +76,68 @@ impl Upstream {
             }),
         }
     }
+}
+
+/// One URL, or one for each combination of what the claims may be.
+fn by_url(
+    pattern: &UpstreamUrl,
+    values: &BTreeMap<String, Vec<String>>,
+    section: Section<'_>,
+) -> Result<Upstream, PlanError> {
+    let wrong = |setting: &[&str], why: String| PlanError::Pattern(why).at(section.place(setting));
+    let at_url = |why| wrong(&["upstream"], why);
+    let names = pattern.variables();
+    if let Some(unused) = values.keys().find(|name| !names.contains(&name.as_str())) {
+        return Err(wrong(
+            &["upstream_values", unused],
+            format!("upstream has no {{{unused}}}; take it out"),
+        ));
+    }
+    let mut variables: Vec<Variable> = Vec::new();
+    for name in names {
+        let listed = values.get(name).filter(|listed| !listed.is_empty()).ok_or_else(|| {
+            at_url(format!(
+                "nobody says what {{{name}}} may be: list it, as in upstream_values = {{ {name} = [\"acme\"] }}"
+            ))
+        })?;
+        if let Some(value) = listed.iter().find(|value| !is_value(value)) {
+            let why = format!(
+                "`{value}` can't be in a URL as it is; take letters, digits, - _ and . within, 63 at most"
+            );
+            return Err(wrong(&["upstream_values", name], why));
+        }
+        variables.push(Variable { claim: name.to_owned(), values: listed.clone() });
+    }
+    let combinations = combinations(&variables);
+    if combinations.len() > MOST {
+        return Err(at_url(format!(
+            "that makes more than {MOST} servers, which is too many for one pattern"
+        )));
+    }
+    let urls = combinations.iter().map(|values| pattern.with(values).map_err(at_url));
+    let urls: Vec<Url> = urls.collect::<Result<_, _>>()?;
+    for url in &urls {
+        http(url).map_err(|fault| fault.at(section.place(&["upstream"])))?;
+    }
+    match (variables.is_empty(), urls.first()) {
+        (true, Some(url)) => Ok(Upstream::Http(url.clone())),
+        _ => Ok(Upstream::Chosen { pattern: pattern.to_string(), variables, urls }),
+    }
+}
+
+/// Every combination; the last variable's values change fastest. One more than the most is enough to know.
+fn combinations(variables: &[Variable]) -> Vec<Vec<(&str, &str)>> {
+    let mut all: Vec<Vec<(&str, &str)>> = vec![Vec::new()];
+    for Variable { claim, values } in variables {
+        let mut longer = Vec::new();
+        for known in &all {
+            for value in values.iter().take(MOST + 1 - longer.len().min(MOST + 1)) {
+                longer.push([known.as_slice(), &[(claim.as_str(), value.as_str())]].concat());
+            }
+        }
+        all = longer;
+    }
+    all
 }
 
 fn http(url: &Url) -> Result<Upstream, PlanError> {
@@ -81,6 +156,10 @@ impl std::fmt::Display for Upstream {
             Self::Demo => f.write_str("the sample server"),
             // Path and query may hold keys: where it is, is enough.
             Self::Http(url) => f.write_str(&url.origin().ascii_serialization()),
+            Self::Chosen { pattern, .. } => {
+                let (scheme, rest) = pattern.split_once("://").unwrap_or(("", pattern));
+                write!(f, "{scheme}://{}", rest.split(['/', '?']).next().unwrap_or_default())
+            }
             // Arguments may hold secrets, in forms that no list of suspicious words is complete for.
             Self::Stdio { program, .. } => {
                 let name = Path::new(program).file_name().map(|name| name.to_string_lossy());

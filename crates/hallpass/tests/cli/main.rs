@@ -47,4 +47,5 @@ mod smuggling;
 mod three_servers;
 mod tls;
 mod told;
+mod upstream_values;
 mod wire;
