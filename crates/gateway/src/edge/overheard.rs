@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hallpass_resource_server::json_rpc::{Message, peek};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
@@ -20,35 +20,30 @@ pub(crate) struct Overheard<B> {
     body: B,
     observed: Observed,
     /// What has passed so far; nothing where nobody wants to know.
-    heard: Option<Vec<Bytes>>,
-    length: usize,
+    heard: Option<BytesMut>,
     waiting: Option<Instant>,
 }
 
 impl<B: Body<Data = Bytes>> Overheard<B> {
     /// With `words`, what it asks for is noted; without, how long it took alone.
     pub(crate) fn new(body: B, observed: Observed, words: bool) -> Self {
-        let heard = (words && !body.is_end_stream()).then(Vec::new);
-        Self { body, observed, heard, length: 0, waiting: None }
+        let heard = (words && !body.is_end_stream()).then(BytesMut::new);
+        Self { body, observed, heard, waiting: None }
     }
 
     fn hear(&mut self, data: &Bytes) {
-        self.length += data.len();
-        if self.length > LONGEST {
-            self.heard = None;
-        }
         if let Some(heard) = &mut self.heard {
-            heard.push(data.clone());
+            // One copy, whatever it is cut into: pieces of a byte each would cost more than what is in them.
+            match heard.len() + data.len() > LONGEST {
+                true => self.heard = None,
+                false => heard.extend_from_slice(data),
+            }
         }
     }
 
     fn understand(&mut self) {
         let Some(heard) = self.heard.take() else { return };
-        let whole = match heard.as_slice() {
-            [one] => one.clone(),
-            many => many.concat().into(),
-        };
-        if let Some(words) = said(&whole) {
+        if let Some(words) = said(&heard.freeze()) {
             self.observed.note(|details| details.words = Some(words));
         }
     }

@@ -1,6 +1,7 @@
 //! What stays while the process runs, whatever its configuration comes to say.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,7 +11,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
+use super::protected::Behind;
 use super::replicas;
+use super::upstream::Upstream;
 use crate::accounts::{LiveAccounts, ServiceAccounts};
 use crate::config::PublicUrl;
 use crate::data::system_clock;
@@ -24,6 +27,8 @@ pub(crate) struct Foundation {
     pub(super) accounts: LiveAccounts,
     /// What was there before, by resource: a server whose settings change takes nothing twice for that.
     pub(super) replays: HashMap<String, Replays>,
+    /// What stands behind servers, as long as it does.
+    pub(super) behind: Vec<Weak<Behind>>,
     pub(super) stop: CancellationToken,
     /// Whether what has ended is deleted, by nobody else.
     keeps_house: bool,
@@ -41,7 +46,15 @@ impl Foundation {
         let port = listener.local_addr()?.port();
         let public_url = plan.public_url_at(port).map_err(anyhow::Error::msg)?;
         let accounts = ServiceAccounts::new(store.clone()).live(system_clock(), stop.clone()).await?;
-        Ok(Self { public_url, store, accounts, replays: HashMap::new(), stop, keeps_house: false })
+        let (replays, behind) = (HashMap::new(), Vec::new());
+        Ok(Self { public_url, store, accounts, replays, behind, stop, keeps_house: false })
+    }
+
+    /// The same HTTP server, where it stands behind another already: whose a session of it is counts in all places.
+    pub(super) fn behind(&mut self, planned: &Upstream) -> Option<Arc<Behind>> {
+        self.behind.retain(|behind| behind.strong_count() > 0);
+        let mut there = self.behind.iter().filter_map(Weak::upgrade);
+        there.find(|behind| matches!(planned, Upstream::Http(..)) && behind.planned == *planned)
     }
 
     /// Without an authorization server nobody else deletes what has ended; beside one that comes later, it does no harm.

@@ -43,7 +43,7 @@ pub(super) struct Protected {
 
 /// What stands behind, and what it was made by.
 pub(super) struct Behind {
-    planned: Upstream,
+    pub(super) planned: Upstream,
     /// One, or as many as are chosen among.
     upstreams: Vec<gateway::Upstream>,
 }
@@ -115,11 +115,13 @@ pub(super) async fn put_together(
         front_door = front_door.also_at(url);
     }
     let kept = former.map(|former| &former.upstream).filter(|behind| behind.planned == server.upstream);
-    let upstream = match kept {
-        Some(behind) => Arc::clone(behind),
+    let upstream = match kept.map(Arc::clone).or_else(|| beneath.behind(&server.upstream)) {
+        Some(behind) => behind,
         None => {
             let upstreams = upstreams(&server.upstream, &beneath.stop)?;
-            Arc::new(Behind { planned: server.upstream.clone(), upstreams })
+            let behind = Arc::new(Behind { planned: server.upstream.clone(), upstreams });
+            beneath.behind.push(Arc::downgrade(&behind));
+            behind
         }
     };
     let told = || server.told.ready(beneath.public_url.as_str(), issues.filter(|_| server.is_embedded()));

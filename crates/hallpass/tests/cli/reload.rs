@@ -149,6 +149,32 @@ async fn keys_follow_the_name_of_their_server() {
     assert_eq!((house.call("/one", &key).await, house.call("/two", &key).await), (401, 401), "renamed");
 }
 
+/// A session id is a secret that one server's log, and its users, may know: it leads nobody else into the session by the way of
+/// another server that the same program stands behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_its_callers_in_all_places() {
+    let server = |name: &str| format!("[servers.{name}]\nupstream = \"NOTES\"\nscopes.default = [\"read\"]\n");
+    let keys = "credentials.api_keys = true\n";
+    let house = Reloaded::start(&[server("one"), server("two"), keys.to_owned()].concat()).await;
+    let data = house.folder.path().join("data");
+    let file = house.file();
+    let add = ["--config", file.to_str().unwrap(), "key", "add", "bob", "--scope", "read", "--server", "two"];
+    let key = said(&run_with_input(&data, &add, ""));
+    let key = key.split_whitespace().find(|word| word.starts_with("hpk_")).unwrap().to_owned();
+    while house.call("/two/mcp", &key).await != 200 {}
+    let token = house.token("/one/mcp").await;
+    let answer = http::Response::builder().header("mcp-session-id", "s3ss10n").body("{}".into()).unwrap();
+    house.notes.answer(answer);
+    assert_eq!(house.call("/one/mcp", &token).await, 200);
+    let within = async |path: &str, credential: &str| {
+        let request = house.http.post(house.url(path)).bearer_auth(credential);
+        let request = request.header("content-type", "application/json").header("mcp-session-id", "s3ss10n");
+        request.body("{}").send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(within("/two/mcp", &key).await, 404);
+    assert_eq!(within("/one/mcp", &token).await, 200);
+}
+
 /// A server comes, has other rules, and goes; what is not touched goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_come_change_and_go() {

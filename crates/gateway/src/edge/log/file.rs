@@ -79,7 +79,11 @@ impl RotatingFile {
             let _ = std::fs::rename(aside(number), aside(number + 1));
         }
         if keep > 0 {
-            std::fs::rename(&self.path, aside(1))?;
+            match std::fs::rename(&self.path, aside(1)) {
+                // Somebody has moved it away; a new one is opened all the same.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed?,
+            }
         }
         (self.file, self.size, self.since) = open(&self.path, now)?;
         Ok(())
@@ -183,6 +187,21 @@ mod tests {
         file.rest(NOW + LOOK).unwrap();
         file.write("b", NOW + LOOK).unwrap();
         file.rest(NOW + LOOK).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("aside")).unwrap(), "a\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+    }
+
+    /// The size limit comes before anybody has looked.
+    #[test]
+    fn a_file_that_was_moved_away_and_is_full_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let rotation = Rotation { size: 3, ..Rotation::default() };
+        let mut file = RotatingFile::open(path.clone(), rotation, NOW).unwrap();
+        file.write("a", NOW).unwrap();
+        std::fs::rename(&path, folder.path().join("aside")).unwrap();
+        file.write("b", NOW).unwrap();
+        file.rest(NOW).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("aside")).unwrap(), "a\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
     }
