@@ -153,7 +153,8 @@ async fn keys_follow_the_name_of_their_server() {
 /// another server that the same program stands behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_its_callers_in_all_places() {
-    let server = |name: &str| format!("[servers.{name}]\nupstream = \"NOTES\"\nscopes.default = [\"read\"]\n");
+    let server =
+        |name: &str| format!("[servers.{name}]\nupstream = \"NOTES\"\nscopes.default = [\"read\"]\n");
     let keys = "credentials.api_keys = true\n";
     let house = Reloaded::start(&[server("one"), server("two"), keys.to_owned()].concat()).await;
     let data = house.folder.path().join("data");
