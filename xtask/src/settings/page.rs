@@ -261,7 +261,7 @@ impl Page<'_> {
         let name = self.sections.get(at).map(|section| section.name.as_str()).unwrap_or_default();
         let says = self.schema.definition(name).map(schema::says).unwrap_or_default();
         let mut text =
-            format!("\n## `{}`\n\n{}\n", header(first), cell(without_default(without_name(says)).0));
+            format!("\n## `{}`\n\n{}\n", header(first), cell(without_default(&without_name(says)).0));
         if !others.is_empty() {
             let names: Vec<String> = others.iter().map(|path| format!("`{}`", header(path))).collect();
             text.push_str(&format!("\nThe same in {}.\n", names.join(", ")));

@@ -33,11 +33,12 @@ pub(super) fn without_default(says: &str) -> (String, Option<String>) {
 }
 
 /// The doc comment of a table may begin with the table's name, which the heading says.
-pub(super) fn without_name(says: &str) -> &str {
-    match says.strip_prefix("`[").and_then(|rest| rest.split_once("`: ")) {
-        Some((_, rest)) => rest,
-        None => says,
-    }
+pub(super) fn without_name(says: &str) -> String {
+    let Some((_, rest)) = says.strip_prefix("`[").and_then(|rest| rest.split_once("`: ")) else {
+        return says.to_owned();
+    };
+    let mut letters = rest.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// `600s` is `10m`.
