@@ -4,9 +4,11 @@
 //! server behind has seen nothing that was not a whole request, and everybody else is served as before.
 
 mod corpus;
+mod http2;
 mod lab;
 
 use self::corpus::{Expect, cases};
+use self::http2::{Connection, Outcome};
 use self::lab::{Lab, statuses};
 
 /// One request of the table after the other, each on a connection of its own.
@@ -95,5 +97,72 @@ async fn slow_clients_keep_nobody_waiting() {
     lab.others_are_served("300 slow clients").await;
     drop(slow);
     lab.others_are_served("300 clients that left").await;
+    assert!(lab.received().is_empty(), "{:?}", lab.received());
+}
+
+/// HTTP/2 carries any bytes in a field, and HTTP/1.1 behind does not (RFC 9113 §8.2.1, §8.2.2, §10.3).
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_smuggled_from_http_2_into_http_1() {
+    let lab = Lab::start().await;
+    let bearer = lab.bearer();
+    let length = corpus::PING.len().to_string();
+    let good = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/mcp"),
+        (":authority", lab.host()),
+        ("authorization", &bearer),
+        ("content-type", "application/json"),
+        ("content-length", &length),
+    ];
+    assert_eq!(Connection::open(&lab).await.ask(&good, corpus::PING).await, Outcome::Ok);
+    assert_eq!(lab.received().len(), 1);
+
+    let instead = |name: &'static str, value: &'static str| {
+        good.map(|(known, was)| if known == name { (known, value) } else { (known, was) }).to_vec()
+    };
+    let beside = |name: &'static str, value: &'static str| [&good[..], &[(name, value)]].concat();
+    for (name, fields) in [
+        ("a length that is too short", instead("content-length", "7")),
+        ("a length that is too long", instead("content-length", "4000")),
+        ("a length that is none", instead("content-length", "x")),
+        ("a second length", beside("content-length", "7")),
+        ("a coding", beside("transfer-encoding", "chunked")),
+        ("a connection", beside("connection", "content-length")),
+        ("a line in a value", beside("x-one", "1\r\ntransfer-encoding: chunked")),
+        ("a line in a name", beside("x-one: 1\r\nx-two", "2")),
+        ("a colon in a name", beside("x-one: 1", "2")),
+        ("a zero in a value", beside("x-one", "1\0")),
+        ("a capital in a name", beside("X-One", "1")),
+        ("a line in the path", instead(":path", "/mcp HTTP/1.1\r\nx: y\r\n\r\nGET /smuggled")),
+        ("a space in the path", instead(":path", "/mcp /smuggled")),
+        ("a line in the method", instead(":method", "POST /smuggled HTTP/1.1\r\nx: y\r\n\r\nPOST")),
+        ("a second path", beside(":path", "/smuggled")),
+        ("a second method", beside(":method", "GET")),
+        ("an unknown name with a colon before it", beside(":smuggled", "1")),
+        ("somebody else's authority", instead(":authority", "evil.example")),
+        ("a line in the authority", instead(":authority", "localhost\r\nx: y")),
+        ("a host that is another", beside("host", "evil.example")),
+        ("a second credential", beside("authorization", "Bearer x")),
+    ] {
+        let outcome = Connection::open(&lab).await.ask(&fields, corpus::PING).await;
+        assert_ne!(outcome, Outcome::Ok, "{name}");
+        assert_eq!(lab.received().len(), 1, "{name}: {:?}", lab.received());
+        lab.others_are_served(name).await;
+    }
+}
+
+/// CVE-2023-44487 and CVE-2024-27316: work that is taken back, and heads that never end.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_without_end_is_cut_off() {
+    let lab = Lab::start().await;
+    let head = [(":method", "POST"), (":scheme", "http"), (":path", "/mcp"), (":authority", lab.host())];
+    let mut connection = Connection::open(&lab).await;
+    assert_eq!(connection.never_end_a_head(&head).await, Outcome::Gone);
+    lab.others_are_served("a head that never ends").await;
+    let mut connection = Connection::open(&lab).await;
+    connection.ask_and_take_back(&head, 5_000).await;
+    assert_eq!(connection.ask(&head, corpus::PING).await, Outcome::Gone);
+    lab.others_are_served("requests that were taken back").await;
     assert!(lab.received().is_empty(), "{:?}", lab.received());
 }

@@ -69,6 +69,11 @@ impl Lab {
         self.endpoint.trim_start_matches("http://").trim_end_matches("/mcp")
     }
 
+    /// What a good credential says.
+    pub(super) fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
     /// The head of a request with a token: its request line and these fields.
     pub(super) fn head(&self, line: &str, fields: &[&str]) -> String {
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
