@@ -115,7 +115,7 @@ impl Connection {
             }
         })
         .await
-        .expect("an answer, a reset or an end")
+        .unwrap()
     }
 }
 
