@@ -5,6 +5,9 @@ import { createServer } from 'node:http';
 
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
+/** Tokens of the last three are about; an issuer that publishes every key that it ever had is refused after 64. */
+const PUBLISHED = 5;
+
 /** The owner ends it. */
 export class Issuer {
   #keys = [];
@@ -27,12 +30,13 @@ export class Issuer {
     return self;
   }
 
-  /** A new key signs from now on; those before it stay published, since their tokens live. */
+  /** A new key signs from now on; those before it stay published for as long as their tokens live. */
   async rotate() {
     const pair = await generateKeyPair('ES256', { extractable: true });
     this.#number += 1;
     const kid = `key-${this.#number}`;
     this.#keys.push({ kid, ...pair, jwk: { ...(await exportJWK(pair.publicKey)), kid, alg: 'ES256', use: 'sig' } });
+    this.#keys = this.#keys.slice(-PUBLISHED);
   }
 
   /** A token of this issuer: for the resource, with these scopes, and what else is said. */

@@ -2,13 +2,13 @@
 
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
-/** Memory in MB, open files, threads and children of a process. */
+/** Memory in MB, open files, threads and children of a process. Connections to its database are a pool, and no part of them. */
 export async function held(pid) {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const number = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);
   return {
     memory: number('VmRSS') / 1024,
-    files: (await readdir(`/proc/${pid}/fd`)).length,
+    files: Object.entries(await files(pid)).reduce((sum, [kind, count]) => (kind.startsWith('hallpass.db') ? sum : sum + count), 0),
     threads: number('Threads'),
     children: (await children(pid)).length,
   };
