@@ -155,3 +155,40 @@ async fn an_upstream_that_hangs_up_is_told_from_one_that_is_not_there() {
     let said = text(soon(protected.post(Body::from(CALL))).await).await;
     assert!(said.contains("not HTTP"), "{said}");
 }
+
+/// A body behind an answer that can have none would be taken for the answer to the next request.
+#[tokio::test]
+async fn what_comes_behind_an_answer_without_a_body_answers_nobody() {
+    const LATE: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n\"stolen\"";
+    for (status, said) in [
+        ("204 No Content", format!("content-length: {}", LATE.len())),
+        ("204 No Content", "transfer-encoding: chunked".to_owned()),
+        ("304 Not Modified", format!("content-length: {}", LATE.len())),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = listener.local_addr().unwrap();
+        let first = format!("HTTP/1.1 {status}\r\n{said}\r\n\r\n");
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            assert!(stream.read(&mut buffer).await.unwrap() > 0);
+            stream.write_all(first.as_bytes()).await.unwrap();
+            // Whoever uses this connection again hears the body.
+            tokio::spawn(async move {
+                if stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    drop(stream.write_all(LATE.as_bytes()).await);
+                }
+            });
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            stream.write_all(ANSWER).await.unwrap();
+        });
+        let (_, protected) = gateway(upstream, false).await;
+        let response = soon(protected.post(Body::from(CALL))).await;
+        assert_eq!(response.status().as_str(), &status[..3]);
+        assert!(!response.headers().contains_key("content-length"), "{status} {said}");
+        assert_eq!(text(response).await, "");
+        assert_eq!(text(soon(protected.post(Body::from(CALL))).await).await, "{}", "{status} {said}");
+    }
+}

@@ -32,6 +32,9 @@ pub(super) enum Kind {
     Response(Option<Id>),
 }
 
+/// The longest id and the longest progress token of a request, in bytes: they are kept until it is answered.
+const LONGEST_ID: usize = 1024;
+
 /// What a POST brought.
 #[derive(Debug)]
 pub(super) struct Posted {
@@ -73,14 +76,18 @@ fn message(text: &str, seen: hallpass_resource_server::json_rpc::Message<'_>) ->
     let kind = match (seen.method, seen.id) {
         (None, id) => Kind::Response(id),
         (Some(method), Some(id)) => {
-            Kind::Request { id, method: method.into_owned(), progress: params().meta.progress_token }
+            let progress = params().meta.progress_token;
+            if is_long(&id) || progress.as_ref().is_some_and(is_long) {
+                return Err(long_id());
+            }
+            Kind::Request { id, method: method.into_owned(), progress }
         }
         (Some(method), None) => {
             let params = params();
             match (&*method, params.progress_token, params.request_id) {
+                _ if has_id(text) => return Err(bad_id()),
                 ("notifications/progress", Some(token), _) => Kind::Progress(token),
                 ("notifications/cancelled", _, Some(id)) => Kind::Cancelled(id),
-                _ if has_id(text) => return Err(bad_id()),
                 _ => Kind::Notification(method.into_owned()),
             }
         }
@@ -96,6 +103,15 @@ fn has_id(text: &str) -> bool {
         id: serde::de::IgnoredAny,
     }
     serde_json::from_str::<WithId>(text).is_ok()
+}
+
+fn is_long(id: &Id) -> bool {
+    matches!(id, Id::Text(text) if text.len() > LONGEST_ID)
+}
+
+fn long_id() -> PeekError {
+    let why = format_args!("an id or a progress token is longer than {LONGEST_ID} bytes");
+    PeekError::Shape(serde::de::Error::custom(why))
 }
 
 fn bad_id() -> PeekError {
@@ -259,8 +275,27 @@ mod tests {
 
     #[test]
     fn ids_that_nobody_could_answer_are_refused() {
-        for id in ["null", "1.5", "[]", "{}", "true", "1e400"] {
-            assert!(read(format!(r#"{{"id":{id},"method":"m"}}"#).as_bytes()).is_err(), "{id}");
+        for id in ["null", "1.5", "7.0", "[]", "{}", "true", "1e400"] {
+            for message in [
+                r#""method":"m""#,
+                r#""method":"notifications/progress","params":{"progressToken":7}"#,
+                r#""method":"notifications/cancelled","params":{"requestId":7}"#,
+            ] {
+                assert!(read(format!(r#"{{"id":{id},{message}}}"#).as_bytes()).is_err(), "{id} {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_is_kept_and_so_is_not_long() {
+        for (length, taken) in [(LONGEST_ID, true), (LONGEST_ID + 1, false)] {
+            let text = "x".repeat(length);
+            for body in [
+                format!(r#"{{"id":"{text}","method":"m"}}"#),
+                format!(r#"{{"id":1,"method":"m","params":{{"_meta":{{"progressToken":"{text}"}}}}}}"#),
+            ] {
+                assert_eq!(read(body.as_bytes()).is_ok(), taken, "{length}");
+            }
         }
     }
 

@@ -85,6 +85,17 @@ pub(super) fn token_of(line: &[u8]) -> Option<Id> {
     serde_json::from_str(meta.get("progressToken")?.get()).ok()
 }
 
+/// Whether a message's `params` name something once, in no other spelling.
+pub(super) fn names_one(line: &[u8], member: &'static str) -> bool {
+    let params = read(line).and_then(|message| Members::read(message.get("params")?));
+    params.is_some_and(|params| only_once(&params, member).is_ok())
+}
+
+/// Whether an answer is a result, and no error.
+pub(super) fn is_result(line: &[u8]) -> bool {
+    read(line).is_some_and(|answer| answer.get("result").is_some() && answer.get("error").is_none())
+}
+
 /// The members of a message.
 pub(super) fn read(line: &[u8]) -> Option<Members<'_>> {
     Members::read(serde_json::from_slice::<&RawValue>(line).ok()?)

@@ -12,7 +12,7 @@ const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "criti
 pub(in crate::stdio) struct Standing {
     /// The capabilities that its client has declared: `sampling`, `elicitation`, `roots` and so on.
     pub(in crate::stdio) capabilities: HashSet<String>,
-    /// The resources that it wants to hear of.
+    /// The resources that it wants to hear of, as far as a process said yes.
     pub(in crate::stdio) subscriptions: HashSet<String>,
     /// Its `logging/setLevel`, as a place in the list of levels.
     pub(in crate::stdio) level: Option<usize>,
@@ -28,11 +28,7 @@ impl Standing {
     /// Whether it wants to hear of a resource: also of what is part of one that it subscribed to ("this might be a
     /// sub-resource", schema of 2025-11-25, `ResourceUpdatedNotificationParams`).
     pub(in crate::stdio) fn wants(&self, uri: &str) -> bool {
-        self.subscriptions.contains(uri)
-            || self.subscriptions.iter().any(|whole| {
-                uri.strip_prefix(whole.as_str())
-                    .is_some_and(|rest| whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
-            })
+        self.subscriptions.contains(uri) || self.subscriptions.iter().any(|whole| is_part(uri, whole))
     }
 
     /// Whether it wants to hear log messages of that level. A session that said nothing hears what there is.
@@ -40,6 +36,14 @@ impl Standing {
         let level = level.and_then(Value::as_str).and_then(place_of);
         self.level.zip(level).is_none_or(|(least, level)| level >= least)
     }
+}
+
+/// Whether a resource is part of another one. What names a scheme and nothing in it is no resource that has parts: all
+/// there is would be part of it.
+fn is_part(uri: &str, whole: &str) -> bool {
+    let Some(rest) = uri.strip_prefix(whole) else { return false };
+    let named = whole.split_once(':').map_or(whole, |(_, rest)| rest);
+    named.contains(|letter| letter != '/') && (whole.ends_with('/') || rest.starts_with(['/', '#', '?']))
 }
 
 /// The place of a level in the list of levels.
@@ -69,6 +73,17 @@ mod tests {
         }
         for uri in ["notes://ab", "notes://", "file:///b", "file:///c"] {
             assert!(!standing.wants(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_no_resource_that_has_parts() {
+        for whole in ["notes:", "notes:/", "notes://", "notes:///", "/", ""] {
+            let standing = Standing { subscriptions: [whole.to_owned()].into(), ..Standing::default() };
+            assert!(standing.wants(whole));
+            for uri in ["notes://a", "notes:///a", "/a", "?a"] {
+                assert!(!standing.wants(uri), "{whole} {uri}");
+            }
         }
     }
 

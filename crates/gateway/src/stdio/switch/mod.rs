@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a request | gets an id that no other request to this process has; its progress token is that id |
 //! | an answer, progress | goes to whoever asked, under the names that they gave |
-//! | a cancellation | names a request of the session that cancels, or goes nowhere |
+//! | a cancellation | names a request of the session that cancels, or goes nowhere; what was cancelled counts as [`left`] until it is answered |
 //! | a question of the server (sampling, elicitation, roots) | goes to the session that all calls under way belong to, if its client can answer; else it is refused here |
 //! | an answer of a client | goes to the server only from the session that was asked |
 //! | a notification | [`notified`] says to whom |
@@ -12,9 +12,11 @@
 //! `initialize`, `logging/setLevel` and part of the subscriptions are answered here: they are about the process, which has
 //! many clients. Tasks are not offered: the server could not tell whose they are.
 
+mod left;
 mod notified;
 mod opened;
 mod own;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::left::Left;
 pub(super) use self::opened::NotOpened;
 use self::opened::Opened;
 use super::Limits;
@@ -55,6 +58,8 @@ struct State {
     next: i64,
     /// Requests that the process has not answered, by the ids that it knows.
     asked: HashMap<i64, Asked>,
+    /// Those among them that nobody waits for any more.
+    left: Left,
     /// Requests of the process that a client has not answered.
     questions: HashMap<Id, Question>,
     sessions: HashMap<u64, Arc<Session>>,
@@ -62,7 +67,13 @@ struct State {
 
 /// Who waits for an answer of the process.
 enum Asked {
-    Session { session: Arc<Session>, id: Id, progress: Option<Id> },
+    Session {
+        session: Arc<Session>,
+        id: Id,
+        progress: Option<Id>,
+        /// The resource that it subscribes to.
+        subscribes: Option<String>,
+    },
     Own(oneshot::Sender<Bytes>),
 }
 
@@ -80,6 +91,7 @@ impl Switch {
             used: Instant::now(),
             next: 1,
             asked: HashMap::new(),
+            left: Left::new(limits.call),
             questions: HashMap::new(),
             sessions: HashMap::new(),
         };
@@ -130,13 +142,22 @@ impl Switch {
             }
             Kind::Cancelled(id) => self.cancel(session, id),
             Kind::Response(Some(id)) if self.was_asked(session, id) => self.send(line),
-            Kind::Progress(token) if self.was_asked_with(session, token) => self.send(line),
+            Kind::Progress(token)
+                if self.was_asked_with(session, token)
+                    && rewrite::names_one(line.bytes(), "progressToken") =>
+            {
+                self.send(line);
+            }
             Kind::Notification(method) if notified::is_the_clients_own(method) => self.send(line),
             kind => tracing::debug!(?kind, "a message of a client is about nothing of its own"),
         }
     }
 
     fn request(&self, session: &Arc<Session>, id: &Id, method: &str, progress: Option<&Id>, line: Held) {
+        // What names requests names those of this process, which are everybody's.
+        if method.starts_with("notifications/") {
+            return self.refuse(session, id, METHOD_NOT_FOUND, "a notification is sent without an id");
+        }
         if self.answered_here(session, id, method, line.bytes()) {
             return;
         }
@@ -154,8 +175,13 @@ impl Switch {
             }
         };
         state.next += 1;
-        let asked =
-            Asked::Session { session: Arc::clone(session), id: id.clone(), progress: progress.cloned() };
+        let subscribes = (method == "resources/subscribe").then(|| rewrite::text_of(line.bytes(), "uri"));
+        let asked = Asked::Session {
+            session: Arc::clone(session),
+            id: id.clone(),
+            progress: progress.cloned(),
+            subscribes: subscribes.flatten(),
+        };
         state.asked.insert(number, asked);
         // Within the lock: a cancellation must not overtake what it cancels.
         self.send(line.replaced(rewritten));
@@ -168,9 +194,11 @@ impl Switch {
         else {
             return;
         };
-        state.asked.remove(&number);
+        let subscribed = state.leave(number, session);
         // Written anew: what else stands in the client's own, the process might take for an id.
         self.say(cancelled(&Id::Number(number), "the client cancelled it"));
+        drop(state);
+        self.give_up(subscribed);
     }
 
     fn was_asked(&self, session: &Session, id: &Id) -> bool {
@@ -208,10 +236,13 @@ impl Switch {
         let asked = {
             let mut state = self.state();
             match id {
-                Some(Id::Number(number)) => state.asked.remove(number),
+                Some(Id::Number(number)) => {
+                    state.left.answered(*number);
+                    state.asked.remove(number)
+                }
                 Some(Id::Text(_)) => None,
                 // Whoever waits alone, waits for this.
-                None if state.asked.len() == 1 => {
+                None if state.asked.len() == 1 && state.left.are_none() => {
                     let only = state.asked.drain().next().map(|(_, asked)| asked);
                     drop(state);
                     if let Some(Asked::Session { session, id, .. }) = only {
@@ -223,7 +254,10 @@ impl Switch {
             }
         };
         match asked {
-            Some(Asked::Session { session, id, .. }) => {
+            Some(Asked::Session { session, id, subscribes, .. }) => {
+                if let Some(uri) = subscribes.filter(|_| rewrite::is_result(line)) {
+                    session.standing().subscriptions.insert(uri);
+                }
                 let line = rewrite::answer(line, &id);
                 session.hand(Message { kind: Kind::Response(Some(id)), line });
             }
@@ -278,8 +312,9 @@ impl Switch {
         let own = |asked: &Asked| matches!(asked, Asked::Session { session: other, .. } if other.number == session.number);
         let numbers: Vec<i64> =
             state.asked.iter().filter(|(_, asked)| own(asked)).map(|(number, _)| *number).collect();
+        let mut subscribed: Vec<String> = session.standing().subscriptions.iter().cloned().collect();
         for number in numbers {
-            state.asked.remove(&number);
+            subscribed.extend(state.leave(number, session));
             self.say(cancelled(&Id::Number(number), "the client has left"));
         }
         let (left, others) = std::mem::take(&mut state.questions)
@@ -291,7 +326,7 @@ impl Switch {
         for id in left.into_keys() {
             self.say(error_with(&id, INTERNAL_ERROR, "the client has left"));
         }
-        self.forget_subscriptions(session);
+        self.give_up(subscribed);
     }
 
     /// The process has ended; each request that still waits gets an error.
@@ -330,7 +365,18 @@ impl State {
             Asked::Own(_) => None,
         });
         let first = sessions.next()?;
-        sessions.all(|other| other.number == first.number).then(|| Arc::clone(first))
+        let is_sole = sessions.all(|other| other.number == first.number) && self.left.are_of(first);
+        is_sole.then(|| Arc::clone(first))
+    }
+
+    /// Nobody waits for the answer to that request any more, though the process may work on it; gives the resource that it
+    /// would subscribe to.
+    fn leave(&mut self, number: i64, session: &Session) -> Option<String> {
+        self.left.add(number, session);
+        match self.asked.remove(&number) {
+            Some(Asked::Session { subscribes, .. }) => subscribes,
+            _ => None,
+        }
     }
 }
 

@@ -12,13 +12,16 @@ use super::{State, Switch};
 
 /// Of what a client may notify a process by itself: not of what is said here for all, and not of what names requests or tasks.
 pub(super) fn is_the_clients_own(method: &str) -> bool {
-    !matches!(
-        method,
-        "notifications/initialized"
-            | "notifications/roots/list_changed"
-            | "notifications/cancelled"
-            | "notifications/progress"
-    ) && !method.starts_with("notifications/tasks/")
+    let method = method.to_ascii_lowercase();
+    method.starts_with("notifications/")
+        && !matches!(
+            &*method,
+            "notifications/initialized"
+                | "notifications/roots/list_changed"
+                | "notifications/cancelled"
+                | "notifications/progress"
+        )
+        && !method.starts_with("notifications/tasks/")
 }
 
 impl Switch {
@@ -26,7 +29,7 @@ impl Switch {
     /// |---|---|
     /// | `…/list_changed` | everybody |
     /// | `notifications/resources/updated` | whoever subscribed to it |
-    /// | `notifications/message`, and what is unknown | the session that all calls under way belong to; else everybody, where they are one user's; else nobody, since it may tell of somebody else's call |
+    /// | `notifications/message`, and what is unknown | the session that all calls under way belong to, those that are left too; else everybody, where all of it is one user's; else nobody, since it may tell of somebody else's call |
     pub(super) fn notify(&self, method: &str, line: &Bytes) {
         let to = {
             let state = self.state();
@@ -72,6 +75,7 @@ impl State {
         let everybody = self.everybody();
         let one_user =
             everybody.windows(2).all(|two| matches!(two, [a, b] if a.owner.is_same_user(&b.owner)));
+        let one_user = one_user && everybody.iter().take(1).all(|one| self.left.are_of_user(&one.owner));
         if one_user { everybody } else { Vec::new() }
     }
 }

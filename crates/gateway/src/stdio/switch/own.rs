@@ -11,7 +11,7 @@ use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::room::Held;
 use super::super::session::{Session, level_at, place_of};
-use super::{Asked, METHOD_NOT_FOUND, Switch};
+use super::{Asked, METHOD_NOT_FOUND, State, Switch};
 
 impl Switch {
     /// Asks something by itself; `None` when the process ends before it answers.
@@ -26,16 +26,20 @@ impl Switch {
         if state.over {
             return;
         }
-        let id = state.next;
-        state.next += 1;
-        state.asked.insert(id, Asked::Own(waits));
-        let line = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.say(line.to_string().into());
+        let (id, line) = state.next_of_own(method, params);
+        // Where there is no room, nobody will answer.
+        if self.is_said(line) {
+            state.asked.insert(id, Asked::Own(waits));
+        }
     }
 
-    /// Asks something whose answer changes nothing here.
-    fn ask_and_go_on(&self, method: &str, params: &Value) {
-        self.ask_for(method, params, oneshot::channel().0);
+    /// Asks something whose answer changes nothing here: nobody waits for it.
+    pub(super) fn ask_and_go_on(&self, method: &str, params: &Value) {
+        let mut state = self.state();
+        if !state.over {
+            let (_, line) = state.next_of_own(method, params);
+            self.say(line);
+        }
     }
 
     /// Notifies the process of something.
@@ -45,9 +49,20 @@ impl Switch {
 
     /// A process that reads nothing of what it caused loses some of it.
     pub(super) fn say(&self, line: Bytes) {
+        self.is_said(line);
+    }
+
+    /// Says it, where there is room.
+    fn is_said(&self, line: Bytes) -> bool {
         match self.room.try_hold(std::iter::once(&line)).and_then(|mut held: Vec<Held>| held.pop()) {
-            Some(line) => self.send(line),
-            None => tracing::warn!("the MCP server does not read what it is told"),
+            Some(line) => {
+                self.send(line);
+                true
+            }
+            None => {
+                tracing::warn!("the MCP server does not read what it is told");
+                false
+            }
         }
     }
 
@@ -75,22 +90,8 @@ impl Switch {
                 }
                 true
             }
-            "resources/subscribe" => {
-                // Answered by the process, which knows whether there is such a resource.
-                if let Some(uri) = rewrite::text_of(line, "uri") {
-                    session.standing().subscriptions.insert(uri);
-                }
-                false
-            }
-            "resources/unsubscribe" => {
-                let Some(uri) = rewrite::text_of(line, "uri") else { return false };
-                session.standing().subscriptions.remove(&uri);
-                if !self.somebody_wants(&uri) {
-                    return false;
-                }
-                self.reply(session, id, json!({}));
-                true
-            }
+            "resources/subscribe" => self.refuses_to_subscribe(session, id, line),
+            "resources/unsubscribe" => self.unsubscribes_here(session, id, line),
             _ if method.starts_with("tasks/") => {
                 let why = "tasks are not offered by a server that several sessions share";
                 self.refuse(session, id, METHOD_NOT_FOUND, why);
@@ -100,7 +101,7 @@ impl Switch {
         }
     }
 
-    fn reply(&self, session: &Session, id: &Id, result: Value) {
+    pub(super) fn reply(&self, session: &Session, id: &Id, result: Value) {
         let line = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string().into();
         session.hand(Message { kind: Kind::Response(Some(id.clone())), line });
     }
@@ -128,21 +129,22 @@ impl Switch {
             self.ask_and_go_on("logging/setLevel", &json!({ "level": level }));
         }
     }
+}
 
-    pub(super) fn forget_subscriptions(&self, session: &Session) {
-        let subscriptions: Vec<String> = session.standing().subscriptions.iter().cloned().collect();
-        for uri in subscriptions.into_iter().filter(|uri| !self.somebody_wants(uri)) {
-            self.ask_and_go_on("resources/unsubscribe", &json!({ "uri": uri }));
-        }
-    }
-
-    fn somebody_wants(&self, uri: &str) -> bool {
-        let sessions: Vec<_> = self.state().sessions.values().cloned().collect();
-        sessions.iter().any(|session| session.standing().subscriptions.contains(uri))
+impl State {
+    /// A request of hallpass's own, and its number.
+    fn next_of_own(&mut self, method: &str, params: &Value) -> (i64, Bytes) {
+        let id = self.next;
+        self.next += 1;
+        let line = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        (id, line.to_string().into())
     }
 }
 
-/// The names of the capabilities that a client declares (lifecycle, "Capability Negotiation").
+/// What a client can be asked for, as a process is told when it begins.
+const ASKED_FOR: [&str; 3] = ["elicitation", "roots", "sampling"];
+
+/// The capabilities of those that a client declares (lifecycle, "Capability Negotiation").
 fn capabilities(initialize: &[u8]) -> std::collections::HashSet<String> {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
@@ -155,5 +157,5 @@ fn capabilities(initialize: &[u8]) -> std::collections::HashSet<String> {
         capabilities: std::collections::HashMap<String, serde::de::IgnoredAny>,
     }
     let read: Initialize = serde_json::from_slice(initialize).unwrap_or_default();
-    read.params.capabilities.into_keys().collect()
+    read.params.capabilities.into_keys().filter(|name| ASKED_FOR.contains(&&**name)).collect()
 }

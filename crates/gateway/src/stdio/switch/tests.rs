@@ -1,3 +1,6 @@
+mod subscribed;
+mod whose;
+
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -218,6 +221,15 @@ fn progress_of_a_question_comes_from_whom_it_was_put_to() {
     let progress = json!({"method":"notifications/progress","params":{"progressToken":7,"progress":1}});
     rig.post(1, &progress);
     assert!(rig.heard().is_empty());
+    // Another parser would take it for progress of another question; and an id is none of a notification's.
+    let params = json!({"progressToken":7,"ProgressToken":8,"progress":1});
+    rig.post(0, &json!({"method":"notifications/progress","params":params}));
+    assert!(rig.heard().is_empty());
+    for id in [json!(7.0), json!(null), json!([7])] {
+        let mut with_id = progress.clone();
+        with_id["id"] = id;
+        assert!(message::read(with_id.to_string().as_bytes()).is_err(), "{with_id}");
+    }
     rig.post(0, &progress);
     assert_eq!(rig.heard(), [progress]);
     // The server takes its question back.
@@ -251,8 +263,30 @@ fn a_client_speaks_of_nothing_but_its_own() {
         json!({"method":"notifications/tasks/status","params":{"taskId":"t"}}),
         json!({"id":1,"result":{}}),
         json!({"id":null,"error":{}}),
+        // Only what begins so is a notification that somebody might understand.
+        json!({"method":"tasks/cancel","params":{"taskId":"t"}}),
+        json!({"method":"resources/unsubscribe","params":{"uri":"notes://a"}}),
+        json!({"method":"logging/setLevel","params":{"level":"emergency"}}),
+        json!({"method":"Notifications/Cancelled","params":{"requestId":1}}),
+        json!({"method":"notifications/Cancelled","params":{"requestId":1}}),
     ] {
         rig.post(1, &body);
+        assert!(rig.heard().is_empty(), "{body}");
+    }
+    // As requests they would reach the process under an id, and all else in them untouched.
+    for (id, notification) in [
+        json!({"method":"notifications/cancelled","params":{"requestId":1}}),
+        json!({"method":"notifications/progress","params":{"progressToken":1}}),
+        json!({"method":"notifications/tasks/status","params":{"taskId":"t"}}),
+        json!({"method":"notifications/custom"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = notification;
+        body["id"] = id.into();
+        let mut answers = rig.post(1, &body).unwrap();
+        assert_eq!(all(&mut answers)[0]["error"]["code"], -32601, "{body}");
         assert!(rig.heard().is_empty(), "{body}");
     }
     let own = json!({"method":"notifications/custom","params":{"a":1}});
@@ -342,6 +376,7 @@ fn a_resource_is_given_up_when_the_last_has_left() {
 fn what_a_session_said_is_said_again_to_the_next_process() {
     let mut rig = Rig::of(&["alice"]);
     rig.post(0, &json!({"id":1,"method":"resources/subscribe","params":{"uri":"notes://a"}}));
+    rig.says(&json!({"id":1,"result":{}}));
     rig.post(0, &json!({"id":2,"method":"logging/setLevel","params":{"level":"error"}}));
     let mut next = Rig::of(&[]);
     next.switch.attach(&rig.sessions[0].0);

@@ -58,6 +58,10 @@ pub(super) fn read(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
             Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 return Err(Fault::NotHttp("it switches protocols, which nobody asked for"));
             }
+            // RFC 9110 §8.6: it has no length. What follows would be taken for the next head.
+            Some(head) if head.status.is_informational() && says_a_body_follows(&head.fields) => {
+                return Err(Fault::NotHttp("an interim answer says that it has a body"));
+            }
             Some(head) if head.status.is_informational() => {}
             head => return Ok(head),
         }
@@ -88,8 +92,10 @@ fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
     input.advance(length);
     let framing = Framing::of_answer(status, is_current, &fields)?;
     let ambiguous = fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH);
-    let stays = is_current && !ambiguous && !says_close(&fields);
-    if framing != Framing::None && !matches!(framing, Framing::Length(_)) {
+    // A body that follows all the same would be taken for the next answer.
+    let doubtful = framing == Framing::None && says_a_body_follows(&fields);
+    let stays = is_current && !ambiguous && !doubtful && !says_close(&fields);
+    if !status.is_informational() && !matches!(framing, Framing::Length(_)) {
         keep_fields(&mut fields, |name| *name != CONTENT_LENGTH);
     }
     Ok(Some(Head { status, fields, framing, stays }))
@@ -98,6 +104,12 @@ fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
 fn named(field: &httparse::Header<'_>) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
     Some((name, HeaderValue::from_bytes(field.value).ok()?))
+}
+
+/// Whether the fields tell of a body, which 1xx, 204 and 304 do not have (RFC 9112 §6.3, 1).
+fn says_a_body_follows(fields: &HeaderMap) -> bool {
+    let mut lengths = fields.get_all(CONTENT_LENGTH).iter();
+    fields.contains_key(TRANSFER_ENCODING) || lengths.any(|length| length.as_bytes() != b"0")
 }
 
 /// RFC 9112 §9.3.
@@ -144,6 +156,10 @@ mod tests {
         assert_eq!((head.status.as_u16(), head.framing, left), (204, Framing::None, 0));
         assert!(head.fields.is_empty());
         assert!(matches!(of(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), Err(Fault::NotHttp(_))));
+        for field in ["content-length: 9", "transfer-encoding: chunked"] {
+            let text = format!("HTTP/1.1 103 Early Hints\r\n{field}\r\n\r\nHTTP/1.1 204 No\r\n\r\n");
+            assert!(matches!(of(text.as_bytes()), Err(Fault::NotHttp(_))), "{field}");
+        }
     }
 
     #[test]
@@ -153,10 +169,17 @@ mod tests {
             ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n", false),
             ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: x, Close\r\n\r\n", false),
             ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("HTTP/1.1 204 No\r\n\r\n", true),
+            ("HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n", true),
+            ("HTTP/1.1 204 No\r\ncontent-length: 73\r\n\r\n", false),
+            ("HTTP/1.1 204 No\r\ncontent-length: 0\r\ncontent-length: 73\r\n\r\n", false),
+            ("HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("HTTP/1.1 304 Not\r\ncontent-length: 73\r\n\r\n", false),
         ] {
             let (head, _) = of(text.as_bytes()).unwrap().unwrap();
             assert_eq!(head.stays, stays, "{text}");
-            assert!(head.framing != Framing::Chunks || !head.fields.contains_key(CONTENT_LENGTH), "{text}");
+            let is_by_length = matches!(head.framing, Framing::Length(_));
+            assert_eq!(head.fields.contains_key(CONTENT_LENGTH), is_by_length, "{text}");
         }
     }
 
