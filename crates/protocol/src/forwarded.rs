@@ -103,10 +103,11 @@ fn is_https(proto: &str) -> Option<bool> {
     }
 }
 
-/// All elements, from the first field to the last. A field that is no text has no element that is understood.
+/// All elements, from the first field to the last. One that is no text is not understood, and spoils no other.
 fn whole_list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<&'h str> {
-    let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?"));
-    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|element| !element.is_empty()).collect()
+    let elements = headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let texts = elements.map(|element| std::str::from_utf8(element).unwrap_or("?").trim_matches([' ', '\t']));
+    texts.filter(|element| !element.is_empty()).collect()
 }
 
 fn last<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -254,6 +255,10 @@ mod tests {
         headers.append(FOR, HeaderValue::from_static("6.6.6.6"));
         headers.append(FOR, HeaderValue::from_bytes(b"\xff").unwrap());
         assert_eq!(Fields::XForwarded.read(&headers, is_listed).address, None);
+        // The proxy's own word after it is.
+        headers.append(FOR, HeaderValue::from_bytes(b"6.6.6.6\x87, 203.0.113.9").unwrap());
+        let address = Fields::XForwarded.read(&headers, is_listed).address;
+        assert_eq!(address.unwrap().to_string(), "203.0.113.9");
     }
 
     #[test]
