@@ -4,16 +4,19 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use hallpass_protocol::UnverifiedJwt;
+use serde_json::{Map, Value};
 
 use super::which::which;
 use super::{Place, prompt};
 use crate::cli;
-use crate::config::{Arrangement, Config, PublicUrl, Server};
+use crate::config::{Arrangement, Config, Protected, PublicUrl, Server};
 use crate::data::system_clock;
 use crate::exit::Failure;
 use crate::say::say;
 use crate::serve::issuers::claims_of;
 use crate::serve::scopes::ScopePlan;
+
+type Claims = Map<String, Value>;
 
 /// Runs the command.
 pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
@@ -29,8 +32,9 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
         .context("only a JWT says in itself what it grants; ask the issuer about this one")
         .map_err(Failure::Usage)?;
     let claims = jwt.unverified_claims().clone();
-    let issuer = claims.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let names = claims_of(issuer, one.server, one.section).map_err(Failure::configuration)?;
+    let elsewhere = is_for_elsewhere(&config, &one, &claims);
     let granted = names.at_their_word(claims, own_issuer(&config, one.server).as_deref());
     let whose = if granted.subject.is_empty() { "nobody" } else { &granted.subject };
     let operation = operation.chosen()?;
@@ -48,6 +52,10 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
     if explanation.reasons.is_empty() {
         say!("  no rule speaks of it, and every request may do it");
     }
+    if let Some((endpoint, said)) = elsewhere {
+        say!("\n  no   aud: the token is for {said}, not for {endpoint}");
+        return Err(anyhow!("refused: the token is for another server").into());
+    }
     match explanation.outcome {
         Ok(()) => {
             say!("\nAllowed.");
@@ -57,16 +65,35 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
     }
 }
 
+/// This server's endpoint, and whom the token is for, where that is somebody else. Of hallpass's own tokens: what other issuers
+/// mean by an audience says `issuers`.
+fn is_for_elsewhere(config: &Config, one: &Protected<'_>, claims: &Claims) -> Option<(String, String)> {
+    let own = own_issuer(config, one.server)?;
+    claims.get("iss").and_then(Value::as_str).filter(|issuer| *issuer == own)?;
+    let endpoint = config.endpoint(one).or_else(|| {
+        let origin = loopback(config)?.of_host(one.server.host.as_ref(), config.tls_in_front);
+        Some(format!("{origin}{}", one.path().as_str()))
+    })?;
+    let said: Vec<&str> = match claims.get("aud")? {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    (!said.contains(&endpoint.as_str())).then(|| (endpoint.clone(), said.join(", ")))
+}
+
+/// What hallpass is called where the file does not say it.
+fn loopback(config: &Config) -> Option<PublicUrl> {
+    let url = PublicUrl::loopback(config.listen.clone().unwrap_or_default().port()).ok()?;
+    Some(if config.tls.is_some() { url.over_tls() } else { url })
+}
+
 /// The issuer whose users are told by their subject alone: hallpass itself, where it issues tokens.
 fn own_issuer(config: &Config, server: &Server) -> Option<String> {
     if server.arrangement == Arrangement::External {
         return None;
     }
-    let loopback = || {
-        let url = PublicUrl::loopback(config.listen.clone().unwrap_or_default().port()).ok()?;
-        Some(if config.tls.is_some() { url.over_tls() } else { url })
-    };
-    config.said_url().or_else(loopback).map(|url| url.as_str().to_owned())
+    config.said_url().or_else(|| loopback(config)).map(|url| url.as_str().to_owned())
 }
 
 /// From a file, or from standard input (`-`). An argument is seen by everyone on the machine, so a token that

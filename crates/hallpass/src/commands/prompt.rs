@@ -38,7 +38,7 @@ pub(crate) fn check_machine_secret(what: &str, secret: &Secret) -> anyhow::Resul
     anyhow::ensure!(
         length >= SHORTEST_OF_A_MACHINE,
         "the {what} has {length} characters and could be guessed; give it {SHORTEST_OF_A_MACHINE} random ones or more, as \
-         `openssl rand -base64 24` makes them"
+         `openssl rand -hex 24` makes them"
     );
     Ok(())
 }

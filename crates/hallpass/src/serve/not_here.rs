@@ -82,10 +82,15 @@ fn meant(places: &Places, path: &str) -> Option<String> {
     places.page(page)
 }
 
+/// In what the path that was asked for differs from the one that was meant.
+fn how(path: &str) -> &'static str {
+    if path.ends_with('/') { "without a slash at the end" } else { "letter by letter" }
+}
+
 fn json(places: &Places, path: &str) -> Response {
     let says = match meant(places, path) {
         Some(meant) => {
-            format!("there is nothing at {path}; you probably mean {meant}, without a slash at the end")
+            format!("there is nothing at {path}; you probably mean {meant}, {}", how(path))
         }
         None => format!("there is nothing at {path}; {}", places.said()),
     };
@@ -101,11 +106,12 @@ fn json(places: &Places, path: &str) -> Response {
 fn page(places: &Places, path: &str) -> Response {
     let meant = meant(places, path);
     let is_endpoint = places.endpoints.iter().any(|endpoint| meant.as_ref() == Some(&endpoint.url));
+    let how = how(path);
     let (path, meant) = (escaped(path), meant.map(|meant| escaped(&meant)));
     let meant = match meant {
         Some(meant) if is_endpoint => {
             format!(
-                "<p>You probably mean this address, without a slash at the end. It is for apps, not for browsers:</p><div class=\"note\"><p><code>{meant}</code></p></div>"
+                "<p>You probably mean this address, {how}. It is for apps, not for browsers:</p><div class=\"note\"><p><code>{meant}</code></p></div>"
             )
         }
         Some(meant) => format!("<p>You probably mean <a href=\"{meant}\">{meant}</a>.</p>"),

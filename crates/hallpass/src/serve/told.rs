@@ -89,6 +89,16 @@ impl ToldPlan {
                 Caller::Assertion(assertion(&said, section, place, audience, issues)?)
             }
         };
+        let taken = match &caller {
+            Caller::Assertion(planned) => Some(&planned.field),
+            Caller::Fields | Caller::Nothing => None,
+        };
+        if server.upstream_fields.keys().any(|name| name.name().as_ref() == taken && taken.is_some()) {
+            return fault(
+                "upstream_fields",
+                "the assertion goes in that field; put one of them elsewhere, with `assertion.field`",
+            );
+        }
         let own = server.upstream_fields.iter();
         let own = own.map(|(name, said)| own_field(section, name, &said.file)).collect::<Result<_, _>>()?;
         Ok(Self { caller, own })

@@ -58,6 +58,16 @@ fn complete(server: &mut toml::Value) {
     }
 }
 
+/// Files that an operator would have there, and what is here in their place.
+const STAND_INS: [(&str, &str); 6] = [
+    ("/run/secrets/hallpass-db", "database.password"),
+    ("/run/secrets/notes-key", "field"),
+    ("/run/secrets/notes", "field"),
+    ("/etc/hallpass/notes.cedar", "notes.cedar"),
+    ("/etc/hallpass/tls/fullchain.pem", "server.pem"),
+    ("/etc/hallpass/tls/privkey.pem", "server.key"),
+];
+
 #[test]
 fn what_the_documents_show_is_taken() {
     let folder = tempfile::tempdir().unwrap();
@@ -77,10 +87,7 @@ fn what_the_documents_show_is_taken() {
     let mut seen = 0;
     for document in documents() {
         for (line, block) in blocks(&std::fs::read_to_string(&document).unwrap()) {
-            let block = block.replace("/run/secrets/hallpass-db", "database.password");
-            let block =
-                block.replace("/run/secrets/notes-key", "field").replace("/run/secrets/notes", "field");
-            let block = block.replace("/etc/hallpass/notes.cedar", "notes.cedar");
+            let block = STAND_INS.iter().fold(block, |block, (path, name)| block.replace(path, name));
             keep("hallpass.toml", &completed(&block));
             let mut check = command(folder.path(), &["config", "check", "hallpass.toml"]);
             let checked = check.current_dir(folder.path()).output().unwrap();

@@ -284,3 +284,28 @@ fn where_the_server_is_named_wrongly_the_line_is_told() {
         assert!(said.contains(&format!("{path}:{line}: ")) && said.contains(what), "{said}");
     }
 }
+
+/// Of several servers, the audience tells which one a token of hallpass itself is for.
+#[test]
+fn a_token_for_another_server_is_not_allowed() {
+    let data = tempfile::tempdir().unwrap();
+    let rules = file(
+        "public_url = \"https://mcp.example.com\"\n\
+         [servers.notes]\nupstream = \"http://localhost:1/mcp\"\nscopes.default = [\"read\"]\n\
+         [servers.mail]\nupstream = \"http://localhost:2/mcp\"\nscopes.default = [\"read\"]\n",
+    );
+    let issuer = hallpass_testkit::issuer::TestIssuer::new("https://mcp.example.com");
+    let now = hallpass_protocol::Timestamp::from_unix(1);
+    let token = issuer.token("https://mcp.example.com/notes/mcp", "read", now);
+    let config = rules.path().to_str().unwrap();
+    for (server, code, says) in
+        [("notes", 0, "Allowed."), ("mail", 1, "the token is for https://mcp.example.com/notes/mcp, not for")]
+    {
+        let args =
+            ["policy", "explain", "--config", config, "--server", server, "--tool", "list", "--token", "-"];
+        let output = run_with_input(data.path(), &args, &token);
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(says), "{text}");
+    }
+}

@@ -99,6 +99,13 @@ fn a_fault_is_named_with_its_line() {
             "a place of hallpass's own",
         ),
         (
+            format!(
+                "{upstream}\ntells = \"assertion\"\nassertion.field = \"x-key\"\nupstream_fields.X-Key = {{ file = \"x\" }}"
+            ),
+            "h.toml:5",
+            "the assertion goes in that field",
+        ),
+        (
             format!("{upstream}\nupstream_fields.host = {{ file = \"x\" }}"),
             "line 3",
             "belongs to the message",

@@ -43,6 +43,8 @@ impl RotatingFile {
 
     pub(super) fn write(&mut self, line: &str, now: SystemTime) -> io::Result<()> {
         let length = line.len() as u64 + 1;
+        // What was moved away while there was nothing to write may be packed by now, or gone.
+        self.look(now)?;
         if self.is_due(length, now) {
             self.put_aside(now)?;
         }
@@ -54,9 +56,15 @@ impl RotatingFile {
 
     pub(super) fn rest(&mut self, now: SystemTime) -> io::Result<()> {
         self.file.flush()?;
+        self.look(now)
+    }
+
+    /// Begins a new file where the path leads to this one no more.
+    fn look(&mut self, now: SystemTime) -> io::Result<()> {
         if now.duration_since(self.looked).is_ok_and(|since| since >= LOOK) {
             self.looked = now;
             if !is_there(self.file.get_ref(), &self.path) {
+                self.file.flush()?;
                 (self.file, self.size, self.since) = open(&self.path, now)?;
             }
         }
@@ -183,8 +191,9 @@ mod tests {
         let path = folder.path().join("log");
         let mut file = RotatingFile::open(path.clone(), Rotation::default(), NOW).unwrap();
         file.write("a", NOW).unwrap();
+        file.rest(NOW).unwrap();
         std::fs::rename(&path, folder.path().join("aside")).unwrap();
-        file.rest(NOW + LOOK).unwrap();
+        // Nothing happens in between.
         file.write("b", NOW + LOOK).unwrap();
         file.rest(NOW + LOOK).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("aside")).unwrap(), "a\n");
