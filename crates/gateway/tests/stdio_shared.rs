@@ -132,6 +132,21 @@ async fn a_question_in_mid_call_reaches_the_caller() {
     assert_eq!(soon(of_bob.next()).await.unwrap()["method"], "notifications/tools/list_changed");
 }
 
+/// A server may go on with what was cancelled: whether a question is about that, nobody can see.
+#[tokio::test]
+async fn while_a_cancelled_call_may_go_on_nobody_else_is_asked() {
+    let gateway = gateway(ProcessFor::Shared);
+    let (alice, bob) = (Client::begin(&gateway).await, Client::begin_as(&gateway, "bob").await);
+    // What is asked reaches his client, which has no such capability.
+    assert_eq!(bob.result(1, "asking", json!({})).await["error"]["code"], -32601);
+    let held = Events::of(alice.call(1, "hold", json!({})).await);
+    let cancel = json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}});
+    alice.post(&cancel).await;
+    assert!(held.rest().await.is_empty());
+    alice.result(2, "echo", json!({})).await;
+    assert_eq!(bob.result(2, "asking", json!({})).await["error"]["code"], -32603);
+}
+
 #[tokio::test]
 async fn what_changes_is_heard_by_whom_it_concerns() {
     let gateway = gateway(ProcessFor::Shared);
