@@ -21,6 +21,10 @@ use super::{Authentication, Client, LookUp, Unresolved, is_document_url, resolve
 use crate::server::Inner;
 use crate::store::{SeenBy, StoreError};
 
+/// RFC 6749 §2.3.1: what `Authorization: Basic` carries is form-encoded first, which `curl -u` and others leave out.
+const WRONG_SECRET: &str =
+    "the client secret is wrong; in Authorization: Basic, id and secret are form-encoded first (a + is %2B)";
+
 /// How far a client's clock may be apart.
 const LEEWAY: Duration = Duration::from_secs(30);
 
@@ -205,7 +209,7 @@ pub(crate) async fn authenticate(
                 "this client shows itself by its certificate alone, but a secret or assertion was sent",
             ));
         }
-        (Authentication::Secret(_), Credential::Secret(_)) => return Err(no("the client secret is wrong")),
+        (Authentication::Secret(_), Credential::Secret(_)) => return Err(no(WRONG_SECRET)),
         (Authentication::Secret(_), _) => {
             return Err(no("this client has a secret, and none was sent"));
         }

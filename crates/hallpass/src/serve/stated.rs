@@ -2,8 +2,9 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use hallpass_authorization_server::IssuerKeys;
+use hallpass_authorization_server::{IssuerKeys, TokenForm};
 use hallpass_gateway::Listing;
+use hallpass_resource_server::AtExpiry;
 use hallpass_resource_server::policy::{Condition, Rule, Verdict};
 
 use super::credentials::{CredentialPlan, algorithms};
@@ -11,8 +12,9 @@ use super::edge::Much;
 use super::issuers::Reading;
 use super::plan::Plan;
 use super::server_plan::ServerPlan;
+use super::told::ToldPlan;
 use super::upstream::Upstream;
-use crate::config::{DpopMode, Registration};
+use crate::config::{Arrangement, DpopMode, Registration};
 
 /// Claims that tokens of hallpass itself have.
 const OWN_CLAIMS: [&str; 10] =
@@ -55,6 +57,8 @@ impl Display for Plan {
 impl Display for ServerPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
+        writeln!(f, "  is told    {}", self.told)?;
+        self.logs_in(f)?;
         write!(f, "{}", self.credentials)?;
         let listing = match self.listing {
             Listing::Annotate => "lists of tools say which scopes each needs",
@@ -69,6 +73,39 @@ impl Display for ServerPlan {
         }
         write!(f, "{}", self.scopes)?;
         self.unmeetable(f)
+    }
+}
+
+impl ServerPlan {
+    /// Who logs people in, and what becomes of that.
+    fn logs_in(&self, f: &mut Formatter<'_>) -> Result {
+        let who = match (self.arrangement, self.access_tokens) {
+            (Arrangement::Embedded, TokenForm::Jwt) => "hallpass itself; its tokens are JWTs",
+            (Arrangement::Embedded, TokenForm::Opaque) => "hallpass itself; its tokens are opaque",
+            (Arrangement::External, _) => "the first of the issuers; hallpass issues no tokens",
+        };
+        writeln!(f, "  login      {who}")?;
+        let streams = match self.streams {
+            AtExpiry::EndListening => "the stream of a GET ends with its token, the answer to a POST goes on",
+            AtExpiry::EndAll => "every stream ends with its token",
+            AtExpiry::GoOn => "streams go on when their token has expired",
+        };
+        writeln!(f, "  streams    {streams}")
+    }
+}
+
+impl Display for ToldPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self.assertion() {
+            Some((field, audience)) => write!(f, "who calls, in an assertion for {audience} ({field})")?,
+            None if self.is_told_nothing() => f.write_str("nothing about who calls")?,
+            None => f.write_str("who calls, in X-Hallpass-Subject and its like")?,
+        }
+        let own: Vec<&str> = self.own_fields().collect();
+        if !own.is_empty() {
+            write!(f, "; hallpass's own {}", own.join(", "))?;
+        }
+        Ok(())
     }
 }
 

@@ -106,10 +106,25 @@ impl ToldPlan {
 
     /// Whom assertions are for.
     pub(super) fn audience(&self) -> Option<&str> {
+        self.assertion().map(|(_, audience)| audience)
+    }
+
+    /// The field of assertions, and whom they are for.
+    pub(super) fn assertion(&self) -> Option<(&str, &str)> {
         match &self.caller {
-            Caller::Assertion(planned) => Some(&planned.audience),
+            Caller::Assertion(planned) => Some((planned.field.as_str(), &planned.audience)),
             Caller::Fields | Caller::Nothing => None,
         }
+    }
+
+    /// Whether nothing is told about who is calling.
+    pub(super) fn is_told_nothing(&self) -> bool {
+        matches!(self.caller, Caller::Nothing)
+    }
+
+    /// The fields with credentials of hallpass's own.
+    pub(super) fn own_fields(&self) -> impl Iterator<Item = &str> {
+        self.own.iter().map(|(name, _)| name.as_str())
     }
 
     /// The public half of a key of its own.
