@@ -17,9 +17,45 @@ fn main() {
         let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let params = &message["params"];
         let result = match message["method"].as_str().unwrap_or("response") {
-            "initialize" => json!({ "protocolVersion": params["protocolVersion"], "capabilities": {} }),
-            "echo" => params.clone(),
+            "initialize" => json!({
+                "protocolVersion": params["protocolVersion"],
+                "capabilities": {
+                    "logging": {},
+                    "resources": { "subscribe": true },
+                    "tools": { "listChanged": true },
+                },
+                "serverInfo": { "name": "echo", "version": "1" },
+            }),
+            "echo" | "tools/call" => params.clone(),
+            "logging/setLevel" => json!({}),
+            "unknown" => {
+                let error = json!({ "code": -32601, "message": "there is no such method" });
+                say(&json!({ "jsonrpc": "2.0", "id": message["id"], "error": error }));
+                continue;
+            }
+            "progress-and-hold" => {
+                let params = json!({ "progressToken": params["_meta"]["progressToken"], "progress": 1 });
+                say(&json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }));
+                continue;
+            }
             "environment" => std::env::var(params["name"].as_str().unwrap()).map_or(Value::Null, Value::from),
+            "names" => {
+                let mut names: Vec<_> = std::env::vars().map(|(name, _)| name).collect();
+                names.sort();
+                names.into()
+            }
+            "folder" => std::env::current_dir().unwrap().to_str().into(),
+            // Real, effective, saved and file system user; then the groups.
+            "account" => std::fs::read_to_string("/proc/self/status")
+                .unwrap()
+                .lines()
+                .filter(|line| {
+                    line.starts_with("Uid:") || line.starts_with("Gid:") || line.starts_with("Groups:")
+                })
+                .map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" "))
+                .collect(),
+            // Every page is written to.
+            "allocate" => vec![1_u8; params["bytes"].as_u64().unwrap().try_into().unwrap()].len().into(),
             "pid" => std::process::id().into(),
             "progress" => {
                 let token = &params["_meta"]["progressToken"];
@@ -33,7 +69,7 @@ fn main() {
             "notify" => {
                 for number in 0..params["count"].as_i64().unwrap_or(1) {
                     say(
-                        &json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "number": number } }),
+                        &json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "number": number, "level": params["level"] } }),
                     );
                 }
                 json!("notified")

@@ -33,5 +33,5 @@ pub use choice::{Choice, Variable};
 pub use gateway::{Gateway, ServerLimits, Settings};
 pub use listing::Listing;
 pub use served::{Served, Site};
-pub use stdio::{Limits, ProcessFor, StdioCommand};
+pub use stdio::{Account, Limits, ProcessFor, StdioCommand};
 pub use upstream::Upstream;

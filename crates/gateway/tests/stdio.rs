@@ -287,29 +287,6 @@ async fn answers_never_cross_sessions() {
 }
 
 #[tokio::test]
-async fn the_environment_is_what_was_set_and_whose_session_it_is() {
-    let mut command = program();
-    command.environment.push(("API_BASE".into(), "x".into()));
-    let gateway = protect(Upstream::stdio(command, Limits::default()), false);
-    let client = Client::begin(&gateway).await;
-    for (id, (name, value)) in (0..).zip([
-        ("API_BASE", json!("x")),
-        ("HALLPASS_SUBJECT", json!("alice")),
-        ("HALLPASS_CLIENT", json!("test-client")),
-        ("HALLPASS_ISSUER", json!("http://localhost:8080")),
-    ]) {
-        assert_eq!(client.result(id, "environment", json!({"name":name})).await, value, "{name}");
-    }
-    // Another issuer's alice is somebody else.
-    let client = Client::begin_with(&gateway, gateway.token_of_the_other("alice")).await;
-    for (id, (name, value)) in (0..)
-        .zip([("HALLPASS_SUBJECT", "https://login.example.com#alice"), ("HALLPASS_ISSUER", support::OTHER)])
-    {
-        assert_eq!(client.result(id, "environment", json!({"name":name})).await, value, "{name}");
-    }
-}
-
-#[tokio::test]
 async fn without_a_session_there_is_only_initialize() {
     let gateway = gateway();
     for (body, code, id) in [

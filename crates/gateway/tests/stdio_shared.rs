@@ -245,7 +245,7 @@ async fn a_call_that_takes_too_long_is_ended() {
         let mut held = Events::of(client.call(7, "hold", json!({})).await);
         pass(Duration::from_secs(89)).await;
         assert_eq!(client.result(8, "echo", json!({"ok":0})).await, json!({"ok":0}));
-        pass(Duration::from_secs(1)).await;
+        pass(Duration::from_secs(2)).await;
         let error = soon(held.next()).await.unwrap();
         assert_eq!((&error["id"], &error["error"]["code"]), (&json!(7), &json!(-32603)), "{process:?}");
         assert!(error["error"]["message"].as_str().unwrap().contains("time"));

@@ -35,11 +35,15 @@ pub(super) type Sender = mpsc::UnboundedSender<Outgoing>;
 pub(super) struct Messages {
     live: mpsc::UnboundedReceiver<Outgoing>,
     unless_answered: Option<DropGuard>,
+    /// Dropped with all of this.
+    _end: Option<DropGuard>,
+    /// What was taken out, and is still to be read.
+    first: Option<Outgoing>,
 }
 
 pub(super) fn channel() -> (Sender, Messages) {
     let (sender, live) = mpsc::unbounded_channel();
-    (sender, Messages { live, unless_answered: None })
+    (sender, Messages { live, unless_answered: None, _end: None, first: None })
 }
 
 impl Messages {
@@ -48,9 +52,27 @@ impl Messages {
         self.unless_answered = Some(guard);
     }
 
+    /// Does what the guard does when nobody reads any more.
+    pub(super) fn ends(&mut self, guard: DropGuard) {
+        self._end = Some(guard);
+    }
+
+    /// The answer, where it comes before all else.
+    pub(super) async fn answer_first(&mut self) -> Option<Bytes> {
+        let message = self.live.recv().await?;
+        if message.is_answer {
+            return Some(message.line.into_bytes());
+        }
+        self.first = Some(message);
+        None
+    }
+
     /// The next one; `None` when there will be no more.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
-        let message = self.live.recv().await?;
+        let message = match self.first.take() {
+            Some(first) => first,
+            None => self.live.recv().await?,
+        };
         if message.is_answer {
             self.unless_answered.take().map(DropGuard::disarm);
         }

@@ -22,6 +22,8 @@ pub struct Limits {
     pub start: Duration,
     /// How long a request may wait for its answer: an hour. Then it is cancelled.
     pub call: Option<Duration>,
+    /// How much memory a process may have, in bytes, and each of its children; no limit by default. Linux only.
+    pub memory: Option<u64>,
     /// How long a process may take to end when its input ends, and again when it is told to end,
     /// before it is killed: 2 seconds each.
     pub grace: Duration,
@@ -48,6 +50,7 @@ impl Default for Limits {
             idle: Duration::from_secs(30 * 60),
             start: Duration::from_secs(2 * 60),
             call: Some(Duration::from_secs(60 * 60)),
+            memory: None,
             grace: Duration::from_secs(2),
             message: hallpass_resource_server::settings::BODY_LIMIT,
             answer: 16 * 1024 * 1024,

@@ -1,12 +1,13 @@
-//! Streamable HTTP (MCP 2025-03-26 to 2025-11-25, transports) for servers that speak stdio only.
+//! Streamable HTTP (MCP 2025-03-26 to 2026-07-28, transports) for servers that speak stdio only.
 //!
 //! | room | what is in it |
 //! |---|---|
 //! | `server`, `accepts` | what POST, GET and DELETE do |
+//! | `stateless` | requests of 2026-07-28, which stand alone |
 //! | `sessions` | how a session begins, whose it is, how many there may be |
 //! | `session` | one session: who waits for what, which message goes into which stream |
 //! | `house` | where processes run: how many there may be, and that none is left behind |
-//! | `start`, `process` | one process: started, spoken to, ended, with all its children |
+//! | `start`, `environment`, `process` | one process: started, spoken to, ended, with all its children |
 //! | `shared`, `backoff` | a process that sessions share: started when it is needed, and again when it has ended |
 //! | `port`, `switch`, `rewrite` | the way between such sessions and their process, under ids that nobody else has |
 //! | `room` | how many bytes may wait for somebody who does not read |
@@ -18,6 +19,7 @@
 
 mod accepts;
 mod backoff;
+mod environment;
 mod events;
 mod house;
 mod limits;
@@ -33,11 +35,13 @@ mod session;
 mod sessions;
 mod shared;
 mod start;
+mod stateless;
 mod switch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use environment::Variable;
 pub use limits::Limits;
 pub(crate) use server::StdioServer;
 
@@ -55,8 +59,9 @@ pub enum ProcessFor {
 
 /// The program that speaks MCP over stdio.
 ///
-/// It gets hallpass's own environment without the variables that begin with `HALLPASS_`, then
-/// `HALLPASS_SUBJECT`, `HALLPASS_ISSUER` and `HALLPASS_CLIENT`, which say whose process it is, as far as it is one user's and one client's, then what is set here.
+/// Of hallpass's own environment it gets what programs need to be run at all (`PATH`, `HOME`, `USER`, `LANG`, `TZ`, `TMPDIR`
+/// and their like); then what is set here; then `HALLPASS_SUBJECT`, `HALLPASS_ISSUER` and `HALLPASS_CLIENT`, which say whose
+/// process it is, as far as it is one user's and one client's.
 #[derive(Clone)]
 pub struct StdioCommand {
     /// The program, found by `PATH` where it is only a name.
@@ -64,11 +69,22 @@ pub struct StdioCommand {
     /// Its arguments.
     pub arguments: Vec<OsString>,
     /// Variables beside those that it gets anyway.
-    pub environment: Vec<(OsString, OsString)>,
+    pub environment: Vec<(OsString, Variable)>,
     /// The folder that it runs in; hallpass's own by default.
     pub directory: Option<PathBuf>,
     /// For whom there is one process: each session, by default.
     pub process: ProcessFor,
+    /// The account that it runs under; hallpass's own by default. Unix only, and another one needs root.
+    pub account: Option<Account>,
+}
+
+/// An account of the operating system, by its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user.
+    pub user: u32,
+    /// The group; there are no others.
+    pub group: u32,
 }
 
 impl StdioCommand {
@@ -80,6 +96,7 @@ impl StdioCommand {
             environment: Vec::new(),
             directory: None,
             process: ProcessFor::default(),
+            account: None,
         }
     }
 }

@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use hallpass_resource_server::json_rpc::{INVALID_REQUEST, Id, PARSE_ERROR, PeekError, error_response};
+use hallpass_resource_server::json_rpc::{
+    FORBIDDEN, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, Id, PARSE_ERROR, PeekError, error_response,
+};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+use super::stateless::REVISIONS;
 
 const METHOD_NOT_FOUND: i64 = -32601;
+/// MCP 2026-07-28, basic, "Error Codes".
+const UNSUPPORTED_VERSION: i64 = -32022;
 const INTERNAL_ERROR: i64 = -32603;
 /// What the official SDKs say with the 404 for a session that is not there.
 const SESSION_NOT_FOUND: i64 = -32001;
@@ -27,11 +35,23 @@ pub(super) enum Refused {
     /// The body is no JSON-RPC.
     #[error("{0}")]
     Body(#[from] PeekError),
+    /// 2026-07-28, "Sending Messages", 4.
+    #[error("this revision has no batches: send one message")]
+    BatchNow,
+    /// 2026-07-28, "Per-request protocol fields".
+    #[error("_meta of the request {1}")]
+    Meta(Id, &'static str),
+    /// 2026-07-28, streamable HTTP, "Server Validation".
+    #[error("the field {1} is not there, or does not say what the body says")]
+    Mirror(Id, &'static str),
+    /// 2026-07-28, "Protocol Version Negotiation".
+    #[error("Unsupported protocol version")]
+    Revision(Id, String),
     /// "Session Management", 2. A client that speaks 2026-07-28, which has no sessions, falls back to
     /// `initialize` on any error that is none of that revision's own ("Backward Compatibility").
     #[error(
-        "this server speaks MCP 2025-11-25, 2025-06-18 and 2025-03-26: begin with initialize, then send \
-         the Mcp-Session-Id that comes back"
+        "begin with initialize, then send the Mcp-Session-Id that comes back; requests of MCP 2026-07-28 stand alone, and say \
+         so in _meta"
     )]
     NoSession {
         /// Of the first request.
@@ -57,6 +77,9 @@ pub(super) enum Refused {
     /// [`Limits::sessions_of_a_user`](super::Limits::sessions_of_a_user).
     #[error("you have as many sessions as one user may; end one, or try again later")]
     TooManyOfYours,
+    /// [`Variable::Claim`](super::Variable::Claim).
+    #[error("your token has no claim {0:?}, which the MCP server has to be told")]
+    NoClaim(String),
     /// The program does not start.
     #[error("the MCP server behind this gateway does not start; its operator has to mend that")]
     NotStarted,
@@ -88,6 +111,11 @@ impl IntoResponse for Refused {
             Self::NoSession { .. } | Self::InitializeWithin | Self::DuplicateId(_) => {
                 (StatusCode::BAD_REQUEST, INVALID_REQUEST)
             }
+            Self::NoClaim(_) => (StatusCode::FORBIDDEN, FORBIDDEN),
+            Self::BatchNow => (StatusCode::BAD_REQUEST, INVALID_REQUEST),
+            Self::Meta(..) => (StatusCode::BAD_REQUEST, INVALID_PARAMS),
+            Self::Mirror(..) => (StatusCode::BAD_REQUEST, HEADER_MISMATCH),
+            Self::Revision(id, requested) => return unsupported(id, requested),
             Self::UnknownSession => (StatusCode::NOT_FOUND, SESSION_NOT_FOUND),
             Self::Busy(_) | Self::TooManyOfYours => (StatusCode::TOO_MANY_REQUESTS, INTERNAL_ERROR),
             Self::NotStarted | Self::NotOpened => (StatusCode::BAD_GATEWAY, INTERNAL_ERROR),
@@ -97,7 +125,7 @@ impl IntoResponse for Refused {
         };
         let id = match &self {
             Self::NoSession { id, .. } | Self::Busy(id) => id.as_ref(),
-            Self::DuplicateId(id) => Some(id),
+            Self::DuplicateId(id) | Self::Meta(id, _) | Self::Mirror(id, _) => Some(id),
             _ => None,
         };
         let mut response = error_response(status, code, &self, id);
@@ -110,6 +138,14 @@ impl IntoResponse for Refused {
         }
         response
     }
+}
+
+/// The client chooses from what it is told ("Protocol Version Negotiation").
+fn unsupported(id: &Id, requested: &str) -> Response {
+    let data = json!({ "supported": REVISIONS, "requested": requested });
+    let error =
+        json!({ "code": UNSUPPORTED_VERSION, "message": "Unsupported protocol version", "data": data });
+    (StatusCode::BAD_REQUEST, Json(json!({ "jsonrpc": "2.0", "id": id, "error": error }))).into_response()
 }
 
 /// Full seconds, none of them too few.

@@ -1,6 +1,7 @@
 //! What POST, GET and DELETE do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -9,13 +10,16 @@ use hallpass_resource_server::Caller;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
 
 use super::accepts::Accepts;
 use super::events::Messages;
 use super::house::House;
 use super::message::{self, Kind, Message, Posted};
 use super::refused::Refused;
+use super::session::{Session, TOO_LONG};
 use super::sessions::{SESSION_ID, Sessions};
+use super::stateless::{self, Alone, Stateless};
 use super::{Limits, StdioCommand};
 
 /// A stdio server behind HTTP. Clones share everything.
@@ -53,6 +57,12 @@ impl StdioServer {
     async fn post(&self, headers: &HeaderMap, body: Body, caller: &Caller) -> Result<Response, Refused> {
         let events = Accepts::of(headers).for_post()?;
         let posted = message::read(&self.read(body).await?)?;
+        match Alone::of(headers, &posted)? {
+            Alone::No => {}
+            // The end of a stream is what cancels.
+            Alone::Notification => return Ok(StatusCode::ACCEPTED.into_response()),
+            Alone::Request(request) => return self.answer(request, &posted.messages, caller).await,
+        }
         let (session, begun, unanswered) = match self.0.of(headers, caller)? {
             Some(session) if posted.messages.iter().all(|message| !is_initialize(message)) => {
                 (session, None, None)
@@ -80,6 +90,41 @@ impl StdioServer {
             response.headers_mut().insert(SESSION_ID, id);
         }
         Ok(response)
+    }
+
+    /// A request that stands alone is a session of its own, which ends with its answer or with its stream.
+    async fn answer(
+        &self,
+        Stateless { id, method, level }: Stateless,
+        messages: &[Message],
+        caller: &Caller,
+    ) -> Result<Response, Refused> {
+        let House { limits, closing, tasks, .. } = &*self.0.house;
+        let switch = self.0.for_requests(caller).await?;
+        let (session, mut inputs) = Session::new(caller.into(), limits, closing.child_token());
+        if switch.under_way(&session.owner) >= limits.requests {
+            return Err(Refused::Busy(Some(id)));
+        }
+        {
+            let mut standing = session.standing();
+            standing.stands_alone = true;
+            standing.level = level;
+        }
+        let session = Arc::new(session);
+        let Some(mut answers) = session.post(messages, true)? else { return Err(Refused::UnknownSession) };
+        answers.ends(session.end.clone().drop_guard());
+        while let Ok(input) = inputs.try_recv() {
+            switch.forward(&session, input);
+        }
+        let listens = method == "subscriptions/listen";
+        let longest = limits.call.filter(|_| !listens).unwrap_or(Duration::MAX);
+        tasks.spawn(async move {
+            if timeout(longest, session.end.cancelled()).await.is_err() {
+                session.fail(&id, TOO_LONG);
+            }
+            switch.leave(&session);
+        });
+        Ok(stateless::respond(answers, listens).await)
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Refused> {

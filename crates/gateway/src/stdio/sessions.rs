@@ -9,13 +9,15 @@ use http::{HeaderMap, HeaderName};
 use tokio::sync::mpsc;
 
 use super::ProcessFor;
+use super::environment::{self, Variables};
 use super::house::House;
 use super::port;
 use super::process::Audience;
 use super::refused::Refused;
 use super::session::{Input, Session};
 use super::shared::Shared;
-use super::start::{Whose, start};
+use super::start::start;
+use super::switch::Switch;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -28,9 +30,12 @@ pub(super) struct Sessions {
 
 /// For whom there is one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    User(String),
-    Everybody,
+struct Key {
+    /// Nobody where it is everybody's.
+    user: Option<String>,
+    /// Where each session has a process, and there are none: one client's.
+    client: Option<String>,
+    told: Variables,
 }
 
 impl Sessions {
@@ -50,22 +55,42 @@ impl Sessions {
 
     /// Begins a session; where it needs a process that does not run, the process is started.
     pub(super) async fn begin(self: &Arc<Self>, caller: &Caller) -> Result<(String, Arc<Session>), Refused> {
-        match self.house.command.process {
-            ProcessFor::Session => self.begin_with_its_own(caller),
-            ProcessFor::User => {
-                let key = Key::User(caller.principal().to_owned());
-                self.begin_sharing(caller, key, Whose::User(caller.clone())).await
-            }
-            ProcessFor::Shared => self.begin_sharing(caller, Key::Everybody, Whose::Everybody).await,
+        let told = environment::of_caller(&self.house.command, caller)?;
+        if self.house.command.process == ProcessFor::Session {
+            return self.begin_with_its_own(caller, &told);
         }
+        self.begin_sharing(caller, self.key(caller, told)).await
+    }
+
+    fn key(&self, caller: &Caller, told: Variables) -> Key {
+        let process = self.house.command.process;
+        let user = (process != ProcessFor::Shared).then(|| caller.principal().to_owned());
+        let client = (process == ProcessFor::Session).then(|| caller.client_id().to_owned());
+        Key { user, client, told }
+    }
+
+    /// The process that answers requests which stand alone. Where each session has one, each client of a user's has one for
+    /// all of those: they know no sessions.
+    pub(super) async fn for_requests(&self, caller: &Caller) -> Result<Arc<Switch>, Refused> {
+        let told = environment::of_caller(&self.house.command, caller)?;
+        let switch = self.shared_by(self.key(caller, told)).switch().await?;
+        if self.house.closing.is_cancelled() {
+            return Err(Refused::Closing);
+        }
+        Ok(switch)
     }
 
     /// A session that ends with its process, and the process with it.
-    fn begin_with_its_own(self: &Arc<Self>, caller: &Caller) -> Result<(String, Arc<Session>), Refused> {
+    fn begin_with_its_own(
+        self: &Arc<Self>,
+        caller: &Caller,
+        told: &Variables,
+    ) -> Result<(String, Arc<Session>), Refused> {
         let place = self.house.place()?;
         let (id, session, inputs) = self.keep(caller)?;
-        let process = start(&self.house.command, &Whose::Client(caller.clone())).map_err(|error| {
-            tracing::error!(program = ?self.house.command.program, %error, "the MCP server does not start");
+        let House { command, limits, .. } = &*self.house;
+        let process = start(command, limits, told).map_err(|error| {
+            tracing::error!(program = ?command.program, %error, "the MCP server does not start");
             self.all().remove(&id);
             Refused::NotStarted
         })?;
@@ -84,9 +109,8 @@ impl Sessions {
         self: &Arc<Self>,
         caller: &Caller,
         key: Key,
-        whose: Whose,
     ) -> Result<(String, Arc<Session>), Refused> {
-        let shared = self.shared_by(key, whose);
+        let shared = self.shared_by(key);
         shared.switch().await?;
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
@@ -101,18 +125,18 @@ impl Sessions {
         Ok((id, session))
     }
 
-    fn shared_by(&self, key: Key, whose: Whose) -> Arc<Shared> {
+    fn shared_by(&self, key: Key) -> Arc<Shared> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if !shared.contains_key(&key) {
             shared.retain(|_, other| Arc::strong_count(other) > 1 || !other.is_forgotten());
         }
         let name = || {
-            let kind = if key == Key::Everybody { "shared" } else { "user" };
+            let kind = if key.user.is_none() { "shared" } else { "user" };
             format!("{kind}-{}", name_of(&new_id()))
         };
-        let name = name();
+        let (name, told) = (name(), key.told.clone());
         Arc::clone(
-            shared.entry(key).or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, whose))),
+            shared.entry(key).or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, told))),
         )
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
+use super::environment::Variables;
 use super::house::House;
 use super::process::{Audience, Ended};
 use super::refused::Refused;
 use super::session::Session;
-use super::start::{Whose, start};
+use super::start::start;
 use super::switch::{NotOpened, Switch};
 
 /// One process at a time, for all who have it in common.
@@ -18,7 +19,8 @@ pub(super) struct Shared {
     house: Arc<House>,
     /// For the log.
     name: String,
-    whose: Whose,
+    /// Whose it is.
+    told: Variables,
     running: tokio::sync::Mutex<Option<Arc<Switch>>>,
     backoff: Mutex<Backoff>,
     /// Those who speak to it, also to the next one.
@@ -26,11 +28,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(house: Arc<House>, name: String, whose: Whose) -> Self {
+    pub(super) fn new(house: Arc<House>, name: String, told: Variables) -> Self {
         Self {
             house,
             name,
-            whose,
+            told,
             running: tokio::sync::Mutex::default(),
             backoff: Mutex::default(),
             sessions: Mutex::default(),
@@ -86,7 +88,7 @@ impl Shared {
         let place = self.house.place()?;
         let (switch, lines) = Switch::new(limits, closing.child_token());
         let switch = Arc::new(switch);
-        let process = start(command, &self.whose).map_err(|error| {
+        let process = start(command, limits, &self.told).map_err(|error| {
             tracing::error!(program = ?command.program, %error, "the MCP server does not start");
             self.backoff().failed(Duration::ZERO);
             Refused::NotStarted

@@ -1,57 +1,21 @@
 //! A program becomes a process.
 
+use std::io;
 use std::process::Stdio;
 
-use hallpass_resource_server::Caller;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-use super::StdioCommand;
+use super::environment::{self, Variables};
 use super::process::Process;
+use super::{Limits, StdioCommand};
 
-/// Whose a process is.
-#[derive(Clone)]
-pub(super) enum Whose {
-    /// A user's, through one client.
-    Client(Caller),
-    /// A user's, through whatever clients.
-    User(Caller),
-    Everybody,
-}
-
-impl Whose {
-    /// Who is told to the program.
-    fn variables(&self) -> Vec<(&'static str, String)> {
-        let user = |caller: &Caller| {
-            vec![
-                ("HALLPASS_SUBJECT", printable(caller.principal())),
-                ("HALLPASS_ISSUER", printable(caller.issuer())),
-            ]
-        };
-        match self {
-            Self::Client(caller) => {
-                let mut all = user(caller);
-                all.push(("HALLPASS_CLIENT", printable(caller.client_id())));
-                all
-            }
-            Self::User(caller) => user(caller),
-            Self::Everybody => Vec::new(),
-        }
-    }
-}
-
-/// Starts the program.
-pub(super) fn start(command: &StdioCommand, whose: &Whose) -> std::io::Result<Process> {
+/// Starts the program, and tells it whose process it is.
+pub(super) fn start(command: &StdioCommand, limits: &Limits, told: &Variables) -> io::Result<Process> {
     let mut program = Command::new(&command.program);
-    // The operator's secrets for hallpass are none of the program's business.
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"HALLPASS_") {
-            program.env_remove(name);
-        }
-    }
     program
         .args(&command.arguments)
-        .envs(whose.variables())
-        .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .env_clear()
+        .envs(environment::whole(command, told))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -60,12 +24,36 @@ pub(super) fn start(command: &StdioCommand, whose: &Whose) -> std::io::Result<Pr
         program.current_dir(directory);
     }
     #[cfg(unix)]
-    program.process_group(0);
+    {
+        program.process_group(0);
+        if let Some(account) = command.account {
+            // As root, this gives up all other groups as well.
+            program.uid(account.user).gid(account.group);
+        }
+    }
     let child = program.spawn()?;
-    Ok(Process { group: child.id(), child })
+    let process = Process { group: child.id(), child };
+    if let Some(memory) = limits.memory {
+        limit_memory(&process.child, memory)?;
+    }
+    Ok(process)
 }
 
-/// The operating system ends a variable at a NUL.
-fn printable(text: &str) -> String {
-    text.replace('\0', "%00")
+/// Its children have the same limit, each. What counts is memory that can be written and is the process's own: programs that
+/// reserve addresses by the terabyte, as Node does, use none by that.
+#[cfg(target_os = "linux")]
+fn limit_memory(child: &Child, bytes: u64) -> io::Result<()> {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    match pid {
+        Some(pid) => prlimit(Some(pid), Resource::Data, limit).map(drop).map_err(io::Error::from),
+        // It has ended already.
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_memory(_: &Child, _: u64) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "the memory of a process is limited on Linux only"))
 }

@@ -17,6 +17,7 @@ use tower::ServiceExt;
 use url::Url;
 
 use super::answer;
+use super::tls::{UpstreamTls, UpstreamTlsError};
 use super::wire::{self, Fault, Idle};
 use crate::edge::observed::Observed;
 
@@ -37,6 +38,12 @@ pub enum HttpUpstreamError {
         "the upstream's certificate could not be checked, since the system's certificates cannot be read: {0}"
     )]
     Certificates(#[from] std::io::Error),
+    /// TLS was set for a URL without it.
+    #[error("TLS is set for an upstream whose URL is {0}, so nothing would come of it; write https")]
+    NotTls(String),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] UpstreamTlsError),
 }
 
 type Connected = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
@@ -52,7 +59,7 @@ pub(super) struct HttpUpstream {
 }
 
 impl HttpUpstream {
-    pub(super) fn new(url: &Url) -> Result<Self, HttpUpstreamError> {
+    pub(super) fn new(url: &Url, tls: Option<&UpstreamTls>) -> Result<Self, HttpUpstreamError> {
         let not_http = || HttpUpstreamError::NotHttp(url.scheme().to_owned());
         let mut plain = url.clone();
         plain.set_fragment(None);
@@ -62,6 +69,9 @@ impl HttpUpstream {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(not_http());
         }
+        if tls.is_some() && url.scheme() != "https" {
+            return Err(HttpUpstreamError::NotTls(format!("{}:…", url.scheme())));
+        }
         let target: Uri = plain.as_str().parse().map_err(|_| not_http())?;
         let authority = target.authority().ok_or_else(not_http)?;
         let host = HeaderValue::try_from(authority.as_str()).map_err(|_| not_http())?;
@@ -70,7 +80,7 @@ impl HttpUpstream {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
         let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
+            .with_tls_config(tls.map_or_else(UpstreamTls::of_the_system, |tls| Ok(tls.clone()))?.config())
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);

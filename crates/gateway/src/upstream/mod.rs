@@ -4,6 +4,7 @@ mod answer;
 mod given;
 pub mod headers;
 mod http;
+mod tls;
 pub mod told;
 mod wire;
 
@@ -23,6 +24,7 @@ pub(crate) use self::answer::bad_gateway;
 use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
+pub use self::tls::{Shown, UpstreamTls, UpstreamTlsError};
 use self::told::Told;
 use crate::edge::RequestId;
 use crate::stdio::{Limits, StdioCommand, StdioServer};
@@ -52,7 +54,15 @@ impl Upstream {
     /// Where the URL is not http or https, or holds credentials, or the system has no certificates to
     /// trust.
     pub fn http(url: &Url) -> Result<Self, HttpUpstreamError> {
-        HttpUpstream::new(url).map(|http| Self::of(Kind::Http(Arc::new(http))))
+        HttpUpstream::new(url, None).map(|http| Self::of(Kind::Http(Arc::new(http))))
+    }
+
+    /// The same over TLS of one's own: with authorities that the system does not know, or with a certificate to show.
+    ///
+    /// # Errors
+    /// As [`Self::http`], and where the URL is not https: it would be sent in the clear.
+    pub fn http_over(url: &Url, tls: &UpstreamTls) -> Result<Self, HttpUpstreamError> {
+        HttpUpstream::new(url, Some(tls)).map(|http| Self::of(Kind::Http(Arc::new(http))))
     }
 
     /// A server that speaks stdio: one process for each MCP session.

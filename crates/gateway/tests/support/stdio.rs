@@ -47,10 +47,12 @@ impl<'g> Client<'g> {
         assert_eq!(response.status(), StatusCode::OK);
         let session = response.headers()["mcp-session-id"].clone();
         let answers = Events::of(response).rest().await;
+        assert_eq!(answers.len(), 1, "{answers:?}");
         assert_eq!(
-            answers,
-            [json!({"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}})]
+            (&answers[0]["id"], &answers[0]["result"]["protocolVersion"]),
+            (&json!(0), &json!("2025-11-25"))
         );
+        assert_eq!(answers[0]["result"]["serverInfo"]["name"], "echo");
         Self { gateway, token, session }
     }
 

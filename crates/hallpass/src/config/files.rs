@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Config, Server};
+use super::{Config, Server, UpstreamTls};
 
 impl Server {
     /// Those of one server.
@@ -13,9 +13,10 @@ impl Server {
         let signed = self.signed_metadata.iter().map(|said| &said.key_file);
         let asserted = self.assertion.iter().filter_map(|said| said.key_file.as_ref());
         let told = self.upstream_fields.values().map(|field| &field.file);
+        let upstream = self.upstream_tls.iter().flat_map(UpstreamTls::files);
         let policies = self.cedar.iter().flat_map(|cedar| &cedar.policies);
         let all = authorities.chain(secrets).chain(signed).chain(asserted).chain(told).chain(policies);
-        all.cloned().collect()
+        all.cloned().chain(upstream).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod authorization_server;
 mod cedar;
+mod command;
 mod credentials;
 mod database;
 mod delegation;
@@ -31,10 +32,12 @@ mod size;
 mod source;
 mod tells;
 mod tls;
+mod upstream_tls;
 mod upstream_url;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use cedar::Cedar;
+pub(crate) use command::{ProcessFor, ProcessLimits, Variable};
 pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
 pub(crate) use database::{Database, DatabaseFault};
 pub(crate) use delegation::{AssertionKind, Exchange, TrustedIssuer};
@@ -59,4 +62,5 @@ pub(crate) use size::Size;
 pub(crate) use source::Source;
 pub(crate) use tells::{Assertion, FieldName, OwnField, Tells};
 pub(crate) use tls::{Tls, TlsFault};
+pub(crate) use upstream_tls::{UpstreamTls, UpstreamTlsFault};
 pub(crate) use upstream_url::{UpstreamUrl, is_value};

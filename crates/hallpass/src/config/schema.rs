@@ -11,8 +11,8 @@ use url::Url;
 use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
-    Limits, ListenAddress, Log, Monitoring, OwnField, Proxy, PublicUrl, Rules, ServerLimits, ServerName,
-    SignedMetadata, Source, Tells, Tls, UpstreamUrl,
+    Limits, ListenAddress, Log, Monitoring, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl, Rules,
+    ServerLimits, ServerName, SignedMetadata, Source, Tells, Tls, UpstreamTls, UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -78,12 +78,24 @@ pub(crate) struct Server {
     /// Fields with which hallpass shows it who hallpass is: a credential of hallpass's own, whoever is calling. What clients
     /// say in them does not arrive.
     pub(crate) upstream_fields: BTreeMap<FieldName, OwnField>,
+    /// Whom hallpass trusts when it calls `upstream` over https, and what it shows.
+    pub(crate) upstream_tls: Option<UpstreamTls>,
     /// The command that starts it, for a server that speaks stdio.
     pub(crate) command: Option<Vec<String>>,
-    /// Environment variables for that command, beside hallpass's own.
-    pub(crate) environment: BTreeMap<String, String>,
+    /// For whom there is one process of that command: `session`, `user` (one for each, through all clients) or `shared` (one for
+    /// everybody). Default: `session`.
+    pub(crate) process: ProcessFor,
+    /// How much the processes of that command may use.
+    pub(crate) process_limits: ProcessLimits,
+    /// Environment variables for that command: a text, `{ claim = "NAME" }` of the caller's token, or `{ inherit = true }` for
+    /// hallpass's own of that name. Of hallpass's other variables it gets `PATH`, `HOME` and their like only.
+    pub(crate) environment: BTreeMap<String, Variable>,
     /// The folder that the command runs in.
     pub(crate) directory: Option<PathBuf>,
+    /// The user of the system that the command runs as, by name or number. Another than hallpass's own needs root.
+    pub(crate) user: Option<String>,
+    /// Its group, by name or number. Default: that user's own.
+    pub(crate) group: Option<String>,
     /// A public client that native applications may share where they cannot register themselves: its id is published in
     /// the server's metadata. Added by `hallpass client add --id ID --redirect-uri http://127.0.0.1/callback`.
     pub(crate) public_client_id: Option<String>,

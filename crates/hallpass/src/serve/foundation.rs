@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::plan::Plan;
 use super::protected::Behind;
 use super::replicas;
+use super::server_plan::ServerPlan;
 use super::upstream::Upstream;
 use crate::accounts::{LiveAccounts, ServiceAccounts};
 use crate::config::PublicUrl;
@@ -51,10 +52,10 @@ impl Foundation {
     }
 
     /// The same HTTP server, where it stands behind another already: whose a session of it is counts in all places.
-    pub(super) fn behind(&mut self, planned: &Upstream) -> Option<Arc<Behind>> {
+    pub(super) fn behind(&mut self, server: &ServerPlan) -> Option<Arc<Behind>> {
         self.behind.retain(|behind| behind.strong_count() > 0);
         let mut there = self.behind.iter().filter_map(Weak::upgrade);
-        there.find(|behind| matches!(planned, Upstream::Http(..)) && behind.planned == *planned)
+        there.find(|behind| matches!(server.upstream, Upstream::Http(..)) && behind.is_of(server))
     }
 
     /// Without an authorization server nobody else deletes what has ended; beside one that comes later, it does no harm.

@@ -1,9 +1,11 @@
 //! `hallpass serve`.
 
+mod account;
 mod audited;
 mod authorization_server;
 mod banner;
 mod cedar;
+mod command;
 pub(crate) mod credentials;
 mod delegation;
 mod edge;

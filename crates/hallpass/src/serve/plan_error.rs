@@ -4,11 +4,12 @@ use hallpass_authorization_server::StartError;
 use hallpass_gateway::upstream::HttpUpstreamError;
 use url::Url;
 
+use super::account::AccountFault;
 use super::credentials::CredentialFault;
 use super::edge::EdgeFault;
 use super::program::ProgramError;
 use super::scopes::ScopeFault;
-use crate::config::{DatabaseFault, PublicUrl, ServerName, TlsFault};
+use crate::config::{DatabaseFault, PublicUrl, ServerName, TlsFault, UpstreamTlsFault};
 
 /// Why `serve` can't start as it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +71,26 @@ pub(crate) enum PlanError {
     /// An upstream that nothing can be sent to.
     #[error(transparent)]
     Upstream(#[from] HttpUpstreamError),
+    /// TLS towards what is not called.
+    #[error("upstream_tls is set, and no upstream is called over https; take it out")]
+    TlsOfNothing,
+    /// TLS towards it.
+    #[error(transparent)]
+    UpstreamTls(#[from] UpstreamTlsFault),
     /// The program of a stdio server.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// The account that it runs under.
+    #[error(transparent)]
+    Account(#[from] AccountFault),
+    /// Nobody's claims are everybody's.
+    #[error(
+        "a process that everybody shares is told no claim of one caller's token; set process = \"user\" or \"session\", or take the claim out"
+    )]
+    SharedClaim,
+    /// Other systems have no such limit that could be set from outside.
+    #[error("the memory of a process is limited on Linux only; take memory out")]
+    NoMemoryLimit,
     /// Where users and grants are to be kept.
     #[error(transparent)]
     Database(#[from] DatabaseFault),

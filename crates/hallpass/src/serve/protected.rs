@@ -1,11 +1,9 @@
 //! One protected server, put together: resource server, upstream, gateway.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 
 use anyhow::Context;
 use hallpass_authorization_server::{AuthorizationServer, OpaqueTokens, TokenForm};
-use hallpass_gateway::stdio::{Limits, StdioCommand};
 use hallpass_gateway::upstream::told::Told;
 use hallpass_gateway::{self as gateway, Choice, Gateway};
 use hallpass_protocol::{AccessTokenClaims, Issuer, ResourceIdentifier, Secret};
@@ -43,12 +41,19 @@ pub(super) struct Protected {
 
 /// What stands behind, and what it was made by.
 pub(super) struct Behind {
-    pub(super) planned: Upstream,
+    planned: Upstream,
+    /// How TLS is spoken with it.
+    tls: Arc<Mark>,
     /// One, or as many as are chosen among.
     upstreams: Vec<gateway::Upstream>,
 }
 
 impl Behind {
+    /// Whether it is what that server is to have behind it.
+    pub(super) fn is_of(&self, server: &ServerPlan) -> bool {
+        self.planned == server.upstream && self.tls == server.tls_mark
+    }
+
     /// All of them, each of which is told the same.
     fn telling(&self, told: impl Fn() -> Told) -> Result<Choice, Failure> {
         let variables = match &self.planned {
@@ -114,12 +119,13 @@ pub(super) async fn put_together(
     if let Some(url) = &alias {
         front_door = front_door.also_at(url);
     }
-    let kept = former.map(|former| &former.upstream).filter(|behind| behind.planned == server.upstream);
-    let upstream = match kept.map(Arc::clone).or_else(|| beneath.behind(&server.upstream)) {
+    let kept = former.map(|former| &former.upstream).filter(|behind| behind.is_of(server));
+    let upstream = match kept.map(Arc::clone).or_else(|| beneath.behind(server)) {
         Some(behind) => behind,
         None => {
-            let upstreams = upstreams(&server.upstream, &beneath.stop)?;
-            let behind = Arc::new(Behind { planned: server.upstream.clone(), upstreams });
+            let upstreams = upstreams(server, &beneath.stop)?;
+            let tls = Arc::clone(&server.tls_mark);
+            let behind = Arc::new(Behind { planned: server.upstream.clone(), tls, upstreams });
             beneath.behind.push(Arc::downgrade(&behind));
             behind
         }
@@ -173,19 +179,18 @@ async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTok
     })
 }
 
-fn upstreams(upstream: &Upstream, stop: &CancellationToken) -> Result<Vec<gateway::Upstream>, Failure> {
-    let http = |url| gateway::Upstream::http(url).map_err(Failure::configuration);
-    match upstream {
+fn upstreams(server: &ServerPlan, stop: &CancellationToken) -> Result<Vec<gateway::Upstream>, Failure> {
+    let http = |url| {
+        let upstream = match &server.upstream_tls {
+            Some(tls) => gateway::Upstream::http_over(url, tls),
+            None => gateway::Upstream::http(url),
+        };
+        upstream.map_err(Failure::configuration)
+    };
+    match &server.upstream {
         Upstream::Demo => Ok(vec![gateway::Upstream::service(demo::service(stop.child_token()))]),
         Upstream::Http(url) => Ok(vec![http(url)?]),
         Upstream::Chosen { urls, .. } => urls.iter().map(http).collect(),
-        Upstream::Stdio { program, arguments, environment, directory } => {
-            let mut command = StdioCommand::new(program);
-            command.arguments = arguments.iter().map(OsString::from).collect();
-            command.environment =
-                environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-            command.directory = directory.clone();
-            Ok(vec![gateway::Upstream::stdio(command, Limits::default())])
-        }
+        Upstream::Stdio(command) => Ok(vec![command.upstream()]),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hallpass_authorization_server::TokenForm;
 use hallpass_gateway::Listing;
+use hallpass_gateway::upstream::UpstreamTls;
 use hallpass_protocol::ResourceIdentifier;
 use hallpass_resource_server::AtExpiry;
 use url::Url;
@@ -40,6 +41,10 @@ pub(crate) struct ServerPlan {
     pub(super) signer: Option<Signer>,
     /// What stands behind.
     pub(crate) upstream: Upstream,
+    /// Whom hallpass trusts there, and what it shows.
+    pub(super) upstream_tls: Option<UpstreamTls>,
+    /// What that was read from.
+    pub(super) tls_mark: Arc<Mark>,
     /// What that is told.
     pub(super) told: ToldPlan,
     /// Origins of web pages that may call.
@@ -68,6 +73,9 @@ impl ServerPlan {
         let Protected { server, section } = protected;
         // Its name counts, too: API keys are kept under it.
         let mark = Arc::new(Mark::of(&(section.title(), server), &server.files()));
+        let said = server.upstream_tls.as_ref();
+        let tls_mark =
+            Arc::new(Mark::of(&said, &said.map(crate::config::UpstreamTls::files).unwrap_or_default()));
         let credentials = CredentialPlan::of(server, *section)?.with_own_tls(asks);
         check_arrangement(server, *section, &credentials, args.demo)?;
         let (upstream, scopes, name) = if args.demo {
@@ -90,6 +98,8 @@ impl ServerPlan {
             name,
             public_client_id: server.public_client_id.clone(),
             signer: signed.map(|said| Signer::of(said, *section)).transpose()?,
+            tls_mark,
+            upstream_tls: if args.demo { None } else { upstream.tls(protected)? },
             upstream,
             told,
             allowed_origins: server.allowed_origins.clone(),

@@ -1,13 +1,14 @@
 //! What stands behind a protected server.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use hallpass_gateway::upstream::UpstreamTls;
 use hallpass_gateway::{self as gateway, Variable};
 use url::Url;
 
+use super::command::Command;
 use super::plan_error::PlanError;
-use super::program;
 use crate::cli;
 use crate::config::{Protected, Section, UpstreamUrl, is_value};
 
@@ -31,35 +32,20 @@ pub(crate) enum Upstream {
         urls: Vec<Url>,
     },
     /// A server that speaks stdio.
-    Stdio {
-        /// The program.
-        program: String,
-        /// Its arguments.
-        arguments: Vec<String>,
-        /// Variables beside hallpass's own environment.
-        environment: Vec<(String, String)>,
-        /// The folder it runs in.
-        directory: Option<PathBuf>,
-    },
+    Stdio(Box<Command>),
 }
 
 impl Upstream {
     /// What the command line says; where it says nothing, the file.
     pub(super) fn of(args: &cli::Serve, protected: &Protected<'_>) -> Result<Self, PlanError> {
         let Protected { server, section } = protected;
-        let stdio = |command: &[String]| match command.split_first() {
-            Some((program, arguments)) if !program.is_empty() => {
-                program::check(program, server.directory.as_deref())?;
-                Ok(Self::Stdio {
-                    program: program.clone(),
-                    arguments: arguments.to_vec(),
-                    environment: server.environment.clone().into_iter().collect(),
-                    directory: server.directory.clone(),
-                })
-            }
-            _ => Err(PlanError::EmptyCommand(section.title())),
+        let stdio =
+            |words: &[String]| Command::of(words, protected).map(|command| Self::Stdio(Box::new(command)));
+        let in_file = |fault: PlanError, setting| match fault {
+            // It says where already.
+            fault @ PlanError::At { .. } => fault,
+            fault => fault.at(section.place(&[setting])),
         };
-        let in_file = |fault: PlanError, setting| fault.at(section.place(&[setting]));
         if let Some(url) = &args.upstream {
             return http(url);
         }
@@ -140,6 +126,25 @@ fn combinations(variables: &[Variable]) -> Vec<Vec<(&str, &str)>> {
     all
 }
 
+impl Upstream {
+    /// What its files hold about TLS, where the file of settings names some.
+    pub(super) fn tls(&self, protected: &Protected<'_>) -> Result<Option<UpstreamTls>, PlanError> {
+        let Protected { server, section } = protected;
+        let Some(said) = &server.upstream_tls else { return Ok(None) };
+        let at = |fault: PlanError| fault.at(section.place(&["upstream_tls"]));
+        let tls = said.load().map_err(|fault| at(fault.into()))?;
+        let urls = match self {
+            Self::Http(url) => std::slice::from_ref(url),
+            Self::Chosen { urls, .. } => urls.as_slice(),
+            Self::Demo | Self::Stdio(_) => return Err(at(PlanError::TlsOfNothing)),
+        };
+        for url in urls {
+            gateway::Upstream::http_over(url, &tls).map_err(|fault| at(fault.into()))?;
+        }
+        Ok(Some(tls))
+    }
+}
+
 fn http(url: &Url) -> Result<Upstream, PlanError> {
     match url.scheme() {
         "http" | "https" => {
@@ -161,7 +166,8 @@ impl std::fmt::Display for Upstream {
                 write!(f, "{scheme}://{}", rest.split(['/', '?']).next().unwrap_or_default())
             }
             // Arguments may hold secrets, in forms that no list of suspicious words is complete for.
-            Self::Stdio { program, .. } => {
+            Self::Stdio(command) => {
+                let program = &command.program;
                 let name = Path::new(program).file_name().map(|name| name.to_string_lossy());
                 f.write_str(&hallpass_protocol::for_terminal(name.as_deref().unwrap_or(program)))
             }
@@ -171,18 +177,24 @@ impl std::fmt::Display for Upstream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account::Run;
     use super::*;
+    use crate::config;
 
     #[test]
     fn of_a_command_the_programs_name_alone_is_shown() {
         let arguments = ["--header", "Authorization: Bearer s3cret", "-ps3cret", "s3cret"];
         for (program, shown) in [("/opt/s3cret/bin/npx", "npx"), ("npx", "npx"), ("np\u{1b}x", "npx")] {
-            let upstream = Upstream::Stdio {
+            let command = Command {
                 program: program.into(),
                 arguments: arguments.map(str::to_owned).into(),
-                environment: vec![("KEY".into(), "s3cret".into())],
+                environment: vec![("KEY".into(), config::Variable::Text("s3cret".into()))],
                 directory: None,
+                process: config::ProcessFor::Session,
+                run: Run::default(),
+                limits: config::ProcessLimits::default(),
             };
+            let upstream = Upstream::Stdio(Box::new(command));
             assert_eq!(upstream.to_string(), shown);
         }
     }

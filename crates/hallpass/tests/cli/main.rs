@@ -44,6 +44,7 @@ mod serve;
 mod servers;
 mod signed_metadata;
 mod smuggling;
+mod stdio;
 mod three_servers;
 mod tls;
 mod told;

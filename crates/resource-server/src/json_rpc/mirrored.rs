@@ -14,7 +14,10 @@ const METHOD: &str = "Mcp-Method";
 const NAME: &str = "Mcp-Name";
 
 /// Compares the fields, where they were sent, with a body that was sent.
-pub(crate) fn check_mirrored_headers(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Refusal> {
+///
+/// # Errors
+/// [`Refusal::HeaderMismatch`], where they differ, or where one field stands for several messages.
+pub fn check_mirrored_headers(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Refusal> {
     agrees(headers, METHOD, messages, |value, message| value.to_str().ok() == message.method.as_deref())?;
     agrees(headers, NAME, messages, |value, message| {
         let value = decode(value);

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::standing::{Standing, level_at, place_of};
+pub(super) use self::standing::{Listening, Standing, level_at, place_of};
 use self::state::{State, Stream, Waiting, Way};
 pub(super) use self::watch::watch;
 use super::Limits;
@@ -239,7 +239,7 @@ impl Session {
         let overdue = self.state().overdue(longest);
         for id in overdue {
             tracing::info!("a call took too long, and is cancelled");
-            self.fail(&id, "the MCP server did not answer in the time that a call may take");
+            self.fail(&id, TOO_LONG);
             let line = cancelled(&id, "it took too long");
             self.tell_process(Kind::Cancelled(id), &line);
         }
@@ -301,6 +301,9 @@ impl Session {
 
 /// What is said of an answer that names no request.
 pub(super) const NAMELESS: &str = "the MCP server's answer names no request";
+
+/// What is said of a call that [`Limits::call`] ends.
+pub(super) const TOO_LONG: &str = "the MCP server did not answer in the time that a call may take";
 
 fn hold_one(room: &Room, line: &Bytes) -> Option<Held> {
     room.try_hold(std::iter::once(line)).and_then(|mut held| held.pop())

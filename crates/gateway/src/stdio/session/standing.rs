@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use hallpass_resource_server::json_rpc::Id;
 use serde_json::Value;
 
 /// Levels of log messages, from all to few (MCP 2025-11-25, server/utilities/logging; RFC 5424).
@@ -10,6 +11,10 @@ const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "criti
 /// What a session has said about itself. A process that is started anew is told again.
 #[derive(Debug, Default)]
 pub(in crate::stdio) struct Standing {
+    /// Whether its client speaks 2026-07-28: then it stands for one request.
+    pub(in crate::stdio) stands_alone: bool,
+    /// The request by which such a client listens.
+    pub(in crate::stdio) listening: Option<Listening>,
     /// The capabilities that its client has declared: `sampling`, `elicitation`, `roots` and so on.
     pub(in crate::stdio) capabilities: HashSet<String>,
     /// The resources that it wants to hear of, as far as a process said yes.
@@ -18,7 +23,26 @@ pub(in crate::stdio) struct Standing {
     pub(in crate::stdio) level: Option<usize>,
 }
 
+/// What a client of 2026-07-28 has asked to hear of, beside resources (basic/patterns/subscriptions).
+#[derive(Clone, Debug)]
+pub(in crate::stdio) struct Listening {
+    pub(in crate::stdio) id: Id,
+    pub(in crate::stdio) tools: bool,
+    pub(in crate::stdio) prompts: bool,
+    pub(in crate::stdio) resources: bool,
+}
+
 impl Standing {
+    /// Whether it hears of changes of a list.
+    pub(in crate::stdio) fn hears_of(&self, list_changed: &str) -> bool {
+        let Some(listening) = &self.listening else { return !self.stands_alone };
+        match list_changed {
+            "notifications/tools/list_changed" => listening.tools,
+            "notifications/prompts/list_changed" => listening.prompts,
+            _ => listening.resources,
+        }
+    }
+
     /// Whether its client can answer a request of the server's.
     pub(in crate::stdio) fn can(&self, method: &str) -> bool {
         let capability = method.split('/').next().unwrap_or_default();
@@ -31,8 +55,12 @@ impl Standing {
         self.subscriptions.contains(uri) || self.subscriptions.iter().any(|whole| is_part(uri, whole))
     }
 
-    /// Whether it wants to hear log messages of that level. A session that said nothing hears what there is.
+    /// Whether it wants to hear log messages of that level. A session that said nothing hears what there is; a
+    /// request that stands alone then hears nothing (2026-07-28, server/utilities/logging).
     pub(in crate::stdio) fn hears(&self, level: Option<&Value>) -> bool {
+        if self.stands_alone && self.level.is_none() {
+            return false;
+        }
         let level = level.and_then(Value::as_str).and_then(place_of);
         self.level.zip(level).is_none_or(|(least, level)| level >= least)
     }

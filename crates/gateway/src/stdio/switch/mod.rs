@@ -12,6 +12,7 @@
 //! `initialize`, `logging/setLevel` and part of the subscriptions are answered here: they are about the process, which has
 //! many clients. Tasks are not offered: the server could not tell whose they are.
 
+mod bridge;
 mod left;
 mod notified;
 mod opened;
@@ -34,7 +35,8 @@ use super::Limits;
 use super::message::{Kind, Message};
 use super::rewrite;
 use super::room::{Held, Room};
-use super::session::{Input, NAMELESS, Session, cancelled, error_with};
+use super::session::{Input, Listening, NAMELESS, Session, cancelled, error_with};
+use crate::owner::Owner;
 
 const METHOD_NOT_FOUND: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
@@ -73,6 +75,8 @@ enum Asked {
         progress: Option<Id>,
         /// The resource that it subscribes to.
         subscribes: Option<String>,
+        /// Its method, where the client speaks 2026-07-28.
+        stands_alone: Option<String>,
     },
     Own(oneshot::Sender<Bytes>),
 }
@@ -133,6 +137,11 @@ impl Switch {
         self.say_again(session);
     }
 
+    /// How many requests are under way for one user through one client.
+    pub(super) fn under_way(&self, owner: &Owner) -> usize {
+        self.state().sessions.values().filter(|session| session.owner == *owner).count()
+    }
+
     /// Takes a message of a session's on to the process.
     pub(super) fn forward(&self, session: &Arc<Session>, Input { kind, line }: Input) {
         self.attach(session);
@@ -158,16 +167,22 @@ impl Switch {
         if method.starts_with("notifications/") {
             return self.refuse(session, id, METHOD_NOT_FOUND, "a notification is sent without an id");
         }
-        if self.answered_here(session, id, method, line.bytes()) {
+        let alone = session.standing().stands_alone;
+        let answered = match alone {
+            true => self.answered_here_now(session, id, method, line.bytes()),
+            false => self.answered_here(session, id, method, line.bytes()),
+        };
+        if answered {
             return;
         }
+        let plain = if alone { bridge::request_before(line.bytes()) } else { line.bytes().clone() };
         let mut state = self.state();
         if state.over {
             drop(state);
             return session.fail(id, "the MCP server has ended");
         }
         let number = state.next;
-        let rewritten = match rewrite::request(line.bytes(), number) {
+        let rewritten = match rewrite::request(&plain, number) {
             Ok(rewritten) => rewritten,
             Err(ambiguous) => {
                 drop(state);
@@ -181,6 +196,7 @@ impl Switch {
             id: id.clone(),
             progress: progress.cloned(),
             subscribes: subscribes.flatten(),
+            stands_alone: alone.then(|| method.to_owned()),
         };
         state.asked.insert(number, asked);
         // Within the lock: a cancellation must not overtake what it cancels.
@@ -254,11 +270,14 @@ impl Switch {
             }
         };
         match asked {
-            Some(Asked::Session { session, id, subscribes, .. }) => {
+            Some(Asked::Session { session, id, subscribes, stands_alone, .. }) => {
                 if let Some(uri) = subscribes.filter(|_| rewrite::is_result(line)) {
                     session.standing().subscriptions.insert(uri);
                 }
-                let line = rewrite::answer(line, &id);
+                let mut line = rewrite::answer(line, &id);
+                if let Some(method) = stands_alone {
+                    line = self.now(&line, &method);
+                }
                 session.hand(Message { kind: Kind::Response(Some(id)), line });
             }
             Some(Asked::Own(waits)) => drop(waits.send(line.clone())),
@@ -337,7 +356,13 @@ impl Switch {
             state.questions.clear();
             (std::mem::take(&mut state.asked), std::mem::take(&mut state.sessions))
         };
-        drop(sessions);
+        for session in sessions.into_values() {
+            let listening = session.standing().listening.take();
+            if let Some(Listening { id, .. }) = listening {
+                let line = bridge::listened(&id);
+                session.hand(Message { kind: Kind::Response(Some(id)), line });
+            }
+        }
         for asked in asked.into_values() {
             if let Asked::Session { session, id, .. } = asked {
                 session

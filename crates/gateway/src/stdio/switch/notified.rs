@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::session::Session;
+use super::bridge::for_subscription;
 use super::{State, Switch};
 
 /// Of what a client may notify a process by itself: not of what is said here for all, and not of what names requests or tasks.
@@ -36,7 +37,11 @@ impl Switch {
             match method {
                 "notifications/tools/list_changed"
                 | "notifications/prompts/list_changed"
-                | "notifications/resources/list_changed" => state.everybody(),
+                | "notifications/resources/list_changed" => {
+                    let mut all = state.everybody();
+                    all.retain(|session| session.standing().hears_of(method));
+                    all
+                }
                 "notifications/resources/updated" => {
                     let uri = rewrite::text_of(line, "uri").unwrap_or_default();
                     let mut all = state.everybody();
@@ -58,7 +63,9 @@ impl Switch {
             tracing::debug!(method, "a notification of the server is for nobody");
         }
         for session in to {
-            session.hand(Message { kind: Kind::Notification(method.to_owned()), line: line.clone() });
+            let listening = session.standing().listening.as_ref().map(|listening| listening.id.clone());
+            let line = listening.map_or_else(|| line.clone(), |id| for_subscription(line, &id));
+            session.hand(Message { kind: Kind::Notification(method.to_owned()), line });
         }
     }
 }
@@ -72,7 +79,9 @@ impl State {
         if let Some(caller) = self.sole_caller() {
             return vec![caller];
         }
-        let everybody = self.everybody();
+        let mut everybody = self.everybody();
+        // A request that stands alone hears of itself only.
+        everybody.retain(|session| !session.standing().stands_alone);
         let one_user =
             everybody.windows(2).all(|two| matches!(two, [a, b] if a.owner.is_same_user(&b.owner)));
         let one_user = one_user && everybody.iter().take(1).all(|one| self.left.are_of_user(&one.owner));

@@ -75,6 +75,34 @@ impl Opened {
         result
     }
 
+    /// What `server/discover` of 2026-07-28 answers.
+    pub(super) fn discovered(&self, revisions: &[&str]) -> Value {
+        let mut result = json!({
+            "resultType": "complete",
+            "supportedVersions": revisions,
+            "capabilities": self.result.get("capabilities").cloned().unwrap_or_else(|| json!({})),
+            "_meta": { "io.modelcontextprotocol/serverInfo": self.server() },
+            "ttlMs": 0,
+            "cacheScope": "private",
+        });
+        if let Some(instructions) = self.result.get("instructions") {
+            result["instructions"] = instructions.clone();
+        }
+        result
+    }
+
+    /// Who the server says it is.
+    pub(super) fn server(&self) -> Value {
+        let nameless = || json!({ "name": "unknown", "version": "unknown" });
+        self.result.get("serverInfo").cloned().unwrap_or_else(nameless)
+    }
+
+    /// Whether a capability has a member that is true.
+    pub(super) fn has(&self, capability: &str, member: &str) -> bool {
+        let capabilities = self.result.get("capabilities");
+        capabilities.and_then(|all| all.get(capability)?.get(member)) == Some(&Value::Bool(true))
+    }
+
     pub(super) fn offers(&self, capability: &str) -> bool {
         self.result["capabilities"].get(capability).is_some()
     }

@@ -123,6 +123,9 @@ impl Switch {
 
     /// The process says as much as the most curious session wants to hear.
     fn set_level(&self) {
+        if !self.offers("logging") {
+            return;
+        }
         let sessions: Vec<_> = self.state().sessions.values().cloned().collect();
         let least = sessions.iter().filter_map(|session| session.standing().level).min();
         if let Some(level) = least.and_then(level_at) {

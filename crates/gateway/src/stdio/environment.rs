@@ -1,0 +1,104 @@
+//! What a process finds in its environment: what is named, and nothing else.
+
+use std::ffi::{OsStr, OsString};
+
+use hallpass_resource_server::Caller;
+use serde_json::Value;
+
+use super::refused::Refused;
+use super::{ProcessFor, StdioCommand};
+
+/// What programs need to be run at all, and what says who the account is and which words it reads. The same as the official
+/// SDKs hand on to stdio servers, and the words.
+#[cfg(not(windows))]
+const ANYWAY: [&str; 11] =
+    ["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
+#[cfg(windows)]
+const ANYWAY: [&str; 16] = [
+    "APPDATA",
+    "COMSPEC",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "LOCALAPPDATA",
+    "PATH",
+    "PATHEXT",
+    "PROCESSOR_ARCHITECTURE",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "USERNAME",
+    "USERPROFILE",
+];
+/// Of these, what is another account's where the program runs under one.
+const OF_THE_ACCOUNT: [&str; 4] = ["HOME", "LOGNAME", "SHELL", "USER"];
+
+/// Where the value of a variable comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// From the configuration.
+    Text(OsString),
+    /// From hallpass's own environment, under the same name; without it, the variable is not there.
+    Inherited,
+    /// From a claim of the token that was verified, by its name or by a path with dots. A string is taken as it is, all else
+    /// as JSON. Whose token has no such claim gets no process.
+    Claim(String),
+}
+
+impl From<&str> for Variable {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// Variables with their values.
+pub(super) type Variables = Vec<(OsString, OsString)>;
+
+/// What a process hears of whose it is. Two who would hear different things have no process in common.
+pub(super) fn of_caller(command: &StdioCommand, caller: &Caller) -> Result<Variables, Refused> {
+    let mut told = Vec::new();
+    let mut tell = |name: &str, value: &str| told.push((name.into(), printable(value).into()));
+    if command.process != ProcessFor::Shared {
+        tell("HALLPASS_SUBJECT", caller.principal());
+        tell("HALLPASS_ISSUER", caller.issuer());
+    }
+    if command.process == ProcessFor::Session {
+        tell("HALLPASS_CLIENT", caller.client_id());
+    }
+    for (name, variable) in &command.environment {
+        let Variable::Claim(claim) = variable else { continue };
+        // What is one user's is no other's.
+        let value = caller.claim(claim).filter(|_| command.process != ProcessFor::Shared);
+        let value = match value {
+            Some(Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => return Err(Refused::NoClaim(claim.clone())),
+            Some(other) => other.to_string(),
+        };
+        told.push((name.clone(), printable(&value).into()));
+    }
+    Ok(told)
+}
+
+/// All that is in the environment.
+pub(super) fn whole(command: &StdioCommand, told: &Variables) -> Variables {
+    let own = |name: &OsStr| std::env::var_os(name).map(|value| (name.to_owned(), value));
+    let anyway = ANYWAY.iter().filter(|name| command.account.is_none() || !OF_THE_ACCOUNT.contains(name));
+    let mut all: Variables = anyway.filter_map(|name| own(OsStr::new(name))).collect();
+    for (name, variable) in &command.environment {
+        match variable {
+            Variable::Text(text) => all.push((name.clone(), text.clone())),
+            Variable::Inherited => all.extend(own(name)),
+            // Among what is told.
+            Variable::Claim(_) => {}
+        }
+    }
+    all.extend(told.iter().cloned());
+    all
+}
+
+/// The operating system ends a variable at a NUL.
+fn printable(text: &str) -> String {
+    text.replace('\0', "%00")
+}
