@@ -25,7 +25,7 @@ use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::session::{Listening, Session};
 use super::super::stateless::REVISIONS;
-use super::{METHOD_NOT_FOUND, Switch};
+use super::{METHOD_NOT_FOUND, Switch, subscriptions};
 use crate::members::{Members, push};
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -91,7 +91,9 @@ impl Switch {
         };
         let resources: Vec<String> = match asked.get("resourceSubscriptions").and_then(Value::as_array) {
             Some(uris) if self.can_notify("resources", "subscribe") => {
-                uris.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+                let uris =
+                    uris.iter().filter_map(Value::as_str).filter(|uri| uri.len() <= subscriptions::LONGEST);
+                uris.map(str::to_owned).collect()
             }
             _ => Vec::new(),
         };

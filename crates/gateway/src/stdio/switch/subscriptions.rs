@@ -16,7 +16,7 @@ use super::{Asked, INVALID_PARAMS, State, Switch};
 /// How many resources a session may be subscribed to.
 const MOST: usize = 1024;
 /// The longest URI of them, in bytes.
-const LONGEST: usize = 2048;
+pub(super) const LONGEST: usize = 2048;
 
 /// Why a session cannot subscribe: what it is subscribed to is kept for the next process.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ impl Switch {
         }
     }
 
-    fn somebody_wants(&self, uri: &str) -> bool {
+    pub(super) fn somebody_wants(&self, uri: &str) -> bool {
         let state = self.state();
         let sessions: Vec<Arc<Session>> = state.sessions.values().cloned().collect();
         let soon = state.subscribing().any(|(_, other)| other == uri);
