@@ -22,7 +22,7 @@ const { values: options } = parseArgs({
     record: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
-    streams: { type: 'string', default: '9000' },
+    streams: { type: 'string', default: '8000' },
   },
 });
 

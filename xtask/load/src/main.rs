@@ -75,7 +75,7 @@ enum What {
     },
     /// What a stream costs on which nothing happens
     Streams {
-        #[arg(long, default_value_t = 9_000)]
+        #[arg(long, default_value_t = 8_000)]
         number: usize,
     },
 }
