@@ -9,7 +9,8 @@ import { below } from './tokens.js';
 /** What went wrong: somebody was let in who must not be, or kept out who must be let in. */
 export class Fault extends Error {}
 
-/** @typedef {{endpoint: string, stdio: string, tokens: import('./tokens.js').Tokens, isUp: (since: number) => boolean}} House */
+/** @typedef {{endpoint: string, stdio: string, tokens: import('./tokens.js').Tokens, isUp: (since: number) => boolean,
+ *   turning: {allowed: boolean, changes: number, settled: boolean}}} House */
 
 const call = (name, args = {}) => ({ jsonrpc: '2.0', id: randomUUID(), method: 'tools/call', params: { name, arguments: args } });
 
@@ -40,6 +41,13 @@ async function refused(house, token, status, body = call('echo')) {
   const answer = await post(house.endpoint, token, body);
   const said = await answer.text();
   if (answer.status !== status) throw new Fault(`a bad request got ${answer.status}, not ${status}: ${said.slice(0, 300)}`);
+}
+
+/** Whether the tool whose rule changes may be called at this moment. */
+export async function mayTurn(house) {
+  const answer = await post(house.endpoint, (await house.tokens.good()).token, call('turning'));
+  await answer.text();
+  return answer.status !== 403;
 }
 
 /** Each is as likely as its weight says. */
@@ -131,6 +139,16 @@ export const ACTIONS = [
     name: 'a tool that needs another scope',
     weight: 4,
     act: async (house) => refused(house, (await house.tokens.good()).token, 403, call('admin')),
+  },
+  {
+    name: 'a tool whose rule changes with the configuration',
+    weight: 4,
+    act: async (house) => {
+      const { allowed, changes, settled } = house.turning;
+      const may = await mayTurn(house);
+      const same = settled && house.turning.settled && changes === house.turning.changes;
+      if (same && may !== allowed) throw new Fault(`it was ${may ? 'let in' : 'refused'} against the rule that holds`);
+    },
   },
   {
     name: 'two tools in one name',

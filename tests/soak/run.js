@@ -12,7 +12,7 @@ import { STDIO } from '../peers/conformance-server.js';
 import { Hallpass } from '../peers/hallpass.js';
 import { Machine, MACHINE } from '../peers/machine.js';
 import { Script, waitFor } from '../peers/process.js';
-import { ACTIONS, Fault } from './actions.js';
+import { ACTIONS, Fault, mayTurn } from './actions.js';
 import { Behind } from './behind.js';
 import { endlessBodies } from './bodies.js';
 import { Issuer } from './issuer.js';
@@ -28,6 +28,9 @@ const REST = 100;
 
 /** How often things happen, in milliseconds. */
 const EVERY = { reload: 10_000, rotation: 20_000, restart: 7_000, look: 5_000 };
+
+/** What the rule of one tool is, in turns. */
+const TURNING = { true: '"turning" = { scopes = ["mcp:use"] }', false: '"turning" = "deny"' };
 
 const counts = {};
 const faults = [];
@@ -45,6 +48,7 @@ const outcome = await new Script().run(async (script) => {
     stdio: overStdio.endpoint,
     tokens,
     isUp: (since) => upstream.wasUp(since),
+    turning: { allowed: true, changes: 0, settled: true },
   };
 
   // Every path once, before anything is measured.
@@ -73,12 +77,7 @@ const outcome = await new Script().run(async (script) => {
       await issuer.rotate();
       await tokens.renew();
     }),
-    again('reload', async () => {
-      // What is said is the same, and it is another file.
-      const text = await readFile(configured, 'utf8');
-      await writeFile(configured, `${text.replace(/\n# .*\n$/, '\n')}\n# ${new Date().toISOString()}\n`);
-      process.kill(hallpass.program.pid, 'SIGHUP');
-    }),
+    again('reload', () => turn(house, configured, hallpass.program.pid)),
     again('look', async () => {
       looks.push(await held(hallpass.program.pid));
       if (hallpass.program.ended) throw new Error(`hallpass ended: ${hallpass.program.output()}`);
@@ -111,10 +110,26 @@ upstream = "${upstream.url}"
 default = ["mcp:use"]
 [server.tools]
 "forbidden" = "deny"
+${TURNING.true}
 "admin" = { scopes = ["mcp:admin"] }
 [[server.issuers]]
 issuer = "${issuer.url}"
 `;
+}
+
+/** Writes the file anew with the rule of one tool turned round, and waits until it holds. */
+async function turn(house, configured, pid) {
+  const { turning } = house;
+  turning.settled = false;
+  turning.allowed = !turning.allowed;
+  turning.changes += 1;
+  const text = await readFile(configured, 'utf8');
+  await writeFile(configured, text.replace(TURNING[!turning.allowed], TURNING[turning.allowed]));
+  process.kill(pid, 'SIGHUP');
+  await waitFor(async () => (await mayTurn(house)) === turning.allowed, { patience: 5_000 }).catch(() => {
+    faults.push(`${new Date().toISOString()} a reload: its rule does not hold after 5 s`);
+  });
+  turning.settled = true;
 }
 
 /** One client: one thing after the other, by chance. */

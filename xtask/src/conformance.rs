@@ -12,9 +12,13 @@ mod judge;
 mod server;
 mod suite;
 
-use anyhow::Result;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use clap::Subcommand;
 
+use crate::place;
 use crate::setup::{self, Need};
 use crate::step::Tally;
 
@@ -58,4 +62,14 @@ pub(crate) fn authorization_server_step(tally: &mut Tally) -> Result<()> {
 /// The step of `cargo xtask test`: the programs are built.
 pub(crate) fn server_step(tally: &mut Tally) -> Result<()> {
     server::run(&server::Options::default(), tally)
+}
+
+/// The folder for what a part of the suite says this time, without what it said before.
+fn emptied(part: &str) -> Result<PathBuf> {
+    let folder = place::target()?.join("conformance").join(part);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }

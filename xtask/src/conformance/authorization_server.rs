@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use super::baseline::Baseline;
@@ -35,11 +35,7 @@ pub(crate) fn build_and_run(options: &Options, tally: &mut Tally) -> Result<()> 
 
 /// Runs the suite against the hallpass that is built.
 pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
-    let folder = place::target()?.join("conformance").join(PART);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)?;
+    let folder = super::emptied(PART)?;
     let outcome = process::run(
         process::node()?
             .env("HALLPASS", place::artefacts(false)?.join("hallpass"))

@@ -1,12 +1,11 @@
 //! The client before the official suite.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::baseline::Baseline;
@@ -102,7 +101,7 @@ pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
         bail!("{} is not built", program.display());
     }
     let chosen = chosen(options)?;
-    let folder = results()?;
+    let folder = super::emptied(PART)?;
     let measured = measure(&chosen.keys().cloned().collect::<Vec<_>>(), &program, &folder)?;
 
     if options.bless {
@@ -161,16 +160,6 @@ fn chosen(options: &Options) -> Result<BTreeMap<Run, bool>> {
         }
     }
     Ok(chosen)
-}
-
-/// An empty folder for what the suite writes.
-fn results() -> Result<PathBuf> {
-    let folder = place::target()?.join("conformance").join(PART);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
 }
 
 /// Runs the scenarios, a few at a time. The result is in the order of the names.

@@ -111,11 +111,7 @@ pub(crate) fn build_and_run(options: &Options, tally: &mut Tally) -> Result<()> 
 
 /// Runs the suite against the programs that are built.
 pub(crate) fn run(options: &Options, tally: &mut Tally) -> Result<()> {
-    let folder = place::target()?.join("conformance").join(PART);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)?;
+    let folder = super::emptied(PART)?;
     let ways = options.only.map_or(Way::ALL.to_vec(), |way| vec![way]);
     let mut node = process::node()?;
     node.env("HALLPASS", place::artefacts(options.release)?.join("hallpass"));
