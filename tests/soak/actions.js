@@ -46,7 +46,8 @@ async function refused(house, token, status, body = call('echo')) {
 /** Whether the tool whose rule changes may be called at this moment. */
 export async function mayTurn(house) {
   const answer = await post(house.endpoint, (await house.tokens.good()).token, call('turning'));
-  await answer.text();
+  const said = await answer.text();
+  if (![200, 403, ...AWAY].includes(answer.status)) throw new Fault(`a good token got ${answer.status}: ${said.slice(0, 300)}`);
   return answer.status !== 403;
 }
 

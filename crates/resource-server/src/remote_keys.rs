@@ -1,7 +1,9 @@
 //! An issuer's keys, fetched: found by its metadata, kept as long as HTTP says, fetched again when a token names a key that
 //! is not among them, and kept through an outage of the issuer.
 
-use std::sync::{Arc, PoisonError, RwLock};
+mod allowance;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use hallpass_guarded_fetch::{FetchError, Fetched, Fetcher};
@@ -14,14 +16,14 @@ use http::header::CACHE_CONTROL;
 use tokio::sync::Mutex;
 use url::Url;
 
+use allowance::Allowance;
+
 /// Where `Cache-Control` says nothing: ten minutes.
 const FRESH: Duration = Duration::from_secs(600);
 /// However often a server wants to be asked.
 const LEAST: Duration = Duration::from_secs(60);
 /// However seldom: a key that is withdrawn is noticed within a day.
 const MOST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Between two fetches, whatever tokens name: a stranger's tokens must not make this server ask all the time.
-const APART: Duration = Duration::from_secs(10);
 
 /// Why an issuer's keys are not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +65,24 @@ struct Inner {
     fetching: Mutex<()>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Known {
+    /// What the issuer published.
+    set: JwkSet,
     keys: Arc<VerifyingKeys>,
     /// From when on they should be fetched again.
     stale: Option<Timestamp>,
-    /// When they were last asked for.
-    asked: Option<Timestamp>,
+    /// How often they may be asked for, whatever tokens name.
+    allowance: Allowance,
+    /// How often they were.
+    asked: u64,
+}
+
+impl Known {
+    fn ask(&mut self, now: Timestamp) {
+        self.allowance.take(now);
+        self.asked += 1;
+    }
 }
 
 impl RemoteKeys {
@@ -107,35 +120,45 @@ impl RemoteKeys {
     /// The keys that are at hand.
     #[must_use]
     pub fn current(&self) -> Arc<VerifyingKeys> {
-        self.known().keys
+        self.known().keys.clone()
     }
 
-    fn known(&self) -> Known {
-        self.0.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.0.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fetches them again behind the scenes, if it is time; what is at hand serves meanwhile.
     pub(crate) fn keep_fresh(&self) {
         let now = self.0.clock.now();
-        let known = self.known();
-        if known.stale.is_some_and(|stale| now < stale) || !may_ask(&known, now) {
-            return;
-        }
+        let asked = {
+            let known = self.known();
+            if known.stale.is_some_and(|stale| now < stale) || !known.allowance.allows(now) {
+                return;
+            }
+            known.asked
+        };
         let keys = self.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { keys.fetch(now).await });
+            runtime.spawn(async move { keys.fetch(now, asked).await });
         }
     }
 
     /// Fetches them again now, because a token names a key that is not among `missed`. Whoever comes while
-    /// another fetches waits for that one. Within ten seconds of the last time nothing is fetched.
+    /// another fetches waits for that one. After some in a row nothing is fetched for a while.
     pub(crate) async fn fetch_because_of(&self, missed: &Arc<VerifyingKeys>) {
         let now = self.0.clock.now();
-        let known = self.known();
-        if !Arc::ptr_eq(&known.keys, missed) {
-            return;
-        }
-        self.fetch(now).await;
+        let asked = {
+            let known = self.known();
+            if !Arc::ptr_eq(&known.keys, missed) {
+                return;
+            }
+            known.asked
+        };
+        self.fetch(now, asked).await;
     }
 
     /// Fetches them now, to know at the start, and not from the first token, why they are not to be had. Where it fails, they
@@ -148,9 +171,11 @@ impl RemoteKeys {
         self.take(self.0.clock.now()).await
     }
 
-    async fn fetch(&self, now: Timestamp) {
+    /// Unless another did so since they had been asked for that often.
+    async fn fetch(&self, now: Timestamp, asked: u64) {
         let _one = self.0.fetching.lock().await;
-        if !may_ask(&self.known(), now) {
+        let mine = |known: &Known| known.asked == asked && known.allowance.allows(now);
+        if !mine(&self.known()) {
             return;
         }
         // What is at hand stays: an issuer that is down takes nobody's valid token away.
@@ -160,25 +185,30 @@ impl RemoteKeys {
     }
 
     async fn take(&self, now: Timestamp) -> Result<(), KeysError> {
-        self.0.known.write().unwrap_or_else(PoisonError::into_inner).asked = Some(now);
-        let (keys, fresh) = self.fetched().await?;
-        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.keys = Arc::new(keys);
+        self.known_mut().ask(now);
+        let (set, keys, fresh) = self.fetched().await?;
+        let mut known = self.known_mut();
         known.stale = Some(now.after(fresh));
+        // The same keys stay the same: tokens that were verified with them are remembered.
+        if known.keys.is_empty() || known.set != set {
+            known.set = set;
+            known.keys = Arc::new(keys);
+        }
         Ok(())
     }
 
-    async fn fetched(&self) -> Result<(VerifyingKeys, Duration), KeysError> {
+    async fn fetched(&self) -> Result<(JwkSet, VerifyingKeys, Duration), KeysError> {
         let url = match &self.0.jwks_uri {
             Some(url) => url.clone(),
             None => self.find().await?,
         };
         let answer = get(&self.0.fetcher, &url).await?;
-        let keys = VerifyingKeys::from_jwk_set(&answer.json::<JwkSet>()?, &self.0.algorithms);
+        let set = answer.json::<JwkSet>()?;
+        let keys = VerifyingKeys::from_jwk_set(&set, &self.0.algorithms);
         if keys.is_empty() {
             return Err(KeysError::NoKeys(self.0.issuer.to_string()));
         }
-        Ok((keys, freshness(&answer.headers)))
+        Ok((set, keys, freshness(&answer.headers)))
     }
 
     async fn find(&self) -> Result<Url, KeysError> {
@@ -200,10 +230,6 @@ impl std::fmt::Debug for RemoteKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("RemoteKeys").field(&self.0.issuer.as_str()).finish()
     }
-}
-
-fn may_ask(known: &Known, now: Timestamp) -> bool {
-    known.asked.is_none_or(|asked| now >= asked.after(APART))
 }
 
 /// The metadata of an issuer, if it is the issuer's own.
