@@ -9,6 +9,7 @@
 //! | `issued` | access tokens that were issued, signed or opaque |
 //! | `clients` | configured, registered, or described by a metadata document |
 //! | `login` | people, passwords, sessions |
+//! | [`provider`] | somebody else's authorization server, of which this one is a client |
 //! | `browser` | cookies, form tokens, where a form came from |
 //! | `pages` | what people see |
 //! | `keys` | the master key, what it seals, what signs tokens |
@@ -59,6 +60,7 @@ mod issued;
 mod keys;
 mod login;
 mod pages;
+pub mod provider;
 mod random;
 mod revocations;
 mod server;

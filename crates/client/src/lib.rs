@@ -53,7 +53,6 @@ mod fetched;
 mod grants;
 mod issued;
 mod mode;
-mod profile;
 mod redeem;
 mod refresh;
 mod register;
@@ -70,10 +69,12 @@ pub use mode::{
     ClientAuthentication, ClientCredentials, EnterpriseManaged, IdentityProvider, MachineClient, Mode,
     WorkloadIdentity,
 };
-pub use profile::{Endpoints, Profile, ProfileError};
+pub use profile::{Endpoints, People, Profile, ProfileError};
 pub use register::Preregistered;
 pub use secret_source::SecretSource;
 pub use token_endpoint::{AssertionSigner, PrivateKey, SignerError};
+
+use hallpass_protocol::profile;
 
 /// The words of the RFCs: what stores, interactions and signers of one's own are made of.
 pub use hallpass_protocol as protocol;

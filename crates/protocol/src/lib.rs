@@ -16,6 +16,7 @@
 //! | [`dpop`], [`client_assertion`] | what a client signs: possession of a key, and who it is |
 //! | [`certificate`] | what a client shows in TLS |
 //! | [`forwarded`] | what a proxy says of its clients |
+//! | [`profile`] | what identity providers do differently |
 
 pub mod authorization;
 pub mod certificate;
@@ -30,6 +31,7 @@ pub mod jose;
 pub mod json;
 pub mod oauth_error;
 pub mod pkce;
+pub mod profile;
 pub mod redirect;
 pub mod registration;
 pub mod resource;

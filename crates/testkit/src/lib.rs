@@ -7,6 +7,7 @@
 //! | [`forgeries`] | tokens that are to be refused wherever a JWT enters |
 //! | [`issuer`] | an issuer of access tokens, right ones and wrong ones |
 //! | [`person`] | a person at a browser: cookies, redirects, forms |
+//! | [`third_party`] | an identity provider that people are sent to |
 //! | [`tls`] | certificates, and servers that ask for them |
 //! | [`upstream`] | an MCP server to stand behind a gateway |
 //! | [`authorization_server`] | a scripted authorization server and MCP server for the client's tests |
@@ -18,5 +19,6 @@ pub mod database;
 pub mod forgeries;
 pub mod issuer;
 pub mod person;
+pub mod third_party;
 pub mod tls;
 pub mod upstream;

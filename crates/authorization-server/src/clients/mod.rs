@@ -28,7 +28,7 @@ pub use details::ClientDetails;
 pub(crate) use document::is_document_url;
 pub(crate) use document_cache::DocumentCache;
 pub use domains::DocumentDomains;
-pub(crate) use keys::ClientKeys;
+pub(crate) use keys::{ClientKeys, NoKeys};
 pub(crate) use methods::Methods;
 pub(crate) use registration::{Described, RegistrationFault, read as read_registration};
 pub(crate) use remembered::{LookUp, RememberedClients};

@@ -25,6 +25,7 @@ pub(super) fn migrations() -> Migrator {
         step(31, "logins and bindings", include_str!("migrations/0031_logins_and_bindings.sql")),
         step(32, "registrations", include_str!("migrations/0032_registrations.sql")),
         step(33, "access tokens", include_str!("migrations/0033_access_tokens.sql")),
+        step(34, "provider legs", include_str!("migrations/0034_provider_legs.sql")),
     ])
 }
 

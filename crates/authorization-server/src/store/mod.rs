@@ -34,6 +34,7 @@ mod over_tls;
 mod passkeys;
 #[cfg(test)]
 mod plans;
+mod provider_legs;
 mod pushed_requests;
 mod refresh_tokens;
 mod registrations;
@@ -47,7 +48,7 @@ mod setup_links;
 mod signing_keys;
 mod sweep;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod totp;
 mod trusted_issuers;
 mod user_links;

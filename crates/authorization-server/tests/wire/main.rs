@@ -28,6 +28,7 @@ mod other_settings;
 mod outage;
 mod par;
 mod passkeys;
+mod provider;
 mod register;
 mod register_management;
 mod replicas;

@@ -114,7 +114,8 @@ impl Ask<'_> {
             parameters.push(("prompt", "consent".to_owned()));
         }
         // The caller's own come before a profile's; neither replaces one of the specification's.
-        let profiled = &requester.profile().authorization_parameters;
+        let profile = requester.profile();
+        let profiled = profile.authorization_parameters.iter().chain(&profile.offline_parameters);
         for (name, value) in self.added.iter().map(|(name, value)| (name, value)).chain(profiled) {
             if !parameters.iter().any(|(known, _)| known == name) {
                 parameters.push((name, value.clone()));

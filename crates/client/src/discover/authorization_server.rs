@@ -8,7 +8,7 @@ use hallpass_protocol::{
 use super::document::{Found, get};
 use crate::{
     error::{Error, Rule, Step, printable},
-    profile::{Endpoints, Profile, Profiles},
+    profile::{Profile, Profiles},
     token_endpoint::{Means, choose_auth},
 };
 
@@ -30,8 +30,8 @@ impl AuthorizationServer {
         let profile = profiles.of(issuer.as_str());
         // Endpoints that the caller or a profile names are not asked for: where they are named, nothing else
         // was found when the profile was written.
-        if let Some(endpoints) = &profile.endpoints {
-            return Ok(Self { metadata: preset(&issuer, endpoints), issuer, says_s256: false });
+        if let Some(metadata) = profile.preset(&issuer) {
+            return Ok(Self { metadata, issuer, says_s256: false });
         }
         match search(fetcher, &issuer, profile).await? {
             Ok(server) => Ok(server),
@@ -54,9 +54,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// RFC 8414 §3.3, and OpenID Connect Discovery §4.3: identical, character for character. A named profile
-    /// may tolerate the slash of the root; the server's own spelling then is its name. It may also know what else
-    /// the metadata says.
+    /// See [`Profile::check_metadata`].
     fn verified(
         mut metadata: AuthorizationServerMetadata,
         issuer: &Issuer,
@@ -67,19 +65,13 @@ impl AuthorizationServer {
         if profile.closed_registration {
             metadata.registration_endpoint = None;
         }
-        if profile.metadata_issuers.contains(&metadata.issuer) {
-            return Ok(Self { issuer: issuer.clone(), metadata, says_s256 });
-        }
-        if metadata.issuer != issuer.as_str() && profile.same_issuer(&metadata.issuer, issuer.as_str()) {
-            return Ok(Self { issuer: parse(&metadata.issuer)?, metadata, says_s256 });
-        }
-        metadata.check_issuer(issuer).map_err(|wrong| {
+        let issuer = profile.check_metadata(&metadata, issuer).map_err(|wrong| {
             misconfigured(
                 location,
                 Rule::IssuerMismatch { expected: wrong.expected.to_string(), found: printable(&wrong.found) },
             )
         })?;
-        Ok(Self { issuer: issuer.clone(), metadata, says_s256 })
+        Ok(Self { issuer, metadata, says_s256 })
     }
 
     /// The issuer identifier.
@@ -140,19 +132,6 @@ async fn search(
         }
     }
     Ok(Err(tried.join("; ")))
-}
-
-/// What is known of a server that publishes nothing.
-fn preset(issuer: &Issuer, endpoints: &Endpoints) -> AuthorizationServerMetadata {
-    AuthorizationServerMetadata {
-        issuer: issuer.to_string(),
-        authorization_endpoint: Some(endpoints.authorization.clone()),
-        token_endpoint: Some(endpoints.token.clone()),
-        registration_endpoint: endpoints.registration.clone(),
-        revocation_endpoint: endpoints.revocation.clone(),
-        device_authorization_endpoint: endpoints.device.clone(),
-        ..AuthorizationServerMetadata::default()
-    }
 }
 
 /// MCP 2025-03-26, "Fallbacks for Servers without Metadata Discovery".

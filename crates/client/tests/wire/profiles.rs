@@ -271,8 +271,7 @@ async fn a_published_client_id_is_not_used_where_tokens_are_not_for_the_server()
         authorization: at("/authorize"),
         token: at("/token"),
         registration: Some(at("/register")),
-        revocation: None,
-        device: None,
+        ..Endpoints::default()
     };
     // One that knows no `resource`; one that publishes no metadata.
     for (number, profile, issuer) in [

@@ -1,8 +1,11 @@
-//! What identity providers do differently: data, matched by issuer.
+//! What identity providers do differently: data, matched by issuer. Clients and relying parties read the same table.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
+
+use crate::issuer::Issuer;
+use crate::server_metadata::{AuthorizationServerMetadata, WrongIssuer};
 
 const BUILT_IN: &str = include_str!("providers.toml");
 
@@ -23,6 +26,8 @@ pub struct Profile {
     pub refresh_scope: bool,
     /// Parameters to add to authorization requests. None of them replaces one of the specification's.
     pub authorization_parameters: BTreeMap<String, String>,
+    /// The same where refresh tokens are wanted, and only there.
+    pub offline_parameters: BTreeMap<String, String>,
     /// Takes an issuer with and without the slash of its root for the same. RFC 8414 §3.3 does not.
     pub root_slash: bool,
     /// Issuers that the provider's metadata may name in place of the one that was asked for. RFC 8414 §3.3 allows
@@ -36,6 +41,25 @@ pub struct Profile {
     pub id_token_as_bearer: bool,
     /// Where the endpoints are, for a provider that publishes no metadata.
     pub endpoints: Option<Endpoints>,
+    /// What says that a refresh token is dead, beside `invalid_grant` (RFC 6749 §5.2).
+    pub dead_refresh_errors: Vec<String>,
+    /// Who somebody is, for a provider that has no ID tokens.
+    pub people: Option<People>,
+}
+
+/// Where a provider without ID tokens says who somebody is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// What answers with JSON about whoever the access token is of.
+    pub endpoint: String,
+    /// The member that never becomes another person's.
+    pub subject: String,
+    /// The member that people know the person by.
+    pub name: Option<String>,
+    /// What answers with a list of addresses, each with `email`, `primary` and `verified`.
+    pub emails: Option<String>,
 }
 
 /// Endpoints that are known beforehand.
@@ -53,6 +77,8 @@ pub struct Endpoints {
     pub revocation: Option<String>,
     /// Where devices start (RFC 8628).
     pub device: Option<String>,
+    /// How clients may authenticate at the token endpoint. Without a list by Basic (RFC 8414 §2).
+    pub authentication: Option<Vec<String>>,
 }
 
 impl Profile {
@@ -83,12 +109,51 @@ impl Profile {
     /// Whether a client id that an MCP server publishes may be used: only where tokens are for the `resource` that was
     /// asked for. A provider that knows no `resource` would issue a token for whatever that client may do, and the
     /// MCP server would receive it. One without metadata is no newer.
-    pub(crate) fn takes_published_id(&self) -> bool {
+    pub fn takes_published_id(&self) -> bool {
         !self.omit_resource && self.endpoints.is_none()
     }
 
+    /// Who the metadata speaks for, asked for as `issuer`. RFC 8414 §3.3, and OpenID Connect Discovery §4.3: identical,
+    /// character for character. A profile may tolerate the slash of the root; the server's own spelling then is its name.
+    /// It may also know what else the metadata says.
+    ///
+    /// # Errors
+    /// [`WrongIssuer`].
+    pub fn check_metadata(
+        &self,
+        metadata: &AuthorizationServerMetadata,
+        issuer: &Issuer,
+    ) -> Result<Issuer, WrongIssuer> {
+        if self.metadata_issuers.contains(&metadata.issuer) {
+            return Ok(issuer.clone());
+        }
+        if metadata.issuer != issuer.as_str()
+            && self.same_issuer(&metadata.issuer, issuer.as_str())
+            && let Ok(own) = Issuer::parse(&metadata.issuer)
+        {
+            return Ok(own);
+        }
+        metadata.check_issuer(issuer).map(|()| issuer.clone())
+    }
+
+    /// What is known beforehand of a provider that publishes nothing.
+    #[must_use]
+    pub fn preset(&self, issuer: &Issuer) -> Option<AuthorizationServerMetadata> {
+        let endpoints = self.endpoints.as_ref()?;
+        Some(AuthorizationServerMetadata {
+            issuer: issuer.to_string(),
+            authorization_endpoint: Some(endpoints.authorization.clone()),
+            token_endpoint: Some(endpoints.token.clone()),
+            registration_endpoint: endpoints.registration.clone(),
+            revocation_endpoint: endpoints.revocation.clone(),
+            device_authorization_endpoint: endpoints.device.clone(),
+            token_endpoint_auth_methods_supported: endpoints.authentication.clone(),
+            ..AuthorizationServerMetadata::default()
+        })
+    }
+
     /// Whether two issuers are the same to this provider.
-    pub(crate) fn same_issuer(&self, one: &str, other: &str) -> bool {
+    pub fn same_issuer(&self, one: &str, other: &str) -> bool {
         one == other
             || self.root_slash
                 && one.strip_suffix('/').unwrap_or(one) == other.strip_suffix('/').unwrap_or(other)
@@ -102,15 +167,17 @@ pub struct ProfileError(String);
 
 /// Profiles of the caller, which come first, and the built-in ones.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Profiles(Vec<Profile>);
+pub struct Profiles(Vec<Profile>);
 
 impl Profiles {
-    pub(crate) fn add(&mut self, profile: Profile) {
+    /// One of the caller's.
+    pub fn add(&mut self, profile: Profile) {
         self.0.push(profile);
     }
 
     /// The profile of an issuer: the caller's latest, a built-in one, or the specification.
-    pub(crate) fn of(&self, issuer: &str) -> &Profile {
+    #[must_use]
+    pub fn of(&self, issuer: &str) -> &Profile {
         static BY_THE_BOOK: LazyLock<Profile> = LazyLock::new(Profile::default);
         let own = self.0.iter().rev().find(|profile| profile.is_for(issuer));
         own.or_else(|| PROVIDERS.iter().find(|profile| profile.is_for(issuer))).unwrap_or(&BY_THE_BOOK)
@@ -175,6 +242,27 @@ mod tests {
         assert!(google.same_issuer("https://accounts.google.com", "https://accounts.google.com/"));
         assert!(!google.same_issuer("https://accounts.google.com", "https://accounts.google.com//"));
         assert!(!Profile::default().same_issuer("https://a.example", "https://a.example/"));
+    }
+
+    #[test]
+    fn metadata_speaks_for_the_issuer_that_was_asked_for() {
+        let says = |issuer: &str| AuthorizationServerMetadata {
+            issuer: issuer.to_owned(),
+            ..AuthorizationServerMetadata::default()
+        };
+        let entra = Profile::named("entra").unwrap();
+        let common = Issuer::parse("https://login.microsoftonline.com/common/v2.0").unwrap();
+        let template = says("https://login.microsoftonline.com/{tenantid}/v2.0");
+        assert_eq!(entra.check_metadata(&template, &common), Ok(common.clone()));
+        assert!(Profile::default().check_metadata(&template, &common).is_err());
+        let google = Issuer::parse("https://accounts.google.com/").unwrap();
+        let own =
+            Profile::named("google").unwrap().check_metadata(&says("https://accounts.google.com"), &google);
+        assert_eq!(own.unwrap().as_str(), "https://accounts.google.com");
+        let github = Issuer::parse("https://github.com/login/oauth").unwrap();
+        let preset = Profile::named("github").unwrap().preset(&github).unwrap();
+        assert_eq!(preset.token_endpoint_auth_methods_supported.unwrap(), ["client_secret_post"]);
+        assert!(entra.preset(&common).is_none());
     }
 
     #[test]
