@@ -171,7 +171,9 @@ fn is_asked_by_a_page(request: &Request<Body>) -> bool {
 
 /// Until a request is permitted, nothing of its body is read.
 async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
-    let draining = request.extensions().get::<Draining>().cloned();
+    // What ends a stream that nothing else ends; every other request is spared it.
+    let listening = request.method() == Method::GET;
+    let draining = request.extensions().get::<Draining>().filter(|_| listening).cloned();
     let observed = Observed::of(request.extensions());
     let resource_server = gateway.resource_server();
     let tell = |caller: &Caller| observed.iter().for_each(|observed| observed.is_by(caller));
@@ -184,7 +186,6 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
                     return limits::refuse(&too_much);
                 }
             };
-            let listening = permitted.get().method() == Method::GET;
             let verified = permitted.verified().clone();
             let Some(upstream) = gateway.0.behind.of(verified.caller()) else {
                 return resource_server.refuse(&Refusal::NothingBehind);
@@ -199,8 +200,8 @@ async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
             };
             let response = resource_server.ends_with_the_login(response, verified, listening);
             let response = match draining {
-                Some(draining) if listening => ends_with(response, draining, gateway.0.retired.clone()),
-                _ => response,
+                Some(draining) => ends_with(response, draining, gateway.0.retired.clone()),
+                None => response,
             };
             match places {
                 Some(places) => places.held_by(response),

@@ -24,7 +24,12 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let login_command = cli::login_command(Cli::command(), &matches);
     telemetry::start(cli.verbose);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Threads that take work from each other are of no use to one processor.
+    let mut runtime = match std::thread::available_parallelism().map(usize::from) {
+        Ok(1) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build();
     let outcome = runtime.map_err(Failure::from).and_then(|runtime| {
         let outcome = runtime.block_on(run(cli, login_command));
         // A blocked read of standard input must not keep the program alive.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -201,11 +201,31 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Re
     if body.size_hint().lower() > limit as u64 {
         return Err(Refusal::BodyTooLarge { limit });
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { limit }),
-        Err(_) => Err(Refusal::BodyUnreadable),
+    let mut body = Limited::new(body, limit);
+    let mut whole = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Refusal::BodyTooLarge { limit },
+            false => Refusal::BodyUnreadable,
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        // Most come in one piece, which goes on as it is.
+        whole = match whole.is_empty() {
+            true => data,
+            false => joined(whole, &data),
+        };
+        if body.is_end_stream() {
+            break;
+        }
     }
+    Ok(whole)
+}
+
+/// What grows is copied no more often than it doubles.
+fn joined(whole: Bytes, data: &[u8]) -> Bytes {
+    let mut whole = whole.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
+    whole.extend_from_slice(data);
+    whole.freeze()
 }
 
 /// JSON is UTF-8 (RFC 8259 §8.1). Bytes that upstream would decode in another way are not judged as

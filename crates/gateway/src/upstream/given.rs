@@ -8,12 +8,13 @@ use std::sync::Arc;
 use axum::response::Response;
 use hallpass_resource_server::Caller;
 use hallpass_resource_server::json_rpc::error_response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
 
+use super::onward::Onward;
 use crate::owner::Owner;
 
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// What the official SDKs say with the 404 for a session that is not there.
 const SESSION_NOT_FOUND: i64 = -32001;
 /// The most ids that are remembered. One that is forgotten, or was given before a restart, is upstream's
@@ -44,8 +45,8 @@ impl Given {
     /// Session ids are secrets, and yet "MUST NOT" be what proves who is calling (MCP, security best
     /// practices, "Session Hijacking"). The 404 tells a client to begin anew (transports, "Session
     /// Management", 4).
-    pub(super) fn check(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Box<Response>> {
-        let mut ids = headers.get_all(SESSION_ID).iter();
+    pub(super) fn check(&self, fields: &Onward<'_>, caller: &Caller) -> Result<(), Box<Response>> {
+        let mut ids = fields.all(&SESSION_ID);
         let Some(id) = ids.next() else { return Ok(()) };
         let foreign = match self.to.get(&self.hash(id)) {
             Some(To::One(other)) => !other.is(caller),
@@ -61,7 +62,7 @@ impl Given {
 
     /// Remembers what upstream answered, to a request that began a session or was within one.
     pub(super) fn note(&self, began: bool, response: &Response, caller: &Caller) {
-        let Some(id) = response.headers().get(SESSION_ID).filter(|_| response.status().is_success()) else {
+        let Some(id) = response.headers().get(&SESSION_ID).filter(|_| response.status().is_success()) else {
             return;
         };
         let id = self.hash(id);
@@ -81,6 +82,6 @@ impl Given {
 }
 
 /// Whether a request is to begin a session.
-pub(super) fn begins(headers: &HeaderMap) -> bool {
-    !headers.contains_key(SESSION_ID)
+pub(super) fn begins(fields: &Onward<'_>) -> bool {
+    fields.all(&SESSION_ID).next().is_none()
 }

@@ -1,13 +1,9 @@
 //! What is taken from a request before it goes on, and what upstream is told instead.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
-
-use crate::edge::RequestId;
+use http::header::{CONNECTION, HeaderMap, HeaderName};
 
 /// Who is calling, under a name that nobody else has ([`Caller::principal`]).
 pub const SUBJECT: HeaderName = HeaderName::from_static("x-hallpass-subject");
@@ -22,33 +18,32 @@ pub const REQUEST: HeaderName = HeaderName::from_static("x-hallpass-request");
 /// What was granted: the token's `scope`.
 pub const SCOPE: HeaderName = HeaderName::from_static("x-hallpass-scope");
 
-/// RFC 9110 §7.6.1, and what older programs treat in the same way.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
-/// Credentials: upstream never gets the caller's own (MCP "Access Token Privilege Restriction").
-const CREDENTIALS: [HeaderName; 4] =
-    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("dpop")];
-
-/// Takes away credentials, identity and what is for one hop only.
-pub fn strip(headers: &mut HeaderMap) {
-    let named = named_by_connection(headers);
-    keep_fields(headers, |name| {
-        !is_hop_by_hop(name, &named) && !CREDENTIALS.contains(name) && !is_identity(name)
-    });
+/// Whether upstream may have what a client says in this field: no credential, no word about who is calling, nothing that is for
+/// one hop only. `named` is what the client's [`Connection`](named_by_connection) names.
+pub(super) fn is_for_upstream(name: &HeaderName, named: &[HeaderName]) -> bool {
+    !is_hop_by_hop(name, named) && !is_credential(name) && !is_identity(name)
 }
 
-/// RFC 9110 §7.6.1: what holds for one connection only, with what its `Connection` names.
+/// RFC 9110 §7.6.1: what holds for one connection only, with what its `Connection` names; and what older programs treat in the
+/// same way.
 pub(super) fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
-    HOP_BY_HOP.contains(name) || named.contains(name)
+    let always = matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    );
+    always || named.contains(name)
+}
+
+/// Upstream never gets the caller's own (MCP "Access Token Privilege Restriction").
+fn is_credential(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "authorization" | "cookie" | "dpop" | "proxy-authorization")
 }
 
 /// The fields that `Connection` names.
@@ -143,17 +138,12 @@ pub(super) fn is_spelled_like(name: &HeaderName, meant: &HeaderName) -> bool {
     name.len() == meant.len() && name.iter().zip(meant).all(|(a, b)| same(*a, *b))
 }
 
-/// Says what the request is called.
-pub(super) fn name_request(headers: &mut HeaderMap, id: &RequestId) {
-    headers.insert(REQUEST, field_value(id.as_str()));
-}
-
 /// Visible ASCII and single spaces as they are; all else, and `%`, as `%XX` of its UTF-8, so that two
 /// subjects never look the same to upstream.
-pub(super) fn field_value(text: &str) -> HeaderValue {
+pub(super) fn field_value(text: &str) -> Cow<'_, str> {
     // Nearly always there is nothing to encode.
     if text.trim_matches(' ') == text && text.bytes().all(|byte| matches!(byte, 0x20..=0x24 | 0x26..=0x7e)) {
-        return HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("%"));
+        return Cow::Borrowed(text);
     }
     let mut value = String::with_capacity(text.len());
     let last = text.len().saturating_sub(1);
@@ -166,11 +156,12 @@ pub(super) fn field_value(text: &str) -> HeaderValue {
             _ => drop(write!(value, "%{byte:02X}")),
         }
     }
-    HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("%"))
+    Cow::Owned(value)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::onward::Onward;
     use super::*;
 
     fn stripped(fields: &[(&str, &str)]) -> HeaderMap {
@@ -178,8 +169,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        strip(&mut headers);
-        headers
+        Onward::new(headers, Vec::new()).into_map()
     }
 
     #[test]

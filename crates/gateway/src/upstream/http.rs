@@ -1,13 +1,12 @@
 //! An upstream that speaks streamable HTTP.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::HOST;
-use http::uri::PathAndQuery;
-use http::{Extensions, HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -17,8 +16,9 @@ use tower::ServiceExt;
 use url::Url;
 
 use super::answer;
+use super::onward::Onward;
 use super::tls::{UpstreamTls, UpstreamTlsError};
-use super::wire::{self, Fault, Idle};
+use super::wire::{self, Fault, Idle, Message, Target};
 use crate::edge::observed::Observed;
 
 /// How long TCP and TLS may take.
@@ -46,7 +46,8 @@ pub enum HttpUpstreamError {
     Tls(#[from] UpstreamTlsError),
 }
 
-type Connected = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+/// In a box: it is handed on with each request, and what TLS keeps is large.
+type Connected = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
 
 #[derive(Clone, Debug)]
 pub(super) struct HttpUpstream {
@@ -88,15 +89,13 @@ impl HttpUpstream {
         Ok(Self { connector, idle: Idle::default(), target, host, origin })
     }
 
-    pub(super) async fn forward(&self, mut request: Request<Body>) -> Response {
-        let Some(uri) = self.uri(request.uri().query()) else {
-            return answer::bad_gateway("the query of the request cannot be carried on");
-        };
-        *request.uri_mut() = uri;
-        request.headers_mut().insert(HOST, self.host.clone());
-        let (error, said) = match self.connection(request.extensions()).await {
+    pub(super) async fn forward(&self, request: Request<Body>, fields: Onward<'_>) -> Response {
+        let observed = Observed::of(request.extensions());
+        let message = self.message(request, &fields);
+        drop(fields);
+        let (error, said) = match self.connection(observed).await {
             // A POST may have been acted upon: it is the client's to decide whether to send it again.
-            Ok(connection) => match wire::exchange(connection, request, &self.idle).await {
+            Ok(connection) => match wire::exchange(connection, message, &self.idle).await {
                 Ok(response) => return answer::clean(response),
                 Err(fault) => (chain(&fault), what_became_of_it(&fault)),
             },
@@ -106,20 +105,27 @@ impl HttpUpstream {
         answer::bad_gateway(said)
     }
 
+    /// What is sent for a request.
+    fn message(&self, request: Request<Body>, fields: &Onward<'_>) -> Message {
+        let (parts, body) = request.into_parts();
+        let path = self.path(parts.uri.query());
+        Message::new(&parts.method, Target { path: &path, host: &self.host }, fields, body)
+    }
+
     /// One that is there already, or a new one.
     async fn connection(
         &self,
-        extensions: &Extensions,
+        observed: Option<Observed>,
     ) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
         if let Some(idle) = self.idle.take() {
             return Ok(idle);
         }
         let connecting = self.connector.clone().oneshot(self.target.clone());
         let connected = match timeout(CONNECT, connecting).await {
-            Ok(connected) => connected.map(TokioIo::new),
+            Ok(connected) => connected.map(|connected| Box::new(TokioIo::new(connected))),
             Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         };
-        if let Some(observed) = Observed::of(extensions) {
+        if let Some(observed) = observed {
             observed.connected(connected.is_ok());
         }
         connected
@@ -128,13 +134,12 @@ impl HttpUpstream {
     /// The endpoint maps to exactly one URL. A client's query is carried on only where the operator set
     /// none: added to the operator's, it could say one of its parameters again, and of two parameters
     /// with one name many servers take the last.
-    fn uri(&self, query: Option<&str>) -> Option<Uri> {
-        let query = query.filter(|_| self.target.query().is_none());
-        let Some(query) = query else { return Some(self.target.clone()) };
-        let path = self.target.path();
-        let mut parts = self.target.clone().into_parts();
-        parts.path_and_query = Some(PathAndQuery::try_from(format!("{path}?{query}")).ok()?);
-        Uri::from_parts(parts).ok()
+    fn path(&self, query: Option<&str>) -> Cow<'_, str> {
+        let own = self.target.path_and_query().map_or("/", |own| own.as_str());
+        match query.filter(|_| self.target.query().is_none()) {
+            Some(query) => format!("{own}?{query}").into(),
+            None => own.into(),
+        }
     }
 }
 

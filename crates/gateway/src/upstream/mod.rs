@@ -4,6 +4,7 @@ mod answer;
 mod given;
 pub mod headers;
 mod http;
+mod onward;
 mod tls;
 pub mod told;
 mod wire;
@@ -24,6 +25,7 @@ pub(crate) use self::answer::bad_gateway;
 use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
+use self::onward::Onward;
 pub use self::tls::{Shown, UpstreamTls, UpstreamTlsError};
 use self::told::Told;
 use crate::edge::RequestId;
@@ -97,33 +99,36 @@ impl Upstream {
     /// was given to.
     pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
         let (mut request, caller) = permitted.into_parts();
-        headers::strip(request.headers_mut());
-        if let Err(error) = self.told.tell(request.headers_mut(), &caller) {
-            tracing::error!(%error, "a request was not carried on");
-            return bad_gateway(
-                "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
-            );
-        }
-        if let Some(id) = request.extensions().get::<RequestId>().copied() {
-            headers::name_request(request.headers_mut(), &id);
-        }
+        let id = request.extensions().get::<RequestId>().copied();
+        let said = match self.told.say(&caller, id.as_ref()) {
+            Ok(said) => said,
+            Err(error) => {
+                tracing::error!(%error, "a request was not carried on");
+                return bad_gateway(
+                    "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
+                );
+            }
+        };
+        let fields = Onward::new(std::mem::take(request.headers_mut()), said);
         if let Kind::Stdio(stdio) = &self.kind {
+            *request.headers_mut() = fields.into_map();
             return stdio.forward(request, &caller).await;
         }
-        let began = given::begins(request.headers());
-        if let Err(refused) = self.given.check(request.headers(), &caller) {
+        let began = given::begins(&fields);
+        if let Err(refused) = self.given.check(&fields, &caller) {
             return *refused;
         }
-        let response = self.carry(request, &caller).await;
+        let response = self.carry(request, fields, &caller).await;
         self.given.note(began, &response, &caller);
         response
     }
 
-    async fn carry(&self, mut request: Request<Body>, caller: &Caller) -> Response {
+    async fn carry(&self, mut request: Request<Body>, fields: Onward<'_>, caller: &Caller) -> Response {
         match &self.kind {
-            Kind::Http(http) => http.forward(request).await,
+            Kind::Http(http) => http.forward(request, fields).await,
             Kind::Stdio(stdio) => stdio.forward(request, caller).await,
             Kind::Service(service) => {
+                *request.headers_mut() = fields.into_map();
                 request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
                 match service.clone().oneshot(request).await {
                     Ok(response) => answer::clean(response),

@@ -5,11 +5,13 @@ mod assertion;
 use std::sync::Arc;
 
 use hallpass_resource_server::Caller;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde_json::Value;
 
 pub use self::assertion::{ASSERTION_TYPE, AssertionClaims, Assertions, Unsigned};
-use super::headers::{CLIENT, EMAIL, ISSUER, SCOPE, SUBJECT, field_value, is_spelled_like, keep_fields};
+use super::headers::{CLIENT, EMAIL, ISSUER, REQUEST, SCOPE, SUBJECT};
+use super::onward::{Said, Word};
+use crate::edge::RequestId;
 
 /// What upstream is told with each request, by the operator's choice. It is never told the caller's own token (MCP, "Access
 /// Token Privilege Restriction").
@@ -50,46 +52,49 @@ impl Told {
     #[must_use]
     pub fn with_own(mut self, field: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
+        self.own.retain(|(before, _)| *before != field);
         self.own.push((field, value));
         self
     }
 
-    /// The fields that it sets where they would be nobody else's business: a client may not say them.
-    fn taken(&self) -> impl Iterator<Item = &HeaderName> {
-        let assertion = match &self.caller {
-            Who::Assertion(assertions) => Some(assertions.field()),
-            Who::Nobody | Who::Fields => None,
-        };
-        self.own.iter().map(|(name, _)| name).chain(assertion)
-    }
-
-    /// Says it. Call it after [`strip`](super::headers::strip), so that these fields are said by nobody else.
+    /// What is said with the request of that name.
     ///
     /// # Errors
     /// Where an assertion can't be signed.
-    pub(super) fn tell(&self, headers: &mut HeaderMap, caller: &Caller) -> Result<(), Unsigned> {
-        keep_fields(headers, |name| !self.taken().any(|taken| is_spelled_like(name, taken)));
+    pub(super) fn say<'a>(
+        &self,
+        caller: &'a Caller,
+        request: Option<&'a RequestId>,
+    ) -> Result<Said<'a>, Unsigned> {
+        let mut said: Said<'a> = Vec::with_capacity(6);
+        // What the operator says in a field is said there alone.
+        let mut say = |name: HeaderName, word| {
+            if !self.own.iter().any(|(own, _)| *own == name) {
+                said.push((name, word));
+            }
+        };
         match &self.caller {
             Who::Nobody => {}
-            Who::Fields => fields(headers, caller),
+            Who::Fields => fields(caller, &mut say),
             Who::Assertion(assertions) => {
-                headers.insert(assertions.field().clone(), assertions.about(caller)?);
+                say(assertions.field().clone(), Word::Value(assertions.about(caller)?))
             }
         }
-        for (name, value) in &self.own {
-            headers.insert(name.clone(), value.clone());
+        if let Some(request) = request {
+            say(REQUEST, Word::text(request.as_str()));
         }
-        Ok(())
+        said.extend(self.own.iter().map(|(name, value)| (name.clone(), Word::Value(value.clone()))));
+        Ok(said)
     }
 }
 
-fn fields(headers: &mut HeaderMap, caller: &Caller) {
-    headers.insert(SUBJECT, field_value(caller.principal()));
-    headers.insert(ISSUER, field_value(caller.issuer()));
-    headers.insert(CLIENT, field_value(caller.client_id()));
-    headers.insert(SCOPE, field_value(&caller.scopes().to_string()));
+fn fields<'a>(caller: &'a Caller, say: &mut impl FnMut(HeaderName, Word<'a>)) {
+    say(SUBJECT, Word::text(caller.principal()));
+    say(ISSUER, Word::text(caller.issuer()));
+    say(CLIENT, Word::text(caller.client_id()));
+    say(SCOPE, Word::Text(caller.scopes().to_string().into()));
     if let Some(email) = email(caller) {
-        headers.insert(EMAIL, field_value(email));
+        say(EMAIL, Word::text(email));
     }
 }
 

@@ -9,14 +9,15 @@ use std::task::{Context, Poll, ready};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::BytesMut;
-use http::Request;
+use http::Method;
 use http_body::Body as _;
 use tokio::io::ReadBuf;
 
 use super::body::AnswerBody;
 use super::framing::{self, Framing, LAST_CHUNK};
-use super::head::{self, Head};
+use super::head::{self, Head, Target};
 use super::{Fault, Idle, Stream};
+use crate::upstream::onward::Onward;
 
 /// How much of a body is taken before it is written, and how much is read at once, in bytes.
 const AT_ONCE: usize = 16 * 1024;
@@ -24,15 +25,34 @@ const AT_ONCE: usize = 16 * 1024;
 /// Sends a request, and waits for the head of its answer. The connection goes to the idle ones when all is over.
 pub(in crate::upstream) async fn exchange<S: Stream>(
     stream: S,
-    request: Request<Body>,
+    message: Message,
     idle: &Idle<S>,
 ) -> Result<Response, Fault> {
-    let mut exchange = Exchange::begin(stream, request);
+    let mut exchange = Exchange::begin(stream, message);
     let Head { status, fields, framing, stays } = poll_fn(|context| exchange.poll_head(context)).await?;
     let mut response = Response::new(AnswerBody::of(exchange, framing, stays.then(|| idle.clone()))?);
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     Ok(response)
+}
+
+/// A request, ready to be sent.
+#[derive(Debug)]
+pub(in crate::upstream) struct Message {
+    /// The head, and what goes with it.
+    output: Vec<u8>,
+    /// None where there is no body.
+    sending: Option<Sending>,
+}
+
+impl Message {
+    /// Its head is written at once, from the fields as they came.
+    pub(in crate::upstream) fn new(method: &Method, to: Target<'_>, fields: &Onward<'_>, body: Body) -> Self {
+        let framing = Framing::of_request(&body, fields);
+        let mut output = Vec::with_capacity(1024);
+        head::write(&mut output, method, to, fields, framing);
+        Self { output, sending: (framing != Framing::None).then_some(Sending { body, framing }) }
+    }
 }
 
 /// A request that is being sent, and the bytes of an answer to it. Both go on at once: upstream may answer while it is still
@@ -50,19 +70,14 @@ pub(super) struct Exchange<S> {
 }
 
 /// The body of a request, as far as it was not taken yet.
+#[derive(Debug)]
 struct Sending {
     body: Body,
     framing: Framing,
 }
 
 impl<S: Stream> Exchange<S> {
-    fn begin(stream: S, request: Request<Body>) -> Self {
-        let (parts, body) = request.into_parts();
-        let framing = Framing::of_request(&body, &parts.headers);
-        let mut output = Vec::with_capacity(1024);
-        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        head::write(&mut output, &parts.method, target, &parts.headers, framing);
-        let sending = (framing != Framing::None).then_some(Sending { body, framing });
+    fn begin(stream: S, Message { output, sending }: Message) -> Self {
         Self { stream, input: BytesMut::new(), output, written: 0, sending, flushed: false, deaf: None }
     }
 

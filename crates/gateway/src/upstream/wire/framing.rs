@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 
 use super::Fault;
+use crate::upstream::onward::Onward;
 
 /// The longest line that gives a chunk's size, and the longest field behind the last chunk, in bytes.
 const LONGEST_LINE: usize = 4096;
@@ -30,9 +31,9 @@ pub(super) enum Framing {
 
 impl Framing {
     /// A length that nobody said and nobody knows is told by chunks.
-    pub(super) fn of_request(body: &Body, fields: &HeaderMap) -> Self {
+    pub(super) fn of_request(body: &Body, fields: &Onward<'_>) -> Self {
         match body.size_hint().exact() {
-            Some(0) if !fields.contains_key(CONTENT_LENGTH) => Self::None,
+            Some(0) if fields.all(&CONTENT_LENGTH).next().is_none() => Self::None,
             Some(length) => Self::Length(length),
             None => Self::Chunks,
         }

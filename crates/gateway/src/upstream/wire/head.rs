@@ -1,30 +1,45 @@
 //! How a request begins, and how an answer does (RFC 9112 §2 to §5).
 
+use std::mem::MaybeUninit;
+
 use bytes::{Buf, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use httparse::{EMPTY_HEADER, Status};
+use httparse::{ParserConfig, Status};
 
 use super::Fault;
 use super::framing::Framing;
 use crate::upstream::headers::keep_fields;
+use crate::upstream::onward::Onward;
 
 /// The longest head of an answer, in bytes.
 const LONGEST: usize = 64 * 1024;
 /// The most fields of it.
 const FIELDS: usize = 100;
 
+/// Where a request goes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::upstream) struct Target<'t> {
+    /// Path and query.
+    pub(in crate::upstream) path: &'t str,
+    /// The server's name, as it wants to be called.
+    pub(in crate::upstream) host: &'t HeaderValue,
+}
+
 /// Writes a head. How long the body is says `framing` alone.
-pub(super) fn write(out: &mut Vec<u8>, method: &Method, target: &str, fields: &HeaderMap, framing: Framing) {
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    method: &Method,
+    to: Target<'_>,
+    fields: &Onward<'_>,
+    framing: Framing,
+) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(to.path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in
-        fields.iter().filter(|(name, _)| !matches!(**name, CONTENT_LENGTH | TRANSFER_ENCODING))
-    {
-        field(out, name, value.as_bytes());
-    }
+    field(out, &HOST, to.host.as_bytes());
+    fields.each(|name, value| field(out, name, value));
     match framing {
         Framing::None | Framing::UntilClose => {}
         Framing::Length(length) => field(out, &CONTENT_LENGTH, length.to_string().as_bytes()),
@@ -73,9 +88,10 @@ fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
     if input.is_empty() {
         return Ok(None);
     }
-    let mut fields = [EMPTY_HEADER; FIELDS];
-    let mut answer = httparse::Response::new(&mut fields);
-    let length = match answer.parse(input) {
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut answer = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut answer, input, &mut fields);
+    let length = match parsed {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if input.len() > LONGEST => return Err(Fault::NotHttp("its head is too long")),
         Ok(Status::Partial) => return Ok(None),
@@ -204,9 +220,13 @@ mod tests {
     #[test]
     fn how_long_a_body_is_says_the_framing_alone() {
         let mut fields = HeaderMap::new();
-        for (name, value) in
-            [("u-a", "1"), ("content-length", "7"), ("transfer-encoding", "gzip"), ("u-a", "2")]
-        {
+        for (name, value) in [
+            ("u-a", "1"),
+            ("content-length", "7"),
+            ("transfer-encoding", "gzip"),
+            ("host", "x"),
+            ("u-a", "2"),
+        ] {
             fields.append(name, HeaderValue::from_static(value));
         }
         for (framing, said) in [
@@ -215,8 +235,10 @@ mod tests {
             (Framing::Chunks, "transfer-encoding: chunked\r\n"),
         ] {
             let mut out = Vec::new();
-            write(&mut out, &Method::POST, "/a?b", &fields, framing);
-            let expected = format!("POST /a?b HTTP/1.1\r\nu-a: 1\r\nu-a: 2\r\n{said}\r\n");
+            let host = HeaderValue::from_static("inner:1");
+            let to = Target { path: "/a?b", host: &host };
+            write(&mut out, &Method::POST, to, &Onward::new(fields.clone(), Vec::new()), framing);
+            let expected = format!("POST /a?b HTTP/1.1\r\nhost: inner:1\r\nu-a: 1\r\nu-a: 2\r\n{said}\r\n");
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

@@ -22,7 +22,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(super) use self::exchange::exchange;
+pub(super) use self::exchange::{Message, exchange};
+pub(super) use self::head::Target;
 pub(super) use self::idle::Idle;
 
 /// What carries HTTP: TCP, or TLS over it.

@@ -7,21 +7,24 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Request;
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
+use crate::upstream::onward::Onward;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
-fn post(body: Body) -> Request<Body> {
-    Request::post("/mcp").body(body).unwrap()
+fn post(body: Body) -> Message {
+    let host = HeaderValue::from_static("inner");
+    let to = Target { path: "/mcp", host: &host };
+    Message::new(&Method::POST, to, &Onward::new(HeaderMap::new(), Vec::new()), body)
 }
 
 /// An upstream that says this when it was told anything.
-async fn answered(request: Request<Body>, says: &[u8], idle: &Idle<DuplexStream>) -> Result<Response, Fault> {
+async fn answered(request: Message, says: &[u8], idle: &Idle<DuplexStream>) -> Result<Response, Fault> {
     let (near, mut far) = duplex(64 * 1024);
     let upstream = async {
         drop(far.read(&mut [0; 1024]).await);
