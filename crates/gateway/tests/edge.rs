@@ -52,7 +52,12 @@ async fn house() -> House {
     let metrics = Arc::new(Metrics::default());
     let sink = Sink::File { path: folder.path().join("log"), rotation: Rotation::default() };
     let lines = Lines::start(sink, metrics.lost_lines(), SystemTime::now).unwrap();
-    let watch = Watch { metrics: Arc::clone(&metrics), access: Some(lines.clone()), now: SystemTime::now };
+    let watch = Watch {
+        metrics: Arc::clone(&metrics),
+        access: Some(lines.clone()),
+        spans: None,
+        now: SystemTime::now,
+    };
     let edge = Edge::default().watched_by(watch);
     let protected = protect(Upstream::service(upstream()), true);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -8,7 +8,9 @@
 //! | `observed` | what is found out about it on its way |
 //! | `overheard` | what its body asks for, listened to as it goes by |
 //! | [`request_id`] | what it is called |
+//! | `traceparent` | which trace it belongs to |
 //! | [`log`] | lines about requests, and where they go |
+//! | [`spans`] | spans of requests, for a collector of OpenTelemetry |
 //! | [`metrics`] | counts, in the format of Prometheus |
 //!
 //! All of it is off unless somebody turns it on; what is off costs a request one branch.
@@ -20,6 +22,8 @@ pub(crate) mod observed;
 pub(crate) mod overheard;
 pub mod proxies;
 pub mod request_id;
+pub mod spans;
+mod traceparent;
 mod watched;
 mod words;
 

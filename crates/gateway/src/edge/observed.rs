@@ -24,6 +24,18 @@ pub enum Decision {
     Limited,
 }
 
+impl Decision {
+    /// In logs and spans; nothing, where nothing was to be decided.
+    pub(crate) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Permitted => Some("permitted"),
+            Self::Refused => Some("refused"),
+            Self::Limited => Some("limited"),
+        }
+    }
+}
+
 /// Found out so far.
 #[derive(Debug, Default)]
 pub(crate) struct Details {

@@ -15,6 +15,7 @@ use super::log::Lines;
 use super::log::access::{Answered, Asked, line};
 use super::metrics::{Ended, Metrics, ServerCounts};
 use super::observed::Observed;
+use super::spans::{Begun, Spans};
 
 /// Who wants to know of requests.
 #[derive(Clone, Debug)]
@@ -23,7 +24,9 @@ pub struct Watch {
     pub metrics: Arc<Metrics>,
     /// A line for each request: none.
     pub access: Option<Lines>,
-    /// The time of day, for lines.
+    /// A span for each request: none.
+    pub spans: Option<Spans>,
+    /// The time of day, for lines and spans.
     pub now: fn() -> SystemTime,
 }
 
@@ -31,8 +34,9 @@ pub struct Watch {
 pub(crate) struct Watched {
     watch: Arc<Watch>,
     observed: Observed,
-    /// For a line.
+    /// For a line, and for a span.
     asked: Option<Asked>,
+    span: Option<Begun>,
     begun: Instant,
     head: Option<(StatusCode, Instant)>,
     /// Of a stream of events: it has no end that says how long anything took.
@@ -50,14 +54,17 @@ impl Watched {
     ) -> Self {
         let observed = Observed::by(Arc::clone(&watch.metrics));
         request.extensions_mut().insert(observed.clone());
-        let asked = watch.access.as_ref().map(|_| {
+        let asked = (watch.access.is_some() || watch.spans.is_some()).then(|| {
             let id = RequestId::of(request.headers());
             request.extensions_mut().insert(id);
             let (method, path) = (request.method().as_str(), request.uri().path());
             Asked { id, peer, address, method: super::words::word(method), path: Asked::cut(path) }
         });
+        let span = watch.spans.as_ref().zip(asked.as_ref());
+        let span =
+            span.and_then(|(spans, asked)| spans.begin(request.headers_mut(), &asked.id, (watch.now)()));
         let watch = Arc::clone(watch);
-        Self { watch, observed, asked, begun: Instant::now(), head: None, stream: None, bytes: 0 }
+        Self { watch, observed, asked, span, begun: Instant::now(), head: None, stream: None, bytes: 0 }
     }
 
     /// What is found out on the way.
@@ -92,7 +99,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let Self { watch, observed, asked, begun, head, stream, bytes } = self;
+        let Self { watch, observed, asked, span, begun, head, stream, bytes } = self;
         let took = begun.elapsed();
         let (status, at) = head.unzip();
         observed.note(|details| {
@@ -101,10 +108,14 @@ impl Drop for Watched {
             let (decision, rule) = (details.decision, details.rule);
             let whole = Some(took).filter(|_| stream.is_none());
             counts.count(&Ended { status, decision, rule, own, whole });
-            if let Some((asked, access)) = asked.as_ref().zip(watch.access.as_ref()) {
-                let answered =
-                    Answered { status: status.map(|status| status.as_u16()), took, own, bytes: *bytes };
+            let Some(asked) = asked else { return };
+            let answered =
+                Answered { status: status.map(|status| status.as_u16()), took, own, bytes: *bytes };
+            if let Some(access) = &watch.access {
                 access.write(line(asked, details, &answered, (watch.now)()));
+            }
+            if let Some((spans, span)) = watch.spans.as_ref().zip(span.as_ref()) {
+                spans.end(span, asked, details, &answered);
             }
         });
         if let Some(counts) = stream {

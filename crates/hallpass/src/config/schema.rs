@@ -11,7 +11,7 @@ use url::Url;
 use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
-    Limits, ListenAddress, Log, Monitoring, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl, Rules,
+    Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl, Rules,
     ServerLimits, ServerName, SignedMetadata, Source, Tells, Tls, UpstreamTls, UpstreamUrl, Variable,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) monitoring: Monitoring,
     /// Logs of lines, beside what is said on standard error.
     pub(crate) log: Log,
+    /// Spans of requests, for a collector of OpenTelemetry. Default: none.
+    pub(crate) otlp: Option<Otlp>,
     /// Who is believed about the client of a request.
     pub(crate) proxy: Proxy,
     /// How much there is for each network address.

@@ -10,6 +10,7 @@ use hallpass_protocol::forwarded::Fields;
 use hallpass_resource_server::Verifications;
 
 use super::audited::Audited;
+use super::otlp::{Exports, OtlpFault, OtlpPlan};
 use crate::config::{Config, Log, LogSink};
 use crate::exit::Failure;
 
@@ -18,6 +19,8 @@ use crate::exit::Failure;
 pub(crate) struct EdgePlan {
     /// Where logs go.
     pub(super) log: Log,
+    /// Where spans go.
+    otlp: Option<OtlpPlan>,
     /// Who is believed.
     proxies: Proxies,
     /// How much each address may have.
@@ -43,6 +46,9 @@ pub(crate) enum EdgeFault {
          [proxy], as in trusted = [\"10.0.0.5\"]"
     )]
     EverybodyIsOne,
+    /// Spans.
+    #[error(transparent)]
+    Otlp(#[from] OtlpFault),
 }
 
 impl EdgePlan {
@@ -66,7 +72,8 @@ impl EdgePlan {
             return Err(EdgeFault::NobodyListed);
         }
         let each_address = config.limits.address.into();
-        Ok(Self { log, proxies, each_address, metrics, verifications })
+        let otlp = config.otlp.as_ref().map(|said| OtlpPlan::of(said, &config.source)).transpose()?;
+        Ok(Self { log, otlp, proxies, each_address, metrics, verifications })
     }
 }
 
@@ -94,6 +101,9 @@ impl Display for EdgePlan {
             if let Some(sink) = sink {
                 writeln!(f, "  {name:<10} a line for each {each} to {sink}")?;
             }
+        }
+        if let Some(otlp) = &self.otlp {
+            write!(f, "{otlp}")?;
         }
         if !self.proxies.listed.is_empty() {
             let listed: Vec<_> = self.proxies.listed.iter().map(ToString::to_string).collect();
@@ -140,6 +150,7 @@ pub(crate) struct EdgeAtWork {
     /// For the audit log.
     pub(crate) audited: Arc<Audited>,
     logs: Vec<Lines>,
+    exports: Option<Exports>,
 }
 
 impl EdgePlan {
@@ -154,12 +165,13 @@ impl EdgePlan {
         let access = open(&self.log.access, "log.access", Topic::Access)?;
         let audit = open(&self.log.audit, "log.audit", Topic::Audit)?;
         let logs = access.iter().chain(&audit).cloned().collect();
-        let watch = Watch { metrics: Arc::clone(&metrics), access, now: SystemTime::now };
+        let (spans, exports) = self.otlp.as_ref().map(|otlp| otlp.begin(&metrics)).transpose()?.unzip();
+        let watch = Watch { metrics: Arc::clone(&metrics), access, spans, now: SystemTime::now };
         let edge = Edge::default().behind(self.proxies.clone()).limiting(self.each_address);
-        let is_watched = self.metrics || watch.access.is_some();
+        let is_watched = self.metrics || watch.access.is_some() || watch.spans.is_some();
         let edge = if is_watched { edge.watched_by(watch) } else { edge };
         let audited = Arc::new(Audited::new(audit));
-        Ok(EdgeAtWork { edge, metrics: self.metrics.then_some(metrics), audited, logs })
+        Ok(EdgeAtWork { edge, metrics: self.metrics.then_some(metrics), audited, logs, exports })
     }
 
     fn sink(&self, sink: &LogSink, topic: Topic) -> Sink {
@@ -178,10 +190,13 @@ impl EdgePlan {
 }
 
 impl EdgeAtWork {
-    /// Waits until every line is written.
+    /// Waits until every line is written, and every span sent.
     pub(crate) async fn end(self) {
-        let Self { edge, logs, .. } = self;
+        let Self { edge, logs, exports, .. } = self;
         drop(edge);
+        if let Some(exports) = exports {
+            exports.end().await;
+        }
         drop(tokio::task::spawn_blocking(move || logs.iter().for_each(Lines::flush)).await);
     }
 }

@@ -18,6 +18,7 @@ mod listeners;
 mod mark;
 mod monitoring;
 mod not_here;
+mod otlp;
 pub(crate) mod plan;
 mod plan_error;
 mod program;

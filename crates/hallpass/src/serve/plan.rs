@@ -120,6 +120,7 @@ impl Plan {
             ("listen", self.listen != other.listen),
             ("monitoring", self.fixed.monitoring != other.fixed.monitoring),
             ("log", self.fixed.log != other.fixed.log),
+            ("otlp", self.fixed.otlp != other.fixed.otlp),
             ("proxy", self.fixed.proxy != other.fixed.proxy),
             ("limits", self.fixed.limits != other.fixed.limits),
             // Their content may: it is renewed by itself.
@@ -222,6 +223,7 @@ impl Plan {
 struct Fixed {
     tls: Mark,
     log: Mark,
+    otlp: Mark,
     proxy: Mark,
     limits: Mark,
     monitoring: Mark,
@@ -232,6 +234,7 @@ impl Fixed {
         Self {
             tls: Mark::of(&config.tls, &[]),
             log: Mark::of(&config.log, &[]),
+            otlp: Mark::of(&config.otlp, &[]),
             proxy: Mark::of(&config.proxy, &[]),
             limits: Mark::of(&config.limits, &[]),
             monitoring: Mark::of(&config.monitoring, &[]),

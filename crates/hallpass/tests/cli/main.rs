@@ -28,6 +28,8 @@ mod machine;
 mod monitoring;
 mod never_again;
 mod opaque;
+#[cfg(unix)]
+mod otlp;
 mod outside;
 mod pipes;
 mod policy;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::super::observed::{Decision, Details};
+use super::super::observed::Details;
 use super::super::words::word;
 use super::rfc3339;
 use crate::edge::RequestId;
@@ -96,12 +96,7 @@ pub(crate) fn line(asked: &Asked, details: &Details, answered: &Answered, now: S
         rpc: words.map(|words| &*words.method),
         name: words.and_then(|words| words.name.as_deref()),
         more: words.map_or(0, |words| words.more),
-        decision: match details.decision {
-            Decision::None => None,
-            Decision::Permitted => Some("permitted"),
-            Decision::Refused => Some("refused"),
-            Decision::Limited => Some("limited"),
-        },
+        decision: details.decision.word(),
         rule: details.rule,
         ms: milliseconds(answered.took),
         own_ms: answered.own.map(milliseconds),
@@ -120,6 +115,7 @@ fn milliseconds(took: Duration) -> f64 {
 mod tests {
     use http::HeaderMap;
 
+    use super::super::super::observed::Decision;
     use super::*;
     use crate::edge::words::Words;
 

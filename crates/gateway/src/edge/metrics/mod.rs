@@ -35,6 +35,8 @@ pub struct Metrics {
     servers: Mutex<BTreeMap<String, Arc<ServerCounts>>>,
     /// Lines that a log had no room for.
     lost_lines: Arc<AtomicU64>,
+    /// Spans that did not reach their collector.
+    lost_spans: Arc<AtomicU64>,
 }
 
 /// The counts of one server.
@@ -57,7 +59,12 @@ fn rules() -> impl Iterator<Item = &'static str> {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { elsewhere: ServerCounts::new(""), servers: Mutex::default(), lost_lines: Arc::default() }
+        Self {
+            elsewhere: ServerCounts::new(""),
+            servers: Mutex::default(),
+            lost_lines: Arc::default(),
+            lost_spans: Arc::default(),
+        }
     }
 }
 
@@ -76,6 +83,12 @@ impl Metrics {
     #[must_use]
     pub fn lost_lines(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.lost_lines)
+    }
+
+    /// To be counted by whoever sends spans.
+    #[must_use]
+    pub fn lost_spans(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.lost_spans)
     }
 
     /// Adds all of it to the text.
@@ -136,6 +149,8 @@ impl Metrics {
         }
         text.family("hallpass_log_lines_lost_total", "counter", "Lines that a log had no room for.");
         text.sample("hallpass_log_lines_lost_total", &[], self.lost_lines.load(Ordering::Relaxed));
+        text.family("hallpass_spans_lost_total", "counter", "Spans that did not reach their collector.");
+        text.sample("hallpass_spans_lost_total", &[], self.lost_spans.load(Ordering::Relaxed));
     }
 }
 
@@ -251,6 +266,7 @@ mod tests {
             r#"hallpass_upstream_connections_total{server="https://h/mcp",outcome="opened"} 1"#,
             r#"hallpass_upstream_connections_total{server="https://h/mcp",outcome="failed"} 1"#,
             "hallpass_log_lines_lost_total 0",
+            "hallpass_spans_lost_total 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
