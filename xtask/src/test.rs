@@ -29,6 +29,7 @@ enum Name {
     Deny,
     Unit,
     Cedar,
+    Features,
     Doc,
     Settings,
     Instructions,
@@ -51,7 +52,7 @@ struct Part {
 
 /// Cheap ones first, so that a slip shows early.
 #[rustfmt::skip]
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 16] = [
     Part { name: Name::Format, title: "format", built: false, run: format, needs: &[], what: "the code is as rustfmt writes it" },
     Part { name: Name::Deny, title: "deny", built: false, run: check_dependencies, needs: &[Need::CargoDeny], what: "banned crates, licences and sources of the dependencies" },
     Part { name: Name::Lint, title: "lint", built: false, run: lint, needs: &[], what: "clippy, warnings are errors" },
@@ -67,6 +68,8 @@ const PARTS: [Part; 15] = [
     Part { name: Name::Cedar, title: "cedar", built: false, run: cedar, needs: &[Need::Nextest], what: "policies in Cedar, with the feature" },
     Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
+    // Last: it leaves another program behind where the others look for it.
+    Part { name: Name::Features, title: "features", built: false, run: features, needs: &[Need::Nextest], what: "what is built on request: OpenTelemetry" },
 ];
 
 fn is_chosen(part: &Part, named: &[Name]) -> bool {
@@ -108,8 +111,11 @@ fn check_dependencies(tally: &mut Tally) -> Result<()> {
 }
 
 /// The workspace has all features of a crate at once; a library is also used with none of its own.
-const LINTED: [&[&str]; 2] =
-    [&["--workspace", "--all-targets"], &["--package", "hallpass-client", "--lib", "--no-default-features"]];
+const LINTED: [&[&str]; 3] = [
+    &["--workspace", "--all-targets"],
+    &["--workspace", "--all-targets", "--features", "hallpass/otlp"],
+    &["--package", "hallpass-client", "--lib", "--no-default-features"],
+];
 
 fn lint(tally: &mut Tally) -> Result<()> {
     for which in LINTED {
@@ -145,6 +151,19 @@ fn unit_on_postgres(tally: &mut Tally) -> Result<()> {
 
 fn cedar(tally: &mut Tally) -> Result<()> {
     let which = ["--package", "hallpass-resource-server", "--features", "cedar", "--test", "cedar"];
+    nextest(&which, process::cargo(), tally)
+}
+
+/// With the whole workspace, so that what others wrote is not built anew.
+const WITH_FEATURES: [&str; 3] = ["--workspace", "--features", "hallpass/otlp"];
+
+fn features(tally: &mut Tally) -> Result<()> {
+    let mut which = WITH_FEATURES.to_vec();
+    which.extend(["--test", "otlp", "--test", "cli", "--lib"]);
+    which.extend([
+        "--filterset",
+        "binary(otlp) + (package(hallpass-gateway) & test(spans)) + (binary(cli) & test(/^otlp/))",
+    ]);
     nextest(&which, process::cargo(), tally)
 }
 

@@ -11,8 +11,8 @@ use url::Url;
 use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
-    Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl, Rules,
-    ServerLimits, ServerName, SignedMetadata, Source, Tells, Tls, UpstreamTls, UpstreamUrl, Variable,
+    Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl,
+    Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tls, UpstreamTls, UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.

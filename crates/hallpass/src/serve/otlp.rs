@@ -44,7 +44,7 @@ pub(super) use not_built::{Exports, OtlpPlan};
 mod built {
     use anyhow::Context;
     use hallpass_gateway::edge::spans::Collector;
-    use hallpass_protocol::host::is_loopback;
+    use hallpass_protocol::is_loopback;
     use http::HeaderValue;
     use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
@@ -69,12 +69,18 @@ mod built {
             let fault = |setting, what| OtlpFault::Value { place: source.place(&["otlp", setting]), what };
             let mut endpoint = said.endpoint.clone();
             if !matches!(endpoint.scheme(), "http" | "https") {
-                return Err(fault("endpoint", "spans are sent over http or https; write it as in http://127.0.0.1:4318"));
+                return Err(fault(
+                    "endpoint",
+                    "spans are sent over http or https; write it as in http://127.0.0.1:4318",
+                ));
             }
             if !endpoint.username().is_empty() || endpoint.password().is_some() {
-                return Err(fault("endpoint", "a password in the URL is seen by everyone; name its file in otlp.fields"));
+                return Err(fault(
+                    "endpoint",
+                    "a password in the URL is seen by everyone; name its file in otlp.fields",
+                ));
             }
-            if !said.fields.is_empty() && endpoint.scheme() == "http" && !endpoint.host().is_some_and(is_loopback) {
+            if !said.fields.is_empty() && endpoint.scheme() == "http" && !is_loopback(&endpoint) {
                 return Err(fault("endpoint", "what otlp.fields say could be read on the way; use https"));
             }
             if !(0.0..=1.0).contains(&said.ratio) {
@@ -110,7 +116,11 @@ mod built {
     impl Display for OtlpPlan {
         fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
             let Collector { endpoint, ratio, .. } = &self.0;
-            writeln!(f, "  otlp       spans of requests to {endpoint}; {} % of those without a trace", ratio * 100.0)
+            writeln!(
+                f,
+                "  otlp       spans of requests to {endpoint}; {} % of those without a trace",
+                ratio * 100.0
+            )
         }
     }
 

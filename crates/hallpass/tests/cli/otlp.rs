@@ -51,9 +51,9 @@ mod sent {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let collector = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            axum::serve(listener, Router::new().route("/v1/traces", post(collect))).await
-        });
+        tokio::spawn(
+            async move { axum::serve(listener, Router::new().route("/v1/traces", post(collect))).await },
+        );
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
         std::fs::write(&key, "canary-key\n").unwrap();
@@ -65,13 +65,17 @@ mod sent {
             ),
         );
         let checked = said(&run(folder.path(), &["config", "check", &file]));
-        let line = format!("otlp       spans of requests to http://{collector}/v1/traces; 0 % of those without a trace");
+        let line = format!(
+            "otlp       spans of requests to http://{collector}/v1/traces; 0 % of those without a trace"
+        );
         assert!(checked.contains(&line) && !checked.contains("canary"), "{checked}");
         let data = tempfile::tempdir().unwrap();
         let mut serving = Serving::start(data.path(), &["--config", &file]);
-        let url = serving.value_of("endpoint");
+        let url = serving.value_of("MCP endpoint");
         let http = reqwest::Client::new();
-        let recorded = http.post(format!("{url}?x=canary")).header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
+        let recorded = http
+            .post(format!("{url}?x=canary"))
+            .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
         assert_eq!(recorded.send().await.unwrap().status(), 401);
         assert_eq!(http.post(&url).send().await.unwrap().status(), 401);
         assert_eq!(serving.terminate(), Some(0));
@@ -80,7 +84,10 @@ mod sent {
         let spans = document["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
         assert_eq!((spans.len(), &spans[0]["traceId"]), (1, &TRACE.into()), "{document}");
         let text = document.to_string();
-        assert!(text.contains("no_credential") && text.contains("gate") && !text.contains("canary"), "{text}");
+        assert!(
+            text.contains("no_credential") && text.contains("gate") && !text.contains("canary"),
+            "{text}"
+        );
         assert!(got.try_recv().is_err());
     }
 
@@ -99,7 +106,10 @@ mod sent {
             let output = run(folder.path(), &["config", "check", &file]);
             let told = complained(&output);
             assert_eq!(output.status.code(), Some(3), "{told}");
-            assert!(told.contains("hallpass.toml:") && told.contains(says) && !told.contains("canary"), "{otlp}: {told}");
+            assert!(
+                told.contains("hallpass.toml:") && told.contains(says) && !told.contains("canary"),
+                "{otlp}: {told}"
+            );
         }
     }
 }
