@@ -30,8 +30,18 @@ impl Site {
     /// itself. Of two servers at one path the first is served.
     #[must_use]
     pub fn new(door: FrontDoor, gateways: Vec<Gateway>, others: Router) -> Self {
-        let others = metadata::router(gateways.iter().map(Gateway::resource_server)).merge(others);
-        let mut gateways = gateways;
+        let metadata = metadata::router(gateways.iter().map(Gateway::resource_server));
+        Self::of(door, gateways, metadata.merge(others))
+    }
+
+    /// The same, where the origin itself is none of theirs: nothing is said at its root.
+    #[must_use]
+    pub fn below(door: FrontDoor, gateways: Vec<Gateway>, others: Router) -> Self {
+        let metadata = metadata::router_below(gateways.iter().map(Gateway::resource_server));
+        Self::of(door, gateways, metadata.merge(others))
+    }
+
+    fn of(door: FrontDoor, mut gateways: Vec<Gateway>, others: Router) -> Self {
         gateways.sort_by(|one, other| one.path().cmp(other.path()));
         gateways.dedup_by(|later, first| later.path() == first.path());
         Self { door, gateways: gateways.into(), others }

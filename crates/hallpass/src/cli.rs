@@ -14,6 +14,7 @@ mod connect;
 mod doctor;
 mod fields;
 mod identity;
+mod in_tenant;
 mod initial_token;
 mod issuer;
 mod key;
@@ -38,6 +39,7 @@ pub(crate) use connect::{Connect, Transport};
 pub(crate) use doctor::Doctor;
 pub(crate) use fields::{Fields, Header};
 pub(crate) use identity::{CallbackHost, Interaction, Mode, Unattended};
+pub(crate) use in_tenant::{InTenant, Tenant};
 pub(crate) use initial_token::ClientToken;
 pub(crate) use issuer::Issuer;
 pub(crate) use key::{How, Key};
@@ -105,23 +107,21 @@ pub(crate) enum Command {
     /// Protect an MCP server: challenge, login, consent, tokens
     Serve(Serve),
     /// People who may log in to the embedded authorization server
-    #[command(subcommand, after_help = "Examples:\n  hallpass user add alice\n  hallpass user list")]
-    User(User),
+    #[command(after_help = "Examples:\n  hallpass user add alice\n  hallpass user list")]
+    User(InTenant<User>),
     /// OAuth clients that are registered by hand
     #[command(
-        subcommand,
         after_help = "Examples:\n  hallpass client add --id ide --redirect-uri http://127.0.0.1/callback\n  hallpass client list"
     )]
-    Client(Client),
+    Client(InTenant<Client>),
     /// Issuers whose assertions are exchanged for tokens
     #[command(
-        subcommand,
         after_help = "Examples:\n  hallpass issuer list\n  hallpass issuer disable https://idp.example.com"
     )]
-    Issuer(Issuer),
+    Issuer(InTenant<Issuer>),
     /// Keys that sign access tokens
-    #[command(subcommand, after_help = "Examples:\n  hallpass keys list\n  hallpass keys rotate")]
-    Keys(Keys),
+    #[command(after_help = "Examples:\n  hallpass keys list\n  hallpass keys rotate")]
+    Keys(InTenant<Keys>),
     /// What was decided, by whom and about what; newest first
     Audit(Audit),
     /// Copy the database into a file, while servers run (SQLite)
@@ -147,17 +147,13 @@ pub(crate) enum Command {
     /// List the servers that tokens are kept for
     Accounts(Accounts),
     /// API keys, and passwords for programs that know nothing else
-    #[command(
-        subcommand,
-        after_help = "Examples:\n  hallpass key add ci --scope notes:read\n  hallpass key list"
-    )]
-    Key(Key),
+    #[command(after_help = "Examples:\n  hallpass key add ci --scope notes:read\n  hallpass key list")]
+    Key(InTenant<Key>),
     /// Say what the rules of the configuration come to
     #[command(
-        subcommand,
         after_help = "Example:\n  hallpass policy explain --config hallpass.toml --token token.txt --tool write_note"
     )]
-    Policy(Policy),
+    Policy(InTenant<Policy>),
     /// Check a configuration file, or print its schema
     #[command(
         subcommand,

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use hallpass_authorization_server::{BackupError, MasterKey, Store};
+use hallpass_authorization_server::{BackupError, DatabaseUrl, MasterKey, Store};
 use hallpass_protocol::Clock;
 
-use crate::config::Database;
+use crate::config::{Database, DatabaseFault, TenantName};
 use crate::exit::Failure;
 
 /// Why the data folder can't be used.
@@ -54,6 +54,8 @@ pub(crate) enum DataError {
 }
 
 const MASTER_KEY: &str = "master.key";
+/// The folder of tenants' folders.
+const TENANTS: &str = "tenants";
 
 /// The folder that was named, or the usual one.
 fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
@@ -69,6 +71,8 @@ pub(crate) struct DataFolder {
     path: PathBuf,
     /// Where users, clients and grants are, if not in the folder.
     database: Database,
+    /// Whose they are, and where they are if not where they usually are; nobody's in particular otherwise.
+    tenant: Option<(TenantName, Database)>,
     /// Whether a database is made where there is none.
     makes: bool,
 }
@@ -87,7 +91,7 @@ impl DataFolder {
                 return Err(DataError::OpenToOthers { path, mode });
             }
         }
-        Ok(Self { path, database, makes: true })
+        Ok(Self { path, database, tenant: None, makes: true })
     }
 
     /// The same for who only looks: nothing is made, here or in [`store`](Self::store).
@@ -108,17 +112,40 @@ impl DataFolder {
         }
     }
 
+    /// The same folder for a tenant: its database is another one, and what seals it is derived from the folder's key.
+    pub(crate) fn of_tenant(&self, name: &TenantName, own: &Database) -> Self {
+        Self { tenant: Some((name.clone(), own.clone())), ..self.clone() }
+    }
+
+    /// Where the database is, if it is no file.
+    fn url(&self) -> Result<Option<DatabaseUrl>, DatabaseFault> {
+        match &self.tenant {
+            None => self.database.url(),
+            Some((name, own)) => own.url_of_tenant(name, &self.database),
+        }
+    }
+
+    /// The key that encrypts what is in the database.
+    fn opened(&self, key: MasterKey) -> MasterKey {
+        match &self.tenant {
+            None => key,
+            Some((name, _)) => key.of_tenant(name.as_str()),
+        }
+    }
+
     /// Opens the authorization server's database with the key that encrypts what is in it; makes
     /// both where they are missing, unless the folder is only looked at.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
-        let url = self.database.url().map_err(Failure::configuration)?;
+        let url = self.url().map_err(Failure::configuration)?;
         if url.is_none() {
             self.check_file().map_err(Failure::configuration)?;
         }
         let key = MasterKey::load_or_create(&self.master_key()).map_err(Failure::configuration)?;
+        let key = self.opened(key);
         let opened = match url {
             Some(url) => {
-                let connections = self.database.connections.unwrap_or(Store::CONNECTIONS);
+                let own = self.tenant.as_ref().and_then(|(_, own)| own.connections);
+                let connections = own.or(self.database.connections).unwrap_or(Store::CONNECTIONS);
                 Store::connect(&url, connections, key, system_clock()).await
             }
             None => Store::open(&self.file(), key, system_clock()).await,
@@ -126,12 +153,17 @@ impl DataFolder {
         opened.map_err(Failure::configuration)
     }
 
+    /// The key that opens the database, for whoever brings one along.
+    pub(crate) fn key(&self) -> Result<MasterKey, Failure> {
+        Ok(self.opened(MasterKey::load(&self.master_key()).map_err(Failure::configuration)?))
+    }
+
     /// Who only looks makes no database; and nobody makes a key for one that is there, which it would not open.
     fn check_file(&self) -> Result<(), DataError> {
         let is_there = self.file().try_exists().unwrap_or(true);
         let key = self.master_key();
         match (is_there, key.try_exists().unwrap_or(true)) {
-            (false, _) if !self.makes => Err(DataError::NoDatabase { path: self.path.clone() }),
+            (false, _) if !self.makes => Err(DataError::NoDatabase { path: self.place() }),
             (true, false) => Err(DataError::NoMasterKey { path: key }),
             _ => Ok(()),
         }
@@ -139,14 +171,37 @@ impl DataFolder {
 
     /// The SQLite file, if that is what the database is.
     pub(crate) fn database_file(&self) -> Result<PathBuf, Failure> {
-        match self.database.url().map_err(Failure::configuration)? {
+        match self.url().map_err(Failure::configuration)? {
             None => Ok(self.file()),
             Some(_) => Err(BackupError::Postgres.into()),
         }
     }
 
     fn file(&self) -> PathBuf {
-        self.path.join("hallpass.db")
+        self.place().join("hallpass.db")
+    }
+
+    /// The folder of the database.
+    fn place(&self) -> PathBuf {
+        match &self.tenant {
+            None => self.path.clone(),
+            Some((name, _)) => self.path.join(TENANTS).join(name.as_str()),
+        }
+    }
+
+    /// Whether there is a database, or it is none in the folder.
+    pub(crate) fn has_database(&self) -> bool {
+        !matches!(self.url(), Ok(None)) || self.file().exists()
+    }
+
+    /// The tenants whose databases are in the folder.
+    pub(crate) fn tenants(&self) -> Vec<String> {
+        let folders = fs::read_dir(self.path.join(TENANTS)).into_iter().flatten().flatten();
+        let with_database = folders.filter(|folder| folder.path().join("hallpass.db").exists());
+        let mut names: Vec<_> =
+            with_database.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
     }
 
     /// The folder itself.

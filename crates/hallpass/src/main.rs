@@ -43,16 +43,22 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, login_command: Option<String>) -> Result<(), Failure> {
-    let place = commands::Place { config: cli.config, data: cli.data, login_command };
+    let place = commands::Place { config: cli.config, data: cli.data, login_command, tenant: None };
     match cli.command {
         Command::Serve(args) => serve::run(args, &place).await,
-        Command::User(command) => commands::user::run(command, &place).await,
-        Command::Client(command) => commands::client::run(command, &place).await,
-        Command::Issuer(command) => commands::issuer::run(command, &place).await,
-        Command::Keys(command) => commands::keys::run(command, &place).await,
-        Command::Audit(audit) => commands::audit::run(audit, &place).await,
-        Command::Backup(backup) => commands::backup::backup(&backup.file, &place).await,
-        Command::Restore(restore) => commands::backup::restore(restore, &place).await,
+        Command::User(of) => commands::user::run(of.command, &place.of(of.tenant)).await,
+        Command::Client(of) => commands::client::run(of.command, &place.of(of.tenant)).await,
+        Command::Issuer(of) => commands::issuer::run(of.command, &place.of(of.tenant)).await,
+        Command::Keys(of) => commands::keys::run(of.command, &place.of(of.tenant)).await,
+        Command::Audit(audit) => {
+            let place = place.of(audit.tenant.clone());
+            commands::audit::run(audit, &place).await
+        }
+        Command::Backup(backup) => commands::backup::backup(&backup.file, &place.of(backup.tenant)).await,
+        Command::Restore(restore) => {
+            let place = place.of(restore.tenant.clone());
+            commands::backup::restore(restore, &place).await
+        }
         Command::MasterKey(command) => commands::master_key::run(command, &place).await,
         Command::Connect(connect) => commands::connect::run(connect, &place).await,
         Command::Doctor(doctor) => commands::doctor::run(doctor, &place).await,
@@ -60,8 +66,8 @@ async fn run(cli: Cli, login_command: Option<String>) -> Result<(), Failure> {
         Command::Logout(logout) => commands::logout::run(logout, &place).await,
         Command::Token(token) => commands::token::run(token, &place).await,
         Command::Accounts(accounts) => commands::accounts::run(&accounts, &place),
-        Command::Key(command) => commands::key::run(command, &place).await,
-        Command::Policy(command) => commands::policy::run(command, &place),
+        Command::Key(of) => commands::key::run(of.command, &place.of(of.tenant)).await,
+        Command::Policy(of) => commands::policy::run(of.command, &place.of(of.tenant)),
         Command::Config(command) => commands::config::run(command, &place),
         Command::Completions { shell } => Ok(commands::completions::print(shell)?),
     }

@@ -83,11 +83,12 @@ impl Certificates {
         let found = self.accounts.iter().find_map(|account| Some((account, shown.name_for(account, now)?)));
         let (account, name) = found.ok_or(Refusal::UnknownCertificate)?;
         let granted = Granted {
-            principal: format!("certificate#{name}"),
+            principal: settings.account_principal("certificate", &name),
             issuer: settings.resource.to_string(),
             subject: name.clone(),
             client: name,
             scopes: account.scopes.clone(),
+            tenant: settings.tenant.clone(),
             ..Granted::default()
         };
         let caller = Caller::new(Said {

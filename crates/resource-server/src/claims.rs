@@ -23,6 +23,8 @@ pub struct ClaimNames {
     pub scopes_otherwise: Vec<String>,
     /// The tenant, such as `tid` or `org_id`.
     pub tenant: Option<String>,
+    /// The tenant of a token that says none: nobody's.
+    pub tenant_otherwise: Option<String>,
     /// Whose tokens are taken, where one issuer signs for several: tenants by name. Empty: all, and those without one.
     pub tenants: Vec<String>,
     /// What each token may do, whatever it says: for issuers whose tokens have no scopes.
@@ -39,6 +41,7 @@ impl Default for ClaimNames {
             scopes: list(&["scope", "scp"]),
             scopes_otherwise: Vec::new(),
             tenant: None,
+            tenant_otherwise: None,
             tenants: Vec::new(),
             grants: ScopeSet::new(),
         }
@@ -100,6 +103,7 @@ impl ClaimNames {
             });
         }
         let tenant = self.tenant.as_ref().and_then(|name| text(&claims, name)).map(str::to_owned);
+        let tenant = tenant.or_else(|| self.tenant_otherwise.clone());
         let login = claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
         Granted { scopes, tenant, login, claims, ..Granted::default() }
     }
@@ -178,6 +182,10 @@ mod tests {
         assert_eq!((granted.tenant.as_deref(), granted.login), (Some("acme"), Some(Timestamp::from_unix(5))));
         let granted = names.granted(claims(&json!({"tid": ["acme"], "auth_time": "5"})));
         assert_eq!((granted.tenant, granted.login), (None, None));
+        let names = ClaimNames { tenant_otherwise: Some("house".into()), ..names };
+        let of = |said| names.granted(claims(&said)).tenant;
+        assert_eq!(of(json!({"tid": "acme"})).as_deref(), Some("acme"), "what is said comes first");
+        assert_eq!(of(json!({})).as_deref(), Some("house"));
     }
 
     /// Names with a dot in them, as Kubernetes has one.

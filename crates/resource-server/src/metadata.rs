@@ -53,6 +53,15 @@ fn public_client(trusted: &TrustedIssuer) -> Option<(String, Value)> {
 /// The same for several resources of one host, such as `/notes/mcp` and `/mail/mcp`: each where RFC 9728 §3.1 puts it. What
 /// stands at the root is about one resource only: the first.
 pub fn router<'a>(servers: impl IntoIterator<Item = &'a ResourceServer>) -> Router {
+    documents(servers, true)
+}
+
+/// The same, with nothing at the root: where the host is shared by those who have nothing to do with each other.
+pub fn router_below<'a>(servers: impl IntoIterator<Item = &'a ResourceServer>) -> Router {
+    documents(servers, false)
+}
+
+fn documents<'a>(servers: impl IntoIterator<Item = &'a ResourceServer>, with_root: bool) -> Router {
     let mut router = Router::new();
     let mut taken = HashSet::new();
     for (place, server) in servers.into_iter().enumerate() {
@@ -61,7 +70,7 @@ pub fn router<'a>(servers: impl IntoIterator<Item = &'a ResourceServer>) -> Rout
             let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, MAX_AGE)];
             (headers, body.clone()).into_response()
         });
-        let root = (place == 0).then(|| server.resource().root_metadata_url());
+        let root = (with_root && place == 0).then(|| server.resource().root_metadata_url());
         for url in root.into_iter().chain([server.resource().metadata_url()]) {
             if taken.insert(url.path().to_owned()) {
                 router = router.route(url.path(), document.clone());

@@ -48,6 +48,9 @@ pub struct Settings {
     /// Which of them has its users told by their subject alone ([`Caller::principal`](crate::Caller::principal)); those
     /// of all others are told as `issuer#subject`. None by default.
     pub own_issuer: Option<Issuer>,
+    /// The tenant whose server this is, where there are several: accounts that name no other are of it, and are told as
+    /// `tenant/key#name`, since another tenant may have one of that name. None by default.
+    pub tenant: Option<String>,
     /// Which scopes an operation needs.
     pub policy: Policy,
     /// Opaque tokens that can be looked up in this process. None by default.
@@ -93,6 +96,7 @@ impl Settings {
             metadata_signer: None,
             issuers: Vec::new(),
             own_issuer: None,
+            tenant: None,
             policy: Policy::default(),
             stored_tokens: None,
             introspection: None,
@@ -108,6 +112,16 @@ impl Settings {
             body_limit: BODY_LIMIT,
             remembered_tokens: 10_000,
             verifications: None,
+        }
+    }
+}
+
+impl Settings {
+    /// What is kept for an account of this server's own is kept under this.
+    pub(crate) fn account_principal(&self, scheme: &str, name: &str) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{tenant}/{scheme}#{name}"),
+            None => format!("{scheme}#{name}"),
         }
     }
 }

@@ -128,10 +128,16 @@ impl LookUp {
             issuer: issuer.to_string(),
             subject,
             client,
-            ..ClaimNames::default().granted(all)
+            ..names(settings, issuer).granted(all)
         };
         Ok(Caller::new(Said { granted, token_id, expires }))
     }
+}
+
+/// As its signed tokens are read, where they are taken too.
+fn names(settings: &Settings, issuer: &Issuer) -> ClaimNames {
+    let known = settings.issuers.iter().find(|trusted| trusted.issuer == *issuer);
+    known.map(|trusted| trusted.claims.clone()).unwrap_or_default()
 }
 
 /// Whether one that was found still counts. Its end is exact: no clock of anybody else's has a say in it.

@@ -22,6 +22,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Method, StatusCode, header};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
 /// More redirects than this inside one origin are a loop.
@@ -32,6 +33,19 @@ const REDIRECT_LIMIT: usize = 20;
 pub struct Person {
     http: reqwest::Client,
     jar: Arc<Mutex<Vec<Cookie>>>,
+}
+
+/// Every name below `localhost` is this machine (RFC 6761 §6.3), which browsers know and not every system does.
+struct LikeBrowsers;
+
+impl Resolve for LikeBrowsers {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = if name.as_str().ends_with(".localhost") { "127.0.0.1" } else { name.as_str() };
+            let found: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
 }
 
 /// One cookie, with the host that set it. Ports do not matter, as in browsers (RFC 6265 §8.5).
@@ -67,7 +81,7 @@ impl Person {
     }
 
     fn with(http: reqwest::ClientBuilder) -> Self {
-        let http = http.redirect(reqwest::redirect::Policy::none());
+        let http = http.redirect(reqwest::redirect::Policy::none()).dns_resolver(Arc::new(LikeBrowsers));
         let http = http.build().expect("an HTTP client without redirects can be built");
         Self { http, jar: Arc::default() }
     }

@@ -40,9 +40,11 @@ impl Cookies {
     pub(crate) fn new(issuer: &Issuer) -> Self {
         let url = issuer.url();
         let secure = url.scheme() == "https";
+        // No token has a slash (RFC 9110 §5.6.2), and no path of an issuer here has a plus.
+        let path = url.path().trim_end_matches('/').replace('/', "+");
         let name = |what: &str| match secure {
-            true => format!("__Host-hallpass-{what}"),
-            false => format!("hallpass-{what}-{}", url.port_or_known_default().unwrap_or(80)),
+            true => format!("__Host-hallpass-{what}{path}"),
+            false => format!("hallpass-{what}-{}{path}", url.port_or_known_default().unwrap_or(80)),
         };
         Self { browser: name("browser"), session: name("session"), secure }
     }
@@ -135,6 +137,25 @@ mod tests {
             headers[SET_COOKIE],
             "hallpass-browser-8080=x; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
         );
+    }
+
+    /// Several issuers at one host: what one sets is nothing to another, and nobody below the host sets it for them.
+    #[test]
+    fn the_issuers_path_is_in_the_name() {
+        let token = crate::random::token();
+        let mut headers = HeaderMap::new();
+        let acme = cookies("https://auth.example/t/acme");
+        acme.keep_session(&mut headers, &token, Duration::from_secs(60));
+        let field = headers[SET_COOKIE].to_str().unwrap().to_owned();
+        assert!(
+            field.starts_with("__Host-hallpass-session+t+acme=") && field.contains("; Path=/;"),
+            "{field}"
+        );
+        let sent = HeaderMap::from_iter([(COOKIE, field.split(';').next().unwrap().parse().unwrap())]);
+        assert_eq!(acme.session(&sent), Some(token));
+        for other in ["https://auth.example", "https://auth.example/t", "https://auth.example/t/acme2"] {
+            assert_eq!(cookies(other).session(&sent), None, "{other}");
+        }
     }
 
     #[test]

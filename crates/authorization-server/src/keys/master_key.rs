@@ -22,6 +22,8 @@ type Key = [u8; LENGTH];
 /// that runs while the key is changed goes on.
 pub struct MasterKey {
     file: Option<PathBuf>,
+    /// Whose keys these are, where they are derived from those in the file.
+    tenant: Option<String>,
     keys: RwLock<Keys>,
     /// Under which client secrets are hashed; the oldest key until the store says otherwise.
     client_secrets: RwLock<Key>,
@@ -80,7 +82,17 @@ impl MasterKey {
 
     fn of(file: Option<PathBuf>, keys: Vec<Key>, changed: Option<SystemTime>) -> Self {
         let oldest = keys.last().copied().unwrap_or_default();
-        Self { file, keys: RwLock::new(Keys { keys, changed }), client_secrets: RwLock::new(oldest) }
+        let keys = RwLock::new(Keys { keys, changed });
+        Self { file, tenant: None, keys, client_secrets: RwLock::new(oldest) }
+    }
+
+    /// The key of one tenant, derived from this one: what it seals opens under no other tenant's, and says nothing of this one.
+    /// It changes when this one changes, and there is no further file to keep.
+    #[must_use]
+    pub fn of_tenant(self, name: &str) -> Self {
+        let known = self.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let keys = known.keys.iter().map(|key| derived(key, name)).collect();
+        Self { tenant: Some(name.to_owned()), ..Self::of(self.file, keys, known.changed) }
     }
 
     /// Reads the key file, and makes it (mode 0600) where there is none.
@@ -166,8 +178,11 @@ impl MasterKey {
         let changed = modified(file);
         let known = self.keys.read().unwrap_or_else(PoisonError::into_inner).changed;
         if changed != known
-            && let Ok((keys, changed)) = read(file)
+            && let Ok((mut keys, changed)) = read(file)
         {
+            if let Some(tenant) = &self.tenant {
+                keys.iter_mut().for_each(|key| *key = derived(key, tenant));
+            }
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys { keys, changed };
         }
     }
@@ -191,6 +206,16 @@ impl MasterKey {
         context.update(secret.as_bytes());
         URL_SAFE_NO_PAD.encode(context.sign())
     }
+}
+
+/// RFC 2104 under a key of 32 random bytes is a pseudo-random function: who has one of these knows neither the key nor another.
+fn derived(key: &Key, tenant: &str) -> Key {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    context.update(b"hallpass master key of a tenant\0");
+    context.update(tenant.as_bytes());
+    let mut derived = Key::default();
+    derived.copy_from_slice(context.sign().as_ref());
+    derived
 }
 
 /// Eight characters that tell keys from each other and nothing about them.
@@ -308,6 +333,25 @@ mod tests {
         let two = MasterKey::load_or_create(&folder.path().join("two")).unwrap();
         assert_ne!(one.newest(), two.newest());
         assert_ne!(one.client_secret_hash("s"), two.client_secret_hash("s"));
+    }
+
+    #[test]
+    fn a_tenants_key_opens_nothing_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let of = |tenant: &str| MasterKey::load_or_create(&path).unwrap().of_tenant(tenant);
+        let (acme, whole) = (of("acme"), MasterKey::load_or_create(&path).unwrap());
+        let sealed = acme.sealing("test").seal("", b"x").unwrap();
+        assert_eq!(of("acme").sealing("test").open("", &sealed).unwrap(), b"x");
+        assert!(of("globex").sealing("test").open("", &sealed).is_err());
+        assert!(whole.sealing("test").open("", &sealed).is_err());
+        assert_ne!(acme.client_secret_hash("s"), of("globex").client_secret_hash("s"));
+        MasterKey::add(&path).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(5);
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(later).unwrap();
+        let by_new = of("acme").sealing("test").seal("", b"y").unwrap();
+        assert_eq!(acme.sealing("test").open("", &by_new).unwrap(), b"y", "it follows the file");
+        assert_eq!(of("acme").sealing("test").open("", &sealed).unwrap(), b"x");
     }
 
     #[test]

@@ -7,13 +7,13 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Clock;
 use sqlx::any::AnyPoolOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AnyConnection, Connection};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::{Host, Url};
 
 use super::database::{Database, Engine};
 use super::migrate::migrations;
-use super::notices::Ears;
+use super::notices::{CHANNEL, Ears};
 use super::{Result, Store, StoreError};
 use crate::keys::MasterKey;
 use crate::revocations::Revocations;
@@ -31,7 +31,11 @@ const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_
 
 /// Where a PostgreSQL database is, and as whom it is reached. `Debug` and `Display` show neither user nor password.
 #[derive(Clone)]
-pub struct DatabaseUrl(Url);
+pub struct DatabaseUrl {
+    url: Url,
+    /// The schema in it, where that is not the role's own.
+    schema: Option<String>,
+}
 
 /// Why a text is no database URL. The text is not repeated: there may be a password in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,13 +109,13 @@ impl DatabaseUrl {
         if !says_tls && !is_here(&url) {
             url.query_pairs_mut().append_pair("sslmode", "verify-full");
         }
-        Ok(Self(url))
+        Ok(Self { url, schema: None })
     }
 
     /// Whether there is a password in it already.
     #[must_use]
     pub fn has_password(&self) -> bool {
-        self.0.password().is_some() || self.0.query_pairs().any(|(name, _)| name == "password")
+        self.url.password().is_some() || self.url.query_pairs().any(|(name, _)| name == "password")
     }
 
     /// The same with this password, which comes from a file or the environment.
@@ -120,8 +124,51 @@ impl DatabaseUrl {
     /// Where the URL names no host.
     pub fn with_password(mut self, password: &Secret) -> std::result::Result<Self, DatabaseUrlError> {
         // Set as it is, the URL encodes it.
-        self.0.set_password(Some(password.expose())).map_err(|()| DatabaseUrlError::NoHost)?;
+        self.url.set_password(Some(password.expose())).map_err(|()| DatabaseUrlError::NoHost)?;
         Ok(self)
+    }
+}
+
+/// A part of a database, as another database would be one: tables, and words between replicas.
+impl DatabaseUrl {
+    /// The same database's schema of that name. It is made where it is missing.
+    #[must_use]
+    pub fn in_schema(self, name: &str) -> Self {
+        Self { schema: Some(name.to_owned()), ..self }
+    }
+
+    /// Whether another URL means the same place, as far as the two say it.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let place = |of: &Self| {
+            let url = &of.url;
+            (
+                url.host_str().map(str::to_owned),
+                url.port().unwrap_or(5432),
+                url.path().to_owned(),
+                of.schema.clone(),
+            )
+        };
+        let options = |of: &Self| of.url.query().unwrap_or_default().to_owned();
+        place(self) == place(other) && options(self) == options(other)
+    }
+
+    /// An identifier as SQL has it.
+    fn quoted_schema(&self) -> Option<String> {
+        self.schema.as_ref().map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
+    }
+
+    /// What each connection is told first.
+    fn session(&self) -> String {
+        match self.quoted_schema() {
+            Some(schema) => format!("{SESSION}; SET search_path TO {schema}"),
+            None => SESSION.to_owned(),
+        }
+    }
+
+    /// Where replicas tell each other what is revoked: those of one schema, and no others.
+    fn channel(&self) -> String {
+        self.schema.as_ref().map_or_else(|| CHANNEL.to_owned(), |schema| format!("revoked {schema}"))
     }
 }
 
@@ -152,12 +199,16 @@ fn is_here(url: &Url) -> bool {
 
 impl std::fmt::Display for DatabaseUrl {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let url = &self.0;
+        let url = &self.url;
         write!(formatter, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
         if let Some(port) = url.port() {
             write!(formatter, ":{port}")?;
         }
-        formatter.write_str(url.path())
+        formatter.write_str(url.path())?;
+        match &self.schema {
+            Some(schema) => write!(formatter, ", schema {schema}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -181,9 +232,11 @@ impl Store {
         let refused = |error| StoreError::Connect { url: Box::new(url.clone()), why: why(&error, url) };
         // Not from the pool, which does not say why nothing comes about; and a migration may hold its locks for longer than
         // a request may wait.
-        let mut migrating = first_connection(url.0.as_str()).await.map_err(refused)?;
+        let mut migrating = first_connection(url.url.as_str()).await.map_err(refused)?;
+        enter_schema(&mut migrating, url).await.map_err(refused)?;
         migrations().run(&mut migrating).await?;
         migrating.close().await.map_err(refused)?;
+        let session = url.session();
         let pool = AnyPoolOptions::new()
             .max_connections(connections.max(2))
             .acquire_timeout(PATIENCE)
@@ -194,19 +247,46 @@ impl Store {
                     Ok(alive)
                 })
             })
-            .after_connect(|connection, _| {
-                Box::pin(async { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+            .after_connect(move |connection, _| {
+                let session = AssertSqlSafe(session.clone());
+                Box::pin(async move { sqlx::raw_sql(session).execute(connection).await.map(drop) })
             })
-            .connect(url.0.as_str())
+            .connect(url.url.as_str())
             .await
             .map_err(refused)?;
         let revocations = Revocations::new(clock.clone());
         // Before the table is read: what is revoked meanwhile is heard.
-        let _ears = Some(Ears::open(url.0.as_str(), revocations.clone()).await.map_err(refused)?);
-        let database =
-            Database { engine: Engine::Postgres, read: pool.clone(), write: pool, _ears, _checkpoints: None };
+        let channel = url.channel();
+        let heard = Ears::open(url.url.as_str(), channel.clone(), revocations.clone()).await;
+        let _ears = Some(heard.map_err(refused)?);
+        let (engine, read) = (Engine::Postgres, pool.clone());
+        let database = Database { engine, read, write: pool, channel, _ears, _checkpoints: None };
         Self::on(database, key, clock, revocations).await
     }
+}
+
+/// Makes the schema where it is missing; whoever may not make one can be given one.
+async fn enter_schema(connection: &mut AnyConnection, url: &DatabaseUrl) -> sqlx::Result<()> {
+    let (Some(name), Some(quoted)) = (&url.schema, url.quoted_schema()) else { return Ok(()) };
+    let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pg_namespace WHERE nspname = $1")
+        .bind(name)
+        .fetch_one(&mut *connection)
+        .await?;
+    if there == 0 {
+        let made =
+            sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {quoted}"))).execute(&mut *connection).await;
+        // Another replica was faster.
+        let is_there = |error: &sqlx::Error| {
+            let code = error.as_database_error().and_then(|error| error.code());
+            matches!(code.as_deref(), Some("42P06" | "23505"))
+        };
+        match made {
+            Err(error) if is_there(&error) => {}
+            made => drop(made?),
+        }
+    }
+    let enter = AssertSqlSafe(format!("SET search_path TO {quoted}"));
+    sqlx::raw_sql(enter).execute(connection).await.map(drop)
 }
 
 /// A database that is being started gets a moment.
@@ -265,7 +345,7 @@ fn why(error: &sqlx::Error, url: &DatabaseUrl) -> String {
 
 /// A file of certificates or keys that the URL names and that is not there.
 fn missing_file(url: &DatabaseUrl) -> Option<(String, String)> {
-    let files = url.0.query_pairs().filter(|(name, _)| FILES.contains(&name.as_ref()));
+    let files = url.url.query_pairs().filter(|(name, _)| FILES.contains(&name.as_ref()));
     let mut missing = files.filter(|(_, file)| !Path::new(file.as_ref()).exists());
     missing.next().map(|(name, file)| (name.into_owned(), file.into_owned()))
 }
@@ -303,13 +383,14 @@ mod tests {
         use sqlx::postgres::PgConnectOptions;
         let url = DatabaseUrl::parse("postgres://ada@localhost/hallpass").unwrap();
         let url = url.with_password(&Secret::new("p@ss/w:o r%d?#ä")).unwrap();
-        let options: PgConnectOptions = url.0.as_str().parse().unwrap();
+        let options: PgConnectOptions = url.url.as_str().parse().unwrap();
         assert!(format!("{options:?}").contains("p@ss/w:o r%d?#ä"), "{options:?}");
     }
 
     #[test]
     fn another_machine_has_to_show_a_certificate() {
-        let asks = |text: &str| DatabaseUrl::parse(text).unwrap().0.as_str().contains("sslmode=verify-full");
+        let asks =
+            |text: &str| DatabaseUrl::parse(text).unwrap().url.as_str().contains("sslmode=verify-full");
         assert!(asks("postgres://db.example/hallpass"));
         assert!(asks("postgres://10.0.0.1/hallpass"));
         assert!(asks("postgres://u@x/hallpass?host=db.example"));

@@ -36,6 +36,8 @@ pub(super) struct Database {
     pub(super) engine: Engine,
     pub(super) read: AnyPool,
     pub(super) write: AnyPool,
+    /// Where replicas tell each other what is revoked.
+    pub(super) channel: String,
     /// On PostgreSQL, where there are replicas to be heard.
     pub(super) _ears: Option<Ears>,
     /// On SQLite.
@@ -70,6 +72,10 @@ impl Store {
 
     pub(super) fn engine(&self) -> Engine {
         self.0.database.engine
+    }
+
+    pub(super) fn channel(&self) -> &str {
+        &self.0.database.channel
     }
 
     pub(super) fn reader(&self) -> &AnyPool {

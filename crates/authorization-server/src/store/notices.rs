@@ -11,7 +11,7 @@ use super::grants::revocation_ends;
 use super::{Result, Store};
 use crate::revocations::Revocations;
 
-const CHANNEL: &str = "hallpass_revoked";
+pub(super) const CHANNEL: &str = "hallpass_revoked";
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Listens as long as it lives.
@@ -25,20 +25,20 @@ impl Drop for Ears {
 
 impl Ears {
     /// Whatever is revoked after this has returned is heard.
-    pub(super) async fn open(url: &str, revocations: Revocations) -> sqlx::Result<Self> {
-        let listener = listen(url).await?;
-        let listening = tokio::spawn(hear(listener, url.to_owned(), revocations));
+    pub(super) async fn open(url: &str, channel: String, revocations: Revocations) -> sqlx::Result<Self> {
+        let listener = listen(url, &channel).await?;
+        let listening = tokio::spawn(hear(listener, (url.to_owned(), channel), revocations));
         Ok(Self(listening.abort_handle()))
     }
 }
 
-async fn listen(url: &str) -> sqlx::Result<PgListener> {
+async fn listen(url: &str, channel: &str) -> sqlx::Result<PgListener> {
     let mut listener = PgListener::connect(url).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen(channel).await?;
     Ok(listener)
 }
 
-async fn hear(mut listener: PgListener, url: String, revocations: Revocations) {
+async fn hear(mut listener: PgListener, (url, channel): (String, String), revocations: Revocations) {
     loop {
         match listener.recv().await {
             Ok(notice) => {
@@ -47,16 +47,16 @@ async fn hear(mut listener: PgListener, url: String, revocations: Revocations) {
             }
             Err(error) => {
                 tracing::warn!(%error, "replicas are not heard; what they revoke is read from the table");
-                listener = listen_again(&url).await;
+                listener = listen_again(&url, &channel).await;
             }
         }
     }
 }
 
-async fn listen_again(url: &str) -> PgListener {
+async fn listen_again(url: &str, channel: &str) -> PgListener {
     loop {
         tokio::time::sleep(AGAIN_AFTER).await;
-        if let Ok(listener) = listen(url).await {
+        if let Ok(listener) = listen(url, channel).await {
             return listener;
         }
     }
@@ -67,7 +67,7 @@ impl Store {
     pub(super) async fn tell_revoked(&self, tx: &mut Transaction, revoked: &str) -> Result<()> {
         if self.engine() == Engine::Postgres {
             sqlx::query("SELECT 1 WHERE pg_notify($1, $2) IS NOT NULL")
-                .bind(CHANNEL)
+                .bind(self.channel())
                 .bind(revoked)
                 .execute(&mut **tx)
                 .await?;

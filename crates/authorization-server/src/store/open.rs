@@ -40,7 +40,8 @@ impl Store {
         migrate(path, &write).await?;
         let read = pool(READERS, READER).connect(&url).await?;
         let _checkpoints = Some(Checkpoints::begin(read.clone()));
-        let database = Database { engine: Engine::Sqlite, read, write, _ears: None, _checkpoints };
+        let channel = String::new();
+        let database = Database { engine: Engine::Sqlite, read, write, channel, _ears: None, _checkpoints };
         Self::on(database, key, clock.clone(), Revocations::new(clock)).await
     }
 }

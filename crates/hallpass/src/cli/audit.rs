@@ -13,6 +13,8 @@ Examples:
   hallpass audit --user alice --since 24h
   hallpass audit --json --since 1h            one event a line, for programs")]
 pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) tenant: super::Tenant,
     /// About or by this person: a name, or the `sub` of tokens
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(crate) user: Option<String>,

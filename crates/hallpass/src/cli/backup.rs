@@ -8,6 +8,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  hallpass backup /backups/hallpass-$(date +%F).db")]
 pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) tenant: super::Tenant,
     /// The file to write; it must not be there yet
     pub(crate) file: PathBuf,
 }
@@ -23,6 +25,8 @@ The servers have to be stopped. Everybody has to log in again, since nobody know
 revoked after the copy was made. The copy is of use only with its master key (master.key in
 the data folder).")]
 pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) tenant: super::Tenant,
     /// The copy that `hallpass backup` made
     pub(crate) file: PathBuf,
     /// Replace the database that is there

@@ -30,9 +30,6 @@ The server takes them where the configuration says so: [server.credentials] api_
         /// From when on it is refused: a span of time, as in 90d [default: never]
         #[arg(long, value_name = "SPAN")]
         expires: Option<Span>,
-        /// Its tenant
-        #[arg(long, value_name = "T")]
-        tenant: Option<String>,
         /// Read the password from standard input (its first line)
         #[arg(long)]
         password_stdin: bool,

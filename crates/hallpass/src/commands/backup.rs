@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hallpass_authorization_server::{BackupError, MasterKey, Restoring, Store};
+use hallpass_authorization_server::{BackupError, Restoring, Store};
 
 use super::Place;
 use super::when::counted;
@@ -26,7 +26,7 @@ pub(crate) async fn backup(file: &Path, place: &Place) -> Result<(), Failure> {
 /// Puts a copy back.
 pub(crate) async fn restore(args: cli::Restore, place: &Place) -> Result<(), Failure> {
     let data = place.data_with_key()?;
-    let key = MasterKey::load(&data.master_key()).map_err(Failure::configuration)?;
+    let key = data.key()?;
     let how = Restoring { replace: args.replace, keep_grants: args.keep_grants };
     let restored = Store::restore(&args.file, &data.database_file()?, key, system_clock(), how).await;
     let ended = restored.map_err(|error| match error {

@@ -18,13 +18,17 @@ use crate::serve::credentials::algorithms;
 
 /// Runs the command.
 pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure> {
+    // Where the configuration has no tenants, the word is the key's own: what its claim `tenant` would be.
+    let says_claim = matches!(command, cli::Key::Add { .. }) && place.config()?.tenants.is_empty();
+    let (claim, outside) = (place.tenant.clone().filter(|_| says_claim), place.outside());
+    let place = if says_claim { &outside } else { place };
     let data = match &command {
         cli::Key::Add { .. } => place.data_to_add_to()?,
         _ => place.existing_data()?,
     };
     let accounts = ServiceAccounts::new(data.store().await?);
     match command {
-        cli::Key::Add { name, server, how, scope, expires, tenant, password_stdin } => {
+        cli::Key::Add { name, server, how, scope, expires, password_stdin } => {
             check_name(&name)?;
             let server = server_of(place, server)?;
             let scopes = known::scopes(place, server.as_deref(), &scope)?;
@@ -43,7 +47,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
                 id: format!("{:032x}", rand::random::<u128>()),
                 name: name.clone(),
                 scopes,
-                tenant,
+                tenant: claim,
                 created: now,
                 expires: expires.map(|span| now.after(span.0)),
                 shows,
@@ -80,7 +84,7 @@ fn server_of(place: &Place, named: Option<String>) -> Result<Option<String>, Fai
         return Ok(named);
     }
     let config = place.config()?;
-    let one = which(&config, named.as_deref())?;
+    let one = which(&place.house(&config)?, named.as_deref())?;
     Ok(one.section.name().map(ToString::to_string))
 }
 
@@ -113,7 +117,7 @@ fn digest(
     let config = place
         .config()
         .map_err(|_| anyhow!("the configuration can't be read; `hallpass config check` says why"))?;
-    let one = which(&config, server)?;
+    let one = which(&place.house(&config)?, server)?;
     let said = &one.server.credentials;
     let realm = said.realm.clone().or_else(|| config.endpoint(&one)).ok_or_else(|| {
         let title = one.section.title();

@@ -17,7 +17,8 @@ pub(crate) async fn run(command: cli::Keys, place: &Place) -> Result<(), Failure
     match command {
         cli::Keys::List(listing) => list(&keys, listing.format()).await,
         cli::Keys::Rotate { now } => {
-            let set = place.config()?.authorization_server;
+            let config = place.config()?;
+            let set = place.house(&config)?.authorization_server();
             let ahead = if now { Duration::ZERO } else { set.publish_keys_ahead.0 };
             let kid = keys.rotate(set.signing_algorithm, ahead).await?;
             match now {

@@ -14,9 +14,10 @@ use crate::serve::scopes::ScopePlan;
 pub(crate) fn scopes(place: &Place, server: Option<&str>, words: &[String]) -> Result<ScopeSet, Failure> {
     let scopes: ScopeSet = words.iter().map(|word| Scope::parse(word)).collect::<Result<_, _>>()?;
     let Some(config) = asked(place, !words.is_empty(), "scopes")? else { return Ok(scopes) };
+    let house = place.house(&config)?;
     let servers = match server {
-        Some(_) => vec![which(&config, server)?],
-        None => config.protected(),
+        Some(_) => vec![which(&house, server)?],
+        None => house.protected(),
     };
     let mut known: Vec<Scope> = Vec::new();
     for Protected { server, section } in servers {
@@ -42,7 +43,7 @@ pub(crate) fn resource_of(place: &Place, server: &str) -> Result<String, Failure
         return Err(Failure::usage(why));
     }
     let config = place.config()?;
-    let one = which(&config, Some(server))?;
+    let one = which(&place.house(&config)?, Some(server))?;
     config.endpoint(&one).ok_or_else(|| {
         Failure::usage(
             "--server says too little while public_url is not set in the configuration; say --resource URL",
@@ -54,11 +55,12 @@ pub(crate) fn resource_of(place: &Place, server: &str) -> Result<String, Failure
 pub(crate) fn resources(place: &Place, resources: &[String]) -> Result<(), Failure> {
     let Some(config) = asked(place, !resources.is_empty(), "resources")? else { return Ok(()) };
     // Where no public URL is set, its host and port are told on the command line of `serve`.
-    let own: Vec<String> = config.protected().iter().filter_map(|one| config.endpoint(one)).collect();
+    let house = place.house(&config)?;
+    let own: Vec<String> = house.protected().iter().filter_map(|one| config.endpoint(one)).collect();
     if own.is_empty() {
         return Ok(());
     }
-    let exchanged = config.authorization_server.exchange.iter().flat_map(|rule| [&rule.from, &rule.to]);
+    let exchanged = house.authorization_server().exchange.iter().flat_map(|rule| [&rule.from, &rule.to]);
     let known: Vec<&String> = own.iter().chain(exchanged).collect();
     match resources.iter().find(|resource| !known.contains(resource)) {
         None => Ok(()),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use hallpass_client::store::{FileStore, Protection};
 use hallpass_protocol::Secret;
 
-use crate::config::{self, Config, Database};
+use super::which;
+use crate::cli;
+use crate::config::{self, Config, Database, House};
 use crate::data::{DataError, DataFolder};
 use crate::exit::Failure;
 use crate::say::note;
@@ -14,7 +16,7 @@ use crate::say::note;
 const PASSPHRASE: &str = "HALLPASS_PASSPHRASE";
 
 /// What `--config` and `--data` say, and what was typed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// The configuration file.
     pub(crate) config: Option<PathBuf>,
@@ -22,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) data: Option<PathBuf>,
     /// What a person runs to log in, with the options of this command; `None` where it goes to no server.
     pub(crate) login_command: Option<String>,
+    /// The tenant that is meant.
+    pub(crate) tenant: Option<String>,
 }
 
 impl Place {
@@ -31,6 +35,25 @@ impl Place {
             Some(path) => config::read(path).map_err(Failure::configuration),
             None => Ok(Config::default()),
         }
+    }
+
+    /// The same, where no tenant is meant.
+    pub(crate) fn outside(&self) -> Self {
+        Self { tenant: None, ..self.clone() }
+    }
+
+    /// The same, for a command about that tenant's things.
+    pub(crate) fn of(self, tenant: cli::Tenant) -> Self {
+        Self { tenant: tenant.tenant, ..self }
+    }
+
+    /// The house of the configuration whose things are meant.
+    pub(crate) fn house<'c>(&self, config: &'c Config) -> Result<House<'c>, Failure> {
+        if self.config.is_none() && self.tenant.is_some() {
+            let why = "--tenant names a tenant of the configuration: give --config FILE";
+            return Err(Failure::usage(why));
+        }
+        which::house(config, self.tenant.as_deref())
     }
 
     /// The client's tokens: encrypted, unless plain text was asked for by name.
@@ -43,7 +66,9 @@ impl Place {
                  --token-store"
             )));
         }
-        Ok(FileStore::protected(self.data()?.tokens(), protection, passphrase))
+        let (named, database) = self.named()?;
+        let data = DataFolder::open(named.as_deref(), database).map_err(Failure::configuration)?;
+        Ok(FileStore::protected(data.tokens(), protection, passphrase))
     }
 
     /// The same for who only looks; `None` where there is no folder, and so no token.
@@ -56,7 +81,7 @@ impl Place {
         }
     }
 
-    /// Opens the data folder, and makes it where it is missing.
+    /// Opens the data folder of the process, and makes it where it is missing.
     pub(crate) fn data(&self) -> Result<DataFolder, Failure> {
         let (named, database) = self.named()?;
         DataFolder::open(named.as_deref(), database).map_err(Failure::configuration)
@@ -64,8 +89,9 @@ impl Place {
 
     /// The same for a command that adds one thing: a folder that it had to make may be a slip of the pen in `--data`.
     pub(crate) fn data_to_add_to(&self) -> Result<DataFolder, Failure> {
-        let was_there = self.existing_data().is_ok();
-        let data = self.data()?;
+        let (named, database) = self.named()?;
+        let was_there = DataFolder::existing(named.as_deref(), database).is_ok();
+        let data = self.meant(self.data()?)?;
         if !was_there {
             note(format_args!("made a new data folder at {}", data.path().display()));
         }
@@ -75,13 +101,61 @@ impl Place {
     /// Opens the data folder that is there.
     pub(crate) fn existing_data(&self) -> Result<DataFolder, Failure> {
         let (named, database) = self.named()?;
-        DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)
+        self.meant(DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)?)
     }
 
     /// Opens the data folder that the key to a database is in.
     pub(crate) fn data_with_key(&self) -> Result<DataFolder, Failure> {
         let (named, database) = self.named()?;
-        DataFolder::with_key(named.as_deref(), database).map_err(Failure::configuration)
+        self.meant(DataFolder::with_key(named.as_deref(), database).map_err(Failure::configuration)?)
+    }
+
+    /// The data of every tenant and of what stands outside, as far as there are any.
+    pub(crate) fn existing_data_of_all(&self) -> Result<Vec<DataFolder>, Failure> {
+        let (named, database) = self.named()?;
+        let data = DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)?;
+        let config = self.config()?;
+        let of = |house: House<'_>| match (house.tenant(), house.own_database()) {
+            (Some(name), Some(own)) => data.of_tenant(name, own),
+            _ => data.clone(),
+        };
+        let mut all: Vec<_> = config.houses().into_iter().map(of).filter(DataFolder::has_database).collect();
+        // From before there were tenants.
+        if config.house(None).is_none() && data.has_database() {
+            all.push(data.clone());
+        }
+        match all.is_empty() {
+            // It says so by itself.
+            true => Ok(vec![data]),
+            false => Ok(all),
+        }
+    }
+
+    /// The tenants with a database in the folder that the configuration does not name.
+    pub(crate) fn unnamed_tenants(&self) -> Result<Vec<String>, Failure> {
+        let config = self.config()?;
+        let (named, database) = self.named()?;
+        let data = DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)?;
+        let is_named = |name: &String| config.tenants.keys().any(|known| known.as_str() == name);
+        Ok(data.tenants().into_iter().filter(|name| !is_named(name)).collect())
+    }
+
+    /// Of the tenant that is meant.
+    fn meant(&self, data: DataFolder) -> Result<DataFolder, Failure> {
+        let config = self.config()?;
+        let house = self.house(&config)?;
+        let tenants = data.tenants();
+        if self.config.is_none() && !tenants.is_empty() && !data.has_database() {
+            return Err(Failure::Usage(anyhow::anyhow!(
+                "{} holds the data of tenants ({}), and nothing else: give --config FILE, and say which with --tenant NAME",
+                data.path().display(),
+                tenants.join(", ")
+            )));
+        }
+        Ok(match (house.tenant(), house.own_database()) {
+            (Some(name), Some(own)) => data.of_tenant(name, own),
+            _ => data,
+        })
     }
 
     fn named(&self) -> Result<(Option<PathBuf>, Database), Failure> {

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use hallpass_protocol::UnverifiedJwt;
+use hallpass_resource_server::ClaimNames;
 use serde_json::{Map, Value};
 
 use super::which::which;
 use super::{Place, prompt};
 use crate::cli;
-use crate::config::{Arrangement, Config, Protected, PublicUrl, Server};
+use crate::config::{Arrangement, Config, Protected, PublicUrl};
 use crate::data::system_clock;
 use crate::exit::Failure;
 use crate::say::say;
@@ -25,17 +26,22 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
         return Err(Failure::configuration(anyhow!("no configuration to judge by: give --config FILE")));
     }
     let config = place.config()?;
-    let one = which(&config, server.as_deref())?;
+    let one = which(&place.house(&config)?, server.as_deref())?;
     let plan = ScopePlan::of(one.server, one.section).map_err(Failure::configuration)?;
     let token = read_token(&token).map_err(Failure::Usage)?;
     let jwt = UnverifiedJwt::parse(token.expose())
         .context("only a JWT says in itself what it grants; ask the issuer about this one")
         .map_err(Failure::Usage)?;
     let claims = jwt.unverified_claims().clone();
-    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-    let names = claims_of(issuer, one.server, one.section).map_err(Failure::configuration)?;
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let names = claims_of(&issuer, one.server, one.section).map_err(Failure::configuration)?;
     let elsewhere = is_for_elsewhere(&config, &one, &claims);
-    let granted = names.at_their_word(claims, own_issuer(&config, one.server).as_deref());
+    let own = own_issuer(&config, &one);
+    let tenant = one.section.tenant().map(ToString::to_string);
+    let is_own = own.as_deref() == Some(issuer.as_str());
+    let names = ClaimNames { tenant_otherwise: tenant.clone().filter(|_| is_own), ..names };
+    // Users of a tenant are told with their issuer.
+    let granted = names.at_their_word(claims, own.as_deref().filter(|_| tenant.is_none()));
     let whose = if granted.subject.is_empty() { "nobody" } else { &granted.subject };
     let operation = operation.chosen()?;
     let explanation = plan.policy.explain(operation, &granted, system_clock().now());
@@ -68,12 +74,9 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
 /// This server's endpoint, and whom the token is for, where that is somebody else. Of hallpass's own tokens: what other issuers
 /// mean by an audience says `issuers`.
 fn is_for_elsewhere(config: &Config, one: &Protected<'_>, claims: &Claims) -> Option<(String, String)> {
-    let own = own_issuer(config, one.server)?;
+    let own = own_issuer(config, one)?;
     claims.get("iss").and_then(Value::as_str).filter(|issuer| *issuer == own)?;
-    let endpoint = config.endpoint(one).or_else(|| {
-        let origin = loopback(config)?.of_host(one.server.host.as_ref(), config.tls_in_front);
-        Some(format!("{origin}{}", one.path().as_str()))
-    })?;
+    let endpoint = config.endpoint_at(one, &public_url(config)?);
     let said: Vec<&str> = match claims.get("aud")? {
         Value::String(one) => vec![one],
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -82,18 +85,17 @@ fn is_for_elsewhere(config: &Config, one: &Protected<'_>, claims: &Claims) -> Op
     (!said.contains(&endpoint.as_str())).then(|| (endpoint.clone(), said.join(", ")))
 }
 
-/// What hallpass is called where the file does not say it.
-fn loopback(config: &Config) -> Option<PublicUrl> {
-    let url = PublicUrl::loopback(config.listen.clone().unwrap_or_default().port()).ok()?;
-    Some(if config.tls.is_some() { url.over_tls() } else { url })
+/// What the listener is called, as far as the file tells.
+fn public_url(config: &Config) -> Option<PublicUrl> {
+    config.said_url().or_else(|| config.usual_url())
 }
 
-/// The issuer whose users are told by their subject alone: hallpass itself, where it issues tokens.
-fn own_issuer(config: &Config, server: &Server) -> Option<String> {
-    if server.arrangement == Arrangement::External {
+/// The issuer of hallpass's own tokens, where it issues any.
+fn own_issuer(config: &Config, one: &Protected<'_>) -> Option<String> {
+    if one.server.arrangement == Arrangement::External {
         return None;
     }
-    config.said_url().or_else(|| loopback(config)).map(|url| url.as_str().to_owned())
+    Some(config.issuer_at(one, &public_url(config)?))
 }
 
 /// From a file, or from standard input (`-`). An argument is seen by everyone on the machine, so a token that

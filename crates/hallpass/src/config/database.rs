@@ -7,6 +7,8 @@ use hallpass_protocol::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TenantName;
+
 /// The variable that holds the password of the database. Not an option: arguments are seen by everyone.
 const PASSWORD: &str = "HALLPASS_DATABASE_PASSWORD";
 
@@ -78,6 +80,29 @@ impl DatabaseFault {
 impl Database {
     /// The URL with its password, if the database is not a file.
     pub(crate) fn url(&self) -> Result<Option<DatabaseUrl>, DatabaseFault> {
+        self.url_or(|| std::env::var(PASSWORD).ok().map(Secret::new))
+    }
+
+    /// The same of a tenant's own; where it says none, a schema of the process's. The password in the environment is that of
+    /// the process's database, and goes nowhere else.
+    pub(crate) fn url_of_tenant(
+        &self,
+        name: &TenantName,
+        usual: &Self,
+    ) -> Result<Option<DatabaseUrl>, DatabaseFault> {
+        match self.url {
+            Some(_) => self.url_or(|| None),
+            None if self.password_file.is_some() => Err(DatabaseFault::NoUrl),
+            None => Ok(usual.url()?.map(|url| url.in_schema(&format!("tenant_{name}")))),
+        }
+    }
+
+    /// Whether it says where the database is, or how it is reached.
+    pub(crate) fn says_something(&self) -> bool {
+        self.url.is_some() || self.password_file.is_some()
+    }
+
+    fn url_or(&self, usual: impl FnOnce() -> Option<Secret>) -> Result<Option<DatabaseUrl>, DatabaseFault> {
         if self.connections == Some(0) {
             return Err(DatabaseFault::NoConnections);
         }
@@ -94,7 +119,7 @@ impl Database {
                     .map_err(|source| DatabaseFault::PasswordFile { path: path.clone(), source })?;
                 Some(Secret::new(text.lines().next().unwrap_or_default()))
             }
-            None => std::env::var(PASSWORD).ok().map(Secret::new),
+            None => usual(),
         };
         match password {
             Some(password) => Ok(Some(url.with_password(&password)?)),

@@ -41,6 +41,11 @@ impl EndpointPath {
         }
     }
 
+    /// The same below a path, which has no slash at the end.
+    pub(crate) fn below(&self, base: &str) -> Self {
+        Self(format!("{base}{}", self.0))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::{Config, Source};
+use super::{Config, House, Source};
 
 /// Why a configuration file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ fn parse(path: &Path, text: String) -> Result<Config, String> {
     let read: Result<Config, _> = toml::from_str(&text);
     let mut config = read.map_err(|error| error.to_string().trim_end().to_owned())?;
     config.source = Source::new(path, text);
-    config.check_one_or_several()?;
+    config.houses().iter().try_for_each(House::check_one_or_several)?;
     Ok(config)
 }
 
@@ -110,7 +110,7 @@ mod tests {
             .collect();
         let expected = [("servers.notes", "/notes/mcp"), ("servers.mail", "/post")];
         assert_eq!(said, expected.map(|(title, path)| (title.to_owned(), path.to_owned())));
-        assert!(config.named("mail").is_some() && config.named("server").is_none());
+        assert!(config.houses()[0].named("mail").is_some() && config.houses()[0].named("server").is_none());
     }
 
     /// Broken syntax, an unknown member and a wrong value each name the line and column.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Config, Server, UpstreamTls};
+use super::{Config, House, Server, UpstreamTls};
 
 impl Server {
     /// Those of one server.
@@ -20,16 +20,24 @@ impl Server {
     }
 }
 
+impl House<'_> {
+    /// Those of its servers and of its authorization server.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let of_servers = self.protected().into_iter().flat_map(|one| one.server.files());
+        let set = self.authorization_server();
+        let trusted = set.trusted_issuers.iter().filter_map(|issuer| issuer.jwks.clone());
+        let mutual_tls = set.mutual_tls.iter().flat_map(|said| said.authorities.clone());
+        let password = self.own_database().and_then(|said| said.password_file.clone());
+        of_servers.chain(trusted).chain(mutual_tls).chain(password).collect()
+    }
+}
+
 impl Config {
     /// All of them, beside the file itself.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let of_servers = self.protected().into_iter().flat_map(|one| one.server.files());
-        let trusted =
-            self.authorization_server.trusted_issuers.iter().filter_map(|issuer| issuer.jwks.clone());
-        let mutual_tls =
-            self.authorization_server.mutual_tls.iter().flat_map(|said| said.authorities.clone());
+        let of_houses = self.houses().into_iter().flat_map(|house| house.files());
         let tls = self.tls.iter().flat_map(|tls| tls.files()).map(ToOwned::to_owned);
         let password = self.database.password_file.clone();
-        of_servers.chain(trusted).chain(mutual_tls).chain(tls).chain(password).collect()
+        of_houses.chain(tls).chain(password).collect()
     }
 }

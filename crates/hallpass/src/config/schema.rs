@@ -12,7 +12,8 @@ use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
     Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl,
-    Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tls, UpstreamTls, UpstreamUrl, Variable,
+    Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName, Tls, UpstreamTls,
+    UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) servers: BTreeMap<ServerName, Server>,
     /// The embedded authorization server.
     pub(crate) authorization_server: AuthorizationServer,
+    /// Tenants, each by its name: an issuer, users, clients and servers of its own, of which nothing is anything at another.
+    pub(crate) tenants: BTreeMap<TenantName, Tenant>,
     /// The file that this was read from.
     #[serde(skip)]
     pub(crate) source: Source,

@@ -1,18 +1,29 @@
-//! One server's table in the file: `[server]`, or `[servers.NAME]`.
+//! One server's table in the file: `[server]`, or `[servers.NAME]`, of a tenant or of none.
 
-use super::{ServerName, Source};
+use super::{ServerName, Source, TenantName};
 
 /// Where the settings of one server stand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Section<'s> {
     source: &'s Source,
+    tenant: Option<&'s TenantName>,
     name: Option<&'s ServerName>,
 }
 
 impl<'s> Section<'s> {
     /// Of the server with that name; of the only one, where it has none.
     pub(crate) fn new(source: &'s Source, name: Option<&'s ServerName>) -> Self {
-        Self { source, name }
+        Self { source, tenant: None, name }
+    }
+
+    /// The same of a tenant.
+    pub(crate) fn in_tenant(self, tenant: Option<&'s TenantName>) -> Self {
+        Self { tenant, ..self }
+    }
+
+    /// The tenant whose server it is.
+    pub(crate) fn tenant(&self) -> Option<&'s TenantName> {
+        self.tenant
     }
 
     /// The server's name in the file.
@@ -36,11 +47,12 @@ impl<'s> Section<'s> {
     }
 
     fn keys<'k>(&'k self, setting: &[&'k str]) -> Vec<&'k str> {
+        let around = self.tenant.map(|name| vec!["tenants", name.as_str()]).unwrap_or_default();
         let table = match self.name {
             Some(name) => vec!["servers", name.as_str()],
             None => vec!["server"],
         };
-        [table.as_slice(), setting].concat()
+        [around.as_slice(), &table, setting].concat()
     }
 }
 

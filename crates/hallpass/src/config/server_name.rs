@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::endpoint_path::TAKEN;
 
 /// The longest name.
-const LONGEST: usize = 40;
+pub(super) const LONGEST: usize = 40;
 
 /// What the file and the command line call a server: `NAME` of `[servers.NAME]`. Its endpoint is `/NAME/mcp`, unless the file
 /// says otherwise.
@@ -23,15 +23,19 @@ impl ServerName {
     }
 }
 
+/// Whether it can be a segment of a path, and much else.
+pub(super) fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.starts_with(plain)
+        && name.len() <= LONGEST
+        && name.chars().all(|c| plain(c) || matches!(c, '-' | '_'))
+}
+
 impl TryFrom<String> for ServerName {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let fits = name.starts_with(plain)
-            && name.len() <= LONGEST
-            && name.chars().all(|c| plain(c) || matches!(c, '-' | '_'));
-        match fits && !TAKEN.contains(&name.as_str()) {
+        match is_plain(&name) && !TAKEN.contains(&name.as_str()) {
             true => Ok(Self(name)),
             false => Err(format!(
                 "`{name}` can't be a server's name; take small letters, digits, - and _, {LONGEST} at most, as in \

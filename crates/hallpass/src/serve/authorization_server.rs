@@ -1,55 +1,44 @@
 //! From the configuration to the embedded authorization server.
 
-use std::net::IpAddr;
-
 use hallpass_authorization_server::{
-    AuthorizationServer, DocumentDomains, MutualTls, RegistrationPolicy, Resource, Rotation, Settings,
+    AuthorizationServer, DocumentDomains, MutualTls, RegistrationPolicy, Resource, Rotation, Settings, Store,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 
-use super::foundation::Foundation;
+use super::house_plan::HousePlan;
 use super::plan::Plan;
 use super::server_plan::ServerPlan;
 use crate::config::{self, PublicUrl, Registration};
 use crate::exit::Failure;
 
-/// Starts it for every server whose tokens it is to issue; nothing where there is none. One that runs goes on by other
-/// settings.
+/// Starts it for every server of the house whose tokens it is to issue; nothing where there is none. One that runs goes on by
+/// other settings.
 pub(super) async fn wire(
     plan: &Plan,
-    beneath: &Foundation,
+    house: &HousePlan,
+    public_url: &PublicUrl,
+    store: &Store,
     running: Option<&AuthorizationServer>,
 ) -> Result<Option<AuthorizationServer>, Failure> {
-    let Some(mut settings) = settings(plan, &beneath.public_url) else { return Ok(None) };
-    settings.mutual_tls = mutual_tls(plan)?;
+    let Some(mut settings) = settings(plan, house, public_url) else { return Ok(None) };
+    settings.mutual_tls = mutual_tls(house)?;
     if let Some(running) = running {
         return Ok(Some(running.with_settings(settings).await?));
     }
     // Metadata documents of clients are fetched from the open network alone.
     let fetcher = Fetcher::new(Policy::default())?;
-    Ok(Some(AuthorizationServer::start(settings, beneath.store.clone(), fetcher).await?))
+    Ok(Some(AuthorizationServer::start(settings, store.clone(), fetcher).await?))
 }
 
 /// What it would be started with, before a port is bound: for whoever only checks a file.
-pub(super) fn settings_ahead(plan: &Plan) -> Option<Settings> {
-    settings(plan, &plan.public_url().ok()?)
+pub(super) fn settings_ahead(plan: &Plan, house: &HousePlan) -> Option<Settings> {
+    settings(plan, house, &plan.public_url().ok()?)
 }
 
-/// Proxies that end TLS in front of a server whose tokens it issues.
-pub(super) fn proxies(plan: &Plan) -> Vec<IpAddr> {
-    let mut all: Vec<IpAddr> = Vec::new();
-    for proxy in plan.embedded().flat_map(|server| server.credentials.proxies()) {
-        if !all.contains(proxy) {
-            all.push(*proxy);
-        }
-    }
-    all
-}
-
-fn mutual_tls(plan: &Plan) -> Result<Option<MutualTls>, Failure> {
-    let said = plan.authorization_server.mutual_tls.as_ref();
-    said.map(|said| said.load(&proxies(plan))).transpose().map_err(Failure::configuration)
+fn mutual_tls(house: &HousePlan) -> Result<Option<MutualTls>, Failure> {
+    let said = house.authorization_server.mutual_tls.as_ref();
+    said.map(|said| said.load(&house.proxies())).transpose().map_err(Failure::configuration)
 }
 
 fn resource(plan: &Plan, server: &ServerPlan, public: &PublicUrl) -> Option<Resource> {
@@ -63,18 +52,18 @@ fn resource(plan: &Plan, server: &ServerPlan, public: &PublicUrl) -> Option<Reso
     })
 }
 
-fn settings(plan: &Plan, public: &PublicUrl) -> Option<Settings> {
-    let set = &plan.authorization_server;
-    let resources: Vec<_> = plan.embedded().filter_map(|server| resource(plan, server, public)).collect();
+fn settings(plan: &Plan, house: &HousePlan, public: &PublicUrl) -> Option<Settings> {
+    let set = &house.authorization_server;
+    let resources: Vec<_> = house.embedded().filter_map(|server| resource(plan, server, public)).collect();
     if resources.is_empty() {
         return None;
     }
-    let mut settings = Settings::new(Issuer::parse(public.as_str()).ok()?, resources);
+    let mut settings = Settings::new(Issuer::parse(&plan.issuer(house, public)).ok()?, resources);
     settings.lifetimes.access_token = set.access_token_lifetime.0;
     settings.lifetimes.refresh_idle = set.refresh_token_idle.0;
     settings.lifetimes.grant = set.grant_lifetime.0;
-    settings.trusted_issuers.clone_from(&plan.delegations.trusted_issuers);
-    settings.exchange.clone_from(&plan.delegations.exchange);
+    settings.trusted_issuers.clone_from(&house.delegations.trusted_issuers);
+    settings.exchange.clone_from(&house.delegations.exchange);
     settings.require_pushed_requests = set.require_pushed_requests;
     settings.dpop_nonces = set.dpop_nonces;
     settings.audit_lifetime = set.audit_lifetime.0;

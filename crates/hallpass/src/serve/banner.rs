@@ -7,6 +7,7 @@ use hallpass_protocol::Secret;
 use url::Url;
 
 use super::program;
+use crate::config::TenantName;
 
 /// What there is to say.
 pub(crate) struct Banner<'a> {
@@ -14,16 +15,16 @@ pub(crate) struct Banner<'a> {
     pub(crate) servers: Vec<Shown<'a>>,
     /// The user that the demo made.
     pub(crate) demo_user: Option<(&'a str, &'a Secret)>,
-    /// The link under which the first user is made.
-    pub(crate) setup: Option<&'a Url>,
+    /// The links under which the first user is made, of each tenant that has none.
+    pub(crate) setup: Vec<(Option<&'a TenantName>, Url)>,
     /// Whether others can reach the port, and nobody said by which name.
     pub(crate) unnamed: bool,
 }
 
 /// A protected server.
 pub(crate) struct Shown<'a> {
-    /// What the file calls it, where there are several.
-    pub(crate) key: Option<&'a str>,
+    /// What the file calls it, where there are several: `notes`, or `acme/notes` of a tenant.
+    pub(crate) key: Option<String>,
     /// Its endpoint.
     pub(crate) endpoint: &'a str,
     /// What the operator calls it.
@@ -60,7 +61,7 @@ impl Banner<'_> {
                     if several.len() == 1 { "" } else { "s" }
                 )?;
                 for server in several {
-                    let name = server.key.unwrap_or_default();
+                    let name = server.key.as_deref().unwrap_or_default();
                     writeln!(out, "  {name:<14}{bold}{}{bold:#} ({})", server.endpoint, server.upstream)?;
                 }
             }
@@ -70,8 +71,9 @@ impl Banner<'_> {
             // The one password that is ever shown: made for this run, gone with it.
             row(out, "Password", password.expose())?;
         }
-        if let Some(link) = self.setup {
-            writeln!(out, "\n  There is no user yet. Make the first one here, within the hour:")?;
+        for (tenant, link) in &self.setup {
+            let of = tenant.map_or_else(String::new, |name| format!(" of {name}"));
+            writeln!(out, "\n  There is no user{of} yet. Make the first one here, within the hour:")?;
             writeln!(out, "  {bold}{link}{bold:#}")?;
         }
         if self.unnamed {
@@ -82,7 +84,7 @@ impl Banner<'_> {
             writeln!(out, "  with {bold}--public-url https://…{bold:#}")?;
         }
         let Some(first) = self.servers.first() else { return Ok(()) };
-        match first.key {
+        match &first.key {
             Some(name) => {
                 writeln!(
                     out,
@@ -91,8 +93,11 @@ impl Banner<'_> {
             }
             None => writeln!(out, "\n  Add it to a client, which opens the browser to log in:\n"),
         }?;
-        let name =
-            if self.demo_user.is_some() { "hallpass-demo".to_owned() } else { key(first.name.or(first.key)) };
+        let name = if self.demo_user.is_some() {
+            "hallpass-demo".to_owned()
+        } else {
+            key(first.name.or(first.key.as_deref()))
+        };
         for (client, line) in lines(&name, first.endpoint) {
             writeln!(out, "  {client:<14}{line}")?;
         }

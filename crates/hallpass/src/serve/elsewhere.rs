@@ -16,7 +16,9 @@ const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// The way to the authorization server, from the origin of that resource.
 pub(super) fn router(issuer: &Issuer, resource: &str) -> Router {
     let at = |path: &str| format!("{}{path}", issuer.as_str().trim_end_matches('/'));
-    let (metadata, token, register) = (at(METADATA), at("/token"), at("/register"));
+    // RFC 8414 §3.1: where the issuer has a path, that comes last.
+    let metadata = issuer.metadata_urls().first().map_or_else(|| at(METADATA), ToString::to_string);
+    let (token, register) = (at("/token"), at("/register"));
     let (authorize, resource) = (at("/authorize"), resource.to_owned());
     let authorize = async move |RawQuery(query): RawQuery| {
         to(StatusCode::FOUND, &with_resource(&authorize, query, &resource))

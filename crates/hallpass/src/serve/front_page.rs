@@ -10,10 +10,13 @@ use http::{HeaderValue, StatusCode};
 use super::not_here::{Endpoint, Places};
 use crate::config::PublicUrl;
 
-/// `/`, and the icon that browsers ask for unasked.
+/// `/`, and the icon that browsers ask for unasked; below the path of a tenant, its own page.
 pub(super) fn router(origin: &PublicUrl, places: &Places) -> Router {
     let (name, markup) = (title(origin, places), markup(places));
     let front = get(async move || page(&name, &markup));
+    if !places.base.is_empty() {
+        return Router::new().route(&places.base, front.clone()).route(&format!("{}/", places.base), front);
+    }
     let icon = get(async || (StatusCode::NO_CONTENT, [(CACHE_CONTROL, "public, max-age=86400")]));
     Router::new().route("/", front).route("/favicon.ico", icon)
 }
@@ -106,11 +109,16 @@ mod tests {
     async fn a_name_is_text() {
         let evil = "<script>alert(1)</script>&\"'";
         let pages = Some("https://mcp.example.com".to_owned());
-        let one = text(&Places { endpoints: vec![endpoint(evil, "/mcp")], pages: pages.clone() }).await;
+        let one = text(&Places {
+            endpoints: vec![endpoint(evil, "/mcp")],
+            pages: pages.clone(),
+            ..Places::default()
+        })
+        .await;
         assert!(one.contains("https://mcp.example.com/mcp"));
         assert!(one.contains("href=\"https://mcp.example.com/account\""));
         let endpoints = vec![endpoint(evil, "/notes/mcp"), endpoint("Mail", "/mail/mcp")];
-        let two = text(&Places { endpoints, pages }).await;
+        let two = text(&Places { endpoints, pages, ..Places::default() }).await;
         assert!(two.contains("/notes/mcp") && two.contains("Mail<br><code>https://mcp.example.com/mail/mcp"));
         for page in [one, two] {
             assert!(!page.contains("<script>") && page.contains("alert(1)"));

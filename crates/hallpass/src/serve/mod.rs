@@ -13,12 +13,15 @@ mod elsewhere;
 mod external;
 mod foundation;
 mod front_page;
+mod ground;
+mod house_plan;
 pub(crate) mod issuers;
 mod listeners;
 mod mark;
 mod monitoring;
 mod not_here;
 mod otlp;
+mod places;
 pub(crate) mod plan;
 mod plan_error;
 mod program;
@@ -54,11 +57,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli;
 use crate::commands::Place;
-use crate::config::Database;
+use crate::config::{Database, TenantName};
 use crate::data::DataFolder;
 use crate::exit::Failure;
 use banner::{Banner, Shown};
 use foundation::Foundation;
+use ground::Grounds;
+use house_plan::HousePlan;
 use monitoring::{Counted, Monitoring};
 use plan::Plan;
 use reload::Reload;
@@ -81,7 +86,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
         watch.follow(config.files());
     }
     let plan = Plan::new(args, config).map_err(Failure::configuration)?;
-    let demo = plan.servers.iter().any(|server| matches!(server.upstream, Upstream::Demo));
+    let demo = plan.servers().any(|server| matches!(server.upstream, Upstream::Demo));
     // Kept until the end: dropping it removes the folder.
     let temporary = if demo { Some(crate::data::temporary()?) } else { None };
     let data = match &temporary {
@@ -98,16 +103,14 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     };
     let edge = plan.edge.begin()?;
     let stop = CancellationToken::new();
-    let store = data.store().await?;
-    let audited = Arc::clone(&edge.audited);
-    store.audit_log().tell(move |event| audited.hear(event));
+    let mut grounds = Grounds::new(data, Arc::clone(&edge.audited), stop.clone());
     // Before the authorization server starts, which would offer to make a first user.
-    let password = if demo { Some(add_demo_user(&store).await?) } else { None };
-    for server in plan.embedded() {
-        public_client::check(&store, server).await?;
-    }
-    let watched = store.clone();
-    let beneath = Foundation::lay(&plan, store, &listeners, stop.clone()).await?;
+    let password = match plan.houses.first().filter(|_| demo) {
+        Some(house) => Some(add_demo_user(&grounds.of(house).await?.store).await?),
+        None => None,
+    };
+    let watched = grounds.stores();
+    let beneath = Foundation::lay(&plan, grounds, &listeners, stop.clone())?;
     let (tls, tls_files) = (plan.tls.clone(), plan.tls_files.clone());
     let counted = Counted::of(&edge, &plan.edge);
     let running = Running::start(plan, beneath, stop.clone()).await?;
@@ -168,25 +171,23 @@ async fn listen(
 
 fn banner(running: &Running, password: Option<&Secret>) {
     let (plan, wired) = (running.plan(), running.wired());
-    let setup = wired.setup_link();
-    let endpoints = wired.protected.iter().map(|protected| protected.endpoint.as_str());
+    let endpoints = wired.protected().map(|protected| protected.endpoint.as_str());
+    let houses = plan.houses.iter().flat_map(|house| house.servers.iter().map(move |server| (house, server)));
+    let servers = houses.zip(endpoints).map(|((house, server), endpoint)| shown(house, server, endpoint));
     Banner {
-        servers: plan
-            .servers
-            .iter()
-            .zip(endpoints)
-            .map(|(server, endpoint)| shown(server, endpoint))
-            .collect(),
+        servers: servers.collect(),
         demo_user: password.map(|password| (DEMO_USER, password)),
-        setup: setup.as_ref(),
+        setup: wired.setup_links(),
         unnamed: plan.public_url.is_none() && !plan.listen.is_loopback(),
     }
     .print();
 }
 
-fn shown<'a>(server: &'a ServerPlan, endpoint: &'a str) -> Shown<'a> {
+fn shown<'a>(house: &'a HousePlan, server: &'a ServerPlan, endpoint: &'a str) -> Shown<'a> {
+    let tenant = house.tenant.as_ref().map(TenantName::as_str);
+    let names: Vec<_> = tenant.into_iter().chain(server.key.as_ref().map(|key| key.as_str())).collect();
     Shown {
-        key: server.key.as_ref().map(|key| key.as_str()),
+        key: (!names.is_empty()).then(|| names.join("/")),
         endpoint,
         name: server.name.as_deref(),
         upstream: server.upstream.to_string(),

@@ -9,7 +9,6 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hallpass_authorization_server::Store;
 use hallpass_gateway::edge::Metrics;
 use hallpass_gateway::edge::metrics::process;
 use hallpass_gateway::edge::metrics::text::Text;
@@ -23,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::audited::Audited;
 use super::edge::{EdgeAtWork, EdgePlan};
-use crate::config::PublicUrl;
+use super::ground::Stores;
+use crate::config::{PublicUrl, TenantName};
 
 /// The listener that is asked how the program is. It is there until the last request has ended, so that whoever asks hears of
 /// the end.
@@ -34,7 +34,7 @@ pub(super) struct Monitoring {
 
 #[derive(Clone)]
 struct Watched {
-    store: Store,
+    stores: Stores,
     stop: CancellationToken,
     counted: Option<Counted>,
 }
@@ -78,7 +78,7 @@ impl Monitoring {
     /// Answers from now on.
     pub(super) fn start(
         listeners: Vec<TcpListener>,
-        store: Store,
+        stores: Stores,
         counted: Option<Counted>,
         stop: CancellationToken,
     ) -> Self {
@@ -86,7 +86,7 @@ impl Monitoring {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
-            .with_state(Watched { store, stop, counted })
+            .with_state(Watched { stores, stop, counted })
             .layer(from_fn_with_state(own_names(&listeners), for_this_machine));
         let ended = CancellationToken::new();
         let mut serving = JoinSet::new();
@@ -126,17 +126,22 @@ async fn for_this_machine(State(door): State<Option<FrontDoor>>, request: Reques
     }
 }
 
-/// Whether to send requests here: not while it drains, and not while the database is away.
-async fn readyz(State(watched): State<Watched>) -> (StatusCode, &'static str) {
+/// Whether to send requests here: not while it drains, and not while its database is away. While that of one tenant among
+/// several is, the others are served.
+async fn readyz(State(watched): State<Watched>) -> (StatusCode, String) {
     if watched.stop.is_cancelled() {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "draining: requests under way end, no new ones are taken\n",
-        );
+        let draining = "draining: requests under way end, no new ones are taken\n".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, draining);
     }
-    match watched.store.answers().await {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    let (all, silent) = watched.stores.silent().await;
+    let names: Vec<_> =
+        silent.iter().map(|tenant| tenant.as_ref().map_or("no tenant", TenantName::as_str)).collect();
+    match (all, silent.len()) {
+        (_, 0) => (StatusCode::OK, "ready\n".to_owned()),
+        (all, away) if away < all => {
+            (StatusCode::OK, format!("ready, without the database of {}\n", names.join(", ")))
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".to_owned()),
     }
 }
 

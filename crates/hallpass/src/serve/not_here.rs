@@ -13,11 +13,14 @@ const LONGEST: usize = 80;
 /// The pages that people type by hand.
 const PAGES: [&str; 3] = ["/account", "/admin", "/device"];
 
-/// What there is at an origin, for whoever looks in the wrong place.
+/// What there is at an origin, or below a path of it, for whoever looks in the wrong place.
+#[derive(Default)]
 pub(super) struct Places {
+    /// The path below which all of it is, without a slash at the end.
+    pub(super) base: String,
     /// The MCP endpoints.
     pub(super) endpoints: Vec<Endpoint>,
-    /// The origin at which people have pages, if they have any.
+    /// Where people have pages, if they have any: the issuer.
     pub(super) pages: Option<String>,
 }
 
@@ -32,6 +35,12 @@ pub(super) struct Endpoint {
 }
 
 impl Places {
+    /// Whether a path is one of theirs.
+    fn has(&self, path: &str) -> bool {
+        let below = path.strip_prefix(&self.base);
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// A page for people.
     pub(super) fn page(&self, path: &str) -> Option<String> {
         self.pages.as_ref().map(|origin| format!("{origin}{path}"))
@@ -48,10 +57,17 @@ impl Places {
     }
 }
 
-/// The same router, which answers wherever nothing else does.
-pub(super) fn beside(router: Router, places: Places) -> Router {
+/// The same router, which answers wherever nothing else does: below the path of a tenant with what that tenant has, and with
+/// nothing of another.
+pub(super) fn beside(router: Router, mut places: Vec<Places>) -> Router {
+    places.sort_by_key(|places| std::cmp::Reverse(places.base.len()));
     let places = std::sync::Arc::new(places);
-    router.fallback(async move |uri: Uri, headers: HeaderMap| nothing(&places, uri.path(), &headers))
+    router.fallback(async move |uri: Uri, headers: HeaderMap| {
+        match places.iter().find(|places| places.has(uri.path())) {
+            Some(places) => nothing(places, uri.path(), &headers),
+            None => nothing(&Places::default(), uri.path(), &headers),
+        }
+    })
 }
 
 fn nothing(places: &Places, path: &str, headers: &HeaderMap) -> Response {
@@ -78,7 +94,7 @@ fn meant(places: &Places, path: &str) -> Option<String> {
     if let Some(endpoint) = places.endpoints.iter().find(|endpoint| asked == plain(&endpoint.path)) {
         return Some(endpoint.url.clone());
     }
-    let page = PAGES.into_iter().find(|page| asked == plain(page))?;
+    let page = PAGES.into_iter().find(|page| asked == plain(&format!("{}{page}", places.base)))?;
     places.page(page)
 }
 
@@ -134,7 +150,7 @@ mod tests {
             name: "Notes".to_owned(),
         };
         let pages = Some("https://mcp.example.com".to_owned());
-        Places { endpoints: vec![endpoint("/notes/mcp")], pages }
+        Places { endpoints: vec![endpoint("/notes/mcp")], pages, ..Places::default() }
     }
 
     async fn body(response: Response) -> String {

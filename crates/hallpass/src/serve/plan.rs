@@ -1,20 +1,18 @@
-//! What `serve` is going to do: command line and configuration file, made one and judged. What every server shares is here,
-//! what each has for itself in [`ServerPlan`].
+//! What `serve` is going to do: command line and configuration file, made one and judged. What belongs to the process is here,
+//! what a tenant has for itself in [`HousePlan`], and what a server has in [`ServerPlan`].
 
 use std::path::PathBuf;
 
-use hallpass_authorization_server::StartError;
 use hallpass_gateway::listen::Tls;
 
+use super::house_plan::HousePlan;
 use super::mark::Mark;
+use super::places;
 use super::plan_error::PlanError;
 use super::server_plan::ServerPlan;
 use crate::cli;
-use crate::config::{self, Config, ListenAddress, PublicUrl, Source};
-use crate::serve::authorization_server;
-use crate::serve::delegation::Delegations;
+use crate::config::{self, Config, ListenAddress, PublicUrl};
 use crate::serve::edge::EdgePlan;
-use crate::serve::scopes::ScopePlan;
 
 /// What `serve` is going to do.
 #[derive(Debug)]
@@ -35,16 +33,10 @@ pub(crate) struct Plan {
     pub(crate) sees_addresses: bool,
     /// What clients call this process; `None` is `localhost` with the port that is bound.
     pub(crate) public_url: Option<PublicUrl>,
-    /// What is protected: one server at least.
-    pub(crate) servers: Vec<ServerPlan>,
-    /// Settings of the authorization server.
-    pub(crate) authorization_server: crate::config::AuthorizationServer,
-    /// Whose word, and which token, it exchanges for its own.
-    pub(crate) delegations: Delegations,
+    /// What is protected: that of each tenant, and what stands outside of all. One at least.
+    pub(crate) houses: Vec<HousePlan>,
     /// The data folder that the file names.
     pub(crate) data: Option<PathBuf>,
-    /// The database, in words; `None` is a file in the data folder.
-    pub(crate) database: Option<String>,
     /// What all of this came from, and what of it cannot change while the process runs.
     pub(super) mark: Mark,
     fixed: Fixed,
@@ -55,9 +47,7 @@ impl Plan {
     /// here.
     pub(crate) fn new(args: cli::Serve, config: Config) -> Result<Self, PlanError> {
         let plan = Self::put_together(args, &config)?;
-        plan.check_places(&config)?;
-        plan.check_issuers(&config)?;
-        plan.check_authorization_server(&config.source)?;
+        places::check(&plan, &config)?;
         Ok(plan)
     }
 
@@ -81,20 +71,13 @@ impl Plan {
             }
         };
         let behind_tls = public_url.as_ref().is_some_and(PublicUrl::is_https);
-        let plan_of = |protected: &_| ServerPlan::of(protected, &args, asks);
-        let servers = config.protected().iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;
+        let plan_of = |house: &_| HousePlan::of(house, &args, asks, &config.database);
+        let houses = config.houses().iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;
         let direct = if tls.is_some() { !tls_in_front } else { !behind_tls };
-        let peers_are_clients =
-            direct && servers.iter().all(|server| server.credentials.proxies().is_empty());
+        let mut servers = houses.iter().flat_map(|house| &house.servers);
+        let peers_are_clients = direct && servers.all(|server| server.credentials.proxies().is_empty());
         let edge = EdgePlan::of(config)?.reached(behind_tls || tls.is_some(), peers_are_clients)?;
         let sees_addresses = edge.knows_clients(peers_are_clients);
-        let database = if args.demo { None } else { database(&config.database, source)? };
-        let set = &config.authorization_server;
-        let embedded: Vec<&ScopePlan> =
-            servers.iter().filter(|server| server.is_embedded()).map(|server| &server.scopes).collect();
-        let delegations = Delegations::of(set, &embedded).map_err(|(setting, why)| {
-            PlanError::Delegation(why).at(source.place(&["authorization_server", setting]))
-        })?;
         Ok(Self {
             listen: args.listen.or_else(|| config.listen.clone()).unwrap_or_default(),
             monitoring: config.monitoring.listen.clone(),
@@ -104,11 +87,8 @@ impl Plan {
             tls_in_front,
             sees_addresses,
             public_url,
-            servers,
-            authorization_server: config.authorization_server.clone(),
-            delegations,
+            houses,
             data: config.data.clone(),
-            database,
             mark,
             fixed,
         })
@@ -128,14 +108,23 @@ impl Plan {
             ("tls_in_front", self.tls_in_front != other.tls_in_front),
             ("public_url (the issuer)", self.public_url != other.public_url),
             ("data", self.data != other.data),
-            ("database", self.database != other.database),
+            ("database", self.fixed.database != other.fixed.database),
+            ("the host or path of a tenant (its issuer)", self.differs(other, |one| (&one.host, &one.base))),
+            ("the database of a tenant", self.differs(other, |one| &one.database)),
         ];
         fixed.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
 
-    /// The servers whose tokens hallpass itself issues.
-    pub(crate) fn embedded(&self) -> impl Iterator<Item = &ServerPlan> {
-        self.servers.iter().filter(|server| server.is_embedded())
+    /// Whether a tenant that is in both has something else there.
+    fn differs<'a, T: PartialEq>(&'a self, other: &'a Self, what: impl Fn(&'a HousePlan) -> T) -> bool {
+        let same = |one: &&HousePlan| other.houses.iter().find(|other| other.tenant == one.tenant);
+        let both = self.houses.iter().filter_map(|one| Some((one, same(&one)?)));
+        both.into_iter().any(|(one, other)| what(one) != what(other))
+    }
+
+    /// Every server.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &ServerPlan> {
+        self.houses.iter().flat_map(|house| &house.servers)
     }
 
     /// What clients call this process, as far as it is known before a port is bound.
@@ -162,59 +151,14 @@ impl Plan {
         format!("{}{}", self.origin(server, public), server.path.as_str())
     }
 
-    /// That every server has a place, where it can be reached safely, and that no two have the same.
-    fn check_places(&self, config: &Config) -> Result<(), PlanError> {
-        let Ok(public) = self.public_url() else { return Ok(()) };
-        let mut taken: Vec<(String, &ServerPlan)> = Vec::new();
-        for (server, protected) in self.servers.iter().zip(config.protected()) {
-            let section = protected.section;
-            let origin = self.origin(server, &public);
-            if server.host.is_some() && !origin.is_https() && !origin.is_loopback() {
-                return Err(PlanError::PlainHttp(origin).at(section.place(&["host"])));
-            }
-            let endpoint = self.endpoint(server, &public);
-            if let Some((_, other)) = taken.iter().find(|(known, _)| *known == endpoint) {
-                let fault = PlanError::SamePlace { other: other.title.clone(), endpoint };
-                return Err(fault.at(format!("{} ({})", section.place(&["path"]), section.title())));
-            }
-            taken.push((endpoint, server));
-        }
-        for (server, protected) in self.servers.iter().zip(config.protected()) {
-            let own =
-                |name: &str| self.servers.iter().any(|one| self.origin(one, &public).is_origin_of(name));
-            if server.told.audience().is_some_and(|name| public.is_origin_of(name) || own(name)) {
-                return Err(PlanError::OwnAudience.at(protected.section.place(&["assertion", "audience"])));
-            }
-        }
-        Ok(())
+    /// The origin of a house's pages and issuer.
+    pub(super) fn home(&self, house: &HousePlan, public: &PublicUrl) -> PublicUrl {
+        public.of_host(house.host.as_ref(), self.tls_in_front)
     }
 
-    /// That nobody else is called as hallpass itself is, where it issues tokens.
-    fn check_issuers(&self, config: &Config) -> Result<(), PlanError> {
-        let Ok(own) = self.public_url() else { return Ok(()) };
-        for (server, protected) in self.servers.iter().zip(config.protected()) {
-            if server.is_embedded() {
-                server.credentials.check_own(own.as_str(), protected.section)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_authorization_server(&self, source: &Source) -> Result<(), PlanError> {
-        let at = |setting| source.place(&["authorization_server", setting]);
-        if let Some(said) = &self.authorization_server.mutual_tls {
-            said.load(&authorization_server::proxies(self))
-                .map_err(|fault| PlanError::Delegation(fault.to_string()).at(at("mutual_tls")))?;
-        }
-        let Some(settings) = authorization_server::settings_ahead(self) else { return Ok(()) };
-        settings.check().map_err(|fault| {
-            let setting = match fault {
-                StartError::LongAccessTokens => "access_token_lifetime",
-                StartError::HastyRotation => "rotate_keys_every",
-                _ => return fault.into(),
-            };
-            PlanError::from(fault).at(at(setting))
-        })
+    /// Its issuer.
+    pub(super) fn issuer(&self, house: &HousePlan, public: &PublicUrl) -> String {
+        house.issuer_at(&self.home(house, public))
     }
 }
 
@@ -227,6 +171,7 @@ struct Fixed {
     proxy: Mark,
     limits: Mark,
     monitoring: Mark,
+    database: Mark,
 }
 
 impl Fixed {
@@ -238,6 +183,7 @@ impl Fixed {
             proxy: Mark::of(&config.proxy, &[]),
             limits: Mark::of(&config.limits, &[]),
             monitoring: Mark::of(&config.monitoring, &[]),
+            database: Mark::of(&config.database, &[]),
         }
     }
 }
@@ -250,7 +196,9 @@ fn check_arguments(args: &cli::Serve, config: &Config) -> Result<(), PlanError> 
         ("the command", !args.command.is_empty()),
     ];
     match options.into_iter().find(|(_, given)| *given) {
-        Some((option, _)) if !config.servers.is_empty() => Err(PlanError::WhichServer(option)),
+        Some((option, _)) if !config.servers.is_empty() || !config.tenants.is_empty() => {
+            Err(PlanError::WhichServer(option))
+        }
         _ => Ok(()),
     }
 }
@@ -263,14 +211,4 @@ fn reachable_safely(url: PublicUrl, tls_in_front: bool) -> Result<PublicUrl, Pla
         (false, true) => Ok(url.over_tls()),
         (false, false) => Err(PlanError::PlainHttp(url)),
     }
-}
-
-/// Where it is, for people; a password is the file's, and stays there.
-fn database(set: &config::Database, source: &Source) -> Result<Option<String>, PlanError> {
-    let url = set.url().map_err(|fault| {
-        let setting = fault.setting();
-        PlanError::from(fault).at(source.place(&["database", setting]))
-    })?;
-    let connections = set.connections.unwrap_or(hallpass_authorization_server::Store::CONNECTIONS);
-    Ok(url.map(|url| format!("{url} ({connections} connections)")))
 }

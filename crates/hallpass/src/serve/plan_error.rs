@@ -38,6 +38,47 @@ pub(crate) enum PlanError {
         /// Where both are.
         endpoint: String,
     },
+    /// A tenant without a server.
+    #[error("{0} has no server: add [{0}.servers.NAME] with upstream = \"http://…\", or command = [\"…\"]")]
+    EmptyHouse(String),
+    /// A tenant in two places.
+    #[error(
+        "host and path are both there; a tenant has a host of its own, or a path of the public URL: keep one of them"
+    )]
+    TwoPlaces,
+    /// Two tenants at one host, where a browser and a client would take them for one.
+    #[error("{host} is a host of {other} as well; a tenant shares its host with nobody: give it another one")]
+    SharedHost {
+        /// The origin there.
+        host: PublicUrl,
+        /// Who is there already.
+        other: String,
+    },
+    /// Something else below the path of a tenant.
+    #[error(
+        "{path} of {other} is below the path of this tenant, which is its own: give one of them another path"
+    )]
+    SharedPath {
+        /// What is below it.
+        path: String,
+        /// Whose that is.
+        other: String,
+    },
+    /// A tenant's tokens at another.
+    #[error(
+        "{issuer} is the issuer of {other}, whose tokens are good at its own servers alone; take the entry out"
+    )]
+    OtherTenant {
+        /// Whose tokens they would be.
+        issuer: String,
+        /// Who that is.
+        other: String,
+    },
+    /// Two tenants with one database.
+    #[error(
+        "another tenant, or [database], has this very database; each has one of its own: name another, or leave it out for a schema of its own"
+    )]
+    SharedDatabase,
     /// What says who calls would look like a token that opens something here.
     #[error(
         "the assertion's audience is a place of hallpass's own, whose tokens are signed with the same key; set assertion.audience to what the server behind is called"

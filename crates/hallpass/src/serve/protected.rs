@@ -9,12 +9,15 @@ use hallpass_gateway::{self as gateway, Choice, Gateway};
 use hallpass_protocol::{AccessTokenClaims, Issuer, ResourceIdentifier, Secret};
 use hallpass_resource_server::stored::Unavailable;
 use hallpass_resource_server::{
-    self as resource_server, FrontDoor, Keys, ResourceServer, Revocations, StoredTokens, TrustedIssuer,
+    self as resource_server, ClaimNames, FrontDoor, Keys, ResourceServer, Revocations, StoredTokens,
+    TrustedIssuer,
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::foundation::Foundation;
+use super::ground::Ground;
+use super::house_plan::HousePlan;
 use super::mark::Mark;
 use super::plan::Plan;
 use super::replicas;
@@ -73,43 +76,56 @@ struct MadeOf {
     opaque: bool,
 }
 
+/// What it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) house: &'a HousePlan,
+    pub(super) ground: &'a Ground,
+    /// The authorization server of its house.
+    pub(super) issues: Option<&'a AuthorizationServer>,
+}
+
 /// Puts it together. A server that would be the same again is the one that was there; one that would be another, and has the
 /// same behind it, keeps that, and with it the sessions.
 pub(super) async fn put_together(
-    plan: &Plan,
     server: &ServerPlan,
+    around: Around<'_>,
     beneath: &mut Foundation,
-    issues: Option<&AuthorizationServer>,
     former: Option<&Arc<Protected>>,
 ) -> Result<Arc<Protected>, Failure> {
+    let Around { plan, house, ground, issues } = around;
     let origin = plan.origin(server, &beneath.public_url);
     let endpoint = plan.endpoint(server, &beneath.public_url);
     let resource = ResourceIdentifier::parse(&endpoint).map_err(Failure::configuration)?;
     let name = server.shown_name(&resource);
-    // The host for clients that show certificates is another name of the public URL, and of no other host.
-    let mutual_tls = plan.authorization_server.mutual_tls.as_ref().filter(|_| server.host.is_none());
+    // The host for clients that show certificates is another name of the issuer's, and of no other host.
+    let is_home = origin == plan.home(house, &beneath.public_url);
+    let mutual_tls = house.authorization_server.mutual_tls.as_ref().filter(|_| is_home);
     let alias = mutual_tls.and_then(|said| said.url.clone());
-    let opaque = plan.embedded().any(|server| server.access_tokens == TokenForm::Opaque);
+    let opaque = house.embedded().any(|server| server.access_tokens == TokenForm::Opaque);
     let made_of = MadeOf { mark: Arc::clone(&server.mark), alias: alias.clone(), opaque };
     if let Some(former) = former.filter(|former| former.made_of == made_of) {
         return Ok(Arc::clone(former));
     }
     let mut settings = resource_server::Settings::new(resource, system_clock());
     settings.name = Some(name.clone());
+    settings.tenant = house.tenant.as_ref().map(ToString::to_string);
     settings.policy = server.scopes.policy.clone();
     settings.streams = server.streams;
     settings.verifications = plan.edge.verifications.clone();
     settings.metadata_signer = server.signer.as_ref().map(|signer| signer.at(&endpoint));
     settings.aliases.extend(alias.clone());
     settings.replays = beneath.replays.entry(endpoint.clone()).or_default().clone();
-    replicas::share(&mut settings, &beneath.store).await?;
+    replicas::share(&mut settings, &ground.store).await?;
+    let own_issuer = plan.issuer(house, &beneath.public_url);
     if let Some(started) = issues.filter(|_| server.is_embedded()) {
-        let issuer = Issuer::parse(beneath.public_url.as_str()).map_err(Failure::configuration)?;
+        let issuer = Issuer::parse(&own_issuer).map_err(Failure::configuration)?;
         settings.stored_tokens = opaque_tokens(started, opaque, &issuer).await?;
         trust(&mut settings, started, issuer, server.public_client_id.clone());
     }
     let key = server.key.as_ref().map(|key| key.as_str());
-    server.credentials.apply(&mut settings, beneath.accounts.of(key));
+    server.credentials.apply(&mut settings, ground.accounts.of(key));
     if !server.is_embedded()
         && let Some(first) = settings.issuers.first_mut()
     {
@@ -130,7 +146,7 @@ pub(super) async fn put_together(
             behind
         }
     };
-    let told = || server.told.ready(beneath.public_url.as_str(), issues.filter(|_| server.is_embedded()));
+    let told = || server.told.ready(&own_issuer, issues.filter(|_| server.is_embedded()));
     let gateway = Gateway::new(
         ResourceServer::new(settings),
         upstream.telling(told)?,
@@ -148,9 +164,11 @@ fn trust(
 ) {
     let keys = authorization_server.verifying_keys();
     let revocations = authorization_server.revocations();
-    settings.own_issuer = Some(issuer.clone());
+    // A user of a tenant is told with the issuer: another tenant may have one of that name, and the same server behind it.
+    settings.own_issuer = settings.tenant.is_none().then(|| issuer.clone());
     settings.issuers.push(TrustedIssuer {
         public_client_id,
+        claims: ClaimNames { tenant_otherwise: settings.tenant.clone(), ..ClaimNames::default() },
         ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
     });
     settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());

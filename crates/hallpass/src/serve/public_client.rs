@@ -3,6 +3,7 @@
 use hallpass_authorization_server::Store;
 use url::Url;
 
+use super::house_plan::HousePlan;
 use super::server_plan::ServerPlan;
 use crate::exit::Failure;
 
@@ -11,9 +12,9 @@ use crate::exit::Failure;
 pub(crate) enum PublicClientError {
     /// Nobody has added it.
     #[error(
-        "{table}.public_client_id is {id}, and there is no such client; add it: hallpass client add --id {id} --redirect-uri http://127.0.0.1/callback"
+        "{table}.public_client_id is {id}, and there is no such client; add it: hallpass client add{of} --id {id} --redirect-uri http://127.0.0.1/callback"
     )]
-    Missing { table: String, id: String },
+    Missing { table: String, id: String, of: String },
     /// Who shares a secret has none (RFC 8252 §8.5).
     #[error(
         "{table}.public_client_id is {id}, which has a client secret: what is published is for everyone, so the client has to be a public one"
@@ -27,12 +28,13 @@ pub(crate) enum PublicClientError {
 }
 
 /// Checks the client that a server publishes.
-pub(super) async fn check(store: &Store, server: &ServerPlan) -> Result<(), Failure> {
+pub(super) async fn check(store: &Store, house: &HousePlan, server: &ServerPlan) -> Result<(), Failure> {
     let Some(id) = server.public_client_id.clone() else { return Ok(()) };
     let table = server.title.clone();
     let clients = store.clients().list().await?;
     let Some(client) = clients.into_iter().find(|client| client.id == id && !client.dynamic) else {
-        return Err(Failure::configuration(PublicClientError::Missing { table, id }));
+        let of = house.tenant.as_ref().map_or_else(String::new, |name| format!(" --tenant {name}"));
+        return Err(Failure::configuration(PublicClientError::Missing { table, id, of }));
     };
     if client.confidential {
         return Err(Failure::configuration(PublicClientError::Confidential { table, id }));

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallpass_gateway::{Gateway, Served};
+use hallpass_gateway::{Gateway, Served, Site};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::foundation::Foundation;
 use super::plan::Plan;
-use super::public_client;
 use super::sites::sites;
 use super::wiring::{self, Wired};
 use crate::exit::Failure;
@@ -53,8 +52,8 @@ impl Running {
         mut beneath: Foundation,
         stop: CancellationToken,
     ) -> Result<Self, Failure> {
-        let wired = wiring::wire(&plan, &mut beneath, None).await?;
-        let served = Served::new(sites(&plan, &beneath.public_url, &wired)?);
+        let (wired, sites) = wire(&plan, &mut beneath, None).await?;
+        let served = Served::new(sites);
         Ok(Self { plan, beneath, wired, served, leaving: TaskTracker::new(), stop })
     }
 
@@ -82,11 +81,17 @@ impl Running {
         }
         // Logs and counts go on.
         plan.edge = self.plan.edge.clone();
-        for server in plan.embedded() {
-            public_client::check(&self.beneath.store, server).await?;
-        }
-        let wired = wiring::wire(&plan, &mut self.beneath, Some(&self.wired)).await?;
-        self.served.exchange(sites(&plan, &self.beneath.public_url, &wired)?);
+        let served = match wire(&plan, &mut self.beneath, Some(&self.wired)).await {
+            Ok(served) => served,
+            Err(failure) => {
+                // Of a tenant that did not come.
+                self.beneath.grounds.keep_those_of(&self.plan);
+                return Err(failure);
+            }
+        };
+        let (wired, sites) = served;
+        self.served.exchange(sites);
+        self.beneath.grounds.keep_those_of(&plan);
         let before = std::mem::replace(&mut self.wired, wired);
         self.plan = plan;
         let changed = self.compared_with(&before);
@@ -96,20 +101,20 @@ impl Running {
 
     fn compared_with(&self, before: &Wired) -> Changed {
         let (mut new, mut other) = (Vec::new(), Vec::new());
-        for now in &self.wired.protected {
+        for now in self.wired.protected() {
             match before.at(&now.endpoint) {
                 None => new.push(now.endpoint.clone()),
                 Some(former) if !Arc::ptr_eq(former, now) => other.push(now.endpoint.clone()),
                 Some(_) => {}
             }
         }
-        let gone = before.protected.iter().filter(|former| self.wired.at(&former.endpoint).is_none());
+        let gone = before.protected().filter(|former| self.wired.at(&former.endpoint).is_none());
         Changed::Now { new, other, gone: gone.map(|former| former.endpoint.clone()).collect() }
     }
 
     /// Streams of what has changed end, and after a while processes that nobody reaches any more.
     async fn let_go(&mut self, before: Wired) {
-        for former in &before.protected {
+        for former in before.protected() {
             let now = self.wired.at(&former.endpoint);
             if now.is_some_and(|now| Arc::ptr_eq(now, former)) {
                 continue;
@@ -119,11 +124,13 @@ impl Running {
                 self.leaving.spawn(leave(former.gateway.clone(), self.stop.clone()));
             }
         }
-        // An authorization server that is there no more writes no events later.
-        if let Some(issues) = &before.authorization_server
-            && let Err(error) = issues.close().await
-        {
-            tracing::warn!(%error, "the last events of the audit log cannot be written");
+        for house in before.houses {
+            let stays = self.wired.houses.iter().any(|now| Arc::ptr_eq(now, &house));
+            let Some(issues) = house.authorization_server.as_ref().filter(|_| !stays) else { continue };
+            // An authorization server that is there no more writes no events later.
+            if let Err(error) = issues.close().await {
+                tracing::warn!(%error, "the last events of the audit log cannot be written");
+            }
         }
     }
 
@@ -133,6 +140,17 @@ impl Running {
         self.leaving.wait().await;
         self.wired.close().await
     }
+}
+
+/// Puts all of a plan together.
+async fn wire(
+    plan: &Plan,
+    beneath: &mut Foundation,
+    before: Option<&Wired>,
+) -> Result<(Wired, Vec<Site>), Failure> {
+    let wired = wiring::wire(plan, beneath, before).await?;
+    let sites = sites(plan, &beneath.public_url, &wired)?;
+    Ok((wired, sites))
 }
 
 async fn leave(gateway: Gateway, stop: CancellationToken) {

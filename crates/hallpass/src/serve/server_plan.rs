@@ -18,7 +18,7 @@ use super::told::ToldPlan;
 use super::upstream::Upstream;
 use crate::cli;
 use crate::config::{
-    self, AccessTokens, Arrangement, EndpointPath, HostName, Protected, Section, Server, ServerName,
+    self, AccessTokens, Arrangement, EndpointPath, HostName, House, Protected, Section, Server, ServerName,
     StreamsAtExpiry,
 };
 
@@ -29,9 +29,9 @@ pub(crate) struct ServerPlan {
     pub(crate) key: Option<ServerName>,
     /// The table of the file that it is in.
     pub(crate) title: String,
-    /// A host of its own.
+    /// The host that it is at, if that is not the public URL's.
     pub(crate) host: Option<HostName>,
-    /// The endpoint's path.
+    /// The endpoint's path there.
     pub(crate) path: EndpointPath,
     /// The server's name on the page of consent; the public host where nobody gave one.
     pub(crate) name: Option<String>,
@@ -69,7 +69,12 @@ pub(crate) struct ServerPlan {
 
 impl ServerPlan {
     /// What file and command line come to. `asks` is whether this process's own TLS asks for certificates.
-    pub(super) fn of(protected: &Protected<'_>, args: &cli::Serve, asks: bool) -> Result<Self, PlanError> {
+    pub(super) fn of(
+        house: &House<'_>,
+        protected: &Protected<'_>,
+        args: &cli::Serve,
+        asks: bool,
+    ) -> Result<Self, PlanError> {
         let Protected { server, section } = protected;
         // Its name counts, too: API keys are kept under it.
         let mark = Arc::new(Mark::of(&(section.title(), server), &server.files()));
@@ -93,8 +98,8 @@ impl ServerPlan {
         Ok(Self {
             key: section.name().cloned(),
             title: section.title(),
-            host: server.host.clone(),
-            path: protected.path(),
+            host: server.host.as_ref().or(house.host()).cloned(),
+            path: house.path_of(protected),
             name,
             public_client_id: server.public_client_id.clone(),
             signer: signed.map(|said| Signer::of(said, *section)).transpose()?,

@@ -1,47 +1,81 @@
 //! What stands at each origin of the listener: protected servers, pages, and what else clients look for there.
 
-use std::sync::Arc;
-
 use axum::Router;
-use hallpass_authorization_server::AuthorizationServer;
 use hallpass_gateway::Site;
 use hallpass_protocol::Issuer;
 use hallpass_resource_server::FrontDoor;
 
+use super::house_plan::HousePlan;
 use super::not_here::{self, Endpoint, Places};
 use super::plan::Plan;
 use super::protected::Protected;
 use super::server_plan::ServerPlan;
-use super::wiring::Wired;
+use super::wiring::{Wired, WiredHouse};
 use super::{elsewhere, external, front_page, told};
 use crate::config::PublicUrl;
 use crate::exit::Failure;
 
-/// Every site of the plan; the public URL's first, where people log in.
+/// Every site of the plan.
 pub(super) fn sites(plan: &Plan, public_url: &PublicUrl, wired: &Wired) -> Result<Vec<Site>, Failure> {
-    let issuer = Issuer::parse(public_url.as_str()).map_err(Failure::configuration)?;
-    let house = House { plan, public_url, issuer, protected: &wired.protected };
-    let issues = wired.authorization_server.as_ref();
-    Ok(house.origins().iter().map(|origin| house.site(origin, issues)).collect())
+    let housed = plan.houses.iter().zip(&wired.houses).map(|(house, wired)| {
+        let issuer = Issuer::parse(&plan.issuer(house, public_url)).map_err(Failure::configuration)?;
+        Ok(Housed { house, wired, home: plan.home(house, public_url), issuer })
+    });
+    let housed = housed.collect::<Result<Vec<_>, Failure>>()?;
+    let mut origins = Vec::new();
+    for origin in housed.iter().flat_map(Housed::origins) {
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    Ok(origins.iter().map(|origin| site(origin, &housed)).collect())
 }
 
-/// What is spread over the origins of the listener.
-struct House<'a> {
-    plan: &'a Plan,
-    public_url: &'a PublicUrl,
+/// One origin. Several tenants may be there, each below its own path.
+fn site(origin: &PublicUrl, housed: &[Housed<'_>]) -> Site {
+    let here: Vec<_> = housed.iter().filter(|housed| housed.origins().contains(origin)).collect();
+    let mut door = FrontDoor::new(origin.url(), &[]);
+    let (mut router, mut places, mut gateways) = (Router::new(), Vec::new(), Vec::new());
+    for housed in &here {
+        if let Some(url) = housed.alias(origin) {
+            door = door.also_at(url);
+        }
+        let there = housed.places(origin);
+        router = router.merge(housed.router(origin, &there));
+        places.push(there);
+        gateways.extend(housed.at(origin).iter().map(|(_, protected)| protected.gateway.clone()));
+    }
+    // What is at the root of an origin is about its first server; where only tenants are below it, about none.
+    let has_root = here.iter().any(|housed| housed.base(origin).is_empty());
+    if !has_root {
+        let nothing = Places::default();
+        router = router.merge(front_page::router(origin, &nothing));
+        places.push(nothing);
+    }
+    let router = not_here::beside(router, places);
+    match has_root {
+        true => Site::new(door, gateways, router),
+        false => Site::below(door, gateways, router),
+    }
+}
+
+/// A house, and where it is.
+struct Housed<'a> {
+    house: &'a HousePlan,
+    wired: &'a WiredHouse,
+    /// The origin where people log in.
+    home: PublicUrl,
     issuer: Issuer,
-    /// Those of the plan, one by one.
-    protected: &'a [Arc<Protected>],
 }
 
-impl House<'_> {
-    /// Each origin once; the public URL first, where people log in.
+impl Housed<'_> {
+    /// Each origin once; the one where people log in first.
     fn origins(&self) -> Vec<PublicUrl> {
         let mut origins = Vec::new();
-        if self.plan.embedded().next().is_some() {
-            origins.push(self.public_url.clone());
+        if self.house.embedded().next().is_some() {
+            origins.push(self.home.clone());
         }
-        for protected in self.protected {
+        for protected in &self.wired.protected {
             if !origins.contains(&protected.origin) {
                 origins.push(protected.origin.clone());
             }
@@ -49,49 +83,59 @@ impl House<'_> {
         origins
     }
 
-    fn at(&self, origin: &PublicUrl) -> Vec<(&ServerPlan, &Protected)> {
-        let all = self.plan.servers.iter().zip(self.protected.iter().map(AsRef::as_ref));
-        all.filter(|(_, protected)| protected.origin == *origin).collect()
+    fn all(&self) -> Vec<(&ServerPlan, &Protected)> {
+        self.house.servers.iter().zip(self.wired.protected.iter().map(AsRef::as_ref)).collect()
     }
 
-    fn site(&self, origin: &PublicUrl, issues: Option<&AuthorizationServer>) -> Site {
+    fn at(&self, origin: &PublicUrl) -> Vec<(&ServerPlan, &Protected)> {
+        self.all().into_iter().filter(|(_, protected)| protected.origin == *origin).collect()
+    }
+
+    /// The path below which all is that it has at that origin.
+    fn base(&self, origin: &PublicUrl) -> &str {
+        if *origin == self.home { &self.house.base } else { "" }
+    }
+
+    /// Another name of the origin, for clients that show certificates.
+    fn alias(&self, origin: &PublicUrl) -> Option<&url::Url> {
+        let mutual_tls = self.house.authorization_server.mutual_tls.as_ref().filter(|_| *origin == self.home);
+        mutual_tls.and_then(|said| said.url.as_ref())
+    }
+
+    /// What there is. Where people log in and nothing is protected, they are told of all that is.
+    fn places(&self, origin: &PublicUrl) -> Places {
         let here = self.at(origin);
-        let is_public = origin == self.public_url;
-        let mut door = FrontDoor::new(origin.url(), &[]);
-        let mutual_tls = self.plan.authorization_server.mutual_tls.as_ref().filter(|_| is_public);
-        if let Some(url) = mutual_tls.and_then(|said| said.url.as_ref()) {
-            door = door.also_at(url);
-        }
-        // Where people log in and nothing is protected, they are told of all that is.
-        let shown: Vec<_> = match here.is_empty() {
-            true => self.plan.servers.iter().zip(self.protected.iter().map(AsRef::as_ref)).collect(),
-            false => here.clone(),
-        };
+        let shown = if here.is_empty() { self.all() } else { here };
         let endpoint = |(server, protected): &(&ServerPlan, &Protected)| Endpoint {
             url: protected.endpoint.clone(),
             path: server.path.as_str().to_owned(),
             name: protected.name.clone(),
         };
         let has_pages = shown.iter().any(|(server, _)| server.is_embedded());
-        let places = Places {
+        Places {
+            base: self.base(origin).to_owned(),
             endpoints: shown.iter().map(endpoint).collect(),
-            pages: has_pages.then(|| self.public_url.to_string()),
-        };
-        let front_page = front_page::router(origin, &places);
-        let beside = self.beside(&here, issues.filter(|_| is_public));
+            pages: has_pages.then(|| self.issuer.as_str().trim_end_matches('/').to_owned()),
+        }
+    }
+
+    fn router(&self, origin: &PublicUrl, places: &Places) -> Router {
+        let here = self.at(origin);
         let keys = told::keys(here.iter().map(|(server, _)| &server.told));
-        let gateways = here.iter().map(|(_, protected)| protected.gateway.clone()).collect();
-        Site::new(door, gateways, not_here::beside(beside.merge(front_page).merge(keys), places))
+        let keys = if places.base.is_empty() { keys } else { Router::new().nest(&places.base, keys) };
+        self.beside(origin, &here).merge(front_page::router(origin, places)).merge(keys)
     }
 
     /// Where older clients look for an authorization server: the one of this origin, or the way to the one that the first
-    /// server here has.
-    fn beside(&self, here: &[(&ServerPlan, &Protected)], issues: Option<&AuthorizationServer>) -> Router {
+    /// server here has. They look at the root, which is no tenant's that is below it.
+    fn beside(&self, origin: &PublicUrl, here: &[(&ServerPlan, &Protected)]) -> Router {
+        let issues = self.wired.authorization_server.as_ref().filter(|_| *origin == self.home);
         if let Some(issues) = issues {
             return issues.router();
         }
         let Some((server, protected)) = here.first() else { return Router::new() };
         match server.credentials.first_issuer() {
+            _ if !self.base(origin).is_empty() => Router::new(),
             Some((issuer, fetcher)) if !server.is_embedded() => {
                 external::router(issuer.clone(), fetcher.clone())
             }

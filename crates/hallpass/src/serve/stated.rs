@@ -9,6 +9,7 @@ use hallpass_resource_server::policy::{Condition, Rule, Verdict};
 
 use super::credentials::{CredentialPlan, algorithms};
 use super::edge::Much;
+use super::house_plan::HousePlan;
 use super::issuers::Reading;
 use super::plan::Plan;
 use super::server_plan::ServerPlan;
@@ -33,17 +34,33 @@ impl Display for Plan {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,
             None => writeln!(f, "  data       the user's own folder, or --data")?,
         }
-        writeln!(
-            f,
-            "  database   {}",
-            self.database.as_deref().unwrap_or("hallpass.db in the data folder (SQLite)")
-        )?;
-        if self.embedded().next().is_some() {
-            self.issues(f)?;
+        for house in &self.houses {
+            self.house(house, f)?;
         }
-        for server in &self.servers {
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn house(&self, house: &HousePlan, f: &mut Formatter<'_>) -> Result {
+        let usual = match &house.tenant {
+            Some(name) => format!("tenants/{name}/hallpass.db in the data folder (SQLite)"),
+            None => "hallpass.db in the data folder (SQLite)".to_owned(),
+        };
+        if let Some(name) = &house.tenant {
+            writeln!(f, "\n  tenant     {name}: nothing of it is anything at another")?;
+        }
+        if let (Some(_), Ok(public)) = (&house.tenant, self.public_url()) {
+            writeln!(f, "  issuer     {}", self.issuer(house, &public))?;
+        }
+        writeln!(f, "  database   {}", house.database.as_deref().unwrap_or(&usual))?;
+        if house.embedded().next().is_some() {
+            house.issues(f)?;
+        }
+        for server in &house.servers {
             if let Some(key) = &server.key {
-                writeln!(f, "\n  server     {key}")?;
+                let of = house.tenant.as_ref().map_or_else(String::new, |name| format!(" of {name}"));
+                writeln!(f, "\n  server     {key}{of}")?;
             }
             if let Ok(public) = self.public_url() {
                 writeln!(f, "  endpoint   {}", self.endpoint(server, &public))?;
@@ -109,7 +126,7 @@ impl Display for ToldPlan {
     }
 }
 
-impl Plan {
+impl HousePlan {
     /// What hallpass's own authorization server does; there is none in other arrangements.
     fn issues(&self, f: &mut Formatter<'_>) -> Result {
         let set = &self.authorization_server;

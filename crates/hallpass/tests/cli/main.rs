@@ -47,6 +47,7 @@ mod servers;
 mod signed_metadata;
 mod smuggling;
 mod stdio;
+mod tenants;
 mod three_servers;
 mod tls;
 mod told;

@@ -158,13 +158,13 @@ impl std::fmt::Debug for Accounts {
 impl Account {
     fn verified(self, settings: &Settings) -> Verified {
         let granted = Granted {
-            principal: format!("{}#{}", self.shows.scheme(), self.name),
+            principal: settings.account_principal(self.shows.scheme(), &self.name),
             // It is this server that says who this is.
             issuer: settings.resource.to_string(),
             subject: self.name,
             client: self.id.clone(),
             scopes: self.scopes,
-            tenant: self.tenant,
+            tenant: self.tenant.or_else(|| settings.tenant.clone()),
             ..Granted::default()
         };
         let caller = Caller::new(Said { granted, token_id: self.id, expires: self.expires.unwrap_or(NEVER) });
