@@ -280,9 +280,10 @@ async fn enter_schema(connection: &mut AnyConnection, url: &DatabaseUrl) -> sqlx
             let code = error.as_database_error().and_then(|error| error.code());
             matches!(code.as_deref(), Some("42P06" | "23505"))
         };
-        match made {
-            Err(error) if is_there(&error) => {}
-            made => drop(made?),
+        if let Err(error) = made
+            && !is_there(&error)
+        {
+            return Err(error);
         }
     }
     let enter = AssertSqlSafe(format!("SET search_path TO {quoted}"));

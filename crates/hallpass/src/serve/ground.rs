@@ -94,7 +94,9 @@ impl Grounds {
 
 /// The databases of all houses.
 #[derive(Clone, Default)]
-pub(super) struct Stores(Arc<RwLock<Vec<(Option<TenantName>, Store)>>>);
+pub(super) struct Stores(Arc<RwLock<Vec<OfHouse>>>);
+
+type OfHouse = (Option<TenantName>, Store);
 
 impl Stores {
     /// Of how many, which do not answer at this moment.

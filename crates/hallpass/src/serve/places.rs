@@ -249,7 +249,7 @@ mod tests {
                 "is a host of tenants.a as well",
             ),
             (path("a", "/one") + &path("b", "/one"), "/one/mcp of tenants.b is below"),
-            (path("a", "/one") + &path("b", "/one/two"), "/one/two of tenants.b is below the path"),
+            (path("a", "/one") + &path("b", "/one/two"), "/one/two/mcp of tenants.b is below the path"),
             (path("a", "/one/two") + &path("b", "/one"), "/one/two/mcp of tenants.a is below the path"),
             (path("a", "/mcp") + "[server]\nSERVER", "/mcp of what stands outside of tenants is below"),
             (path("a", "/notes") + "[servers.notes]\nSERVER", "/notes/mcp of what stands outside of tenants"),
