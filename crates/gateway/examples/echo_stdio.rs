@@ -28,7 +28,7 @@ fn main() {
             }),
             "echo" | "tools/call" => params.clone(),
             "logging/setLevel" => json!({}),
-            "unknown" => {
+            "unknown" | "server/discover" => {
                 let error = json!({ "code": -32601, "message": "there is no such method" });
                 say(&json!({ "jsonrpc": "2.0", "id": message["id"], "error": error }));
                 continue;

@@ -5,15 +5,14 @@ mod support;
 
 use std::time::Duration;
 
-use axum::response::Response;
 use futures_util::future::join_all;
 use hallpass_gateway::{Limits, ProcessFor, StdioCommand, Upstream};
 use http::StatusCode;
 use serde_json::{Value, json};
+use support::alone::{NOW, call, call_as, document, message, post_as};
 use support::stdio::{Client, Events, freeze, pass, program};
 use support::{Protected, protect, soon, text};
 
-const NOW: &str = "2026-07-28";
 const EVERY: [ProcessFor; 3] = [ProcessFor::Session, ProcessFor::User, ProcessFor::Shared];
 
 fn gateway_with(process: ProcessFor, limits: Limits) -> Protected {
@@ -22,38 +21,6 @@ fn gateway_with(process: ProcessFor, limits: Limits) -> Protected {
 
 fn gateway(process: ProcessFor) -> Protected {
     gateway_with(process, Limits::default())
-}
-
-fn message(id: i64, method: &str, params: Value) -> Value {
-    let mut params = params;
-    params["_meta"]["io.modelcontextprotocol/protocolVersion"] = NOW.into();
-    params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name":"t","version":"1"});
-    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"sampling":{}});
-    json!({"jsonrpc":"2.0","id":id,"method":method,"params":params})
-}
-
-async fn post_as(gateway: &Protected, user: &str, message: &Value, fields: &[(&str, &str)]) -> Response {
-    let token = gateway.token_for(user, "notes:read");
-    let mut request = gateway.request_as(&token, "POST");
-    for (name, value) in fields {
-        request = request.header(*name, *value);
-    }
-    gateway.send(request.body(message.to_string().into()).unwrap()).await
-}
-
-async fn call_as(gateway: &Protected, user: &str, id: i64, method: &str, params: Value) -> Response {
-    let fields = [("mcp-protocol-version", NOW), ("mcp-method", method)];
-    post_as(gateway, user, &message(id, method, params), &fields).await
-}
-
-async fn call(gateway: &Protected, id: i64, method: &str, params: Value) -> Response {
-    call_as(gateway, "alice", id, method, params).await
-}
-
-async fn document(response: Response) -> (StatusCode, Value) {
-    assert_eq!(response.headers()["content-type"], "application/json");
-    let status = response.status();
-    (status, serde_json::from_str(&text(response).await).unwrap())
 }
 
 #[tokio::test]

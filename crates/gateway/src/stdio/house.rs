@@ -6,6 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::era::Eras;
 use super::refused::Refused;
 use super::{Limits, StdioCommand};
 
@@ -13,6 +14,8 @@ use super::{Limits, StdioCommand};
 pub(super) struct House {
     pub(super) command: StdioCommand,
     pub(super) limits: Limits,
+    /// Of the program, whose ever process it is.
+    pub(super) eras: Eras,
     /// One place for each process that may run.
     places: Arc<Semaphore>,
     /// Every task that may have a process.
@@ -23,7 +26,14 @@ pub(super) struct House {
 impl House {
     pub(super) fn new(command: StdioCommand, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.processes));
-        Self { command, limits, places, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+        Self {
+            command,
+            limits,
+            eras: Eras::default(),
+            places,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }
     }
 
     /// A place for one process more.

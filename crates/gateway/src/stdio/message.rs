@@ -155,7 +155,7 @@ fn said_one(text: &str) -> Option<Message> {
 }
 
 /// Some languages know no integers: 7 becomes 7.0 there.
-fn usable_id(id: &RawValue) -> Option<Id> {
+pub(super) fn usable_id(id: &RawValue) -> Option<Id> {
     serde_json::from_str(id.get()).ok().or_else(|| {
         let number: f64 = serde_json::from_str(id.get()).ok()?;
         let whole = number.fract() == 0.0 && number.abs() < 9e15;

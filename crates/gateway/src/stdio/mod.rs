@@ -10,6 +10,7 @@
 //! | `start`, `environment`, `process` | one process: started, spoken to, ended, with all its children |
 //! | `shared`, `backoff` | a process that sessions share: started when it is needed, and again when it has ended |
 //! | `port`, `switch`, `rewrite` | the way between such sessions and their process, under ids that nobody else has |
+//! | `era` | which kinds of revisions the program knows |
 //! | `room` | how many bytes may wait for somebody who does not read |
 //! | `message`, `line`, `events` | JSON-RPC messages, lines of a pipe, Server-Sent Events |
 //! | `refused` | every reason why a request is not carried on |
@@ -20,6 +21,7 @@
 mod accepts;
 mod backoff;
 mod environment;
+mod era;
 mod events;
 mod house;
 mod limits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Limits;
+use super::era::Era;
 use super::message::Kind;
 use super::session::{Input, Session, watch};
 use super::shared::Shared;
@@ -28,7 +29,7 @@ pub(super) async fn run(
                 None => break,
             },
         };
-        match shared.switch().await {
+        match shared.switch(Era::Legacy).await {
             Ok(switch) => switch.forward(&session, input),
             Err(refused) => {
                 if let Kind::Request { id, .. } = &input.kind {
@@ -38,8 +39,6 @@ pub(super) async fn run(
         }
     }
     session.end.cancel();
-    if let Some(switch) = shared.running().await {
-        switch.leave(&session);
-    }
+    shared.leave(&session);
     session.close();
 }

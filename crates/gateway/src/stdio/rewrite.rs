@@ -6,7 +6,8 @@ use bytes::Bytes;
 use hallpass_resource_server::json_rpc::{Id, folds_to};
 use serde_json::value::RawValue;
 
-use crate::members::Members;
+use super::stateless::SUBSCRIPTION;
+use crate::members::{Members, push};
 
 /// A message that the process may read in another way than this side does: it could then speak of somebody else's
 /// request (never-again 43, 45).
@@ -71,6 +72,34 @@ pub(super) fn in_params(line: &Bytes, member: &str, to: &str) -> Bytes {
     message
         .written(|name, value| Some(if name == "params" { params.clone() } else { value.get().to_owned() }))
         .into()
+}
+
+/// A message with another value for a member of the `_meta` of its `params` or `result`, which has it already or gets it.
+pub(super) fn in_meta(line: &Bytes, of: &str, member: &str, to: &str) -> Bytes {
+    let Some(message) = read(line) else { return line.clone() };
+    let object = message.get(of).and_then(Members::read).unwrap_or(Members(Vec::new()));
+    let meta = object.get("_meta").and_then(Members::read).unwrap_or(Members(Vec::new()));
+    let mut text = meta.written(|name, value| (name != member).then(|| value.get().to_owned()));
+    text.pop();
+    push(&mut text, member, to);
+    text.push('}');
+    let mut whole = object.written(|name, value| (name != "_meta").then(|| value.get().to_owned()));
+    whole.pop();
+    push(&mut whole, "_meta", &text);
+    whole.push('}');
+    message
+        .written(|name, value| Some(if name == of { whole.clone() } else { value.get().to_owned() }))
+        .into()
+}
+
+/// The number of the request that listens, where a notification names one in `_meta`.
+pub(super) fn listener_of(line: &[u8]) -> Option<i64> {
+    let params = Members::read(read(line)?.get("params")?)?;
+    let meta = Members::read(params.get("_meta")?)?;
+    super::message::usable_id(meta.get(SUBSCRIPTION)?).and_then(|id| match id {
+        Id::Number(number) => Some(number),
+        Id::Text(_) => None,
+    })
 }
 
 /// A member of a message's `params`, where it is a string.

@@ -116,15 +116,14 @@ impl StdioServer {
         while let Ok(input) = inputs.try_recv() {
             switch.forward(&session, input);
         }
-        let listens = method == "subscriptions/listen";
-        let longest = limits.call.filter(|_| !listens).unwrap_or(Duration::MAX);
+        let longest = limits.call.filter(|_| method != "subscriptions/listen").unwrap_or(Duration::MAX);
         tasks.spawn(async move {
             if timeout(longest, session.end.cancelled()).await.is_err() {
                 session.fail(&id, TOO_LONG);
             }
             switch.leave(&session);
         });
-        Ok(stateless::respond(answers, listens).await)
+        Ok(stateless::respond(answers).await)
     }
 
     async fn read(&self, body: Body) -> Result<Bytes, Refused> {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::ProcessFor;
 use super::environment::{self, Variables};
+use super::era::Era;
 use super::house::House;
 use super::port;
 use super::process::Audience;
@@ -73,7 +74,7 @@ impl Sessions {
     /// all of those: they know no sessions.
     pub(super) async fn for_requests(&self, caller: &Caller) -> Result<Arc<Switch>, Refused> {
         let told = environment::of_caller(&self.house.command, caller)?;
-        let switch = self.shared_by(self.key(caller, told)).switch().await?;
+        let switch = self.shared_by(self.key(caller, told)).switch(Era::Modern).await?;
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
         }
@@ -111,14 +112,16 @@ impl Sessions {
         key: Key,
     ) -> Result<(String, Arc<Session>), Refused> {
         let shared = self.shared_by(key);
-        shared.switch().await?;
+        if shared.switch(Era::Legacy).await?.era() == Era::Modern {
+            return Err(Refused::NotOpened);
+        }
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
         }
         let (id, session, inputs) = self.keep(caller)?;
         let (sessions, key, running) = (Arc::clone(self), id.clone(), Arc::clone(&session));
         self.house.tasks.spawn(async move {
-            shared.join(&running).await;
+            shared.join(&running);
             port::run(running, inputs, shared, sessions.house.limits.clone()).await;
             sessions.all().remove(&key);
         });

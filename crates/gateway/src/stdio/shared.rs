@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
 use super::environment::Variables;
+use super::era::{Era, Eras};
 use super::house::House;
 use super::process::{Audience, Ended};
 use super::refused::Refused;
@@ -14,17 +15,49 @@ use super::session::Session;
 use super::start::start;
 use super::switch::{NotOpened, Switch};
 
-/// One process at a time, for all who have it in common.
+/// One process at a time for clients of each kind, for all who have it in common; one for both kinds where the program knows
+/// one only.
 pub(super) struct Shared {
     house: Arc<House>,
     /// For the log.
     name: String,
     /// Whose it is.
     told: Variables,
-    running: tokio::sync::Mutex<Option<Arc<Switch>>>,
+    running: Mutex<Running>,
+    /// Whoever starts a process holds it: the next one may need none any more.
+    starting: tokio::sync::Mutex<()>,
     backoff: Mutex<Backoff>,
     /// Those who speak to it, also to the next one.
     sessions: Mutex<Vec<Weak<Session>>>,
+}
+
+/// The processes that run, by what they were begun with.
+#[derive(Clone, Default)]
+struct Running {
+    legacy: Option<Arc<Switch>>,
+    modern: Option<Arc<Switch>>,
+}
+
+impl Running {
+    fn place(&mut self, era: Era) -> &mut Option<Arc<Switch>> {
+        match era {
+            Era::Legacy => &mut self.legacy,
+            Era::Modern => &mut self.modern,
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Switch>> {
+        [&self.legacy, &self.modern].into_iter().flatten().filter(|switch| !switch.is_over())
+    }
+
+    fn of(&self, era: Era) -> Option<Arc<Switch>> {
+        self.all().find(|switch| switch.era() == era).cloned()
+    }
+
+    /// The one for clients of that kind.
+    fn fitting(&self, era: Era, eras: &Eras) -> Option<Arc<Switch>> {
+        self.of(era).or_else(|| self.of(era.other()).filter(|_| eras.knows(era) == Some(false)))
+    }
 }
 
 impl Shared {
@@ -33,60 +66,117 @@ impl Shared {
             house,
             name,
             told,
-            running: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
             backoff: Mutex::default(),
             sessions: Mutex::default(),
         }
     }
 
-    /// The process that runs; it is started if none does.
-    pub(super) async fn switch(self: &Arc<Self>) -> Result<Arc<Switch>, Refused> {
-        if let Some(switch) = self.running.lock().await.as_ref().filter(|switch| !switch.is_over()) {
-            return Ok(Arc::clone(switch));
+    /// The process that runs for clients of that kind; it is started if none does.
+    pub(super) async fn switch(self: &Arc<Self>, era: Era) -> Result<Arc<Switch>, Refused> {
+        if let Some(switch) = self.fitting(era) {
+            return Ok(switch);
         }
         // In a task of its own: whoever goes away while it starts leaves nothing half done.
-        let started = self.house.tasks.spawn(Arc::clone(self).start());
+        let started = self.house.tasks.spawn(Arc::clone(self).start(era));
         started.await.unwrap_or(Err(Refused::NotStarted))
     }
 
     /// A session will speak to it.
-    pub(super) async fn join(&self, session: &Arc<Session>) {
+    pub(super) fn join(&self, session: &Arc<Session>) {
         {
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.retain(|other| other.strong_count() > 0);
             sessions.push(Arc::downgrade(session));
         }
-        if let Some(switch) = self.running().await {
+        if let Some(switch) = self.fitting(Era::Legacy) {
             switch.attach(session);
         }
     }
 
-    /// What runs now, if anything does.
-    pub(super) async fn running(&self) -> Option<Arc<Switch>> {
-        self.running.lock().await.clone()
+    /// A session speaks to it no more.
+    pub(super) fn leave(&self, session: &Session) {
+        let running = self.running().clone();
+        running.all().for_each(|switch| switch.leave(session));
     }
 
     /// Whether forgetting it would change nothing.
     pub(super) fn is_forgotten(&self) -> bool {
-        let runs = self
-            .running
-            .try_lock()
-            .is_ok_and(|running| running.as_ref().is_none_or(|switch| switch.is_over()));
-        runs && self.backoff().rests().is_none()
+        self.running().all().next().is_none() && self.backoff().rests().is_none()
     }
 
-    async fn start(self: Arc<Self>) -> Result<Arc<Switch>, Refused> {
-        let mut running = self.running.lock().await;
+    fn fitting(&self, era: Era) -> Option<Arc<Switch>> {
+        self.running().fitting(era, &self.house.eras)
+    }
+
+    async fn start(self: Arc<Self>, era: Era) -> Result<Arc<Switch>, Refused> {
+        let _starting = self.starting.lock().await;
         // Several may have waited for the lock.
-        if let Some(switch) = running.as_ref().filter(|switch| !switch.is_over()) {
-            return Ok(Arc::clone(switch));
+        if let Some(switch) = self.fitting(era) {
+            return Ok(switch);
         }
+        let begun = match self.begin(era).await {
+            Ok(begun) => begun,
+            // Worse than the client's own revision is better than nothing.
+            Err(refused) => return self.running().of(era.other()).ok_or(refused),
+        };
+        let (switch, sessions) = {
+            let mut running = self.running();
+            // It knows what another one knows that runs already.
+            if let Some(switch) = running.of(begun.era()) {
+                begun.end.cancel();
+                return Ok(switch);
+            }
+            *running.place(begun.era()) = Some(Arc::clone(&begun));
+            let serves_sessions = running.fitting(Era::Legacy, &self.house.eras);
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            (serves_sessions.filter(|serves| Arc::ptr_eq(serves, &begun)), sessions)
+        };
+        if let Some(switch) = switch {
+            let sessions = sessions.iter().filter_map(Weak::upgrade);
+            sessions
+                .filter(|session| !session.end.is_cancelled())
+                .for_each(|session| switch.attach(&session));
+        }
+        Ok(begun)
+    }
+
+    /// A process that can be used.
+    async fn begin(self: &Arc<Self>, era: Era) -> Result<Arc<Switch>, Refused> {
         if let Some(rests) = self.backoff().rests() {
             return Err(Refused::Resting(rests));
         }
+        let House { limits, eras, .. } = &*self.house;
+        let first = eras.first(era);
+        let mut switch = self.started()?;
+        let mut opened = timeout(limits.start, switch.open(era, eras)).await.unwrap_or(Err(NotOpened::Late));
+        // Some end when they hear what they do not know.
+        if matches!(opened, Err(NotOpened::Ended(_))) && first == Era::Modern && eras.knows(first).is_none() {
+            switch = self.started()?;
+            let again = timeout(limits.start, switch.open(era.other(), eras)).await;
+            opened = again.unwrap_or(Err(NotOpened::Late));
+            if opened.is_ok() {
+                eras.learn(first, false);
+            }
+        }
+        match opened {
+            Ok(()) => Ok(switch),
+            Err(error) => {
+                tracing::error!(session = self.name, %error, "the MCP server is of no use");
+                self.backoff().failed(Duration::ZERO);
+                switch.end.cancel();
+                Err(Refused::NotOpened)
+            }
+        }
+    }
+
+    /// A process that was started, and has said nothing yet.
+    fn started(self: &Arc<Self>) -> Result<Arc<Switch>, Refused> {
         let House { command, limits, tasks, closing, .. } = &*self.house;
         let place = self.house.place()?;
-        let (switch, lines) = Switch::new(limits, closing.child_token());
+        let everybodys = command.process == super::ProcessFor::Shared;
+        let (switch, lines) = Switch::new(limits, everybodys, closing.child_token());
         let switch = Arc::new(switch);
         let process = start(command, limits, &self.told).map_err(|error| {
             tracing::error!(program = ?command.program, %error, "the MCP server does not start");
@@ -95,31 +185,24 @@ impl Shared {
         })?;
         tracing::info!(session = self.name, "an MCP server is started");
         let begun = Instant::now();
-        let (this, running_switch) = (Arc::clone(&self), Arc::clone(&switch));
+        let (this, running) = (Arc::clone(self), Arc::clone(&switch));
         tasks.spawn(async move {
             let limits = this.house.limits.clone();
             let count = |ended| {
-                // Who did not even begin is counted below.
-                if ended == Ended::ByItself && running_switch.has_opened() {
+                // Who did not even begin is counted where it was begun.
+                if ended == Ended::ByItself && running.has_opened() {
                     this.backoff().failed(begun.elapsed());
                 }
             };
-            let audience = Audience::Several(Arc::clone(&running_switch));
+            let audience = Audience::Several(Arc::clone(&running));
             process.run(audience, lines, limits, this.name.clone(), count).await;
             drop(place);
         });
-        let opened = timeout(limits.start, switch.open()).await;
-        if let Err(error) = opened.map_err(|_| NotOpened::Late).flatten() {
-            tracing::error!(session = self.name, %error, "the MCP server is of no use");
-            self.backoff().failed(Duration::ZERO);
-            switch.end.cancel();
-            return Err(Refused::NotOpened);
-        }
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sessions = sessions.iter().filter_map(Weak::upgrade);
-        sessions.filter(|session| !session.end.is_cancelled()).for_each(|session| switch.attach(&session));
-        *running = Some(Arc::clone(&switch));
         Ok(switch)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn backoff(&self) -> MutexGuard<'_, Backoff> {

@@ -21,7 +21,17 @@ pub(super) const REVISION: &str = "2026-07-28";
 /// All that a client may choose from (`server/discover`).
 pub(super) const REVISIONS: [&str; 4] = [REVISION, "2025-11-25", "2025-06-18", "2025-03-26"];
 
-const VERSION: &str = "mcp-protocol-version";
+/// What `_meta` of a request says of itself ("Per-request protocol fields").
+pub(super) const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+pub(super) const CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+pub(super) const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(super) const LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// What `_meta` of a result says of the server.
+pub(super) const SERVER: &str = "io.modelcontextprotocol/serverInfo";
+/// What `_meta` of a notification says of the request that listens (basic/patterns/subscriptions).
+pub(super) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+const VERSION_FIELD: &str = "mcp-protocol-version";
 
 /// How long an answer is waited for before a stream of events begins.
 const FIRST: Duration = Duration::from_secs(20);
@@ -78,7 +88,13 @@ impl Alone {
             }
             _ => Meta::default(),
         };
-        if !of_now && !meta.version.as_deref().is_some_and(is_later) {
+        // Earlier revisions have no such member; a name that nobody knows is of no earlier one.
+        if !of_now
+            && meta
+                .version
+                .as_deref()
+                .is_none_or(|version| REVISIONS.contains(&version) && version != REVISION)
+        {
             return Ok(Self::No);
         }
         let (id, method) = (id.clone(), method.clone());
@@ -118,7 +134,7 @@ impl Alone {
 }
 
 fn version_of(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(VERSION).iter();
+    let mut values = headers.get_all(VERSION_FIELD).iter();
     values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
 }
 
@@ -129,10 +145,7 @@ fn is_later(revision: &str) -> bool {
 }
 
 /// A document where the answer comes first, with the status that belongs to it; else a stream of events.
-pub(super) async fn respond(mut answers: Messages, at_once: bool) -> Response {
-    if at_once {
-        return answers.into_response();
-    }
+pub(super) async fn respond(mut answers: Messages) -> Response {
     match tokio::time::timeout(FIRST, answers.answer_first()).await {
         Ok(Some(answer)) => {
             (status_of(&answer), [(CONTENT_TYPE, "application/json")], answer).into_response()

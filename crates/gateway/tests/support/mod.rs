@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
+pub(crate) mod alone;
 pub(crate) mod stdio;
 
 use std::sync::atomic::{AtomicBool, Ordering};

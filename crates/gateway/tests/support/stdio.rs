@@ -14,12 +14,22 @@ use super::Protected;
 pub(crate) const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
 
-/// cargo builds examples with the tests, beside them.
+/// A server of the revisions that have `initialize`.
 pub(crate) fn program() -> StdioCommand {
+    example("echo_stdio")
+}
+
+/// A server of 2026-07-28; with `both`, `silent` or `frail`, another one.
+pub(crate) fn modern(kind: &str) -> StdioCommand {
+    StdioCommand { arguments: vec![kind.into()], ..example("modern_stdio") }
+}
+
+/// cargo builds examples with the tests, beside them.
+fn example(name: &str) -> StdioCommand {
     let mut folder = std::env::current_exe().unwrap();
     folder.pop();
     folder.pop();
-    let name = format!("echo_stdio{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     StdioCommand::new(
         [PathBuf::from("examples"), name.into()].iter().fold(folder, |path, part| path.join(part)),
     )

@@ -24,19 +24,12 @@ use serde_json::{Value, json};
 use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::session::{Listening, Session};
-use super::super::stateless::REVISIONS;
+use super::super::stateless::{CAPABILITIES, CLIENT, LEVEL, SERVER, SUBSCRIPTION, VERSION};
 use super::{METHOD_NOT_FOUND, Switch, subscriptions};
 use crate::members::{Members, push};
 
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 /// What `_meta` of a request says to a server of this revision alone.
-const OF_A_REQUEST: [&str; 4] = [
-    "io.modelcontextprotocol/protocolVersion",
-    "io.modelcontextprotocol/clientInfo",
-    "io.modelcontextprotocol/clientCapabilities",
-    "io.modelcontextprotocol/logLevel",
-];
+pub(super) const OF_A_REQUEST: [&str; 4] = [VERSION, CLIENT, CAPABILITIES, LEVEL];
 /// Not found, and a URL to be opened: codes that this revision must not send (basic, "Error Codes").
 const FORMER: [(i64, i64); 2] = [(-32002, -32602), (-32042, -32603)];
 
@@ -59,7 +52,7 @@ impl Switch {
     ) -> bool {
         match method {
             "server/discover" => {
-                let result = self.opened.get().map(|opened| opened.discovered(&REVISIONS));
+                let result = self.opened.get().map(|opened| opened.discovered());
                 self.reply(session, id, result.unwrap_or_default());
             }
             "subscriptions/listen" => self.listen(session, id, line),

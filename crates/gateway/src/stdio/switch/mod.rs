@@ -13,7 +13,10 @@
 //! many clients. Tasks are not offered: the server could not tell whose they are.
 
 mod bridge;
+mod deliver;
+mod forward;
 mod left;
+mod native;
 mod notified;
 mod opened;
 mod own;
@@ -32,10 +35,10 @@ use self::left::Left;
 pub(super) use self::opened::NotOpened;
 use self::opened::Opened;
 use super::Limits;
+use super::era::Era;
 use super::message::{Kind, Message};
-use super::rewrite;
 use super::room::{Held, Room};
-use super::session::{Input, Listening, NAMELESS, Session, cancelled, error_with};
+use super::session::{Listening, Session, cancelled, error_with};
 use crate::owner::Owner;
 
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -49,6 +52,8 @@ pub(super) struct Switch {
     room: Room,
     /// Ends the process, whoever cancels it.
     pub(super) end: CancellationToken,
+    /// Whether it is everybody's, and not one user's.
+    everybodys: bool,
     /// What the server said at the beginning.
     opened: OnceLock<Opened>,
     state: Mutex<State>,
@@ -75,10 +80,21 @@ enum Asked {
         progress: Option<Id>,
         /// The resource that it subscribes to.
         subscribes: Option<String>,
-        /// Its method, where the client speaks 2026-07-28.
-        stands_alone: Option<String>,
+        becomes: Becomes,
     },
     Own(oneshot::Sender<Bytes>),
+}
+
+/// What an answer becomes before it is the client's, beside its id.
+enum Becomes {
+    /// What it is: both speak revisions of the same kind.
+    Itself,
+    /// An answer of 2026-07-28 to that method, from a server of an earlier revision.
+    Modern(String),
+    /// The end of `subscriptions/listen`, which the server knows.
+    Listened,
+    /// What `server/discover` says of a server that knows it.
+    Discovered,
 }
 
 /// Who was asked by the process.
@@ -89,7 +105,11 @@ struct Question {
 
 impl Switch {
     /// A switch, and the lines for its process.
-    pub(super) fn new(limits: &Limits, end: CancellationToken) -> (Self, mpsc::UnboundedReceiver<Held>) {
+    pub(super) fn new(
+        limits: &Limits,
+        everybodys: bool,
+        end: CancellationToken,
+    ) -> (Self, mpsc::UnboundedReceiver<Held>) {
         let state = State {
             over: false,
             used: Instant::now(),
@@ -101,7 +121,7 @@ impl Switch {
         };
         let (input, lines) = mpsc::unbounded_channel();
         let room = Room::new(limits.unread);
-        (Self { input, room, end, opened: OnceLock::new(), state: Mutex::new(state) }, lines)
+        (Self { input, room, end, everybodys, opened: OnceLock::new(), state: Mutex::new(state) }, lines)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,6 +136,11 @@ impl Switch {
     /// Whether it could be used at all.
     pub(super) fn has_opened(&self) -> bool {
         self.opened.get().is_some()
+    }
+
+    /// Which revisions it was begun with.
+    pub(super) fn era(&self) -> Era {
+        self.opened.get().map_or(Era::Legacy, |opened| opened.era)
     }
 
     /// When somebody last needed the process.
@@ -140,185 +165,6 @@ impl Switch {
     /// How many requests are under way for one user through one client.
     pub(super) fn under_way(&self, owner: &Owner) -> usize {
         self.state().sessions.values().filter(|session| session.owner == *owner).count()
-    }
-
-    /// Takes a message of a session's on to the process.
-    pub(super) fn forward(&self, session: &Arc<Session>, Input { kind, line }: Input) {
-        self.attach(session);
-        match &kind {
-            Kind::Request { id, method, progress } => {
-                self.request(session, id, method, progress.as_ref(), line)
-            }
-            Kind::Cancelled(id) => self.cancel(session, id),
-            Kind::Response(Some(id)) if self.was_asked(session, id) => self.send(line),
-            Kind::Progress(token)
-                if self.was_asked_with(session, token)
-                    && rewrite::names_one(line.bytes(), "progressToken") =>
-            {
-                self.send(line);
-            }
-            Kind::Notification(method) if notified::is_the_clients_own(method) => self.send(line),
-            kind => tracing::debug!(?kind, "a message of a client is about nothing of its own"),
-        }
-    }
-
-    fn request(&self, session: &Arc<Session>, id: &Id, method: &str, progress: Option<&Id>, line: Held) {
-        // What names requests names those of this process, which are everybody's.
-        if method.starts_with("notifications/") {
-            return self.refuse(session, id, METHOD_NOT_FOUND, "a notification is sent without an id");
-        }
-        let alone = session.standing().stands_alone;
-        let answered = match alone {
-            true => self.answered_here_now(session, id, method, line.bytes()),
-            false => self.answered_here(session, id, method, line.bytes()),
-        };
-        if answered {
-            return;
-        }
-        let plain = if alone { bridge::request_before(line.bytes()) } else { line.bytes().clone() };
-        let mut state = self.state();
-        if state.over {
-            drop(state);
-            return session.fail(id, "the MCP server has ended");
-        }
-        let number = state.next;
-        let rewritten = match rewrite::request(&plain, number) {
-            Ok(rewritten) => rewritten,
-            Err(ambiguous) => {
-                drop(state);
-                return self.refuse(session, id, INVALID_PARAMS, &ambiguous.to_string());
-            }
-        };
-        state.next += 1;
-        let subscribes = (method == "resources/subscribe").then(|| rewrite::text_of(line.bytes(), "uri"));
-        let asked = Asked::Session {
-            session: Arc::clone(session),
-            id: id.clone(),
-            progress: progress.cloned(),
-            subscribes: subscribes.flatten(),
-            stands_alone: alone.then(|| method.to_owned()),
-        };
-        state.asked.insert(number, asked);
-        // Within the lock: a cancellation must not overtake what it cancels.
-        self.send(line.replaced(rewritten));
-    }
-
-    fn cancel(&self, session: &Session, id: &Id) {
-        let mut state = self.state();
-        let is_it = |asked: &Asked| matches!(asked, Asked::Session { session: other, id: its, .. } if other.number == session.number && its == id);
-        let Some(number) = state.asked.iter().find(|(_, asked)| is_it(asked)).map(|(number, _)| *number)
-        else {
-            return;
-        };
-        let subscribed = state.leave(number, session);
-        // Written anew: what else stands in the client's own, the process might take for an id.
-        self.say(cancelled(&Id::Number(number), "the client cancelled it"));
-        drop(state);
-        self.give_up(subscribed);
-    }
-
-    fn was_asked(&self, session: &Session, id: &Id) -> bool {
-        let mut state = self.state();
-        let asked = state.questions.get(id).is_some_and(|question| question.session.number == session.number);
-        if asked {
-            state.questions.remove(id);
-        }
-        asked
-    }
-
-    fn was_asked_with(&self, session: &Session, token: &Id) -> bool {
-        let state = self.state();
-        let mut own = state.questions.values().filter(|question| question.session.number == session.number);
-        own.any(|question| question.progress.as_ref() == Some(token))
-    }
-
-    /// Brings a message of the process to whom it is for.
-    pub(super) fn deliver(&self, Message { kind, line }: Message) {
-        match kind {
-            Kind::Response(id) => self.answer(id.as_ref(), &line),
-            Kind::Progress(token) => self.progress(&token, &line),
-            Kind::Request { id, method, .. } => self.question(id, &method, line),
-            Kind::Cancelled(id) => {
-                let question = self.state().questions.remove(&id);
-                if let Some(question) = question {
-                    question.session.hand(Message { kind: Kind::Cancelled(id), line });
-                }
-            }
-            Kind::Notification(method) => self.notify(&method, &line),
-        }
-    }
-
-    fn answer(&self, id: Option<&Id>, line: &Bytes) {
-        let asked = {
-            let mut state = self.state();
-            match id {
-                Some(Id::Number(number)) => {
-                    state.left.answered(*number);
-                    state.asked.remove(number)
-                }
-                Some(Id::Text(_)) => None,
-                // Whoever waits alone, waits for this.
-                None if state.asked.len() == 1 && state.left.are_none() => {
-                    let only = state.asked.drain().next().map(|(_, asked)| asked);
-                    drop(state);
-                    if let Some(Asked::Session { session, id, .. }) = only {
-                        session.fail(&id, NAMELESS);
-                    }
-                    return;
-                }
-                None => None,
-            }
-        };
-        match asked {
-            Some(Asked::Session { session, id, subscribes, stands_alone, .. }) => {
-                if let Some(uri) = subscribes.filter(|_| rewrite::is_result(line)) {
-                    session.standing().subscriptions.insert(uri);
-                }
-                let mut line = rewrite::answer(line, &id);
-                if let Some(method) = stands_alone {
-                    line = self.now(&line, &method);
-                }
-                session.hand(Message { kind: Kind::Response(Some(id)), line });
-            }
-            Some(Asked::Own(waits)) => drop(waits.send(line.clone())),
-            None => tracing::debug!("an answer came that nobody waits for"),
-        }
-    }
-
-    fn progress(&self, token: &Id, line: &Bytes) {
-        let Id::Number(number) = token else { return };
-        let (session, token) = match self.state().asked.get(number) {
-            Some(Asked::Session { session, progress: Some(token), .. }) => {
-                (Arc::clone(session), token.clone())
-            }
-            _ => return,
-        };
-        let line = rewrite::progress(line, &token);
-        session.hand(Message { kind: Kind::Progress(token), line });
-    }
-
-    /// A request of the server: for a client, which cannot see whom it is about.
-    fn question(&self, id: Id, method: &str, line: Bytes) {
-        if method == "ping" {
-            return self
-                .say(serde_json::json!({ "jsonrpc": "2.0", "id": id, "result": {} }).to_string().into());
-        }
-        let mut state = self.state();
-        let Some(session) = state.sole_caller() else {
-            let why = "no call of one client alone is under way, so nobody can be asked";
-            return self.say(error_with(&id, INTERNAL_ERROR, why));
-        };
-        if !session.standing().can(method) {
-            return self.say(error_with(
-                &id,
-                METHOD_NOT_FOUND,
-                "the client that is served has no such capability",
-            ));
-        }
-        let progress = rewrite::token_of(&line);
-        state.questions.insert(id.clone(), Question { session: Arc::clone(&session), progress });
-        drop(state);
-        session.hand(Message { kind: Kind::Request { id, method: method.to_owned(), progress: None }, line });
     }
 
     /// A session has ended: nothing is under way for it any more.
@@ -364,9 +210,16 @@ impl Switch {
             }
         }
         for asked in asked.into_values() {
-            if let Asked::Session { session, id, .. } = asked {
-                session
-                    .fail(&id, "the MCP server ended before it answered; the next request starts it again");
+            match asked {
+                Asked::Session { session, id, becomes: Becomes::Listened, .. } => {
+                    let line = bridge::listened(&id);
+                    session.hand(Message { kind: Kind::Response(Some(id)), line });
+                }
+                Asked::Session { session, id, .. } => {
+                    let why = "the MCP server ended before it answered; the next request starts it again";
+                    session.fail(&id, why);
+                }
+                Asked::Own(_) => {}
             }
         }
     }
@@ -386,8 +239,8 @@ impl State {
     /// The session that all calls under way belong to.
     fn sole_caller(&self) -> Option<Arc<Session>> {
         let mut sessions = self.asked.values().filter_map(|asked| match asked {
+            Asked::Session { becomes: Becomes::Listened, .. } | Asked::Own(_) => None,
             Asked::Session { session, .. } => Some(session),
-            Asked::Own(_) => None,
         });
         let first = sessions.next()?;
         let is_sole = sessions.all(|other| other.number == first.number) && self.left.are_of(first);
@@ -397,9 +250,13 @@ impl State {
     /// Nobody waits for the answer to that request any more, though the process may work on it; gives the resource that it
     /// would subscribe to.
     fn leave(&mut self, number: i64, session: &Session) -> Option<String> {
-        self.left.add(number, session);
         match self.asked.remove(&number) {
-            Some(Asked::Session { subscribes, .. }) => subscribes,
+            // Who listens calls nothing.
+            Some(Asked::Session { becomes: Becomes::Listened, .. }) => None,
+            Some(Asked::Session { subscribes, .. }) => {
+                self.left.add(number, session);
+                subscribes
+            }
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::super::era::Era;
 use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::session::Session;
@@ -32,6 +33,9 @@ impl Switch {
     /// | `notifications/resources/updated` | whoever subscribed to it |
     /// | `notifications/message`, and what is unknown | the session that all calls under way belong to, those that are left too; else everybody, where all of it is one user's; else nobody, since it may tell of somebody else's call |
     pub(super) fn notify(&self, method: &str, line: &Bytes) {
+        if self.era() == Era::Modern && self.heard_by_listening(method, line) {
+            return;
+        }
         let to = {
             let state = self.state();
             match method {

@@ -1,19 +1,30 @@
-//! How a process that several sessions share begins.
+//! How a process that several sessions share begins, and what the server said then.
+
+use std::pin::pin;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
+use super::super::era::{Era, Eras};
+use super::super::stateless::{CAPABILITIES, CLIENT, REVISION, REVISIONS, SERVER, VERSION};
 use super::Switch;
 
 /// The revision that a shared process is asked for: the last one that has `initialize`.
 const LATEST: &str = "2025-11-25";
 /// The revisions that have `initialize`. What each added are members and notifications that the ones before pass over.
 const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", LATEST];
+/// How long `server/discover` is waited for where nobody knows whether the program has it: some answer nothing before
+/// `initialize` (2026-07-28, stdio, "Backward Compatibility").
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the server said at the beginning.
 #[derive(Clone, Debug)]
 pub(in crate::stdio) struct Opened {
-    /// The result of `initialize`.
+    pub(super) era: Era,
+    /// The result of `initialize`, or of `server/discover`.
     result: Value,
+    /// Of `initialize`.
     revision: String,
 }
 
@@ -21,48 +32,114 @@ pub(in crate::stdio) struct Opened {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::stdio) enum NotOpened {
     /// It ended.
-    #[error("it ended before it answered initialize")]
-    Ended,
+    #[error("it ended before it answered {0}")]
+    Ended(&'static str),
     /// It did not answer in [`Limits::start`](crate::Limits::start).
-    #[error("it did not answer initialize in time")]
+    #[error("it did not answer in time")]
     Late,
     /// It answered something else than a result.
-    #[error("it answered initialize with {0}")]
-    Answer(String),
+    #[error("it answered {0} with {1}")]
+    Answer(&'static str, String),
 }
 
 impl Switch {
-    /// Begins: what it answers holds for all sessions. Declared is what can be brought to a client that can do it; where
-    /// the one that is served can't, the server hears so when it asks.
-    pub(in crate::stdio) async fn open(&self) -> Result<(), NotOpened> {
-        let params = json!({
-            "protocolVersion": LATEST,
-            "capabilities": { "roots": {}, "sampling": {}, "elicitation": { "form": {}, "url": {} } },
-            "clientInfo": { "name": "hallpass", "version": env!("CARGO_PKG_VERSION") },
-        });
-        let answer = self.ask("initialize", &params).await.ok_or(NotOpened::Ended)?;
-        let opened = Opened::read(&answer)?;
+    /// Begins, as clients of that kind do if the server can: what it answers holds for all sessions.
+    pub(in crate::stdio) async fn open(&self, era: Era, eras: &Eras) -> Result<(), NotOpened> {
+        let first = eras.first(era);
+        let opened = match first {
+            Era::Modern if eras.knows(first).is_none() => self.probe(eras).await,
+            _ => self.begin(first).await,
+        };
+        let opened = match opened {
+            Err(NotOpened::Answer(..)) => {
+                let opened = self.begin(first.other()).await?;
+                eras.learn(first, false);
+                opened
+            }
+            opened => opened?,
+        };
+        eras.learn(opened.era, true);
+        if opened.era == Era::Legacy {
+            self.tell("notifications/initialized");
+        }
         // Nobody else opens it.
         drop(self.opened.set(opened));
-        self.tell("notifications/initialized");
         Ok(())
+    }
+
+    /// Asks for `server/discover`, and after some time for `initialize` as well: whichever is answered.
+    async fn probe(&self, eras: &Eras) -> Result<Opened, NotOpened> {
+        let mut discover = pin!(self.begin(Era::Modern));
+        if let Ok(opened) = timeout(PATIENCE, &mut discover).await {
+            return opened;
+        }
+        let mut initialize = pin!(self.begin(Era::Legacy));
+        tokio::select! {
+            biased;
+            discovered = &mut discover => match discovered {
+                Ok(opened) => Ok(opened),
+                Err(_) => {
+                    let opened = initialize.await?;
+                    eras.learn(Era::Modern, false);
+                    Ok(opened)
+                }
+            },
+            initialized = &mut initialize => match initialized {
+                Ok(opened) => {
+                    // What came first is not answered.
+                    eras.learn(Era::Modern, false);
+                    Ok(opened)
+                }
+                Err(_) => discover.await,
+            },
+        }
+    }
+
+    /// Declared is what can be brought to a client that can do it; where the one that is served can't, the server hears so
+    /// when it asks.
+    async fn begin(&self, era: Era) -> Result<Opened, NotOpened> {
+        let client = json!({ "name": "hallpass", "version": env!("CARGO_PKG_VERSION") });
+        let (method, params) = match era {
+            Era::Legacy => {
+                let can = json!({ "roots": {}, "sampling": {}, "elicitation": { "form": {}, "url": {} } });
+                let params = json!({ "protocolVersion": LATEST, "capabilities": can, "clientInfo": client });
+                ("initialize", params)
+            }
+            Era::Modern => {
+                let meta = json!({ VERSION: REVISION, CLIENT: client, CAPABILITIES: {} });
+                ("server/discover", json!({ "_meta": meta }))
+            }
+        };
+        let answer = self.ask(method, &params).await.ok_or(NotOpened::Ended(method))?;
+        Opened::read(era, &answer).map_err(|what| NotOpened::Answer(method, what))
     }
 }
 
 impl Opened {
-    pub(super) fn read(answer: &[u8]) -> Result<Self, NotOpened> {
+    /// Reads the answer; or says what it is in place of a result.
+    pub(super) fn read(era: Era, answer: &[u8]) -> Result<Self, String> {
         let mut answer: Map<String, Value> = serde_json::from_slice(answer).unwrap_or_default();
         let mut result = answer.remove("result").unwrap_or_default();
-        let Some(revision) = result.get("protocolVersion").and_then(Value::as_str).map(str::to_owned) else {
+        let no_result = || {
             let code = answer.get("error").and_then(|error| error.get("code"));
-            return Err(NotOpened::Answer(
-                code.map_or_else(|| "no result".to_owned(), |code| format!("error {code}")),
-            ));
+            code.map_or_else(|| "no result".to_owned(), |code| format!("error {code}"))
         };
+        let revision = match era {
+            Era::Legacy => result.get("protocolVersion").and_then(Value::as_str),
+            Era::Modern => {
+                let all = result.get("supportedVersions").and_then(Value::as_array);
+                let all: Vec<&str> = all.into_iter().flatten().filter_map(Value::as_str).collect();
+                if !all.is_empty() && !all.contains(&REVISION) {
+                    return Err(format!("the revisions {all:?}, of which hallpass speaks none"));
+                }
+                all.into_iter().find(|version| *version == REVISION)
+            }
+        };
+        let revision = revision.map(str::to_owned).ok_or_else(no_result)?;
         if let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut) {
             capabilities.remove("tasks");
         }
-        Ok(Self { result, revision })
+        Ok(Self { era, result, revision })
     }
 
     /// What a client hears that asks for that revision: it gets that one, where the server's own is the same or later.
@@ -76,12 +153,12 @@ impl Opened {
     }
 
     /// What `server/discover` of 2026-07-28 answers.
-    pub(super) fn discovered(&self, revisions: &[&str]) -> Value {
+    pub(super) fn discovered(&self) -> Value {
         let mut result = json!({
             "resultType": "complete",
-            "supportedVersions": revisions,
+            "supportedVersions": REVISIONS,
             "capabilities": self.result.get("capabilities").cloned().unwrap_or_else(|| json!({})),
-            "_meta": { "io.modelcontextprotocol/serverInfo": self.server() },
+            "_meta": { SERVER: self.server() },
             "ttlMs": 0,
             "cacheScope": "private",
         });
@@ -94,7 +171,11 @@ impl Opened {
     /// Who the server says it is.
     pub(super) fn server(&self) -> Value {
         let nameless = || json!({ "name": "unknown", "version": "unknown" });
-        self.result.get("serverInfo").cloned().unwrap_or_else(nameless)
+        let named = match self.era {
+            Era::Legacy => self.result.get("serverInfo"),
+            Era::Modern => self.result.get("_meta").and_then(|meta| meta.get(SERVER)),
+        };
+        named.cloned().unwrap_or_else(nameless)
     }
 
     /// Whether a capability has a member that is true.
@@ -117,7 +198,7 @@ mod tests {
         let opened = |revision: &str| {
             let answer =
                 json!({"id":1,"result":{"protocolVersion":revision,"capabilities":{"tasks":{},"tools":{}}}});
-            Opened::read(answer.to_string().as_bytes()).unwrap()
+            Opened::read(Era::Legacy, answer.to_string().as_bytes()).unwrap()
         };
         for (own, asked, heard) in [
             ("2025-11-25", "2025-11-25", "2025-11-25"),
@@ -135,7 +216,11 @@ mod tests {
     #[test]
     fn what_is_no_result_opens_nothing() {
         for answer in [r#"{"id":1,"error":{"code":-32601}}"#, r#"{"id":1,"result":{}}"#, "[]"] {
-            assert!(matches!(Opened::read(answer.as_bytes()), Err(NotOpened::Answer(_))), "{answer}");
+            for era in [Era::Legacy, Era::Modern] {
+                assert!(Opened::read(era, answer.as_bytes()).is_err(), "{answer}");
+            }
         }
+        let later = json!({"id":1,"result":{"supportedVersions":["2099-01-01"],"capabilities":{}}});
+        assert!(Opened::read(Era::Modern, later.to_string().as_bytes()).unwrap_err().contains("2099-01-01"));
     }
 }

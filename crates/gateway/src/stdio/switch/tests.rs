@@ -12,6 +12,7 @@ use super::*;
 use crate::owner::Owner;
 use crate::stdio::events::Messages;
 use crate::stdio::message;
+use crate::stdio::session::Input;
 
 /// Sessions, a switch, and the far end of the process's pipes.
 struct Rig {
@@ -24,9 +25,9 @@ impl Rig {
     /// A session for each of these users.
     fn of(users: &[&str]) -> Self {
         let limits = Limits { unread: 10_000, ..Limits::default() };
-        let (switch, lines) = Switch::new(&limits, CancellationToken::new());
+        let (switch, lines) = Switch::new(&limits, false, CancellationToken::new());
         let opened = json!({"id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{"logging":{}}}});
-        switch.opened.set(Opened::read(opened.to_string().as_bytes()).unwrap()).unwrap();
+        switch.opened.set(Opened::read(Era::Legacy, opened.to_string().as_bytes()).unwrap()).unwrap();
         let session = |user: &&str| {
             let (session, inputs) = Session::new(Owner::named(user), &limits, CancellationToken::new());
             let session = Arc::new(session);

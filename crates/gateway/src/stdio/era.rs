@@ -1,0 +1,79 @@
+//! Which kinds of revisions a program knows (2026-07-28, basic/versioning, "Terminology"; stdio, "Backward Compatibility").
+//!
+//! A program shows it by its answers to `initialize` and to `server/discover`. Which of them came first may hold for all
+//! of a process's life, so that a program that knows both has a process for each kind of clients.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Two kinds of revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Era {
+    /// Those that begin with `initialize`: up to 2025-11-25.
+    Legacy,
+    /// Those whose requests stand alone: from 2026-07-28 on.
+    Modern,
+}
+
+impl Era {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Legacy => Self::Modern,
+            Self::Modern => Self::Legacy,
+        }
+    }
+}
+
+/// What a program has shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Eras(Mutex<Known>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    legacy: Option<bool>,
+    modern: Option<bool>,
+}
+
+impl Eras {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the program knows revisions of that kind; `None` where it was never asked.
+    pub(super) fn knows(&self, era: Era) -> Option<bool> {
+        let known = self.known();
+        match era {
+            Era::Legacy => known.legacy,
+            Era::Modern => known.modern,
+        }
+    }
+
+    pub(super) fn learn(&self, era: Era, knows: bool) {
+        let mut known = self.known();
+        match era {
+            Era::Legacy => known.legacy = Some(knows),
+            Era::Modern => known.modern = Some(knows),
+        }
+    }
+
+    /// What to begin a process with that clients of this kind need: with their own, unless the program is known not to have
+    /// it.
+    pub(super) fn first(&self, era: Era) -> Era {
+        if self.knows(era) == Some(false) { era.other() } else { era }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_begins_as_its_clients_do_unless_it_cannot() {
+        let eras = Eras::default();
+        assert_eq!([Era::Legacy, Era::Modern].map(|era| eras.first(era)), [Era::Legacy, Era::Modern]);
+        eras.learn(Era::Modern, false);
+        assert_eq!([Era::Legacy, Era::Modern].map(|era| eras.first(era)), [Era::Legacy, Era::Legacy]);
+        eras.learn(Era::Modern, true);
+        eras.learn(Era::Legacy, false);
+        assert_eq!([Era::Legacy, Era::Modern].map(|era| eras.first(era)), [Era::Modern, Era::Modern]);
+    }
+}

@@ -1,0 +1,252 @@
+//! A server that knows 2026-07-28 alone, and sessions of clients that know `initialize`.
+//!
+//! | the client sends | the server hears |
+//! |---|---|
+//! | `initialize` | nothing: hallpass answers from what the server said to `server/discover` |
+//! | `ping`, `logging/setLevel` | nothing |
+//! | a request | the same with revision, client, capabilities and log level in `_meta` |
+//! | `resources/subscribe` | `subscriptions/listen` for that resource; and once for each session, for changes of lists |
+//! | `resources/unsubscribe` | `notifications/cancelled` for what listens |
+//!
+//! | the server sends | the client hears |
+//! |---|---|
+//! | a result | the same without `resultType`, `ttlMs` and `cacheScope` |
+//! | a result that asks | the questions, as requests; with the answers the request is sent again: [`super::asking`] |
+//! | what is heard by listening | the same without `subscriptionId` |
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hallpass_resource_server::json_rpc::Id;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::super::message::{Kind, Message};
+use super::super::rewrite;
+use super::super::session::{Session, cancelled, level_at, place_of};
+use super::super::stateless::{CAPABILITIES, CLIENT, LEVEL, REVISION, SUBSCRIPTION, VERSION};
+use super::bridge::OF_A_REQUEST;
+use super::{Asked, INVALID_PARAMS, METHOD_NOT_FOUND, Switch, bridge, native, own};
+use crate::members::{Members, push};
+
+/// What a result says that clients of earlier revisions have no use for.
+const OF_A_RESULT: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
+
+impl Switch {
+    /// Whether a request of a session was answered without the process.
+    pub(super) fn answered_here_before(
+        &self,
+        session: &Arc<Session>,
+        id: &Id,
+        method: &str,
+        line: &Bytes,
+    ) -> bool {
+        match method {
+            "initialize" => {
+                session.standing().introduce(line);
+                let asked = rewrite::text_of(line, "protocolVersion").unwrap_or_default();
+                match self.opened.get() {
+                    Some(opened) => self.reply(session, id, opened.initialized(&asked)),
+                    None => session.fail(id, "the MCP server has not begun"),
+                }
+                self.hears_of_lists(session);
+            }
+            "ping" => self.reply(session, id, json!({})),
+            "logging/setLevel" if self.offers("logging") => {
+                match rewrite::text_of(line, "level").as_deref().and_then(place_of) {
+                    Some(level) => {
+                        session.standing().level = Some(level);
+                        self.reply(session, id, json!({}));
+                    }
+                    None => self.refuse(session, id, INVALID_PARAMS, "there is no such level"),
+                }
+            }
+            "resources/subscribe" => {
+                if self.refuses_to_subscribe(session, id, line) {
+                    return true;
+                }
+                match rewrite::text_of(line, "uri") {
+                    Some(uri) => self.listen_for(session, Some(uri), Some(id.clone())),
+                    None => self.refuse(session, id, INVALID_PARAMS, "there is no uri"),
+                }
+            }
+            "resources/unsubscribe" => {
+                let uri = rewrite::text_of(line, "uri").unwrap_or_default();
+                session.standing().subscriptions.remove(&uri);
+                self.listen_no_more(session, &uri);
+                self.reply(session, id, json!({}));
+            }
+            "logging/setLevel" | "server/discover" | "subscriptions/listen" => {
+                self.refuse(session, id, METHOD_NOT_FOUND, "there is no such method in this revision");
+            }
+            _ if method.starts_with("tasks/") => {
+                let why = "tasks of this revision are not offered";
+                self.refuse(session, id, METHOD_NOT_FOUND, why);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What a session has said to a process that is gone by now.
+    pub(super) fn listen_again(&self, session: &Arc<Session>) {
+        if !session.standing().is_introduced {
+            return;
+        }
+        let subscriptions: Vec<String> = session.standing().subscriptions.iter().cloned().collect();
+        self.hears_of_lists(session);
+        for uri in subscriptions {
+            self.listen_for(session, Some(uri), None);
+        }
+    }
+
+    /// In sessions, everybody hears of changed lists.
+    fn hears_of_lists(&self, session: &Arc<Session>) {
+        if !self.lists().is_empty() {
+            self.listen_for(session, None, None);
+        }
+    }
+
+    fn lists(&self) -> serde_json::Map<String, Value> {
+        let Some(opened) = self.opened.get() else { return serde_json::Map::new() };
+        [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")]
+            .into_iter()
+            .filter(|(capability, _)| opened.has(capability, "listChanged"))
+            .map(|(_, filter)| (filter.to_owned(), true.into()))
+            .collect()
+    }
+
+    /// Listens on behalf of a session: for one resource, or for changes of lists.
+    fn listen_for(&self, session: &Arc<Session>, uri: Option<String>, waits: Option<Id>) {
+        let filter = match &uri {
+            Some(uri) => json!({ "resourceSubscriptions": [uri] }),
+            None => Value::Object(self.lists()),
+        };
+        let params = json!({ "_meta": session.standing().meta(), "notifications": filter });
+        let mut state = self.state();
+        if state.over {
+            drop(state);
+            waits.iter().for_each(|id| session.fail(id, "the MCP server has ended"));
+            return;
+        }
+        let (number, line) = state.next_of_own("subscriptions/listen", &params);
+        if self.is_said(line) {
+            state.asked.insert(number, Asked::Hears { session: Arc::clone(session), uri, waits });
+        } else {
+            drop(state);
+            waits.iter().for_each(|id| session.fail(id, "the MCP server does not read what it is told"));
+        }
+    }
+
+    /// What a session listens for no more.
+    fn listen_no_more(&self, session: &Session, uri: &str) {
+        let mut state = self.state();
+        let is_it = |asked: &Asked| matches!(asked, Asked::Hears { session: other, uri: Some(its), .. } if other.number == session.number && its == uri);
+        let numbers: Vec<i64> =
+            state.asked.iter().filter(|(_, asked)| is_it(asked)).map(|(number, _)| *number).collect();
+        let mut unanswered = Vec::new();
+        for number in numbers {
+            if let Some(Asked::Hears { waits: Some(id), .. }) = state.asked.remove(&number) {
+                unanswered.push(id);
+            }
+            self.say(cancelled(&Id::Number(number), "nobody listens any more"));
+        }
+        drop(state);
+        for id in unanswered {
+            self.refuse(session, &id, INVALID_PARAMS, "the resource was unsubscribed from meanwhile");
+        }
+    }
+
+    /// What the server says to a request that listens on behalf of a session.
+    pub(super) fn told(&self, number: i64, method: &str, line: &Bytes) {
+        if method == "notifications/subscriptions/acknowledged" {
+            return self.agreed(number, line);
+        }
+        let session = match self.state().asked.get(&number) {
+            Some(Asked::Hears { session, .. }) => Arc::clone(session),
+            _ => return,
+        };
+        let line = without_subscription(line);
+        session.hand(Message { kind: Kind::Notification(method.to_owned()), line });
+    }
+
+    fn agreed(&self, number: i64, line: &Bytes) {
+        let mut state = self.state();
+        let Some(Asked::Hears { session, uri: Some(uri), waits }) = state.asked.get_mut(&number) else { return };
+        let (session, uri, waits) = (Arc::clone(session), uri.clone(), waits.take());
+        let agreed = agrees_to(line, &uri);
+        if !agreed {
+            state.asked.remove(&number);
+            self.say(cancelled(&Id::Number(number), "there is nothing to be heard"));
+        }
+        drop(state);
+        if agreed {
+            session.standing().subscriptions.insert(uri);
+        } else {
+            session.standing().subscriptions.remove(&uri);
+        }
+        match waits {
+            Some(id) if agreed => self.reply(&session, &id, json!({})),
+            Some(id) => self.refuse(&session, &id, INVALID_PARAMS, "the MCP server does not tell of this resource"),
+            None => {}
+        }
+    }
+
+    fn offers(&self, capability: &str) -> bool {
+        self.opened.get().is_some_and(|opened| opened.offers(capability))
+    }
+}
+
+/// A request as a server of 2026-07-28 has to hear it.
+pub(super) fn request_now(line: &Bytes, session: &Session) -> Bytes {
+    let Some(message) = rewrite::read(line) else { return line.clone() };
+    let own = session.standing().meta();
+    let params = message.get("params").and_then(Members::read).unwrap_or(Members(Vec::new()));
+    let meta = params.get("_meta").and_then(Members::read).unwrap_or(Members(Vec::new()));
+    let mut text = meta.written(|name, value| (!OF_A_REQUEST.contains(&name)).then(|| value.get().to_owned()));
+    text.pop();
+    for (name, value) in &own {
+        push(&mut text, name, &value.to_string());
+    }
+    text.push('}');
+    rewrite::with_params(&message, &params, &[("_meta", text)])
+}
+
+/// A result as clients of earlier revisions know it.
+pub(super) fn result_before(line: &Bytes) -> Bytes {
+    let Some(message) = rewrite::read(line) else { return line.clone() };
+    message
+        .written(|name, value| {
+            let result = (name == "result").then(|| Members::read(value)).flatten();
+            Some(match result {
+                Some(result) => {
+                    result.written(|name, value| (!OF_A_RESULT.contains(&name)).then(|| value.get().to_owned()))
+                }
+                None => value.get().to_owned(),
+            })
+        })
+        .into()
+}
+
+fn without_subscription(line: &Bytes) -> Bytes {
+    let Some(message) = rewrite::read(line) else { return line.clone() };
+    let Some(params) = message.get("params").and_then(Members::read) else { return line.clone() };
+    let without = |meta: &RawValue| {
+        let meta = Members::read(meta)?;
+        Some(meta.written(|name, value| (name != SUBSCRIPTION).then(|| value.get().to_owned())))
+    };
+    let params = params.written(|name, value| {
+        let meta = (name == "_meta").then(|| without(value)).flatten();
+        Some(meta.unwrap_or_else(|| value.get().to_owned()))
+    });
+    message
+        .written(|name, value| Some(if name == "params" { params.clone() } else { value.get().to_owned() }))
+        .into()
+}
+
+/// Whether the server agreed to tell of that resource.
+fn agrees_to(line: &[u8], uri: &str) -> bool {
+    let message: Value = serde_json::from_slice(line).unwrap_or_default();
+    let agreed = message["params"]["notifications"]["resourceSubscriptions"].as_array();
+    agreed.is_some_and(|all| all.iter().any(|one| one == uri))
+}

@@ -1,0 +1,112 @@
+//! What clients send, on its way to the process.
+
+use std::sync::Arc;
+
+use hallpass_resource_server::json_rpc::Id;
+
+use super::super::era::Era;
+use super::super::message::Kind;
+use super::super::rewrite;
+use super::super::room::Held;
+use super::super::session::{Input, Session, cancelled};
+use super::{Asked, Becomes, INVALID_PARAMS, METHOD_NOT_FOUND, Switch, bridge, native, notified};
+
+impl Switch {
+    /// Takes a message of a session's on to the process.
+    pub(in crate::stdio) fn forward(&self, session: &Arc<Session>, Input { kind, line }: Input) {
+        self.attach(session);
+        match &kind {
+            Kind::Request { id, method, progress } => {
+                self.request(session, id, method, progress.as_ref(), line)
+            }
+            Kind::Cancelled(id) => self.cancel(session, id),
+            Kind::Response(Some(id)) if self.was_asked(session, id) => self.send(line),
+            Kind::Progress(token)
+                if self.was_asked_with(session, token)
+                    && rewrite::names_one(line.bytes(), "progressToken") =>
+            {
+                self.send(line);
+            }
+            Kind::Notification(method) if notified::is_the_clients_own(method) => self.send(line),
+            kind => tracing::debug!(?kind, "a message of a client is about nothing of its own"),
+        }
+    }
+
+    fn request(&self, session: &Arc<Session>, id: &Id, method: &str, progress: Option<&Id>, line: Held) {
+        // What names requests names those of this process, which are everybody's.
+        if method.starts_with("notifications/") {
+            return self.refuse(session, id, METHOD_NOT_FOUND, "a notification is sent without an id");
+        }
+        let alone = session.standing().stands_alone;
+        let (answered, becomes) = match (self.era(), alone) {
+            (Era::Legacy, false) => (self.answered_here(session, id, method, line.bytes()), Becomes::Itself),
+            (Era::Legacy, true) => {
+                let answered = self.answered_here_now(session, id, method, line.bytes());
+                (answered, Becomes::Modern(method.to_owned()))
+            }
+            (Era::Modern, _) => (self.refused_here(session, id, method), native::becomes(method)),
+        };
+        if answered {
+            return;
+        }
+        let plain = match (self.era(), alone) {
+            (Era::Legacy, true) => bridge::request_before(line.bytes()),
+            (Era::Modern, true) if self.everybodys => native::without_tasks(line.bytes()),
+            _ => line.bytes().clone(),
+        };
+        let mut state = self.state();
+        if state.over {
+            drop(state);
+            return session.fail(id, "the MCP server has ended");
+        }
+        let number = state.next;
+        let rewritten = match rewrite::request(&plain, number) {
+            Ok(rewritten) => rewritten,
+            Err(ambiguous) => {
+                drop(state);
+                return self.refuse(session, id, INVALID_PARAMS, &ambiguous.to_string());
+            }
+        };
+        state.next += 1;
+        let subscribes = (method == "resources/subscribe").then(|| rewrite::text_of(line.bytes(), "uri"));
+        let asked = Asked::Session {
+            session: Arc::clone(session),
+            id: id.clone(),
+            progress: progress.cloned(),
+            subscribes: subscribes.flatten(),
+            becomes,
+        };
+        state.asked.insert(number, asked);
+        // Within the lock: a cancellation must not overtake what it cancels.
+        self.send(line.replaced(rewritten));
+    }
+
+    fn cancel(&self, session: &Session, id: &Id) {
+        let mut state = self.state();
+        let is_it = |asked: &Asked| matches!(asked, Asked::Session { session: other, id: its, .. } if other.number == session.number && its == id);
+        let Some(number) = state.asked.iter().find(|(_, asked)| is_it(asked)).map(|(number, _)| *number)
+        else {
+            return;
+        };
+        let subscribed = state.leave(number, session);
+        // Written anew: what else stands in the client's own, the process might take for an id.
+        self.say(cancelled(&Id::Number(number), "the client cancelled it"));
+        drop(state);
+        self.give_up(subscribed);
+    }
+
+    fn was_asked(&self, session: &Session, id: &Id) -> bool {
+        let mut state = self.state();
+        let asked = state.questions.get(id).is_some_and(|question| question.session.number == session.number);
+        if asked {
+            state.questions.remove(id);
+        }
+        asked
+    }
+
+    fn was_asked_with(&self, session: &Session, token: &Id) -> bool {
+        let state = self.state();
+        let mut own = state.questions.values().filter(|question| question.session.number == session.number);
+        own.any(|question| question.progress.as_ref() == Some(token))
+    }
+}
