@@ -11,6 +11,7 @@ Examples:
   hallpass audit                              the latest hundred events
   hallpass audit --reference 3kTqYxvF0zE9Rw   what is behind an error page
   hallpass audit --user alice --since 24h
+  hallpass audit --server notes               tokens that were issued for that server
   hallpass audit --json --since 1h            one event a line, for programs")]
 pub(crate) struct Audit {
     #[command(flatten)]
@@ -21,6 +22,9 @@ pub(crate) struct Audit {
     /// About this client
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) client: Option<String>,
+    /// Tokens that were issued for this server of the configuration
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
     /// The event with the reference that an error page has shown
     #[arg(long, value_name = "REFERENCE", allow_hyphen_values = true)]
     pub(crate) reference: Option<String>,

@@ -2,7 +2,7 @@
 
 use hallpass_authorization_server::{AuditEvent, AuditFilter, AuditLog};
 
-use super::{Place, table};
+use super::{Place, known, table};
 use crate::cli;
 use crate::data::system_clock;
 use crate::exit::Failure;
@@ -11,7 +11,7 @@ use crate::say::say;
 /// Fetched at once.
 const A_PAGE: u32 = 500;
 /// Shown, where nobody says how far back.
-const LATEST: u32 = 100;
+const LATEST: usize = 100;
 
 /// Runs the command.
 pub(crate) async fn run(audit: cli::Audit, place: &Place) -> Result<(), Failure> {
@@ -23,12 +23,14 @@ pub(crate) async fn run(audit: cli::Audit, place: &Place) -> Result<(), Failure>
         since: audit.since.map(|span| system_clock().now().before(span.0)),
         before: None,
     };
+    let wanted =
+        Wanted { resource: audit.server.as_deref().map(|name| known::resource_of(place, name)).transpose()? };
     if audit.json {
-        return lines(&log, filter).await;
+        return lines(&log, filter, &wanted).await;
     }
     let events = match filter.since {
-        Some(_) => all(&log, filter).await?,
-        None => log.list(&filter, LATEST).await?,
+        Some(_) => some(&log, filter, &wanted, usize::MAX).await?,
+        None => some(&log, filter, &wanted, LATEST).await?,
     };
     if events.is_empty() {
         say!("Nothing is recorded that fits.");
@@ -53,23 +55,48 @@ pub(crate) async fn run(audit: cli::Audit, place: &Place) -> Result<(), Failure>
     Ok(())
 }
 
-async fn all(log: &AuditLog, mut filter: AuditFilter) -> Result<Vec<AuditEvent>, Failure> {
+/// What the table cannot be asked for.
+struct Wanted {
+    /// About tokens for this resource.
+    resource: Option<String>,
+}
+
+impl Wanted {
+    /// The last words of such an event are the resources.
+    fn has(&self, event: &AuditEvent) -> bool {
+        let Some(resource) = &self.resource else { return true };
+        let of = event.detail.as_deref().and_then(|detail| detail.rsplit_once(" for "));
+        of.is_some_and(|(_, resources)| resources.split(' ').any(|one| one == resource))
+    }
+}
+
+/// The latest of them, so many at most.
+async fn some(
+    log: &AuditLog,
+    mut filter: AuditFilter,
+    wanted: &Wanted,
+    most: usize,
+) -> Result<Vec<AuditEvent>, Failure> {
     let mut events = Vec::new();
     loop {
         let page = log.list(&filter, A_PAGE).await?;
         let Some(last) = page.last() else { return Ok(events) };
         filter.before = Some(last.id.clone());
-        events.extend(page);
+        let left = most.saturating_sub(events.len());
+        events.extend(page.into_iter().filter(|event| wanted.has(event)).take(left));
+        if events.len() >= most {
+            return Ok(events);
+        }
     }
 }
 
 /// Page by page: nobody knows how many there are.
-async fn lines(log: &AuditLog, mut filter: AuditFilter) -> Result<(), Failure> {
+async fn lines(log: &AuditLog, mut filter: AuditFilter, wanted: &Wanted) -> Result<(), Failure> {
     loop {
         let page = log.list(&filter, A_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         filter.before = Some(last.id.clone());
-        for event in &page {
+        for event in page.iter().filter(|event| wanted.has(event)) {
             say!("{}", json(event));
         }
     }

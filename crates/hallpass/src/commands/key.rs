@@ -30,7 +30,7 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
     match command {
         cli::Key::Add { name, server, how, scope, expires, password_stdin } => {
             check_name(&name)?;
-            let server = server_of(place, server)?;
+            let server = server_of(place, server, how)?;
             let scopes = known::scopes(place, server.as_deref(), &scope)?;
             let (secret, shows) = match how {
                 How::Key => new_key(),
@@ -78,13 +78,26 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
     Ok(())
 }
 
-/// The server that it is good at, by its name in the file: of several, the one that is named.
-fn server_of(place: &Place, named: Option<String>) -> Result<Option<String>, Failure> {
+/// The server that it is good at, by its name in the file: of several, the one that is named. One that would not look at it is
+/// told.
+fn server_of(place: &Place, named: Option<String>, how: How) -> Result<Option<String>, Failure> {
     if place.config.is_none() {
         return Ok(named);
     }
     let config = place.config()?;
     let one = which(&place.house(&config)?, named.as_deref())?;
+    let said = &one.server.credentials;
+    let (is_taken, what, setting) = match how {
+        How::Key => (said.api_keys, "API keys", "api_keys = true"),
+        How::Basic => (said.basic, "passwords", "basic = true"),
+        How::Digest => (!said.digest.is_empty(), "proofs of passwords", "digest = [\"SHA-256\"]"),
+    };
+    if !is_taken {
+        let title = one.section.title();
+        return Err(Failure::Usage(anyhow!(
+            "the server takes no {what}, so this one would open nothing: say {setting} in [{title}.credentials] first"
+        )));
+    }
     Ok(one.section.name().map(ToString::to_string))
 }
 

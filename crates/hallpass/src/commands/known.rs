@@ -2,10 +2,11 @@
 
 use anyhow::anyhow;
 use hallpass_protocol::{Scope, ScopeSet};
+use url::Url;
 
 use super::Place;
 use super::which::which;
-use crate::config::{Config, Protected};
+use crate::config::{Arrangement, Config, Protected};
 use crate::exit::Failure;
 use crate::say::note;
 use crate::serve::scopes::ScopePlan;
@@ -44,33 +45,54 @@ pub(crate) fn resource_of(place: &Place, server: &str) -> Result<String, Failure
     }
     let config = place.config()?;
     let one = which(&place.house(&config)?, Some(server))?;
-    config.endpoint(&one).ok_or_else(|| {
-        Failure::usage(
-            "--server says too little while public_url is not set in the configuration; say --resource URL",
-        )
-    })
+    if one.server.arrangement == Arrangement::External {
+        return Err(Failure::Usage(anyhow!(
+            "--server {server}: it is external, so hallpass issues no tokens for it; register the client where its people log in"
+        )));
+    }
+    if let Some(endpoint) = config.endpoint(&one) {
+        return Ok(endpoint);
+    }
+    let usual = config.usual_url().map(|public| config.endpoint_at(&one, &public));
+    let endpoint = usual.ok_or_else(|| Failure::usage("--server: say --resource URL, too"))?;
+    note(format_args!("The resource is {endpoint}, since the configuration names no public_url."));
+    Ok(endpoint)
 }
 
-/// Whether each resource is a server's, or one that its tokens are exchanged for.
+/// Whether each resource is that of a server for which tokens are issued, or one that its tokens are exchanged for.
 pub(crate) fn resources(place: &Place, resources: &[String]) -> Result<(), Failure> {
     let Some(config) = asked(place, !resources.is_empty(), "resources")? else { return Ok(()) };
-    // Where no public URL is set, its host and port are told on the command line of `serve`.
     let house = place.house(&config)?;
-    let own: Vec<String> = house.protected().iter().filter_map(|one| config.endpoint(one)).collect();
-    if own.is_empty() {
-        return Ok(());
-    }
+    let (own, external): (Vec<_>, Vec<_>) =
+        house.protected().into_iter().partition(|one| one.server.arrangement == Arrangement::Embedded);
     let exchanged = house.authorization_server().exchange.iter().flat_map(|rule| [&rule.from, &rule.to]);
-    let known: Vec<&String> = own.iter().chain(exchanged).collect();
-    match resources.iter().find(|resource| !known.contains(resource)) {
-        None => Ok(()),
-        Some(unknown) => {
-            let (are, own) = (if own.len() > 1 { "servers are" } else { "server is" }, own.join(", "));
-            Err(Failure::Usage(anyhow!(
-                "--resource {unknown}: the configuration has no such resource; the {are} {own}"
-            )))
+    let exchanged: Vec<&String> = exchanged.collect();
+    // Where no public URL is set, its host and port are told on the command line of `serve`.
+    let is_of = |one: &Protected<'_>, resource: &str| match config.endpoint(one) {
+        Some(endpoint) => endpoint == resource,
+        None => Url::parse(resource).is_ok_and(|url| url.path() == house.path_of(one).as_str()),
+    };
+    for resource in resources {
+        if exchanged.contains(&resource) || own.iter().any(|one| is_of(one, resource)) {
+            continue;
         }
+        if external.iter().any(|one| is_of(one, resource)) {
+            return Err(Failure::Usage(anyhow!(
+                "--resource {resource}: that server is external, so hallpass issues no tokens for it; register the client where \
+                 its people log in"
+            )));
+        }
+        let there = |one: &Protected<'_>| {
+            config.endpoint(one).unwrap_or_else(|| format!("…{}", house.path_of(one).as_str()))
+        };
+        let there: Vec<_> = own.iter().map(there).collect();
+        let are = if there.len() > 1 { "servers are" } else { "server is" };
+        return Err(Failure::Usage(anyhow!(
+            "--resource {resource}: the configuration has no such resource; the {are} {}",
+            there.join(", ")
+        )));
     }
+    Ok(())
 }
 
 /// The configuration, where there is something to look up; without one, a person is told.

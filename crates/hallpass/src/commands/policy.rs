@@ -71,11 +71,12 @@ pub(crate) fn run(command: cli::Policy, place: &Place) -> Result<(), Failure> {
     }
 }
 
-/// This server's endpoint, and whom the token is for, where that is somebody else. Of hallpass's own tokens: what other issuers
-/// mean by an audience says `issuers`.
+/// This server's endpoint, and whom the token is for, where that is somebody else. Of hallpass's own tokens, whichever tenant's
+/// they are: what other issuers mean by an audience says `issuers`.
 fn is_for_elsewhere(config: &Config, one: &Protected<'_>, claims: &Claims) -> Option<(String, String)> {
-    let own = own_issuer(config, one)?;
-    claims.get("iss").and_then(Value::as_str).filter(|issuer| *issuer == own)?;
+    own_issuer(config, one)?;
+    let issuer = claims.get("iss").and_then(Value::as_str)?;
+    config.protected().iter().find(|other| own_issuer(config, other).is_some_and(|own| own == issuer))?;
     let endpoint = config.endpoint_at(one, &public_url(config)?);
     let said: Vec<&str> = match claims.get("aud")? {
         Value::String(one) => vec![one],

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::{Config, House, Source};
 
@@ -47,10 +47,47 @@ impl Config {
 /// Judges the text of a file; the problem names line and column.
 fn parse(path: &Path, text: String) -> Result<Config, String> {
     let read: Result<Config, _> = toml::from_str(&text);
-    let mut config = read.map_err(|error| error.to_string().trim_end().to_owned())?;
+    let mut config = read.map_err(|error| {
+        let problem = error.to_string().trim_end().to_owned();
+        match one_of_several(&text, &problem) {
+            Some(hint) => format!("{problem}\n{hint}"),
+            None => problem,
+        }
+    })?;
     config.source = Source::new(path, text);
     config.houses().iter().try_for_each(House::check_one_or_several)?;
     Ok(config)
+}
+
+fn table<'a, 'd>(of: &'a DeTable<'d>, key: &str) -> Option<&'a DeTable<'d>> {
+    let (_, value) = of.iter().find(|(known, _)| known.get_ref().as_ref() == key)?;
+    match value.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+/// `[server.notes]` is a slip of the pen for `[servers.notes]`, where it says what stands behind.
+fn one_of_several(text: &str, problem: &str) -> Option<String> {
+    let name = problem.split("unknown field `").nth(1)?.split('`').next()?;
+    let document = DeTable::parse(text).ok()?;
+    let document = document.get_ref();
+    let is_server = |around: &DeTable<'_>| {
+        let inner = table(around, "server").and_then(|server| table(server, name));
+        inner.is_some_and(|inner| {
+            inner.iter().any(|(key, _)| matches!(key.get_ref().as_ref(), "upstream" | "command"))
+        })
+    };
+    if is_server(document) {
+        return Some(format!("[server.{name}] looks like one server among several: write [servers.{name}]"));
+    }
+    let tenants = table(document, "tenants")?;
+    let (tenant, _) =
+        tenants.iter().find(|(tenant, _)| table(tenants, tenant.get_ref()).is_some_and(is_server))?;
+    let tenant = tenant.get_ref();
+    Some(format!(
+        "[tenants.{tenant}.server.{name}] looks like one server among several: write [tenants.{tenant}.servers.{name}]"
+    ))
 }
 
 #[cfg(test)]
@@ -132,6 +169,11 @@ mod tests {
             ("[servers.token]\nname = \"a\"", "line 1", "taken"),
             ("[servers.a]\n[servers.b.scopes]\nx = { say = \"y\" }", "line 3", "say"),
             ("[servers.a]\nhost = \"https://a.example\"", "line 2, column 8", "its name alone"),
+            ("[server.notes]\nupstream = \"http://a/mcp\"", "line 1", "write [servers.notes]"),
+            ("[tenants.a.server.b]\ncommand = [\"c\"]", "line 1", "write [tenants.a.servers.b]"),
+            ("[tenants.a]\nsever = {}", "line 2, column 1", "sever"),
+            ("[tenants.A.server]\nname = \"x\"", "line 1", "a tenant's name"),
+            ("[tenants.a.server]\n[tenants.a.servers.b]\n", "line 1", "call it [tenants.a.servers.NAME]"),
             ("[server.credentials]\nproxies = [\"10.0.0.0/8\"]", "line 2", "without a mask"),
         ] {
             let problem = parse(text).unwrap_err();

@@ -27,6 +27,19 @@ impl ListenAddress {
         self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// Whether the two cannot both be listened on.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let ip = |of: &Self| of.host.parse::<std::net::IpAddr>().ok();
+        let is_everywhere = |of: &Self| ip(of).is_some_and(|ip| ip.is_unspecified());
+        let is_local_name = |one: &Self, other: &Self| one.host == "localhost" && other.is_loopback();
+        let same_host = self.host.eq_ignore_ascii_case(&other.host)
+            || is_everywhere(self)
+            || is_everywhere(other)
+            || is_local_name(self, other)
+            || is_local_name(other, self);
+        self.port == other.port && self.port != 0 && same_host
+    }
+
     /// The port; 0 lets the system choose.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -112,5 +125,18 @@ mod tests {
         for text in ["", "8080", ":8080", "localhost", "localhost:99999", "::1:8080", "http://h:1", "[x]:1"] {
             assert!(text.parse::<ListenAddress>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn two_listeners_need_two_addresses() {
+        let meet = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| text.parse::<ListenAddress>().unwrap());
+            assert_eq!(one.meets(&other), other.meets(&one));
+            one.meets(&other)
+        };
+        assert!(meet("localhost:8080", "localhost:8080") && meet("0.0.0.0:8080", "10.0.0.1:8080"));
+        assert!(meet("localhost:8080", "127.0.0.1:8080") && meet("[::]:8080", "localhost:8080"));
+        assert!(!meet("localhost:8080", "localhost:9464") && !meet("localhost:0", "localhost:0"));
+        assert!(!meet("127.0.0.1:8080", "10.0.0.1:8080") && !meet("localhost:8080", "10.0.0.1:8080"));
     }
 }

@@ -116,6 +116,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let running = Running::start(plan, beneath, stop.clone()).await?;
     let served = running.served();
     let running = Arc::new(Mutex::new(running));
+    tokio::spawn(running::wait_for_those_away(Arc::clone(&running), stop.clone()));
 
     let mut hung_up = Vec::new();
     if let Some((files, serves)) = tls_files.zip(tls.clone()) {
@@ -171,9 +172,11 @@ async fn listen(
 
 fn banner(running: &Running, password: Option<&Secret>) {
     let (plan, wired) = (running.plan(), running.wired());
-    let endpoints = wired.protected().map(|protected| protected.endpoint.as_str());
-    let houses = plan.houses.iter().flat_map(|house| house.servers.iter().map(move |server| (house, server)));
-    let servers = houses.zip(endpoints).map(|((house, server), endpoint)| shown(house, server, endpoint));
+    let houses = plan.houses.iter().zip(&wired.houses);
+    let servers = houses.flat_map(|(house, wired)| {
+        let endpoints = wired.protected.iter().map(|protected| protected.endpoint.as_str());
+        house.servers.iter().zip(endpoints).map(move |(server, endpoint)| shown(house, server, endpoint))
+    });
     Banner {
         servers: servers.collect(),
         demo_user: password.map(|password| (DEMO_USER, password)),

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use hallpass_authorization_server::plain_page;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::front_page::{account, addresses, escaped};
@@ -20,6 +20,8 @@ pub(super) struct Places {
     pub(super) base: String,
     /// The MCP endpoints.
     pub(super) endpoints: Vec<Endpoint>,
+    /// Nothing of it can be served at this moment.
+    pub(super) is_away: bool,
     /// Where people have pages, if they have any: the issuer.
     pub(super) pages: Option<String>,
 }
@@ -63,11 +65,26 @@ pub(super) fn beside(router: Router, mut places: Vec<Places>) -> Router {
     places.sort_by_key(|places| std::cmp::Reverse(places.base.len()));
     let places = std::sync::Arc::new(places);
     router.fallback(async move |uri: Uri, headers: HeaderMap| {
-        match places.iter().find(|places| places.has(uri.path())) {
+        match places.iter().find(|places| places.has(about(uri.path()))) {
+            Some(places) if places.is_away => away(),
             Some(places) => nothing(places, uri.path(), &headers),
             None => nothing(&Places::default(), uri.path(), &headers),
         }
     })
+}
+
+/// The path that a path is about: of a well-known document, what stands behind its name (RFC 8414 §3.1, RFC 9728 §3.1).
+fn about(path: &str) -> &str {
+    let document = path.strip_prefix("/.well-known/");
+    document.map_or(path, |document| document.find('/').and_then(|at| document.get(at..)).unwrap_or("/"))
+}
+
+/// Its database does not answer, so nobody knows who may do what.
+fn away() -> Response {
+    let said = "the database of this server does not answer at this moment; try again soon";
+    let body = serde_json::json!({ "error": "temporarily_unavailable", "error_description": said });
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store"), (RETRY_AFTER, "5")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
 }
 
 fn nothing(places: &Places, path: &str, headers: &HeaderMap) -> Response {
@@ -173,6 +190,23 @@ mod tests {
         assert_eq!(meant(&Places { pages: None, ..places() }, "/account/"), None);
         for path in ["/", "/notes", "/mcp", "/notes/mcp/x", "/sse"] {
             assert_eq!(meant(&places(), path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_well_known_document_is_about_a_path() {
+        let of = |base: &str| Places { base: base.to_owned(), ..Places::default() };
+        for (path, is_of) in [
+            ("/t/acme", true),
+            ("/t/acme/notes/mcp", true),
+            ("/.well-known/oauth-protected-resource/t/acme/notes/mcp", true),
+            ("/.well-known/oauth-authorization-server/t/acme", true),
+            ("/t/acme2", false),
+            ("/.well-known/oauth-authorization-server", false),
+            ("/.well-known/t/acme2", false),
+        ] {
+            assert_eq!(of("/t/acme").has(about(path)), is_of, "{path}");
+            assert!(of("").has(about(path)), "{path}");
         }
     }
 

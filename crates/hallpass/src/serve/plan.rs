@@ -78,8 +78,12 @@ impl Plan {
         let peers_are_clients = direct && servers.all(|server| server.credentials.proxies().is_empty());
         let edge = EdgePlan::of(config)?.reached(behind_tls || tls.is_some(), peers_are_clients)?;
         let sees_addresses = edge.knows_clients(peers_are_clients);
+        let listen = args.listen.clone().or_else(|| config.listen.clone()).unwrap_or_default();
+        if config.monitoring.listen.as_ref().is_some_and(|other| other.meets(&listen)) {
+            return Err(PlanError::OneListener(listen).at(source.place(&["monitoring", "listen"])));
+        }
         Ok(Self {
-            listen: args.listen.or_else(|| config.listen.clone()).unwrap_or_default(),
+            listen,
             monitoring: config.monitoring.listen.clone(),
             edge,
             tls,

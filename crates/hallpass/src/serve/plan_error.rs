@@ -9,7 +9,7 @@ use super::credentials::CredentialFault;
 use super::edge::EdgeFault;
 use super::program::ProgramError;
 use super::scopes::ScopeFault;
-use crate::config::{DatabaseFault, PublicUrl, ServerName, TlsFault, UpstreamTlsFault};
+use crate::config::{DatabaseFault, ListenAddress, PublicUrl, ServerName, TlsFault, UpstreamTlsFault};
 
 /// Why `serve` can't start as it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub(crate) enum PlanError {
         /// Where both are.
         endpoint: String,
     },
+    /// Two listeners at one address.
+    #[error("{0} is where hallpass listens itself; give monitoring another port")]
+    OneListener(ListenAddress),
     /// A tenant without a server.
     #[error("{0} has no server: add [{0}.servers.NAME] with upstream = \"http://…\", or command = [\"…\"]")]
     EmptyHouse(String),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_gateway::{Gateway, Served, Site};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +16,8 @@ use crate::exit::Failure;
 
 /// How long requests to a stdio server may go on that is served no more, or by another command: as long as at a shutdown.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long until it is tried again to serve a tenant whose database is away.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// What is served at this moment.
 pub(super) struct Running {
@@ -99,6 +102,28 @@ impl Running {
         Ok(changed)
     }
 
+    /// Serves those whose database was away and is there by now, and says who they are.
+    pub(super) async fn come_back(&mut self) -> Result<Vec<String>, Failure> {
+        let away = |wired: &Wired| wired.houses.iter().filter(|house| house.is_away).count();
+        let before = away(&self.wired);
+        if before == 0 {
+            return Ok(Vec::new());
+        }
+        let (wired, sites) = wire(&self.plan, &mut self.beneath, Some(&self.wired)).await?;
+        if away(&wired) == before {
+            return Ok(Vec::new());
+        }
+        self.served.exchange(sites);
+        let before = std::mem::replace(&mut self.wired, wired);
+        let mut back = Vec::new();
+        for (now, former) in self.wired.houses.iter().zip(&before.houses) {
+            if former.is_away && !now.is_away {
+                back.push(now.tenant.as_ref().map_or_else(|| "no tenant".to_owned(), ToString::to_string));
+            }
+        }
+        Ok(back)
+    }
+
     fn compared_with(&self, before: &Wired) -> Changed {
         let (mut new, mut other) = (Vec::new(), Vec::new());
         for now in self.wired.protected() {
@@ -151,6 +176,20 @@ async fn wire(
     let wired = wiring::wire(plan, beneath, before).await?;
     let sites = sites(plan, &beneath.public_url, &wired)?;
     Ok((wired, sites))
+}
+
+/// Looks after those whose database is away, until `stop`.
+pub(super) async fn wait_for_those_away(running: Arc<Mutex<Running>>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+        match running.lock().await.come_back().await {
+            Ok(back) => back.iter().for_each(|name| tracing::warn!("the database of {name} is there again")),
+            Err(failure) => tracing::warn!("who is away stays away: {}", failure.text()),
+        }
+    }
 }
 
 async fn leave(gateway: Gateway, stop: CancellationToken) {

@@ -39,6 +39,18 @@ pub(crate) enum ScopeFault {
         /// File and line, or the setting's name.
         place: String,
     },
+    /// A default that is no scope of the server.
+    #[error(
+        "{place}: `{scope}` is a default and no scope of this server, which has {known}; mend its name, or describe it in scopes"
+    )]
+    UnknownDefault {
+        /// File and line, or the setting's name.
+        place: String,
+        /// The word.
+        scope: String,
+        /// Those that are described.
+        known: String,
+    },
     /// A scope that implies itself says nothing.
     #[error("{place}: `{scope}` implies itself; name the scopes that it brings with it")]
     ImpliesItself {
@@ -112,6 +124,15 @@ impl ScopePlan {
         }
         let of_rules = asked_for(&policy);
         let implied: ScopeSet = policy.implies.values().flatten().cloned().collect();
+        // Who describes scopes describes them all, or has mistyped one: a login would ask for what nothing is.
+        let known: ScopeSet = described.iter().map(|(scope, _)| scope.clone()).collect();
+        if let Some(scope) = default.difference(&known.union(&of_rules).union(&implied)).iter().next()
+            && !known.is_empty()
+        {
+            let place = section.place(&["scopes", "default"]);
+            let known = known.to_string().replace(' ', ", ");
+            return Err(ScopeFault::UnknownDefault { place, scope: scope.to_string(), known });
+        }
         // A scope that nobody described is shown by its name.
         for scope in default.union(&of_rules).union(&implied).iter() {
             if !described.iter().any(|(known, _)| known == scope) {
@@ -299,6 +320,11 @@ mod tests {
             ("[server.scopes]\ndefault = [\"a b\"]", "h.toml:2", "`a b`"),
             ("[server.scopes]\n\n\"x\" = { implies = [\"\\\"\"] }", "h.toml:3", "can't be a scope"),
             ("[server.scopes]\n\"x\" = { implies = [\"x\"] }", "h.toml:2", "implies itself"),
+            (
+                "[server.scopes]\nread = {}\n\ndefault = [\"raed\"]",
+                "h.toml:4",
+                "`raed` is a default and no scope",
+            ),
             ("[server]\n\n[server.tools]\nput = { scopes = [\"a b\"] }", "h.toml:4", "`a b`"),
             ("[server.prompts]\n\"\" = \"deny\"", "h.toml:2", "pattern"),
             ("[servers.a.scopes]\n\n\"x\" = { implies = [\"x\"] }", "h.toml:3", "implies itself"),

@@ -19,21 +19,35 @@ use crate::exit::Failure;
 pub(super) fn sites(plan: &Plan, public_url: &PublicUrl, wired: &Wired) -> Result<Vec<Site>, Failure> {
     let housed = plan.houses.iter().zip(&wired.houses).map(|(house, wired)| {
         let issuer = Issuer::parse(&plan.issuer(house, public_url)).map_err(Failure::configuration)?;
-        Ok(Housed { house, wired, home: plan.home(house, public_url), issuer })
+        let origins = origins(plan, house, public_url);
+        Ok(Housed { house, wired, home: plan.home(house, public_url), origins, issuer })
     });
     let housed = housed.collect::<Result<Vec<_>, Failure>>()?;
     let mut origins = Vec::new();
-    for origin in housed.iter().flat_map(Housed::origins) {
+    for origin in housed.iter().flat_map(|housed| &housed.origins) {
         if !origins.contains(&origin) {
             origins.push(origin);
         }
     }
-    Ok(origins.iter().map(|origin| site(origin, &housed)).collect())
+    Ok(origins.into_iter().map(|origin| site(origin, &housed)).collect())
+}
+
+/// Those of one house, each once; the one where people log in first.
+fn origins(plan: &Plan, house: &HousePlan, public_url: &PublicUrl) -> Vec<PublicUrl> {
+    let home = house.embedded().next().map(|_| plan.home(house, public_url));
+    let mut origins: Vec<_> = home.into_iter().collect();
+    for server in &house.servers {
+        let origin = plan.origin(server, public_url);
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    origins
 }
 
 /// One origin. Several tenants may be there, each below its own path.
 fn site(origin: &PublicUrl, housed: &[Housed<'_>]) -> Site {
-    let here: Vec<_> = housed.iter().filter(|housed| housed.origins().contains(origin)).collect();
+    let here: Vec<_> = housed.iter().filter(|housed| housed.origins.contains(origin)).collect();
     let mut door = FrontDoor::new(origin.url(), &[]);
     let (mut router, mut places, mut gateways) = (Router::new(), Vec::new(), Vec::new());
     for housed in &here {
@@ -65,24 +79,11 @@ struct Housed<'a> {
     wired: &'a WiredHouse,
     /// The origin where people log in.
     home: PublicUrl,
+    origins: Vec<PublicUrl>,
     issuer: Issuer,
 }
 
 impl Housed<'_> {
-    /// Each origin once; the one where people log in first.
-    fn origins(&self) -> Vec<PublicUrl> {
-        let mut origins = Vec::new();
-        if self.house.embedded().next().is_some() {
-            origins.push(self.home.clone());
-        }
-        for protected in &self.wired.protected {
-            if !origins.contains(&protected.origin) {
-                origins.push(protected.origin.clone());
-            }
-        }
-        origins
-    }
-
     fn all(&self) -> Vec<(&ServerPlan, &Protected)> {
         self.house.servers.iter().zip(self.wired.protected.iter().map(AsRef::as_ref)).collect()
     }
@@ -115,11 +116,15 @@ impl Housed<'_> {
         Places {
             base: self.base(origin).to_owned(),
             endpoints: shown.iter().map(endpoint).collect(),
+            is_away: self.wired.is_away,
             pages: has_pages.then(|| self.issuer.as_str().trim_end_matches('/').to_owned()),
         }
     }
 
     fn router(&self, origin: &PublicUrl, places: &Places) -> Router {
+        if self.wired.is_away {
+            return Router::new();
+        }
         let here = self.at(origin);
         let keys = told::keys(here.iter().map(|(server, _)| &server.told));
         let keys = if places.base.is_empty() { keys } else { Router::new().nest(&places.base, keys) };

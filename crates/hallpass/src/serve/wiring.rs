@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hallpass_authorization_server::AuthorizationServer;
+use hallpass_authorization_server::{AuthorizationServer, StoreError};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -30,6 +30,8 @@ pub(super) struct WiredHouse {
     pub(super) authorization_server: Option<AuthorizationServer>,
     /// In the order of the plan.
     pub(super) protected: Vec<Arc<Protected>>,
+    /// Its database was away when it was put together: nothing of it serves until it is there.
+    pub(super) is_away: bool,
     made_of: MadeOf,
 }
 
@@ -41,7 +43,8 @@ struct MadeOf {
 }
 
 /// Builds everything that the plan asks for. Of what was there before, whatever would be the same again goes on; of a house that
-/// would be, not even its database is asked.
+/// would be, not even its database is asked. At the start, a house among several whose database is away keeps no other from
+/// serving, and neither does one that was away before.
 pub(super) async fn wire(
     plan: &Plan,
     beneath: &mut Foundation,
@@ -53,12 +56,32 @@ pub(super) async fn wire(
         let made_of = MadeOf { mark: Arc::clone(&house.mark), sees_addresses: plan.sees_addresses };
         let former = former.map(Arc::clone);
         let wired = match former {
-            Some(former) if former.made_of == made_of => former,
-            former => Arc::new(put_together(plan, house, made_of, beneath, former).await?),
+            Some(former) if former.made_of == made_of && !former.is_away => former,
+            former => {
+                let may_be_away = match &former {
+                    Some(former) => former.is_away,
+                    None => before.is_none() && plan.houses.len() > 1,
+                };
+                match put_together(plan, house, made_of.clone(), beneath, former).await {
+                    Err(failure) if may_be_away && database_is_away(&failure) => {
+                        let (why, whose) = (failure.text(), house.tenant.as_ref().map(ToString::to_string));
+                        tracing::error!(tenant = whose, "its database is away, and others are served: {why}");
+                        Arc::new(WiredHouse::away(house, made_of))
+                    }
+                    put_together => Arc::new(put_together?),
+                }
+            }
         };
         houses.push(wired);
     }
     Ok(Wired { houses })
+}
+
+/// Whether it is the database that does not answer, and may by and by.
+fn database_is_away(failure: &Failure) -> bool {
+    let (Failure::Usage(error) | Failure::Configuration(error) | Failure::Runtime(error)) = failure;
+    let said = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>());
+    matches!(said, Some(StoreError::Connect { .. } | StoreError::NoAnswer(_) | StoreError::Database(_)))
 }
 
 async fn put_together(
@@ -85,10 +108,16 @@ async fn put_together(
         let around = protected::Around { plan, house, ground: &ground, issues: issues.as_ref() };
         protected.push(protected::put_together(server, around, beneath, former).await?);
     }
-    Ok(WiredHouse { tenant: house.tenant.clone(), authorization_server: issues, protected, made_of })
+    let tenant = house.tenant.clone();
+    Ok(WiredHouse { tenant, authorization_server: issues, protected, is_away: false, made_of })
 }
 
 impl WiredHouse {
+    fn away(house: &HousePlan, made_of: MadeOf) -> Self {
+        let tenant = house.tenant.clone();
+        Self { tenant, authorization_server: None, protected: Vec::new(), is_away: true, made_of }
+    }
+
     fn at(&self, endpoint: &str) -> Option<&Arc<Protected>> {
         self.protected.iter().find(|protected| protected.endpoint == endpoint)
     }

@@ -27,6 +27,7 @@ fn every_command_that_changes_something_is_in_the_audit_log() {
         listen = "localhost:0"
         [server]
         upstream = "http://127.0.0.1:1/mcp"
+        credentials.api_keys = true
         [server.scopes]
         "notes:read" = {{ says = "Read your notes" }}
         [[authorization_server.trusted_issuers]]

@@ -199,7 +199,7 @@ fn an_issuer_is_there_once() {
 fn scopes_and_resources_are_those_of_the_configuration() {
     let data = tempfile::tempdir().unwrap();
     let config = file(
-        "[server.scopes]\n\"notes:read\" = {}\n[server.tools]\n\"write_*\" = { scopes = [\"notes:write\"] }",
+        "[server.credentials]\napi_keys = true\n[server.scopes]\n\"notes:read\" = {}\n[server.tools]\n\"write_*\" = { scopes = [\"notes:write\"] }",
     );
     let text = std::fs::read_to_string(config.path()).unwrap();
     std::fs::write(config.path(), format!("public_url = \"https://mcp.example.com\"\n{text}")).unwrap();
@@ -248,4 +248,38 @@ fn a_list_says_which_tenant_and_what_upstream_hears() {
         serde_json::from_str(&said(&run(data.path(), &["key", "list", "--json"]))).unwrap();
     let table = said(&run(data.path(), &["key", "list"]));
     assert!(table.contains("acme") && table.contains(listed[0]["id"].as_str().unwrap()), "{table}");
+}
+
+/// What would open nothing is refused, with what to do; what `serve` takes where nothing is said is taken here, too.
+#[test]
+fn what_would_open_nothing_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    write!(
+        config,
+        "[servers.notes]\nupstream = \"http://localhost:3000/mcp\"\n[servers.out]\narrangement = \"external\"\n\
+         upstream = \"http://localhost:3001/mcp\"\nissuers = [{{ issuer = \"https://login.example.com\" }}]\n",
+    )
+    .unwrap();
+    let config = config.path().to_str().unwrap();
+    let client = ["client", "add", "--id", "ide", "--redirect-uri", "http://127.0.0.1/callback"];
+    for (args, says) in [
+        (&["key", "add", "ci", "--server", "notes"][..], "api_keys = true in [servers.notes.credentials]"),
+        (&["key", "add", "ci", "--server", "notes", "--as", "basic"], "basic = true"),
+        (&["key", "add", "ci", "--server", "notes", "--as", "digest"], "digest = [\"SHA-256\"]"),
+        (&[&client[..], &["--server", "out"]].concat(), "it is external"),
+        (
+            &[&client[..], &["--resource", "http://localhost:8080/out/mcp"]].concat(),
+            "that server is external",
+        ),
+        (&[&client[..], &["--resource", "http://localhost:8080/typo"]].concat(), "the server is …/notes/mcp"),
+    ] {
+        let output = run(data.path(), &[&["--config", config], args].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+    }
+    let added = run(data.path(), &[&["--config", config], &client[..], &["--server", "notes"]].concat());
+    let told = String::from_utf8_lossy(&added.stderr).into_owned();
+    assert!(added.status.success() && told.contains("http://localhost:8080/notes/mcp"), "{told}");
 }
