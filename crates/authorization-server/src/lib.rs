@@ -72,7 +72,8 @@ pub use clients::{
     AddClientError, CertificateName, ClientDetails, Clients, DocumentDomains, NewClient, RegisteredClient,
 };
 pub use delegation::{
-    AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, TrustedIssuer, TrustedIssuers,
+    AccountLinking, AssertionKind, AssertionRule, ExchangeRule, IssuerKeys, KnownIssuer, PinsTooLittle,
+    TrustedIssuer, TrustedIssuers, WORKLOADS, Workload,
 };
 pub use hosts::{HostPattern, HostPatternError, RedirectPattern};
 pub use issued::OpaqueTokens;

@@ -63,6 +63,8 @@ kinds! {
     UserEnabled = "user_enabled", "User enabled";
     /// A user was removed.
     UserRemoved = "user_removed", "User removed";
+    /// An account was linked to a name at another issuer.
+    IdentityLinked = "identity_linked", "Account linked to another issuer";
     /// A link to set a password was made.
     LinkMade = "link_made", "Password link made";
     /// A user runs this server from now on.
@@ -149,13 +151,15 @@ pub(crate) enum By {
     Operator,
     /// An administrator, by id.
     Admin(String),
+    /// An issuer that the operator trusts, by its identifier.
+    Issuer(String),
 }
 
 impl By {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Operator => "command line",
-            Self::Admin(id) => id,
+            Self::Admin(name) | Self::Issuer(name) => name,
         }
     }
 }

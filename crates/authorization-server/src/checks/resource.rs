@@ -105,9 +105,23 @@ pub(crate) fn requested(
     settings: &Settings,
     client: &Client,
 ) -> Result<Resources, OAuthError> {
+    named(parameters.all("resource"), settings, client)
+}
+
+/// Whether there is such a resource.
+pub(crate) fn is_known(text: &str, settings: &Settings) -> bool {
+    settings.resources.iter().any(|known| same_resource(text, &known.identifier))
+}
+
+/// The same of resources that something else than the request names.
+pub(crate) fn named<'a>(
+    texts: impl Iterator<Item = &'a str>,
+    settings: &Settings,
+    client: &Client,
+) -> Result<Resources, OAuthError> {
     let refused = |why: String| OAuthError::new(ErrorCode::InvalidTarget, why);
     let mut asked = Vec::new();
-    for text in parameters.all("resource") {
+    for text in texts {
         let known = settings.resources.iter().find(|known| same_resource(text, &known.identifier));
         let known = known.ok_or_else(|| refused(format!("the resource '{text}' is not known here")))?;
         if !is_allowed(known, client) {

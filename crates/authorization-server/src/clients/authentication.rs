@@ -110,6 +110,11 @@ impl Presented {
         }
     }
 
+    /// An id that something else than the client's credentials names, and nothing shown.
+    pub(crate) fn named(id: String) -> Self {
+        Self { id, credential: Credential::None, in_header: false }
+    }
+
     /// The client that it is said to be.
     pub(crate) fn id(&self) -> &str {
         &self.id

@@ -14,6 +14,7 @@ use serde_json::{Map, json};
 use super::{Server, device_authorization, introspect, par, register, token};
 use crate::checks::OFFLINE_ACCESS;
 use crate::clients::Methods;
+use crate::delegation::AssertionKind;
 use crate::settings::RegistrationPolicy;
 
 /// The places in which clients look for this issuer's metadata; two or three of them.
@@ -78,9 +79,19 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
             ("introspection_endpoint_auth_signing_alg_values_supported".to_owned(), json!(algorithms)),
             // RFC 7662 §2.1: authenticated, so without `none`.
             ("introspection_endpoint_auth_methods_supported".to_owned(), json!(methods[1..])),
-        ]),
+        ])
+        .into_iter()
+        .chain(grant_profiles(server))
+        .collect(),
         ..AuthorizationServerMetadata::default()
     }
+}
+
+/// ID-JAG §7.2, enterprise-managed authorization §6: that such assertions are taken, and not whose (§8.4).
+fn grant_profiles(server: &Server) -> Option<(String, serde_json::Value)> {
+    let takes = server.settings.trusted_issuers.iter().any(|trusted| trusted.kind == AssertionKind::IdJag);
+    let member = "authorization_grant_profiles_supported".to_owned();
+    takes.then(|| (member, json!(["urn:ietf:params:oauth:grant-profile:id-jag"])))
 }
 
 /// RFC 8705 §5: the endpoints at which clients show certificates, where that is another place.

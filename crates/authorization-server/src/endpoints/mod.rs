@@ -47,6 +47,11 @@ use crate::server::Inner;
 /// No form or registration is longer.
 const LONGEST_BODY: usize = 64 * 1024;
 
+/// Where tokens are had.
+pub(crate) fn token_path() -> &'static str {
+    token::PATH
+}
+
 /// The state of every handler.
 pub(crate) type Server = Arc<Inner>;
 

@@ -84,7 +84,17 @@ pub(super) async fn client_by(
     look_up: LookUp,
 ) -> Result<AuthenticatedClient, Response> {
     let presented = Presented::find(&asked.headers, form).map_err(|refused| error(&refused))?;
-    match authenticate(server, &presented, asked.certificate.as_ref(), look_up).await {
+    believed(server, asked, &presented, look_up).await
+}
+
+/// The same of credentials that were found already.
+pub(super) async fn believed(
+    server: &Server,
+    asked: &Asked,
+    presented: &Presented,
+    look_up: LookUp,
+) -> Result<AuthenticatedClient, Response> {
+    match authenticate(server, presented, asked.certificate.as_ref(), look_up).await {
         Ok(client) => Ok(client),
         Err(NotAuthenticated::Refused(refused)) => {
             let mut response = error_of(presented.id(), &refused);

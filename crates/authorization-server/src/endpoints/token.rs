@@ -8,13 +8,15 @@ use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use http::StatusCode;
 
 use super::asked::Asked;
-use super::oauth_answer::{client_by, error, error_of, form, json};
+use super::oauth_answer::{believed, client_by, error, error_of, form, json};
 use super::{Server, dpop};
 use crate::clients::{
-    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, LookUp, REFRESH_TOKEN, TOKEN_EXCHANGE,
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER, LookUp, Presented, REFRESH_TOKEN,
+    TOKEN_EXCHANGE,
 };
 use crate::grants::{
-    Sender, exchange_assertion, exchange_token, issue_to_client, redeem, redeem_device, refresh,
+    Sender, client_of_workload, exchange_assertion, exchange_token, issue_to_client, redeem, redeem_device,
+    refresh,
 };
 use crate::settings::Settings;
 
@@ -38,7 +40,11 @@ pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes
 async fn answer(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response, Response> {
     let form = form(&asked.headers, body).map_err(|refused| error(&refused))?;
     let grant_type = grant_type(server, &form).map_err(|refused| error(&refused))?;
-    let client = client_by(server, asked, &form, look_up(grant_type)).await?;
+    let workload = client_of_workload(server, &asked.headers, &form).filter(|_| grant_type == JWT_BEARER);
+    let client = match workload {
+        Some(id) => believed(server, asked, &Presented::named(id), look_up(grant_type)).await?,
+        None => client_by(server, asked, &form, look_up(grant_type)).await?,
+    };
     let proof = dpop::proof(server, &asked.headers, PATH).map_err(|refused| error(&refused))?;
     let sender = Sender { client: &client, proof, certificate: asked.thumbprint() };
     let answer = match grant_type {

@@ -29,8 +29,8 @@ pub(super) struct Subject<'a> {
     pub(super) binding: Option<&'a Binding>,
     /// When the person has logged in (RFC 9068 §2.2.1); of that login, and not of a refresh.
     pub(super) login: Option<Timestamp>,
-    /// The client that acts for the subject with a token that another client was given (RFC 8693 §4.1).
-    pub(super) actor: Option<&'a str>,
+    /// Who acts for the subject, with those who acted before within it (RFC 8693 §4.1).
+    pub(super) actor: Option<serde_json::Value>,
     /// When it ends in any case.
     pub(super) ends: Option<Timestamp>,
 }
@@ -79,8 +79,8 @@ fn claims(server: &Inner, subject: &Subject<'_>, now: Timestamp) -> AccessTokenC
     let ends = now.after(server.settings.lifetimes.access_token);
     let ends = subject.ends.map_or(ends, |latest| latest.min(ends));
     let mut other = subject.binding.map(Binding::claims).unwrap_or_default();
-    if let Some(actor) = subject.actor {
-        other.insert("act".to_owned(), serde_json::json!({ "sub": actor }));
+    if let Some(actor) = &subject.actor {
+        other.insert("act".to_owned(), actor.clone());
     }
     if let Some(login) = subject.login {
         other.insert("auth_time".to_owned(), login.unix().into());

@@ -17,7 +17,7 @@ pub(crate) use authorization_code::redeem;
 pub(crate) use binding::{Binding, MustBind};
 pub(crate) use client_credentials::issue_to_client;
 pub(crate) use device_code::redeem_device;
-pub(crate) use jwt_bearer::exchange_assertion;
+pub(crate) use jwt_bearer::{client_of_workload, exchange_assertion};
 pub(crate) use refresh_token::refresh;
 pub(crate) use refusal::{Refusal, storage};
 pub(crate) use sender::{Sender, UnspentProof};

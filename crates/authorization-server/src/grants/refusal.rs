@@ -82,8 +82,11 @@ pub(crate) enum Refusal {
     #[error("the keys of the assertion's issuer cannot be had right now; try again")]
     IssuerUnreachable,
     /// RFC 7523 §3, rule 4.
-    #[error("the assertion lives longer than a day")]
-    LongAssertion,
+    #[error("the assertion lives too long: {hours} hours at most")]
+    LongAssertion {
+        /// How long it may.
+        hours: u64,
+    },
     /// ID-JAG §4.4.
     #[error("the assertion was issued to another client, or this client has not shown who it is")]
     OtherClientsAssertion,
@@ -93,6 +96,14 @@ pub(crate) enum Refusal {
     /// RFC 7523 §3, rule 7.
     #[error("this assertion was used before; get a new one")]
     AssertionReplayed,
+    /// ID-JAG §4.4.1, RFC 9396.
+    #[error(
+        "the assertion says what it grants in authorization_details, of which no type is known here; it has to say scope"
+    )]
+    AuthorizationDetails,
+    /// ID-JAG §3.1: whoever it names is nobody here, and the operator has not said that accounts are made.
+    #[error("this person has no account here; the operator of this server adds one")]
+    NoAccount,
     /// Nothing is exchanged that the operator has not listed.
     #[error("the operator of this server has not listed this exchange")]
     NotListed,

@@ -45,13 +45,22 @@ pub(crate) async fn exchange_token(
         scopes: &scopes,
         binding: binding.as_ref(),
         login,
-        actor: Some(&client.id),
+        actor: Some(acting(client, &shown)),
         ends: Some(shown.exp),
     };
     let issued = issue(server, &subject).await?;
     let mut response = answer(server, &subject, issued, None);
     response.other.insert("issued_token_type".to_owned(), ACCESS_TOKEN.into());
     Ok(response)
+}
+
+/// RFC 8693 §4.1: the client that asks, and within it whoever acted before.
+fn acting(client: &Client, shown: &AccessTokenClaims) -> serde_json::Value {
+    let mut act = serde_json::json!({ "sub": client.id });
+    if let (Some(act), Some(before)) = (act.as_object_mut(), shown.other.get("act")) {
+        act.insert("act".to_owned(), before.clone());
+    }
+    act
 }
 
 /// A confidential client that is registered for the grant.

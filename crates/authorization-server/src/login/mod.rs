@@ -15,7 +15,7 @@ pub(crate) use attempt::{LoginRefused, PasswordLogin, log_in, network};
 pub(crate) use authenticated::Authenticated;
 pub(crate) use device::device;
 pub use password::WeakPassword;
-pub(crate) use password::{Busy, Passwords, Verdict, check_strength};
+pub(crate) use password::{Busy, Passwords, Verdict, check_strength, unknown_password};
 pub(crate) use session::{begin_session, current_session};
 pub(crate) use user_name::UserName;
 pub use user_name::UserNameError;

@@ -3,7 +3,7 @@
 use hallpass_protocol::time::Timestamp;
 
 use super::locks::Turn;
-use super::{Result, Store};
+use super::{Result, Store, Transaction};
 
 /// A person who may log in, as an operator sees one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,18 @@ impl Store {
         name_key: &str,
         password_hash: &str,
     ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let made = self.insert_user_in(&mut tx, (id, name, name_key), password_hash).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    pub(super) async fn insert_user_in(
+        &self,
+        tx: &mut Transaction,
+        (id, name, name_key): (&str, &str, &str),
+        password_hash: &str,
+    ) -> Result<bool> {
         let made = sqlx::query(
             "INSERT INTO users (id, name, name_key, password_hash, created_at)
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name_key) DO NOTHING",
@@ -52,7 +64,7 @@ impl Store {
         .bind(name_key)
         .bind(password_hash)
         .bind(self.now().unix())
-        .execute(self.writer())
+        .execute(&mut **tx)
         .await?;
         Ok(made.rows_affected() == 1)
     }
@@ -260,7 +272,8 @@ impl Store {
         ] {
             sqlx::query(delete).bind(&id).execute(&mut *tx).await?;
         }
-        let revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
+        let mut revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
+        revoked.extend(self.revoke_identities_of(&mut tx, &id).await?);
         sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;
         tx.commit().await?;
         self.remember_revoked(revoked);

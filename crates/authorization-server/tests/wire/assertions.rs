@@ -1,7 +1,9 @@
 //! `/token` with assertions of trusted issuers (RFC 7523 §2.1).
 
 use crate::harness;
-use hallpass_authorization_server::{AssertionKind, AssertionRule, IssuerKeys, NewClient, TrustedIssuer};
+use hallpass_authorization_server::{
+    AssertionKind, AssertionRule, IssuerKeys, NewClient, Settings, TrustedIssuer,
+};
 use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::{JwkSet, SigningKey};
 use hallpass_protocol::scope::ScopeSet;
@@ -9,18 +11,23 @@ use hallpass_protocol::secret::Secret;
 use harness::{Answer, House};
 use serde_json::{Value, json};
 
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const IDP: &str = "https://idp.example";
-const CLOUD: &str = "https://cloud.example";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const IDP: &str = "https://idp.example";
+pub(crate) const CLOUD: &str = "https://cloud.example";
 
 /// A server that trusts two issuers, and their keys.
-struct Trust {
-    house: House,
-    idp: SigningKey,
-    cloud: SigningKey,
+pub(crate) struct Trust {
+    pub(crate) house: House,
+    pub(crate) idp: SigningKey,
+    pub(crate) cloud: SigningKey,
 }
 
 async fn trust() -> Trust {
+    trust_with(|_| {}).await
+}
+
+/// The company's issuer is the first.
+pub(crate) async fn trust_with(change: impl FnOnce(&mut Settings)) -> Trust {
     let (idp, cloud) = (SigningKey::generate_es256().unwrap(), SigningKey::generate_es256().unwrap());
     let rule = |client_id: &str, subject: &str, claims: &[(&str, &str)]| AssertionRule {
         client_id: client_id.to_owned(),
@@ -33,6 +40,8 @@ async fn trust() -> Trust {
         issuer: Issuer::parse(issuer).unwrap(),
         keys: IssuerKeys::Value(JwkSet { keys: vec![key.public_jwk()] }),
         kind,
+        audience: None,
+        accounts: None,
         once: true,
         rules: vec![rule],
     };
@@ -40,7 +49,11 @@ async fn trust() -> Trust {
         trusted(IDP, &idp, AssertionKind::IdJag, rule("app", "*", &[])),
         trusted(CLOUD, &cloud, AssertionKind::Workload, rule("robot", "repo:us/*", &[("ref", "main")])),
     ];
-    let house = House::furnished_with(|settings| settings.trusted_issuers = issuers).await;
+    let house = House::furnished_with(|settings| {
+        settings.trusted_issuers = issuers;
+        change(settings);
+    })
+    .await;
     for (id, secret) in [("app", Some("s")), ("robot", None), ("other", Some("s"))] {
         let id = if id == "other" { "other-app" } else { id };
         let client = NewClient {
@@ -55,7 +68,7 @@ async fn trust() -> Trust {
 }
 
 impl Trust {
-    fn id_jag(&self, jti: &str) -> Value {
+    pub(crate) fn id_jag(&self, jti: &str) -> Value {
         let now = self.house.clock.now().unix();
         json!({
             "iss": IDP, "sub": "alice", "aud": self.house.issuer, "client_id": "app", "jti": jti,
@@ -63,7 +76,7 @@ impl Trust {
         })
     }
 
-    fn workload(&self, jti: &str) -> Value {
+    pub(crate) fn workload(&self, jti: &str) -> Value {
         let now = self.house.clock.now().unix();
         json!({
             "iss": CLOUD, "sub": "repo:us/tool", "aud": self.house.issuer, "jti": jti, "iat": now,
@@ -71,7 +84,7 @@ impl Trust {
         })
     }
 
-    async fn ask(&self, client: &str, assertion: &str, more: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ask(&self, client: &str, assertion: &str, more: &[(&str, &str)]) -> Answer {
         let mut form = vec![("grant_type", JWT_BEARER), ("client_id", client), ("assertion", assertion)];
         if client != "robot" {
             form.push(("client_secret", "s"));
@@ -80,11 +93,11 @@ impl Trust {
         self.house.post("/token", &form).await
     }
 
-    async fn present(&self, claims: &Value) -> Answer {
+    pub(crate) async fn present(&self, claims: &Value) -> Answer {
         self.ask("app", &self.idp.sign("oauth-id-jag+jwt", claims).unwrap(), &[]).await
     }
 
-    async fn work(&self, claims: &Value) -> Answer {
+    pub(crate) async fn work(&self, claims: &Value) -> Answer {
         self.ask("robot", &self.cloud.sign("JWT", claims).unwrap(), &[]).await
     }
 }

@@ -51,6 +51,8 @@ async fn doors() -> Doors {
         issuer: Issuer::parse(CLOUD).unwrap(),
         keys: IssuerKeys::Value(jwks.clone()),
         kind: AssertionKind::Workload,
+        audience: None,
+        accounts: None,
         once: true,
         rules: vec![AssertionRule {
             client_id: "backend".to_owned(),

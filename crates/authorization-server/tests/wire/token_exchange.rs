@@ -4,7 +4,7 @@ use crate::harness;
 use hallpass_authorization_server::{ExchangeRule, NewClient};
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
-use harness::{Answer, House, NATIVE, set};
+use harness::{Answer, House, NATIVE, claims, set};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -46,13 +46,6 @@ async fn ask(house: &House, client: &str, token: &str, resource: &str, scope: &s
         form.push(("scope", scope));
     }
     house.post("/token", &form).await
-}
-
-/// Without the audience being checked, which is another one here.
-fn claims(token: &str) -> serde_json::Value {
-    use base64::Engine;
-    let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
-    serde_json::from_slice(&payload).unwrap()
 }
 
 #[tokio::test]

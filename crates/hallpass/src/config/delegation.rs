@@ -13,22 +13,43 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct TrustedIssuer {
     /// The assertions' `iss`, character by character.
     pub(crate) issuer: String,
-    /// Where the issuer publishes its keys.
+    /// The platform whose workloads it speaks for: `github-actions`, `kubernetes`, `aws`, `gcp` or `azure`. Default: what the
+    /// issuer tells.
+    pub(crate) profile: Option<String>,
+    /// Where the issuer publishes its keys. Default: what the platform says, where that is one place.
     pub(crate) jwks_uri: Option<String>,
     /// A file with the issuer's keys (a JSON Web Key Set), in place of `jwks_uri`.
     pub(crate) jwks: Option<PathBuf>,
     /// What the assertions are.
     pub(crate) kind: AssertionKind,
-    /// Whether each counts once, by its `jti`. Default: true.
-    #[serde(default = "yes")]
-    pub(crate) once: bool,
+    /// What the assertions' `aud` says of this server, where it cannot be its issuer. Default: the issuer; of workloads the
+    /// token endpoint, too.
+    pub(crate) audience: Option<String>,
+    /// Whether each counts once, by its `jti`. Default: true, except for platforms whose tokens have none.
+    pub(crate) once: Option<bool>,
+    /// The accounts that people of this issuer have here. Default: `none`.
+    #[serde(default)]
+    pub(crate) accounts: Accounts,
+    /// Domains of addresses that this issuer may speak for: a verified one is linked to the account of that name. Default:
+    /// none.
+    #[serde(default, deserialize_with = "super::lists::some")]
+    pub(crate) email_domains: Vec<String>,
     /// Who gets what for them.
     #[serde(deserialize_with = "super::lists::some")]
     pub(crate) rules: Vec<AssertionRule>,
 }
 
-fn yes() -> bool {
-    true
+/// What accounts people of an issuer have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Accounts {
+    /// None: a token is about `ISSUER#SUBJECT`.
+    #[default]
+    None,
+    /// Those that are linked, by issuer and subject or else by address. Others get no token.
+    Linked,
+    /// The same, and whoever has none gets one.
+    Created,
 }
 
 /// What an assertion is.
@@ -49,7 +70,7 @@ pub(crate) struct AssertionRule {
     pub(crate) client_id: String,
     /// The assertion's `sub`; `*` at the end stands for any ending.
     pub(crate) subject: String,
-    /// Further claims that have to be there with exactly this text.
+    /// Further claims that have to be there with exactly this text, or with it in their list.
     #[serde(default)]
     pub(crate) claims: BTreeMap<String, String>,
     /// The resources that a token may be for. Default: all.

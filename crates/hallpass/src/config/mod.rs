@@ -43,7 +43,7 @@ pub(crate) use cedar::Cedar;
 pub(crate) use command::{ProcessFor, ProcessLimits, Variable};
 pub(crate) use credentials::{Claims, Credentials, DigestName, DpopMode, Introspection, Issuer};
 pub(crate) use database::{Database, DatabaseFault};
-pub(crate) use delegation::{AssertionKind, Exchange, TrustedIssuer};
+pub(crate) use delegation::{Accounts, AssertionKind, Exchange, TrustedIssuer};
 pub(crate) use duration::Span;
 pub(crate) use endpoint_path::EndpointPath;
 pub(crate) use file::read;

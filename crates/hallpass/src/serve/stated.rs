@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use hallpass_authorization_server::{IssuerKeys, TokenForm};
+use hallpass_authorization_server::{AssertionKind, IssuerKeys, TokenForm, Workload};
 use hallpass_gateway::Listing;
 use hallpass_resource_server::AtExpiry;
 use hallpass_resource_server::policy::{Condition, Rule, Verdict};
@@ -153,7 +153,20 @@ impl HousePlan {
                 IssuerKeys::Uri(uri) => uri.as_str(),
                 IssuerKeys::Value(_) => "keys from a file",
             };
-            writeln!(f, "  trusted    {} ({keys}), {} rules", trusted.issuer, trusted.rules.len())?;
+            let platform = match trusted.kind {
+                AssertionKind::IdJag => "people of a company",
+                AssertionKind::Workload => Workload::of(trusted.issuer.as_str()).name,
+            };
+            writeln!(f, "  trusted    {} ({platform}; {keys})", trusted.issuer)?;
+            for rule in &trusted.rules {
+                let claims: String =
+                    rule.claims.iter().map(|(name, text)| format!(" and {name} is {text}")).collect();
+                writeln!(
+                    f,
+                    "             {} may have {} where sub is {}{claims}",
+                    rule.client_id, rule.scopes, rule.subject
+                )?;
+            }
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod database;
 mod documents;
 #[cfg(target_os = "linux")]
 mod edge;
+mod enterprise;
 mod environment;
 mod fresh;
 mod help;

@@ -1,9 +1,14 @@
 //! What an operator lists before anybody else's word, or anybody's token, is exchanged for a token of this server.
 //! Nothing is allowed that is not listed.
 
+mod workload;
+
 use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::JwkSet;
 use hallpass_protocol::scope::ScopeSet;
+use serde_json::{Map, Value};
+
+pub use workload::{PinsTooLittle, WORKLOADS, Workload};
 
 use crate::audit::{AuditKind, By, NewEvent};
 use crate::store::{Store, StoreError};
@@ -17,10 +22,25 @@ pub struct TrustedIssuer {
     pub keys: IssuerKeys,
     /// What they are.
     pub kind: AssertionKind,
+    /// Their `aud`, where it cannot be this server's issuer: some platforms know only names of their own.
+    pub audience: Option<String>,
+    /// The accounts that people of this issuer have here; none, where nothing is said: then a token is about
+    /// `ISSUER#SUBJECT`, and nobody of this server.
+    pub accounts: Option<AccountLinking>,
     /// Whether each counts once, by its `jti`: true, unless a workload has to send one and the same until it ends.
     pub once: bool,
     /// Who gets what for them. An assertion that fits no rule is refused.
     pub rules: Vec<AssertionRule>,
+}
+
+/// How a person of an issuer comes to an account here. An account that is linked already is found by issuer and subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountLinking {
+    /// Domains that the issuer may speak for, in lower case: a verified address in one of them is linked to the account
+    /// that has it as its name.
+    pub email_domains: Vec<String>,
+    /// Whether somebody without an account gets one.
+    pub create: bool,
 }
 
 /// Where the keys of an issuer are.
@@ -49,7 +69,7 @@ pub struct AssertionRule {
     pub client_id: String,
     /// The assertion's `sub`; `*` at the end stands for any ending.
     pub subject: String,
-    /// Further claims that have to be there with exactly this text.
+    /// Further claims that have to be there with exactly this text, or with it in their list.
     pub claims: Vec<(String, String)>,
     /// The resources that a token may be for; all, where nothing is said.
     pub resources: Option<Vec<String>>,
@@ -71,11 +91,26 @@ pub struct ExchangeRule {
 }
 
 impl AssertionRule {
-    pub(crate) fn fits_subject(&self, subject: &str) -> bool {
+    /// Whether it speaks of whoever says this of itself.
+    pub(crate) fn fits(&self, claims: &Map<String, Value>) -> bool {
+        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+        self.fits_subject(subject) && self.claims.iter().all(|(name, text)| holds(claims.get(name), text))
+    }
+
+    fn fits_subject(&self, subject: &str) -> bool {
         match self.subject.strip_suffix('*') {
             Some(prefix) => subject.starts_with(prefix),
             None => subject == self.subject,
         }
+    }
+}
+
+/// A claim is a text, or a list of texts such as groups and roles.
+fn holds(claim: Option<&Value>, text: &str) -> bool {
+    match claim {
+        Some(Value::String(only)) => only == text,
+        Some(Value::Array(list)) => list.iter().any(|one| one.as_str() == Some(text)),
+        _ => false,
     }
 }
 
