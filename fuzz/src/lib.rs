@@ -62,6 +62,7 @@ targets![
     proxy_header,
     redirect_uri,
     registration,
+    scim,
     token_response,
 ];
 

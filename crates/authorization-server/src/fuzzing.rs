@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 pub use crate::clients::fuzzing::{Description, client_credentials, client_document, is_document_url};
 pub use crate::login::passkeys::fuzzing::{client_data, credential_id, sign_count, verifies};
+pub use crate::scim::fuzzing::{scim_filter, scim_patch, scim_path};
 
 use crate::browser::Cookies;
 

@@ -13,6 +13,7 @@
 //! | `browser` | cookies, form tokens, where a form came from |
 //! | `pages` | what people see |
 //! | `keys` | the master key, what it seals, what signs tokens |
+//! | `scim` | people come and go as an identity provider says |
 //! | `audit` | what was decided, by whom and about what |
 //! | `store` | SQLite or PostgreSQL, one file of queries for each table |
 //!
@@ -63,6 +64,7 @@ mod pages;
 pub mod provider;
 mod random;
 mod revocations;
+mod scim;
 mod server;
 mod settings;
 mod store;
@@ -81,6 +83,7 @@ pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rot
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use pages::plain_page;
 pub use revocations::{OutOfDate, Revocations};
+pub use scim::{ProvisioningToken, ProvisioningTokens};
 pub use server::{AuthorizationServer, Signer, StartError};
 pub use settings::{Lifetimes, MutualTls, RegistrationPolicy, Resource, Settings, TokenForm};
 pub use store::{

@@ -9,15 +9,19 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::{Json, Router};
 use hallpass_gateway::Upstream;
-use hallpass_gateway::upstream::told::{ASSERTION_TYPE, AssertionClaims, Assertions, Told};
+use hallpass_gateway::upstream::told::{
+    ASSERTION_TYPE, AssertionClaims, Assertions, Exchanged, Exchanges, Told,
+};
 use hallpass_protocol::Issuer;
 use hallpass_protocol::jose::{Algorithm, Expected, JwkSet, SigningKey, UnverifiedJwt, VerifyingKeys};
+use hallpass_protocol::secret::Secret;
 use hallpass_testkit::clock::FakeClock;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
@@ -224,4 +228,120 @@ async fn without_a_signature_nothing_is_carried_on() {
     let told = Told::assertion(Assertions::new(field, between, LIFETIME, clock, |_| None));
     let gateway = protect(mirror().telling(told), false);
     assert_eq!(gateway.post(CALL).await.status(), StatusCode::BAD_GATEWAY);
+}
+
+/// An authorization server, as the gateway asks it: what it was asked for, and what it answers.
+struct Exchanging {
+    asked: Arc<Mutex<Vec<String>>>,
+    answers: Arc<Mutex<VecDeque<Result<Exchanged, String>>>>,
+    gate: Arc<tokio::sync::Semaphore>,
+    told: Told,
+}
+
+fn exchanging(clock: &FakeClock) -> Exchanging {
+    let (asked, answers): (Arc<Mutex<Vec<String>>>, Arc<Mutex<VecDeque<_>>>) = Default::default();
+    let gate = Arc::new(tokio::sync::Semaphore::new(1_000));
+    let (heard, answer, waits) = (Arc::clone(&asked), Arc::clone(&answers), Arc::clone(&gate));
+    let ask = move |token: Secret| {
+        heard.lock().unwrap().push(token.expose().to_owned());
+        let count = heard.lock().unwrap().len();
+        let answer = answer.lock().unwrap().pop_front();
+        let waits = Arc::clone(&waits);
+        async move {
+            waits.acquire().await.unwrap().forget();
+            let made = Exchanged {
+                token: Secret::new(format!("made-{count}")),
+                lives: Some(Duration::from_secs(60)),
+            };
+            answer.unwrap_or(Ok(made))
+        }
+    };
+    let told = Told::token(Exchanges::new("authorization".parse().unwrap(), clock.clock(), ask));
+    Exchanging { asked, answers, gate, told }
+}
+
+impl Exchanging {
+    fn count(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn answer(&self, next: Result<Exchanged, String>) {
+        self.answers.lock().unwrap().push_back(next);
+    }
+}
+
+fn at_now() -> FakeClock {
+    FakeClock::at(NOW)
+}
+
+#[tokio::test]
+async fn a_token_made_for_upstream_is_all_that_arrives_and_is_used_until_its_end() {
+    let clock = at_now();
+    let made = exchanging(&clock);
+    let gateway = protect(mirror().telling(made.told.clone()), false);
+    let own = gateway.token("notes:read");
+    let ask = async |own: &str| arrives(&gateway, gateway.request_as(own, "POST")).await;
+    let arrived = ask(&own).await;
+    assert_eq!(arrived["authorization"], json!(["Bearer made-1"]));
+    assert!(!arrived.to_string().contains(&own), "never the caller's own");
+    assert_eq!(*made.asked.lock().unwrap(), [own.clone()]);
+    clock.advance(Duration::from_secs(49));
+    assert_eq!(ask(&own).await["authorization"], json!(["Bearer made-1"]));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&own).await["authorization"], json!(["Bearer made-2"]), "ten seconds ahead of its end");
+    // Another caller, and another token of the same.
+    let mut claims = gateway.issuer.claims(support::RESOURCE, "notes:read", NOW);
+    claims["jti"] = "another".into();
+    assert_eq!(ask(&gateway.issuer.sign(&claims)).await["authorization"], json!(["Bearer made-3"]));
+    (claims["jti"], claims["sub"]) = ("third".into(), "mallory".into());
+    assert_eq!(ask(&gateway.issuer.sign(&claims)).await["authorization"], json!(["Bearer made-4"]));
+    assert_eq!(ask(&own).await["authorization"], json!(["Bearer made-2"]));
+}
+
+#[tokio::test]
+async fn one_exchange_however_many_wait() {
+    let clock = at_now();
+    let made = exchanging(&clock);
+    let gateway = Arc::new(protect(mirror().telling(made.told.clone()), false));
+    let own = gateway.token("notes:read");
+    made.gate.forget_permits(1_000);
+    let waiting: Vec<_> = (0..64)
+        .map(|_| {
+            let (gateway, own) = (Arc::clone(&gateway), own.clone());
+            tokio::spawn(async move { arrives(&gateway, gateway.request_as(&own, "POST")).await })
+        })
+        .collect();
+    while made.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    made.gate.add_permits(1_000);
+    for one in waiting {
+        assert_eq!(one.await.unwrap()["authorization"], json!(["Bearer made-1"]));
+    }
+    assert_eq!(made.count(), 1);
+}
+
+#[tokio::test]
+async fn without_a_token_for_upstream_nothing_goes_on() {
+    let clock = at_now();
+    let made = exchanging(&clock);
+    let gateway = protect(mirror().telling(made.told.clone()), false);
+    let own = gateway.token("notes:read");
+    let status =
+        async || gateway.send(gateway.request_as(&own, "POST").body(CALL.into()).unwrap()).await.status();
+    made.answer(Err("invalid_grant".to_owned()));
+    for _ in 0..3 {
+        assert_eq!(status().await, StatusCode::BAD_GATEWAY);
+    }
+    assert_eq!(made.count(), 1, "a server that refuses is left alone for a while");
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(status().await, StatusCode::OK);
+    clock.advance(Duration::from_secs(60));
+    made.answer(Ok(Exchanged { token: Secret::new("two\nlines"), lives: None }));
+    assert_eq!(status().await, StatusCode::BAD_GATEWAY);
+    clock.advance(Duration::from_secs(5));
+    made.answer(Ok(Exchanged { token: Secret::new("short"), lives: Some(Duration::ZERO) }));
+    let count = made.count();
+    assert_eq!((status().await, status().await), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(made.count(), count + 2, "one that has ended is used once, by whoever has waited for it");
 }

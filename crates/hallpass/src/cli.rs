@@ -24,6 +24,7 @@ mod login;
 mod master_key;
 mod policy;
 mod remote;
+mod scim;
 mod serve;
 mod token;
 mod user;
@@ -49,6 +50,7 @@ pub(crate) use login::{Login, Logout};
 pub(crate) use master_key::MasterKey;
 pub(crate) use policy::Policy;
 pub(crate) use remote::{Account, Remote, Server};
+pub(crate) use scim::{Scim, ScimToken};
 pub(crate) use serve::Serve;
 pub(crate) use token::Token;
 pub(crate) use user::{Totp, User};
@@ -119,6 +121,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  hallpass issuer list\n  hallpass issuer disable https://idp.example.com"
     )]
     Issuer(InTenant<Issuer>),
+    /// People who come and go as an identity provider says (SCIM)
+    #[command(after_help = "Example:\n  hallpass scim token issue --note okta")]
+    Scim(InTenant<Scim>),
     /// Keys that sign access tokens
     #[command(after_help = "Examples:\n  hallpass keys list\n  hallpass keys rotate")]
     Keys(InTenant<Keys>),

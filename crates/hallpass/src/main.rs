@@ -49,6 +49,7 @@ async fn run(cli: Cli, login_command: Option<String>) -> Result<(), Failure> {
         Command::User(of) => commands::user::run(of.command, &place.of(of.tenant)).await,
         Command::Client(of) => commands::client::run(of.command, &place.of(of.tenant)).await,
         Command::Issuer(of) => commands::issuer::run(of.command, &place.of(of.tenant)).await,
+        Command::Scim(of) => commands::scim::run(of.command, &place.of(of.tenant)).await,
         Command::Keys(of) => commands::keys::run(of.command, &place.of(of.tenant)).await,
         Command::Audit(audit) => {
             let place = place.of(audit.tenant.clone());

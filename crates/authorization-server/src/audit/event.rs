@@ -57,6 +57,8 @@ kinds! {
     PasskeyRemoved = "passkey_removed", "Passkey removed";
     /// A user was added.
     UserAdded = "user_added", "User added";
+    /// An identity provider has changed what is known of a user.
+    UserChanged = "user_changed", "User changed";
     /// A user was disabled.
     UserDisabled = "user_disabled", "User disabled";
     /// A user was enabled.
@@ -105,6 +107,10 @@ kinds! {
     InitialTokenIssued = "initial_token_issued", "Registration token issued";
     /// A token to register with was revoked.
     InitialTokenRevoked = "initial_token_revoked", "Registration token revoked";
+    /// A token to provision people with was issued.
+    ProvisioningTokenIssued = "provisioning_token_issued", "Provisioning token issued";
+    /// A token to provision people with was revoked.
+    ProvisioningTokenRevoked = "provisioning_token_revoked", "Provisioning token revoked";
     /// A trusted issuer was switched off.
     IssuerDisabled = "issuer_disabled", "Issuer switched off";
     /// A trusted issuer was switched on.
@@ -153,13 +159,15 @@ pub(crate) enum By {
     Admin(String),
     /// An issuer that the operator trusts, by its identifier.
     Issuer(String),
+    /// An identity provider that provisions people, by the id of its token.
+    Provisioning(String),
 }
 
 impl By {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Operator => "command line",
-            Self::Admin(name) | Self::Issuer(name) => name,
+            Self::Admin(name) | Self::Issuer(name) | Self::Provisioning(name) => name,
         }
     }
 }

@@ -227,7 +227,7 @@ impl Workload {
 impl Pin {
     fn is_in(&self, rule: &AssertionRule) -> bool {
         let said = |name: &&str| rule.claims.iter().any(|(claim, text)| claim == name && !text.is_empty());
-        self.claims.iter().any(|name| said(name)) || self.subject.pins(&rule.subject)
+        self.claims.iter().any(said) || self.subject.pins(&rule.subject)
     }
 }
 
@@ -242,7 +242,7 @@ impl InSubject {
             }
             Self::Holds(marks) => {
                 let behind = |mark: &&str| subject.split_once(*mark).is_some_and(|(_, behind)| named(behind));
-                marks.iter().any(|mark| behind(mark))
+                marks.iter().any(behind)
             }
         }
     }

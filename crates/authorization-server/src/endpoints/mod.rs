@@ -52,6 +52,8 @@ pub(crate) fn token_path() -> &'static str {
     token::PATH
 }
 
+pub(crate) use register::bearer;
+
 /// The state of every handler.
 pub(crate) type Server = Arc<Inner>;
 
@@ -88,7 +90,10 @@ pub(crate) fn router(server: Server) -> Router {
         .layer(from_fn_with_state(Arc::clone(&server), limit::api))
         .layer(cors());
     let pages = pages.layer(from_fn_with_state(Arc::clone(&server), limit::page));
-    let under_issuer = pages.merge(api).layer(from_fn_with_state(Arc::clone(&server), noted::note));
+    let under_issuer = pages
+        .merge(api)
+        .merge(crate::scim::router(&server))
+        .layer(from_fn_with_state(Arc::clone(&server), noted::note));
     let endpoints = match server.base() {
         "" => under_issuer,
         base => Router::new().nest(base, under_issuer),

@@ -101,6 +101,9 @@ pub(crate) enum Refusal {
         "the assertion says what it grants in authorization_details, of which no type is known here; it has to say scope"
     )]
     AuthorizationDetails,
+    /// ID-JAG §3.1: an address that two people here have tells nobody apart.
+    #[error("two accounts here have this person's address; the operator of this server links one of them")]
+    SharedAddress,
     /// ID-JAG §3.1: whoever it names is nobody here, and the operator has not said that accounts are made.
     #[error("this person has no account here; the operator of this server adds one")]
     NoAccount,

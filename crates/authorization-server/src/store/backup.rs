@@ -122,6 +122,7 @@ impl Store {
             "DELETE FROM pushed_requests",
             "DELETE FROM interactions",
             "DELETE FROM initial_access_tokens",
+            "DELETE FROM scim_tokens",
             "DELETE FROM access_tokens",
         ] {
             sqlx::query(delete).execute(&mut *tx).await?;

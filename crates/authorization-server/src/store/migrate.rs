@@ -27,6 +27,7 @@ pub(super) fn migrations() -> Migrator {
         step(33, "access tokens", include_str!("migrations/0033_access_tokens.sql")),
         step(34, "provider legs", include_str!("migrations/0034_provider_legs.sql")),
         step(35, "identities", include_str!("migrations/0035_identities.sql")),
+        step(36, "provisioning", include_str!("migrations/0036_provisioning.sql")),
     ])
 }
 

@@ -60,6 +60,8 @@ const SWEEPS: &[&str] = &[
        (SELECT challenge FROM used_challenges WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM initial_access_tokens WHERE +expires_at <= $1 AND id IN
        (SELECT id FROM initial_access_tokens WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM scim_tokens WHERE +expires_at <= $1 AND id IN
+       (SELECT id FROM scim_tokens WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM registrations WHERE +expires_at <= $1 AND id IN
        (SELECT id FROM registrations WHERE expires_at <= $1 LIMIT $2)",
     SWEEP_CODES,

@@ -262,6 +262,16 @@ impl Store {
             }
         }
         self.hold_user_alone(&mut tx, &id).await?;
+        let revoked = self.end_all_of(&mut tx, &id).await?;
+        sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;
+        tx.commit().await?;
+        self.remember_revoked(revoked);
+        Ok(true)
+    }
+
+    /// Ends the person's sessions, grants and identities, and whatever would yield new ones. Says what is revoked by it, to be
+    /// remembered after the commit.
+    pub(super) async fn end_all_of(&self, tx: &mut Transaction, id: &str) -> Result<Vec<String>> {
         // Codes, devices and links too: they would be good again as soon as the account is.
         for delete in [
             "DELETE FROM user_links WHERE user_id = $1",
@@ -270,14 +280,11 @@ impl Store {
             "DELETE FROM codes WHERE user_id = $1",
             "DELETE FROM device_codes WHERE user_id = $1",
         ] {
-            sqlx::query(delete).bind(&id).execute(&mut *tx).await?;
+            sqlx::query(delete).bind(id).execute(&mut **tx).await?;
         }
-        let mut revoked = self.revoke_grants_where_user(&mut tx, &id).await?;
-        revoked.extend(self.revoke_identities_of(&mut tx, &id).await?);
-        sqlx::query(end).bind(name_key).bind(self.now().unix()).execute(&mut *tx).await?;
-        tx.commit().await?;
-        self.remember_revoked(revoked);
-        Ok(true)
+        let mut revoked = self.revoke_grants_where_user(tx, id).await?;
+        revoked.extend(self.revoke_identities_of(tx, id).await?);
+        Ok(revoked)
     }
 }
 

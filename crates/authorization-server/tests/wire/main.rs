@@ -34,6 +34,7 @@ mod register;
 mod register_management;
 mod replicas;
 mod revoke;
+mod scim;
 mod second_factor;
 mod secrets;
 mod setup;

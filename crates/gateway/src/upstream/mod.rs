@@ -100,7 +100,14 @@ impl Upstream {
     pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
         let (mut request, caller) = permitted.into_parts();
         let id = request.extensions().get::<RequestId>().copied();
-        let said = match self.told.say(&caller, id.as_ref()) {
+        let made = match self.told.made(request.headers(), &caller).await {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::warn!(%error, "a request was not carried on");
+                return bad_gateway(error.told());
+            }
+        };
+        let said = match self.told.say(&caller, id.as_ref(), made) {
             Ok(said) => said,
             Err(error) => {
                 tracing::error!(%error, "a request was not carried on");

@@ -21,6 +21,7 @@ mod place;
 pub(crate) mod policy;
 mod prompt;
 mod remote;
+pub(crate) mod scim;
 mod stored;
 mod table;
 pub(crate) mod token;

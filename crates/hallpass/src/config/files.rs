@@ -13,9 +13,17 @@ impl Server {
         let signed = self.signed_metadata.iter().map(|said| &said.key_file);
         let asserted = self.assertion.iter().filter_map(|said| said.key_file.as_ref());
         let told = self.upstream_fields.values().map(|field| &field.file);
+        let exchanged =
+            self.upstream_token.iter().flat_map(|said| [&said.secret_file, &said.key_file]).flatten();
         let upstream = self.upstream_tls.iter().flat_map(UpstreamTls::files);
         let policies = self.cedar.iter().flat_map(|cedar| &cedar.policies);
-        let all = authorities.chain(secrets).chain(signed).chain(asserted).chain(told).chain(policies);
+        let all = authorities
+            .chain(secrets)
+            .chain(signed)
+            .chain(asserted)
+            .chain(told)
+            .chain(exchanged)
+            .chain(policies);
         all.cloned().chain(upstream).collect()
     }
 }

@@ -36,6 +36,7 @@ mod tells;
 mod tenant;
 mod tls;
 mod upstream_tls;
+mod upstream_token;
 mod upstream_url;
 
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
@@ -69,4 +70,5 @@ pub(crate) use tells::{Assertion, FieldName, OwnField, Tells};
 pub(crate) use tenant::{Tenant, TenantName};
 pub(crate) use tls::{Tls, TlsFault};
 pub(crate) use upstream_tls::{UpstreamTls, UpstreamTlsFault};
+pub(crate) use upstream_token::UpstreamToken;
 pub(crate) use upstream_url::{UpstreamUrl, is_value};

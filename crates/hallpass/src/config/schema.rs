@@ -13,7 +13,7 @@ use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
     Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl,
     Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName, Tls, UpstreamTls,
-    UpstreamUrl, Variable,
+    UpstreamToken, UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -76,10 +76,13 @@ pub(crate) struct Server {
     /// What each such claim may be: `{ tenant = ["acme", "globex"] }`. Who has another one is refused.
     pub(crate) upstream_values: BTreeMap<String, Vec<String>>,
     /// What it is told about who is calling: `fields` (`X-Hallpass-Subject`, `-Issuer`, `-Client`, `-Scope`, and `-Email` where
-    /// that is verified), `assertion` (a short signed JWT) or `nothing`. Never the caller's own token. Default: `fields`.
+    /// that is verified), `assertion` (a short signed JWT), `token` (one that is made for it, in exchange for the caller's)
+    /// or `nothing`. Never the caller's own token. Default: `fields`.
     pub(crate) tells: Tells,
     /// What the assertion is like.
     pub(crate) assertion: Option<Assertion>,
+    /// Where a token for it is had in exchange for the caller's own.
+    pub(crate) upstream_token: Option<UpstreamToken>,
     /// Fields with which hallpass shows it who hallpass is: a credential of hallpass's own, whoever is calling. What clients
     /// say in them does not arrive.
     pub(crate) upstream_fields: BTreeMap<FieldName, OwnField>,

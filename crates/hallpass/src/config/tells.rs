@@ -21,6 +21,8 @@ pub(crate) enum Tells {
     Fields,
     /// A signed assertion.
     Assertion,
+    /// A token that is made for it, in exchange for the caller's own (RFC 8693).
+    Token,
     /// Nothing.
     Nothing,
 }

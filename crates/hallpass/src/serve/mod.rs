@@ -40,6 +40,7 @@ mod stated;
 mod systemd;
 mod told;
 mod upstream;
+mod upstream_token;
 mod watch;
 mod wiring;
 

@@ -113,7 +113,11 @@ impl ServerPlan {
 
 impl Display for ToldPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if let Some((endpoint, field)) = self.exchange() {
+            write!(f, "who calls, by a token that {endpoint} makes for it ({field})")?;
+        }
         match self.assertion() {
+            None if self.exchange().is_some() => {}
             Some((field, audience)) => write!(f, "who calls, in an assertion for {audience} ({field})")?,
             None if self.is_told_nothing() => f.write_str("nothing about who calls")?,
             None => f.write_str("who calls, in X-Hallpass-Subject and its like")?,

@@ -8,9 +8,11 @@ use hallpass_authorization_server::{AuthorizationServer, Signer};
 use hallpass_gateway::upstream::told::{ASSERTION_TYPE, AssertionClaims, Assertions, Told};
 use hallpass_protocol::jose::{Jwk, JwkSet, SigningKey};
 use http::{HeaderName, HeaderValue};
+use url::Url;
 
 use super::credentials::{CredentialFault, read, read_key};
 use super::upstream::Upstream;
+use super::upstream_token::ExchangePlan;
 use crate::config::{Assertion, FieldName, Section, Server, Tells};
 use crate::data::system_clock;
 
@@ -35,6 +37,7 @@ enum Caller {
     Fields,
     Nothing,
     Assertion(AssertionPlan),
+    Token(ExchangePlan),
 }
 
 #[derive(Debug)]
@@ -77,8 +80,15 @@ impl ToldPlan {
                 "nobody is told this; add `tells = \"assertion\"` to the server, or take it out",
             );
         }
+        if server.upstream_token.is_some() != (server.tells == Tells::Token) {
+            return fault(
+                "upstream_token",
+                "a token that is made for the server needs both, `tells = \"token\"` and where it is had: add the other one",
+            );
+        }
         let caller = match server.tells {
             Tells::Fields => Caller::Fields,
+            Tells::Token => Caller::Token(exchange(server, section)?),
             Tells::Nothing => Caller::Nothing,
             Tells::Assertion => {
                 let place = if server.assertion.is_some() { "assertion" } else { "tells" };
@@ -91,12 +101,14 @@ impl ToldPlan {
         };
         let taken = match &caller {
             Caller::Assertion(planned) => Some(&planned.field),
+            Caller::Token(planned) => Some(&planned.field),
             Caller::Fields | Caller::Nothing => None,
         };
         if server.upstream_fields.keys().any(|name| name.name().as_ref() == taken && taken.is_some()) {
             return fault(
                 "upstream_fields",
-                "the assertion goes in that field; put one of them elsewhere, with `assertion.field`",
+                "the assertion or the token goes in that field; put one of them elsewhere, with `assertion.field` or \
+                 `upstream_token.field`",
             );
         }
         let own = server.upstream_fields.iter();
@@ -113,7 +125,15 @@ impl ToldPlan {
     pub(super) fn assertion(&self) -> Option<(&str, &str)> {
         match &self.caller {
             Caller::Assertion(planned) => Some((planned.field.as_str(), &planned.audience)),
-            Caller::Fields | Caller::Nothing => None,
+            Caller::Fields | Caller::Nothing | Caller::Token(_) => None,
+        }
+    }
+
+    /// Where tokens for the server are had, and the field that they are in.
+    pub(super) fn exchange(&self) -> Option<(&Url, &str)> {
+        match &self.caller {
+            Caller::Token(planned) => Some((planned.endpoint(), planned.field.as_str())),
+            Caller::Fields | Caller::Nothing | Caller::Assertion(_) => None,
         }
     }
 
@@ -131,7 +151,7 @@ impl ToldPlan {
     fn public_key(&self) -> Option<Jwk> {
         match &self.caller {
             Caller::Assertion(planned) => planned.key.as_ref().map(SigningKey::public_jwk),
-            Caller::Fields | Caller::Nothing => None,
+            Caller::Fields | Caller::Nothing | Caller::Token(_) => None,
         }
     }
 
@@ -140,6 +160,7 @@ impl ToldPlan {
         let told = match &self.caller {
             Caller::Fields => Told::fields(),
             Caller::Nothing => Told::nothing(),
+            Caller::Token(planned) => Told::token(planned.exchanges()),
             Caller::Assertion(planned) => {
                 let between = (issuer.to_owned(), planned.audience.clone());
                 let sign = signer(planned.key.clone(), issues.map(AuthorizationServer::signer));
@@ -194,6 +215,21 @@ fn assertion(
     }
     let field = said.field.as_ref().and_then(FieldName::name).unwrap_or(FIELD);
     Ok(AssertionPlan { field, audience, lifetime, key })
+}
+
+/// A token is made for whoever has shown one.
+fn exchange(server: &Server, section: Section<'_>) -> Result<ExchangePlan, CredentialFault> {
+    let fault =
+        |what: &str| CredentialFault::Value { place: section.place(&["tells"]), what: what.to_owned() };
+    let ways = &server.credentials;
+    if ways.api_keys || ways.basic || !ways.digest.is_empty() || !ways.certificates.is_empty() {
+        return Err(fault(
+            "an API key, a password or a certificate alone is no token that could be exchanged: take them out of \
+             `credentials`, or tell the server something else",
+        ));
+    }
+    let said = server.upstream_token.as_ref().map(|said| ExchangePlan::of(said, section));
+    said.unwrap_or_else(|| Err(fault("add [server.upstream_token]: where tokens are had")))
 }
 
 fn own_field(

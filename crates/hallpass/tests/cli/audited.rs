@@ -59,6 +59,8 @@ fn every_command_that_changes_something_is_in_the_audit_log() {
         (&["client", "remove", "web"], "", "client_removed", ""),
         (&["client", "token", "issue"], "", "initial_token_issued", ""),
         (&["client", "token", "revoke", "TOKEN"], "", "initial_token_revoked", ""),
+        (&["scim", "token", "issue"], "", "provisioning_token_issued", ""),
+        (&["scim", "token", "revoke", "TOKEN"], "", "provisioning_token_revoked", ""),
         (
             &["issuer", "disable", "https://login.example.com"],
             "",
@@ -90,15 +92,20 @@ fn every_command_that_changes_something_is_in_the_audit_log() {
         );
         let told = found["detail"].as_str().unwrap_or_default();
         assert!(told.contains(detail), "{arguments:?}: {found}");
-        if event == "initial_token_issued" {
+        if event.ends_with("_token_issued") {
             told.clone_into(&mut token);
         }
     }
     // Whoever only looks changes nothing.
     let before = newest(&data, config);
-    for arguments in
-        [&["user", "list"][..], &["client", "list"], &["key", "list"], &["keys", "list"], &["issuer", "list"]]
-    {
+    for arguments in [
+        &["user", "list"][..],
+        &["client", "list"],
+        &["key", "list"],
+        &["keys", "list"],
+        &["issuer", "list"],
+        &["scim", "token", "list"],
+    ] {
         said(&run(&data, &[&["--config", config][..], arguments].concat()));
     }
     assert_eq!(newest(&data, config), before);

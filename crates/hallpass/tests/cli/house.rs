@@ -34,13 +34,18 @@ pub(crate) fn free_port() -> u16 {
 impl House {
     /// With the user `ada`, and the clients `ide` (public) and `robot` (for itself).
     pub(crate) fn new(database: &TestDatabase) -> Self {
+        // Nobody listens there: a request that is let through is answered by 502.
+        Self::before(database, "http://127.0.0.1:1/mcp")
+    }
+
+    /// The same before a server of one's own.
+    pub(crate) fn before(database: &TestDatabase, upstream: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let port = free_port();
         let base = format!("http://localhost:{port}");
         let mut config = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
-        // Nobody listens there: a request that is let through is answered by 502.
         writeln!(config, "listen = \"127.0.0.1:{port}\"\npublic_url = \"{base}\"").unwrap();
-        writeln!(config, "[server]\nupstream = \"http://127.0.0.1:1/mcp\"").unwrap();
+        writeln!(config, "[server]\nupstream = \"{upstream}\"").unwrap();
         if let DatabasePlace::Url(url) = database.place() {
             writeln!(config, "[database]\nurl = \"{url}\"").unwrap();
         }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use super::super::oauth_answer;
 
 /// The token, if one was sent. One field, and no other scheme.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<Secret>, OAuthError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<Secret>, OAuthError> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let field = match (fields.next(), fields.next()) {
         (None, _) => return Ok(None),

@@ -26,7 +26,8 @@ use crate::login::network;
 use crate::random::{digest, id, token};
 use crate::settings::RegistrationPolicy;
 use crate::store::{Admission, ClientOrigin, ClientRow, Registered, RegistrationQuota, StoreError};
-use bearer::{bearer, refused_token};
+pub(crate) use bearer::bearer;
+use bearer::refused_token;
 
 pub(super) const PATH: &str = "/register";
 

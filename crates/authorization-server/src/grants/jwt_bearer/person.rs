@@ -52,10 +52,13 @@ impl Person {
         if let Some(known) = server.store.find_identity(&named.authority, &named.subject).await? {
             return if known.disabled { Err(Refusal::UserGone) } else { Ok(Self::Known(known)) };
         }
-        if let Some(address) = &named.address
-            && let Some(user) = server.store.find_user(&address.key).await?
-        {
-            return if user.disabled { Err(Refusal::UserGone) } else { Ok(Self::ToLink(named, user.id)) };
+        if let Some(address) = &named.address {
+            match server.store.find_by_address(&address.key).await?.as_slice() {
+                [] => {}
+                [(_, true)] => return Err(Refusal::UserGone),
+                [(id, false)] => return Ok(Self::ToLink(named, id.clone())),
+                _ => return Err(Refusal::SharedAddress),
+            }
         }
         if linking.create { Ok(Self::ToCreate(named)) } else { Err(Refusal::NoAccount) }
     }

@@ -1,14 +1,16 @@
 //! What upstream is told: who is calling, and what opens upstream itself.
 
 mod assertion;
+mod exchange;
 
 use std::sync::Arc;
 
 use hallpass_resource_server::Caller;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 pub use self::assertion::{ASSERTION_TYPE, AssertionClaims, Assertions, Unsigned};
+pub use self::exchange::{Exchanged, Exchanges, NotExchanged};
 use super::headers::{CLIENT, EMAIL, ISSUER, REQUEST, SCOPE, SUBJECT};
 use super::onward::{Said, Word};
 use crate::edge::RequestId;
@@ -27,6 +29,7 @@ enum Who {
     #[default]
     Fields,
     Assertion(Arc<Assertions>),
+    Token(Arc<Exchanges>),
 }
 
 impl Told {
@@ -48,6 +51,12 @@ impl Told {
         Self { caller: Who::Assertion(Arc::new(assertions)), own: Vec::new() }
     }
 
+    /// Who is calling, by a token that was made for upstream in exchange for the caller's own (RFC 8693).
+    #[must_use]
+    pub fn token(exchanges: Exchanges) -> Self {
+        Self { caller: Who::Token(Arc::new(exchanges)), own: Vec::new() }
+    }
+
     /// A credential of hallpass's own for upstream, in that field. What a client says there does not arrive, in whatever spelling.
     #[must_use]
     pub fn with_own(mut self, field: HeaderName, mut value: HeaderValue) -> Self {
@@ -57,7 +66,22 @@ impl Told {
         self
     }
 
-    /// What is said with the request of that name.
+    /// The token for upstream, where one is to be made for the one that stands in these fields.
+    ///
+    /// # Errors
+    /// Where there is none: then nothing may be said.
+    pub(super) async fn made(
+        &self,
+        fields: &HeaderMap,
+        caller: &Caller,
+    ) -> Result<Option<HeaderValue>, NotExchanged> {
+        match &self.caller {
+            Who::Token(exchanges) => exchanges.for_caller(caller, exchange::shown(fields)).await.map(Some),
+            Who::Nobody | Who::Fields | Who::Assertion(_) => Ok(None),
+        }
+    }
+
+    /// What is said with the request of that name, and with the token that was made for it.
     ///
     /// # Errors
     /// Where an assertion can't be signed.
@@ -65,6 +89,7 @@ impl Told {
         &self,
         caller: &'a Caller,
         request: Option<&'a RequestId>,
+        made: Option<HeaderValue>,
     ) -> Result<Said<'a>, Unsigned> {
         let mut said: Said<'a> = Vec::with_capacity(6);
         // What the operator says in a field is said there alone.
@@ -78,6 +103,9 @@ impl Told {
             Who::Fields => fields(caller, &mut say),
             Who::Assertion(assertions) => {
                 say(assertions.field().clone(), Word::Value(assertions.about(caller)?))
+            }
+            Who::Token(exchanges) => {
+                made.into_iter().for_each(|made| say(exchanges.field().clone(), Word::Value(made)));
             }
         }
         if let Some(request) = request {
