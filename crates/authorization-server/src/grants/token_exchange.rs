@@ -7,6 +7,7 @@ use hallpass_protocol::jose::AccessTokenClaims;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
+use serde_json::{Value, json};
 
 use super::access_token::{Subject, answer, form as token_form, issue};
 use super::{MustBind, Refusal, Sender};
@@ -19,6 +20,8 @@ use crate::settings::TokenForm;
 
 /// RFC 8693 §3: what is taken and given.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// How many may act for one subject, one for another.
+const MOST_ACTORS: usize = 8;
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// Answers with a token that hangs on the one that was shown: it ends with it, and when that is revoked.
@@ -31,12 +34,13 @@ pub(crate) async fn exchange_token(
     let client = check_allowed(sender)?;
     check_types(form)?;
     let shown = subject_token(server, form).await?;
+    let acting = acting(client, &shown)?;
     let target = target(server, client, form)?;
     check_requested_form(server, form, &target)?;
     let rules = rules(server, client, &shown, &target)?;
     let scopes = scopes(form, client, &rules)?;
     let binding = sender.bind(server, MustBind::default()).await?;
-    let login = shown.other.get("auth_time").and_then(serde_json::Value::as_i64).map(Timestamp::from_unix);
+    let login = shown.other.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
     let subject = Subject {
         grant_id: &format!("{}.{}", shown.jti, client.own_grant),
         subject: &shown.sub,
@@ -45,7 +49,7 @@ pub(crate) async fn exchange_token(
         scopes: &scopes,
         binding: binding.as_ref(),
         login,
-        actor: Some(acting(client, &shown)),
+        actor: Some(acting),
         ends: Some(shown.exp),
     };
     let issued = issue(server, &subject).await?;
@@ -54,13 +58,18 @@ pub(crate) async fn exchange_token(
     Ok(response)
 }
 
-/// RFC 8693 §4.1: the client that asks, and within it whoever acted before.
-fn acting(client: &Client, shown: &AccessTokenClaims) -> serde_json::Value {
-    let mut act = serde_json::json!({ "sub": client.id });
-    if let (Some(act), Some(before)) = (act.as_object_mut(), shown.other.get("act")) {
+/// RFC 8693 §4.1: the client that asks, and within it whoever acted before. What was exchanged in a ring would grow without end.
+fn acting(client: &Client, shown: &AccessTokenClaims) -> Result<Value, Refusal> {
+    let before = shown.other.get("act");
+    let chain = std::iter::successors(before, |act| act.get("act"));
+    if chain.take(MOST_ACTORS).count() == MOST_ACTORS {
+        return Err(Refusal::Exchange("the token was exchanged too often already: eight times at most"));
+    }
+    let mut act = json!({ "sub": client.id });
+    if let (Some(act), Some(before)) = (act.as_object_mut(), before) {
         act.insert("act".to_owned(), before.clone());
     }
-    act
+    Ok(act)
 }
 
 /// A confidential client that is registered for the grant.

@@ -77,7 +77,7 @@ pub(super) async fn list(
     };
     let first = number("startIndex")?.unwrap_or(1).max(1);
     let count = number("count")?.unwrap_or(RESULTS).min(MOST_RESULTS);
-    let (users, total) = server.store.list_people(&filter, first - 1, count).await?;
+    let (users, total) = server.store.list_provisioned(&filter, first - 1, count).await?;
     let users: Vec<_> = users.iter().map(|user| Written::of(&server, user).into_body()).collect();
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
@@ -108,7 +108,7 @@ pub(super) async fn read(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
-    let user = server.store.find_person(&id).await?.ok_or(ScimError::NotFound)?;
+    let user = server.store.find_provisioned(&id).await?.ok_or(ScimError::NotFound)?;
     let written = Written::of(&server, &user);
     match written.is_known(&headers) {
         true => Ok(written.not_modified()),
@@ -125,14 +125,14 @@ pub(super) async fn create(
     let attributes = Attributes::read(&body.object()?)?;
     let name = attributes.checked_name()?;
     let id = crate::random::id();
-    if !server.store.insert_person(&id, &name, &attributes).await? {
+    if !server.store.insert_provisioned(&id, &name, &attributes).await? {
         return Err(ScimError::Taken);
     }
     note(&server, &by, AuditKind::UserAdded, &id, &name.shown);
     if !attributes.active {
         note(&server, &by, AuditKind::UserDisabled, &id, &name.shown);
     }
-    let user = server.store.find_person(&id).await?.ok_or(ScimError::NotFound)?;
+    let user = server.store.find_provisioned(&id).await?.ok_or(ScimError::NotFound)?;
     Ok(Written::of(&server, &user).into_response(StatusCode::CREATED))
 }
 
@@ -180,7 +180,7 @@ async fn change_by(
         let name = attributes.checked_name()?;
         Ok((name, attributes))
     };
-    let changed = server.store.change_person(id, change).await?;
+    let changed = server.store.change_provisioned(id, change).await?;
     let (before, after) = changed.map_err(|why| match why {
         NotChanged::Gone => ScimError::NotFound,
         NotChanged::Taken => ScimError::Taken,
@@ -202,11 +202,11 @@ pub(super) async fn remove(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
-    let user = server.store.find_person(&id).await?.ok_or(ScimError::NotFound)?;
+    let user = server.store.find_provisioned(&id).await?.ok_or(ScimError::NotFound)?;
     if !Written::of(&server, &user).may_change(&headers) {
         return Err(ScimError::Changed);
     }
-    if !server.store.remove_person(&id).await? {
+    if !server.store.remove_provisioned(&id).await? {
         return Err(ScimError::NotFound);
     }
     note(&server, &by, AuditKind::UserRemoved, &id, &user.attributes.user_name);

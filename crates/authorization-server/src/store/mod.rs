@@ -20,7 +20,6 @@ mod device_codes;
 mod grants;
 mod grants_in_use;
 mod house_secrets;
-mod identities;
 mod initial_access_tokens;
 mod interactions;
 mod issuers;
@@ -56,6 +55,7 @@ mod totp;
 mod trusted_issuers;
 mod user_links;
 mod users;
+mod vouched;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,7 +77,6 @@ pub(crate) use database::Transaction;
 pub(crate) use device_codes::{Decision, DeviceRow, Poll};
 pub(crate) use grants::{BeginsGrant, GrantRow, LONGEST_ACCESS_TOKEN, revocation_ends};
 pub(crate) use grants_in_use::GrantInUse;
-pub(crate) use identities::{IdentityRow, NewIdentity};
 pub use initial_access_tokens::InitialAccessToken;
 pub(crate) use login_failures::Attempt;
 pub(crate) use passkeys::NewPasskey;
@@ -92,6 +91,7 @@ pub(crate) use signing_keys::{NewSigningKey, SigningKeyRow};
 pub(crate) use totp::HalfLoginRow;
 pub use users::User;
 pub(crate) use users::UserRow;
+pub(crate) use vouched::{VouchedBy, VouchedRow};
 
 /// The database of one authorization server. Clones share it.
 #[derive(Clone)]

@@ -70,13 +70,13 @@ fn read((id, name, created_at, disabled_at, attributes, changed_at): Columns) ->
 }
 
 impl Store {
-    pub(crate) async fn find_person(&self, id: &str) -> Result<Option<ProvisionedUser>> {
+    pub(crate) async fn find_provisioned(&self, id: &str) -> Result<Option<ProvisionedUser>> {
         let row: Option<Columns> = sqlx::query_as(BY_ID).bind(id).fetch_optional(self.reader()).await?;
         row.map(read).transpose()
     }
 
     /// Some of them, the oldest first; and how many there are in all.
-    pub(crate) async fn list_people(
+    pub(crate) async fn list_provisioned(
         &self,
         filter: &PeopleFilter,
         skip: usize,
@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// False where the name is taken.
-    pub(crate) async fn insert_person(
+    pub(crate) async fn insert_provisioned(
         &self,
         id: &str,
         name: &UserName,
@@ -139,7 +139,7 @@ impl Store {
 
     /// Reads somebody, has it decided what is to be, and writes it: all in one transaction, so that nobody writes in between.
     /// Whoever is inactive from now on has no session, grant or token any more. Says what was and what is.
-    pub(crate) async fn change_person<E>(
+    pub(crate) async fn change_provisioned<E>(
         &self,
         id: &str,
         change: impl FnOnce(&ProvisionedUser) -> std::result::Result<(UserName, Attributes), E>,
@@ -184,7 +184,7 @@ impl Store {
     }
 
     /// Removes somebody with all that hangs on them, all or nothing. False where there is nobody with this id.
-    pub(crate) async fn remove_person(&self, id: &str) -> Result<bool> {
+    pub(crate) async fn remove_provisioned(&self, id: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
         self.take_turn(&mut tx, Turn::EndingGrants).await?;
         self.hold_user_alone(&mut tx, id).await?;

@@ -327,3 +327,30 @@ async fn a_user_who_is_disabled_gets_nothing_and_the_tokens_end() {
     trust.house.server.keep_house().await.unwrap();
     assert!(trust.house.is_revoked(after.text("access_token")));
 }
+
+// Row 32 of never-again.
+#[tokio::test]
+async fn introspection_sees_every_layer_that_such_a_token_hangs_on() {
+    for end in ["nothing", "issuer", "client", "user", "token"] {
+        let trust = linked(&[], true).await;
+        let tokens = trust.present(&trust.id_jag("1")).await;
+        let token = tokens.text("access_token");
+        let sub = trust.house.verify(token).sub;
+        let name = trust.users().await.into_iter().find(|user| user.0 == sub).unwrap().1;
+        let app = [("client_id", "app"), ("client_secret", "s"), ("token", token)];
+        let asked = async || trust.house.post("/introspect", &app).await;
+        assert_eq!(asked().await.json["active"], true);
+        let elsewhere = trust.house.store().await;
+        match end {
+            "issuer" => drop(elsewhere.trusted_issuers().disable(IDP).await.unwrap()),
+            "client" => drop(elsewhere.clients().disable("app").await.unwrap()),
+            "user" => drop(elsewhere.users().disable(&name).await.unwrap()),
+            "token" => drop(trust.house.post("/revoke", &app).await),
+            _ => {}
+        }
+        let (told, lives) = (asked().await, end == "nothing");
+        assert!(told.json["active"] == lives || (end == "client" && told.status == 401), "{end}: {told:?}");
+        trust.house.server.keep_house().await.unwrap();
+        assert_eq!(trust.house.is_revoked(token), !lives, "{end}");
+    }
+}

@@ -176,3 +176,84 @@ async fn a_client_with_scopes_of_its_own_gets_no_other_ones() {
     let listed = ask(&house, "backend", shown.text("access_token"), &second, "notes:read").await;
     assert_eq!(listed.error(), (400, "invalid_scope"));
 }
+
+/// A server at which `backend` and `deeper` may exchange tokens in a ring.
+async fn ring() -> House {
+    let house = House::furnished_with(|settings| {
+        let issuer = settings.issuer.as_str().trim_end_matches('/').to_owned();
+        let rule = |client_id: &str, from: &str, to: &str| ExchangeRule {
+            client_id: client_id.to_owned(),
+            from: format!("{issuer}{from}"),
+            to: format!("{issuer}{to}"),
+            scopes: ScopeSet::parse("notes:read").unwrap(),
+        };
+        settings.exchange = vec![rule("backend", "/mcp", "/second"), rule("deeper", "/second", "/mcp")];
+    })
+    .await;
+    for id in ["backend", "deeper"] {
+        let client = NewClient {
+            id: id.to_owned(),
+            secret: Some(Secret::new("s")),
+            grant_types: vec![GRANT.to_owned()],
+            ..NewClient::default()
+        };
+        house.server.clients().add(client).await.unwrap();
+    }
+    house
+}
+
+#[tokio::test]
+async fn whoever_acted_before_stands_within_whoever_acts() {
+    let house = ring().await;
+    let (first, second) = (house.resource(), format!("{}/second", house.issuer));
+    let mut token = house.tokens().await.text("access_token").to_owned();
+    let subject = claims(&token)["sub"].clone();
+    let mut act = serde_json::Value::Null;
+    for round in 0..8 {
+        let (client, target) = if round % 2 == 0 { ("backend", &second) } else { ("deeper", &first) };
+        let exchanged = ask(&house, client, &token, target, "").await;
+        assert_eq!(exchanged.status, 200, "{round}: {:?}", exchanged.json);
+        exchanged.text("access_token").clone_into(&mut token);
+        let said = claims(&token);
+        assert_eq!((&said["act"]["sub"], &said["sub"]), (&client.into(), &subject));
+        assert_eq!(said["act"]["act"], act);
+        act = said["act"].clone();
+    }
+    assert_eq!(ask(&house, "backend", &token, &second, "").await.error(), (400, "invalid_request"));
+}
+
+// Rows 24 and 32 of never-again: what is disabled mints nothing, and introspection says the same as a resource server.
+#[tokio::test]
+async fn each_end_of_what_it_hangs_on_ends_it_and_all_that_came_of_it() {
+    for end in ["nothing", "user", "app", "actor", "second actor", "first token", "grant"] {
+        let house = ring().await;
+        let (first, second) = (house.resource(), format!("{}/second", house.issuer));
+        let shown = house.tokens().await;
+        let once = ask(&house, "backend", shown.text("access_token"), &second, "").await;
+        let twice = ask(&house, "deeper", once.text("access_token"), &first, "").await;
+        let elsewhere = house.store().await;
+        let revoke =
+            async |token: &str| drop(house.post("/revoke", &[("client_id", NATIVE), ("token", token)]).await);
+        match end {
+            "user" => drop(elsewhere.users().disable(harness::USER).await.unwrap()),
+            "app" => drop(elsewhere.clients().disable(NATIVE).await.unwrap()),
+            "actor" => drop(elsewhere.clients().disable("backend").await.unwrap()),
+            "second actor" => drop(elsewhere.clients().disable("deeper").await.unwrap()),
+            "first token" => revoke(shown.text("access_token")).await,
+            "grant" => revoke(shown.text("refresh_token")).await,
+            _ => {}
+        }
+        let asked = [("client_id", "deeper"), ("client_secret", "s"), ("token", twice.text("access_token"))];
+        let told = house.post("/introspect", &asked).await;
+        let lives = end == "nothing";
+        match end {
+            // A client that is switched off learns nothing.
+            "second actor" => assert_eq!(told.status, 401),
+            _ => assert_eq!(told.json["active"], lives, "{end}"),
+        }
+        house.server.keep_house().await.unwrap();
+        assert_eq!(house.is_revoked(twice.text("access_token")), !lives, "{end}");
+        let again = ask(&house, "backend", twice.text("access_token"), &second, "").await;
+        assert_eq!(again.status == 200, lives, "{end}: {:?}", again.json);
+    }
+}

@@ -59,7 +59,8 @@ fn complete(server: &mut toml::Value) {
 }
 
 /// Files that an operator would have there, and what is here in their place.
-const STAND_INS: [(&str, &str); 6] = [
+const STAND_INS: [(&str, &str); 7] = [
+    ("/run/secrets/gateway", "field"),
     ("/run/secrets/hallpass-db", "database.password"),
     ("/run/secrets/notes-key", "field"),
     ("/run/secrets/notes", "field"),

@@ -247,7 +247,7 @@ fn a_check_refuses_what_serve_would() {
         (
             "[[authorization_server.trusted_issuers]]\nissuer = \"https://idp.example\"\nkind = \"workload\"\n\
              jwks_uri = \"https://idp.example/jwks\"\n\
-             rules = [{ client_id = \"ci\", subject = \"*\", scopes = [\"notes:raed\"] }]",
+             rules = [{ client_id = \"ci\", subject = \"job\", scopes = [\"notes:raed\"] }]",
             4,
             "`notes:raed`",
         ),

@@ -103,7 +103,7 @@ fn a_fault_is_named_with_its_line() {
                 "{upstream}\ntells = \"assertion\"\nassertion.field = \"x-key\"\nupstream_fields.X-Key = {{ file = \"x\" }}"
             ),
             "h.toml:5",
-            "the assertion goes in that field",
+            "the assertion or the token goes in that field",
         ),
         (
             format!("{upstream}\nupstream_fields.host = {{ file = \"x\" }}"),

@@ -10,7 +10,7 @@ use crate::delegation::{AccountLinking, AssertionKind, TrustedIssuer};
 use crate::grants::Refusal;
 use crate::login::UserName;
 use crate::server::Inner;
-use crate::store::{IdentityRow, NewIdentity};
+use crate::store::{VouchedBy, VouchedRow};
 
 /// Whom an assertion names.
 pub(super) struct Named {
@@ -26,7 +26,7 @@ pub(super) enum Person {
     /// No account; a token is about the issuer's own name for the subject.
     Foreign(Named),
     /// Seen before.
-    Known(IdentityRow),
+    Known(VouchedRow),
     /// The account with this id has the address.
     ToLink(Named, String),
     /// Nobody here.
@@ -49,7 +49,7 @@ impl Person {
     ) -> Result<Self, Refusal> {
         let named = Named::of(trusted, assertion)?;
         let Some(linking) = &trusted.accounts else { return Ok(Self::Foreign(named)) };
-        if let Some(known) = server.store.find_identity(&named.authority, &named.subject).await? {
+        if let Some(known) = server.store.find_vouched(&named.authority, &named.subject).await? {
             return if known.disabled { Err(Refusal::UserGone) } else { Ok(Self::Known(known)) };
         }
         if let Some(address) = &named.address {
@@ -76,15 +76,15 @@ impl Person {
             Self::ToCreate(named) => (named, None),
         };
         let by = By::Issuer(trusted.issuer.as_str().to_owned());
-        let identity = NewIdentity { issuer: &named.authority, subject: &named.subject };
+        let identity = VouchedBy { issuer: &named.authority, subject: &named.subject };
         let (kind, name, known) = match user {
             Some(id) => {
-                let known = server.store.link_identity(&identity, &id).await?;
+                let known = server.store.link_vouched(&identity, &id).await?;
                 (AuditKind::IdentityLinked, named.name(), known)
             }
             None => {
                 let name = named.name();
-                let known = server.store.create_with_identity(&identity, &name.shown, &name.key).await?;
+                let known = server.store.create_vouched(&identity, &name.shown, &name.key).await?;
                 (AuditKind::UserAdded, name, known)
             }
         };
@@ -102,8 +102,8 @@ impl Person {
     }
 }
 
-impl From<IdentityRow> for Who {
-    fn from(row: IdentityRow) -> Self {
+impl From<VouchedRow> for Who {
+    fn from(row: VouchedRow) -> Self {
         Self { subject: row.user_id, own_grant: Some(row.own_grant) }
     }
 }

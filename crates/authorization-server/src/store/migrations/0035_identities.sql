@@ -1,10 +1,13 @@
--- Who an account is at other issuers, and the name in the ids of the tokens that come from there.
+-- Who an account is at other issuers: issuer and subject together name one person for good; an address does not. One row, whether
+-- it began with a login there or with an assertion; `own_grant` stands in the ids of tokens that come from assertions.
 CREATE TABLE identities (
+    id        TEXT   NOT NULL PRIMARY KEY,
     issuer    TEXT   NOT NULL,
     subject   TEXT   NOT NULL,
     user_id   TEXT   NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    own_grant TEXT   NOT NULL,
+    own_grant TEXT,
     linked_at BIGINT NOT NULL,
-    PRIMARY KEY (issuer, subject)
+    used_at   BIGINT,
+    UNIQUE (issuer, subject)
 );
 CREATE INDEX identities_by_user ON identities (user_id);

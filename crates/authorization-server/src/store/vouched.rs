@@ -1,10 +1,11 @@
-//! Who an account is at other issuers: one person each, found by issuer and subject and by nothing else.
+//! Who an account is at other issuers, by their assertions: one person each, found by issuer and subject and by nothing else. A
+//! login at an issuer makes the same rows.
 
 use super::{Result, Store, Transaction};
 
 /// What an issuer's name for somebody is linked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IdentityRow {
+pub(crate) struct VouchedRow {
     pub(crate) user_id: String,
     /// Stands in the ids of the tokens that come from it.
     pub(crate) own_grant: String,
@@ -15,7 +16,7 @@ pub(crate) struct IdentityRow {
 
 /// A name at an issuer that is not linked yet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NewIdentity<'a> {
+pub(crate) struct VouchedBy<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) subject: &'a str,
 }
@@ -24,41 +25,63 @@ const FIND: &str = "SELECT identities.user_id, identities.own_grant, users.disab
      FROM identities JOIN users ON users.id = identities.user_id
      WHERE identities.issuer = $1 AND identities.subject = $2";
 
-type Columns = (String, String, Option<i64>);
-
-fn read((user_id, own_grant, disabled_at): Columns, is_new: bool) -> IdentityRow {
-    IdentityRow { user_id, own_grant, disabled: disabled_at.is_some(), is_new }
-}
+type Columns = (String, Option<String>, Option<i64>);
 
 impl Store {
-    pub(crate) async fn find_identity(&self, issuer: &str, subject: &str) -> Result<Option<IdentityRow>> {
+    pub(crate) async fn find_vouched(&self, issuer: &str, subject: &str) -> Result<Option<VouchedRow>> {
         let row: Option<Columns> =
             sqlx::query_as(FIND).bind(issuer).bind(subject).fetch_optional(self.reader()).await?;
-        Ok(row.map(|row| read(row, false)))
+        let Some((user_id, own_grant, disabled_at)) = row else { return Ok(None) };
+        let own_grant = match own_grant {
+            Some(own_grant) => Some(own_grant),
+            None => self.name_vouched(issuer, subject, &user_id).await?,
+        };
+        let disabled = disabled_at.is_some() || own_grant.is_none();
+        Ok(Some(VouchedRow { user_id, own_grant: own_grant.unwrap_or_default(), disabled, is_new: false }))
+    }
+
+    /// Of an identity that began with a login there: the first to ask gives the name. None where the person is disabled: while
+    /// this holds the person nobody ends what is named here without seeing it.
+    async fn name_vouched(&self, issuer: &str, subject: &str, user_id: &str) -> Result<Option<String>> {
+        let mut tx = self.begin().await?;
+        self.hold_user(&mut tx, user_id).await?;
+        let named: Option<String> = sqlx::query_scalar(
+            "UPDATE identities SET own_grant = COALESCE(own_grant, $3)
+             WHERE issuer = $1 AND subject = $2
+               AND EXISTS (SELECT 1 FROM users WHERE users.id = identities.user_id AND disabled_at IS NULL)
+             RETURNING own_grant",
+        )
+        .bind(issuer)
+        .bind(subject)
+        .bind(crate::random::id())
+        .fetch_optional(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(named)
     }
 
     /// Links it to an account, unless it is linked already; says what it is linked to now. None where the account is gone or
     /// disabled.
-    pub(crate) async fn link_identity(
+    pub(crate) async fn link_vouched(
         &self,
-        identity: &NewIdentity<'_>,
+        identity: &VouchedBy<'_>,
         user_id: &str,
-    ) -> Result<Option<IdentityRow>> {
+    ) -> Result<Option<VouchedRow>> {
         let mut tx = self.begin().await?;
         self.hold_user(&mut tx, user_id).await?;
-        let linked = self.insert_identity(&mut tx, identity, user_id).await?;
+        let linked = self.insert_vouched(&mut tx, identity, user_id).await?;
         tx.commit().await?;
         Ok(linked)
     }
 
     /// Makes an account without a password for it, all or nothing, unless it is linked already. The name may be another's: then
     /// a number goes behind it.
-    pub(crate) async fn create_with_identity(
+    pub(crate) async fn create_vouched(
         &self,
-        identity: &NewIdentity<'_>,
+        identity: &VouchedBy<'_>,
         name: &str,
         name_key: &str,
-    ) -> Result<Option<IdentityRow>> {
+    ) -> Result<Option<VouchedRow>> {
         let id = crate::random::id();
         let password = crate::login::unknown_password();
         for name in [(name.to_owned(), name_key.to_owned()), numbered(name, &id)] {
@@ -66,12 +89,12 @@ impl Store {
             if !self.insert_user_in(&mut tx, (&id, &name.0, &name.1), &password).await? {
                 // The name is another's, or a twin of this call was first and has made it.
                 drop(tx);
-                match self.find_identity(identity.issuer, identity.subject).await? {
+                match self.find_vouched(identity.issuer, identity.subject).await? {
                     Some(known) => return Ok(Some(known)),
                     None => continue,
                 }
             }
-            let linked = self.insert_identity(&mut tx, identity, &id).await?;
+            let linked = self.insert_vouched(&mut tx, identity, &id).await?;
             // Where a twin of this call was first, there is nobody to be made.
             if linked.as_ref().is_some_and(|linked| linked.is_new) {
                 tx.commit().await?;
@@ -81,15 +104,15 @@ impl Store {
         Ok(None)
     }
 
-    async fn insert_identity(
+    async fn insert_vouched(
         &self,
         tx: &mut Transaction,
-        identity: &NewIdentity<'_>,
+        identity: &VouchedBy<'_>,
         user_id: &str,
-    ) -> Result<Option<IdentityRow>> {
+    ) -> Result<Option<VouchedRow>> {
         let made = sqlx::query(
-            "INSERT INTO identities (issuer, subject, user_id, own_grant, linked_at)
-             SELECT $1, $2, id, $4, $5 FROM users WHERE id = $3 AND disabled_at IS NULL
+            "INSERT INTO identities (id, issuer, subject, user_id, own_grant, linked_at)
+             SELECT $6, $1, $2, id, $4, $5 FROM users WHERE id = $3 AND disabled_at IS NULL
              ON CONFLICT (issuer, subject) DO NOTHING",
         )
         .bind(identity.issuer)
@@ -97,6 +120,7 @@ impl Store {
         .bind(user_id)
         .bind(crate::random::id())
         .bind(self.now().unix())
+        .bind(crate::random::id())
         .execute(&mut **tx)
         .await?;
         let row: Option<Columns> = sqlx::query_as(FIND)
@@ -104,7 +128,10 @@ impl Store {
             .bind(identity.subject)
             .fetch_optional(&mut **tx)
             .await?;
-        Ok(row.map(|row| read(row, made.rows_affected() == 1)))
+        Ok(row.and_then(|(user_id, own_grant, disabled_at)| {
+            let is_new = made.rows_affected() == 1;
+            Some(VouchedRow { user_id, own_grant: own_grant?, disabled: disabled_at.is_some(), is_new })
+        }))
     }
 
     /// Ends all tokens that came from this person's identities; what comes later is under other names.
@@ -113,10 +140,12 @@ impl Store {
         tx: &mut Transaction,
         user_id: &str,
     ) -> Result<Vec<String>> {
-        let ended: Vec<String> = sqlx::query_scalar("SELECT own_grant FROM identities WHERE user_id = $1")
-            .bind(user_id)
-            .fetch_all(&mut **tx)
-            .await?;
+        let ended: Vec<String> = sqlx::query_scalar(
+            "SELECT own_grant FROM identities WHERE user_id = $1 AND own_grant IS NOT NULL",
+        )
+        .bind(user_id)
+        .fetch_all(&mut **tx)
+        .await?;
         for own_grant in &ended {
             self.write_revocation(tx, own_grant).await?;
             sqlx::query("UPDATE identities SET own_grant = $2 WHERE user_id = $3 AND own_grant = $1")
@@ -147,7 +176,7 @@ mod tests {
     use super::*;
     use crate::store::testing::open;
 
-    const ALICE: NewIdentity<'_> = NewIdentity { issuer: "https://idp.example", subject: "alice" };
+    const ALICE: VouchedBy<'_> = VouchedBy { issuer: "https://idp.example", subject: "alice" };
 
     #[tokio::test]
     async fn of_many_at_once_one_makes_the_account() {
@@ -156,7 +185,7 @@ mod tests {
         let callers: Vec<_> = (0..8)
             .map(|_| {
                 let store = store.clone();
-                tokio::spawn(async move { store.create_with_identity(&ALICE, "Alice", "alice").await })
+                tokio::spawn(async move { store.create_vouched(&ALICE, "Alice", "alice").await })
             })
             .collect();
         let mut all = Vec::new();
@@ -173,10 +202,33 @@ mod tests {
         let database = TestDatabase::new();
         let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
         store.insert_user("u", "Alice", "alice", "h").await.unwrap();
-        let made = store.create_with_identity(&ALICE, "Alice", "alice").await.unwrap().unwrap();
+        let made = store.create_vouched(&ALICE, "Alice", "alice").await.unwrap().unwrap();
         assert_ne!(made.user_id, "u");
         let names: Vec<_> = store.list_users().await.unwrap().into_iter().map(|user| user.name).collect();
         assert!(names.iter().any(|name| name.starts_with("Alice ")), "{names:?}");
+    }
+
+    #[tokio::test]
+    async fn one_that_began_with_a_login_is_named_when_it_is_first_asked_for() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        store.insert_user("u", "u", "u", "h").await.unwrap();
+        sqlx::query(
+            "INSERT INTO identities (id, issuer, subject, user_id, linked_at) VALUES ('i', $1, $2, 'u', 1)",
+        )
+        .bind(ALICE.issuer)
+        .bind(ALICE.subject)
+        .execute(store.writer())
+        .await
+        .unwrap();
+        let find = async || store.find_vouched(ALICE.issuer, ALICE.subject).await.unwrap().unwrap();
+        let first = find().await;
+        assert!(!first.own_grant.is_empty() && !first.disabled);
+        assert_eq!(find().await, first);
+        assert!(store.disable_user("u").await.unwrap());
+        assert!(store.token_is_revoked(&format!("i.c.{}.t", first.own_grant)).await.unwrap());
+        sqlx::query("UPDATE identities SET own_grant = NULL").execute(store.writer()).await.unwrap();
+        assert!(find().await.disabled);
     }
 
     #[tokio::test]
@@ -184,17 +236,17 @@ mod tests {
         let database = TestDatabase::new();
         let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
         store.insert_user("u", "u", "u", "h").await.unwrap();
-        let before = store.link_identity(&ALICE, "u").await.unwrap().unwrap();
+        let before = store.link_vouched(&ALICE, "u").await.unwrap().unwrap();
         assert!(before.is_new && !before.disabled);
-        let again = store.link_identity(&ALICE, "u").await.unwrap().unwrap();
+        let again = store.link_vouched(&ALICE, "u").await.unwrap().unwrap();
         assert!(!again.is_new);
         assert!(store.disable_user("u").await.unwrap());
         assert!(store.token_is_revoked(&format!("i.c.{}.t", before.own_grant)).await.unwrap());
-        let after = store.find_identity(ALICE.issuer, ALICE.subject).await.unwrap().unwrap();
+        let after = store.find_vouched(ALICE.issuer, ALICE.subject).await.unwrap().unwrap();
         assert!(after.disabled && after.own_grant != before.own_grant);
-        let other = NewIdentity { subject: "bob", ..ALICE };
-        assert_eq!(store.link_identity(&other, "u").await.unwrap(), None, "disabled");
+        let other = VouchedBy { subject: "bob", ..ALICE };
+        assert_eq!(store.link_vouched(&other, "u").await.unwrap(), None, "disabled");
         assert!(store.remove_user("u").await.unwrap());
-        assert_eq!(store.find_identity(ALICE.issuer, ALICE.subject).await.unwrap(), None);
+        assert_eq!(store.find_vouched(ALICE.issuer, ALICE.subject).await.unwrap(), None);
     }
 }
