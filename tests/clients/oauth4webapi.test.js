@@ -13,6 +13,9 @@ const INSECURE = { [oauth.allowInsecureRequests]: true };
 const INSTALLED = { client_id: 'installed' };
 const SITE = { client_id: 'site' };
 const ROBOT = { client_id: 'robot' };
+const BACKEND = { client_id: 'backend' };
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const DEVICE_CODE_PAUSE = /authorization_pending/;
 
 for (const database of DATABASES) {
@@ -278,6 +281,31 @@ for (const database of DATABASES) {
       }
       await assert.rejects(refresh(SITE, basic, granted.refresh_token), refused('invalid_grant'));
       await assert.rejects(call(granted.access_token), (thrown) => thrown.status === 401);
+    });
+
+    await t.test('token exchange (RFC 8693), and what introspection says of it', async () => {
+      const exchange = async (client, token, more = {}) => {
+        const parameters = { subject_token: token, subject_token_type: ACCESS_TOKEN, resource: server.resource, ...more };
+        const answer = await oauth.genericTokenEndpointRequest(as, client, basic, TOKEN_EXCHANGE, parameters, INSECURE);
+        return oauth.processGenericTokenEndpointResponse(as, client, answer);
+      };
+      const granted = await redeem(INSTALLED, oauth.None(), await authorize(INSTALLED));
+      const exchanged = await exchange(BACKEND, granted.access_token);
+      assert.equal(exchanged.issued_token_type, ACCESS_TOKEN);
+      assert.equal(exchanged.refresh_token, undefined);
+      const [before, after] = [await judge(granted.access_token), await judge(exchanged.access_token)];
+      assert.deepEqual([after.sub, after.client_id, after.scope], [before.sub, 'backend', 'notes:read']);
+      assert.deepEqual(after.act, { sub: 'backend' });
+      const again = await judge((await exchange(BACKEND, exchanged.access_token)).access_token);
+      assert.deepEqual(again.act, { sub: 'backend', act: { sub: 'backend' } });
+      const told = await introspect(BACKEND, basic, exchanged.access_token);
+      assert.deepEqual([told.active, told.sub, told.act], [true, before.sub, after.act]);
+      await assert.rejects(exchange(SITE, granted.access_token), refused('unauthorized_client'));
+      await assert.rejects(exchange(BACKEND, granted.access_token, { scope: 'notes:write' }), refused('invalid_scope'));
+      await assert.rejects(exchange(BACKEND, granted.refresh_token), refused('invalid_grant'));
+      await revoke(INSTALLED, oauth.None(), granted.refresh_token);
+      assert.deepEqual(await introspect(BACKEND, basic, exchanged.access_token), { active: false });
+      await assert.rejects(exchange(BACKEND, granted.access_token), refused('invalid_grant'));
     });
 
     await t.test('registration (RFC 7591)', async () => {

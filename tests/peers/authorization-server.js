@@ -8,7 +8,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 
 import { ALICE, Hallpass } from './hallpass.js';
 import { Postgres } from './postgres.js';
-import { temporaryFolder } from './process.js';
+import { freePort, temporaryFolder } from './process.js';
 import { TextBrowser } from './text-browser.js';
 import { Upstream } from './upstream.js';
 
@@ -22,6 +22,7 @@ export const CALLBACK = 'http://127.0.0.1:9/callback';
 export const SECRET = 's3cret: 100% +&=/ "quoted" é';
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const grants = (...names) => names.flatMap((name) => ['--grant', name]);
 
 /** The owner ends it. */
@@ -35,7 +36,11 @@ export class AuthorizationServer {
     self.keys = await generateKeyPair('ES256', { extractable: true });
     const jwks = path.join(folder, 'robot.jwks.json');
     await writeFile(jwks, JSON.stringify({ keys: [{ ...(await exportJWK(self.keys.publicKey)), alg: 'ES256', use: 'sig' }] }));
+    // What may be exchanged is said by the URL of what it is for.
+    const port = await freePort();
+    const endpoint = `http://localhost:${port}/mcp`;
     self.hallpass = await Hallpass.serve(owner, [], {
+      port,
       config: `
         ${url ? `database.url = "${url}"` : ''}
         [server]
@@ -46,6 +51,11 @@ export class AuthorizationServer {
         "notes:write" = { says = "Write notes for you" }
         [server.credentials]
         dpop_nonces = true
+        [[authorization_server.exchange]]
+        client_id = "backend"
+        from = "${endpoint}"
+        to = "${endpoint}"
+        scopes = ["notes:read"]
       `,
       clients: [
         ['--id', 'installed', '--redirect-uri', CALLBACK, ...grants('authorization_code', 'refresh_token', DEVICE_CODE)],
@@ -53,6 +63,7 @@ export class AuthorizationServer {
           add: ['--id', 'site', '--redirect-uri', CALLBACK, ...grants('authorization_code', 'refresh_token', 'client_credentials')],
           secret: SECRET,
         },
+        { add: ['--id', 'backend', ...grants(TOKEN_EXCHANGE)], secret: SECRET },
         ['--id', 'robot', '--redirect-uri', CALLBACK, '--jwks', jwks, ...grants('authorization_code', 'refresh_token', 'client_credentials')],
       ],
     });
