@@ -10,6 +10,7 @@
 //! | `clients` | configured, registered, or described by a metadata document |
 //! | `login` | people, passwords, sessions |
 //! | [`provider`] | somebody else's authorization server, of which this one is a client |
+//! | `logout` | somebody has logged out elsewhere |
 //! | `browser` | cookies, form tokens, where a form came from |
 //! | `pages` | what people see |
 //! | `keys` | the master key, what it seals, what signs tokens |
@@ -60,6 +61,7 @@ mod hosts;
 mod issued;
 mod keys;
 mod login;
+mod logout;
 mod pages;
 pub mod provider;
 mod random;

@@ -4,13 +4,15 @@
 mod workload;
 
 use hallpass_protocol::issuer::Issuer;
-use hallpass_protocol::jose::JwkSet;
+use hallpass_protocol::jose::{JwkSet, UnverifiedJwt, VerifyingKeys};
 use hallpass_protocol::scope::ScopeSet;
 use serde_json::{Map, Value};
 
 pub use workload::{PinsTooLittle, WORKLOADS, Workload};
 
 use crate::audit::{AuditKind, By, NewEvent};
+use crate::clients::{KeySource, NoKeys};
+use crate::server::Inner;
 use crate::store::{Store, StoreError};
 
 /// Whose assertions are exchanged for tokens (RFC 7523 §2.1).
@@ -24,6 +26,9 @@ pub struct TrustedIssuer {
     pub kind: AssertionKind,
     /// Their `aud`, where it cannot be this server's issuer: some platforms know only names of their own.
     pub audience: Option<String>,
+    /// Who this server is at the issuer: the `aud` of its logout tokens (OpenID Connect Back-Channel Logout 1.0). None are taken,
+    /// where nothing is said.
+    pub logout_audience: Option<String>,
     /// The accounts that people of this issuer have here; none, where nothing is said: then a token is about
     /// `ISSUER#SUBJECT`, and nobody of this server.
     pub accounts: Option<AccountLinking>,
@@ -88,6 +93,25 @@ pub struct ExchangeRule {
     pub to: String,
     /// The scopes that the new token may hold.
     pub scopes: ScopeSet,
+}
+
+impl TrustedIssuer {
+    /// Its keys, with the one that a token names among them if it can be had.
+    pub(crate) async fn keys(
+        &self,
+        server: &Inner,
+        token: &UnverifiedJwt<'_>,
+    ) -> Result<VerifyingKeys, NoKeys> {
+        let source = match &self.keys {
+            IssuerKeys::Value(set) => KeySource::Value(set.clone()),
+            IssuerKeys::Uri(uri) => KeySource::Uri(uri.clone()),
+        };
+        let wanted = (token.kid(), token.algorithm());
+        let keys = server.client_keys.find(&server.fetcher, &source, wanted, server.store.now()).await;
+        keys.inspect_err(|error| {
+            tracing::warn!(issuer = %self.issuer, %error, "the keys of a trusted issuer cannot be had");
+        })
+    }
 }
 
 impl AssertionRule {

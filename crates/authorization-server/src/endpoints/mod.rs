@@ -5,6 +5,7 @@ mod address;
 mod admin;
 mod asked;
 mod authorize;
+mod backchannel_logout;
 mod consent;
 mod destination;
 mod device;
@@ -84,6 +85,7 @@ pub(crate) fn router(server: Server) -> Router {
                 .put(register::management::put)
                 .delete(register::management::delete),
         )
+        .route(backchannel_logout::PATH, post(backchannel_logout::post))
         .route("/revoke", post(revoke::post))
         // Inside of the next layers, or browsers' preflight requests would end here.
         .method_not_allowed_fallback(wrong_method::answer)

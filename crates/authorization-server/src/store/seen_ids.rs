@@ -18,6 +18,8 @@ pub(crate) enum SeenBy {
     ClientAssertion,
     /// An assertion that is exchanged for a token, by its issuer.
     Assertion,
+    /// Word of a logout elsewhere, by its issuer.
+    LogoutToken,
     /// A DPoP proof, by its key.
     DpopProof,
     /// What a resource server takes once, by the party that sent it.
@@ -29,7 +31,9 @@ impl SeenBy {
     /// no longer.
     fn longer(self) -> Duration {
         match self {
-            Self::ClientAssertion | Self::Assertion | Self::DpopProof => CLOCK_MAY_BE_AHEAD,
+            Self::ClientAssertion | Self::Assertion | Self::LogoutToken | Self::DpopProof => {
+                CLOCK_MAY_BE_AHEAD
+            }
             Self::ResourceServer => Duration::ZERO,
         }
     }

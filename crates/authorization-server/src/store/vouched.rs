@@ -1,6 +1,7 @@
 //! Who an account is at other issuers, by their assertions: one person each, found by issuer and subject and by nothing else. A
 //! login at an issuer makes the same rows.
 
+use super::locks::Turn;
 use super::{Result, Store, Transaction};
 
 /// What an issuer's name for somebody is linked to.
@@ -132,6 +133,30 @@ impl Store {
             let is_new = made.rows_affected() == 1;
             Some(VouchedRow { user_id, own_grant: own_grant?, disabled: disabled_at.is_some(), is_new })
         }))
+    }
+
+    /// Ends the login of whoever this is, all or nothing: sessions, codes, grants that were not made to outlast it, and the tokens
+    /// that came from this identity. Says who it was; none where it is nobody here.
+    pub(crate) async fn end_login_of(&self, issuer: &str, subject: &str) -> Result<Option<String>> {
+        let mut tx = self.begin().await?;
+        self.take_turn(&mut tx, Turn::EndingGrants).await?;
+        let row: Option<Columns> =
+            sqlx::query_as(FIND).bind(issuer).bind(subject).fetch_optional(&mut *tx).await?;
+        let Some((id, ..)) = row else { return Ok(None) };
+        self.hold_user_alone(&mut tx, &id).await?;
+        for delete in [
+            "DELETE FROM sessions WHERE user_id = $1",
+            "DELETE FROM half_logins WHERE user_id = $1",
+            "DELETE FROM codes WHERE user_id = $1",
+            "DELETE FROM device_codes WHERE user_id = $1",
+        ] {
+            sqlx::query(delete).bind(&id).execute(&mut *tx).await?;
+        }
+        let mut revoked = self.revoke_grants_of_logins(&mut tx, &id).await?;
+        revoked.extend(self.revoke_identities_of(&mut tx, &id).await?);
+        tx.commit().await?;
+        self.remember_revoked(revoked);
+        Ok(Some(id))
     }
 
     /// Ends all tokens that came from this person's identities; what comes later is under other names.

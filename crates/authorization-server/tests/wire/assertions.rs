@@ -41,6 +41,7 @@ pub(crate) async fn trust_with(change: impl FnOnce(&mut Settings)) -> Trust {
         keys: IssuerKeys::Value(JwkSet { keys: vec![key.public_jwk()] }),
         kind,
         audience: None,
+        logout_audience: None,
         accounts: None,
         once: true,
         rules: vec![rule],

@@ -52,6 +52,7 @@ async fn doors() -> Doors {
         keys: IssuerKeys::Value(jwks.clone()),
         kind: AssertionKind::Workload,
         audience: None,
+        logout_audience: None,
         accounts: None,
         once: true,
         rules: vec![AssertionRule {

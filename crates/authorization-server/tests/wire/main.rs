@@ -8,6 +8,7 @@ mod admin;
 mod assertions;
 mod audit;
 mod authorize;
+mod backchannel_logout;
 mod changed_clients;
 mod client_credentials;
 mod consent;

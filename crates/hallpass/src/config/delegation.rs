@@ -25,6 +25,9 @@ pub(crate) struct TrustedIssuer {
     /// What the assertions' `aud` says of this server, where it cannot be its issuer. Default: the issuer; of workloads the
     /// token endpoint, too.
     pub(crate) audience: Option<String>,
+    /// Who this server is at the issuer (its client id there): then its logout tokens are taken at `/backchannel_logout` (OpenID
+    /// Connect Back-Channel Logout 1.0). Default: none are.
+    pub(crate) logout_client_id: Option<String>,
     /// Whether each counts once, by its `jti`. Default: true, except for platforms whose tokens have none.
     pub(crate) once: Option<bool>,
     /// The accounts that people of this issuer have here. Default: `none`.

@@ -57,6 +57,7 @@ fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<TrustedIssuer> 
             config::AssertionKind::Workload => AssertionKind::Workload,
         },
         audience: set.audience.clone(),
+        logout_audience: set.logout_client_id.clone(),
         accounts: accounts(set).with_context(place)?,
         once: set.once.unwrap_or_else(|| platform.is_none_or(|platform| platform.id)),
         rules: set
@@ -79,6 +80,12 @@ fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<TrustedIssuer> 
     ensure!(
         trusted.once || trusted.kind == AssertionKind::Workload,
         "{}: an identity assertion always counts once; take `once = false` out",
+        place()
+    );
+    ensure!(
+        trusted.logout_audience.is_none() || trusted.accounts.is_some(),
+        "{}: a logout there ends logins of accounts here, and its people have none: add accounts = \"linked\", or take \
+         logout_client_id out",
         place()
     );
     Ok(trusted)
@@ -265,6 +272,7 @@ mod tests {
         assert!(issuer(&format!("accounts = 'created'\n{people}")).unwrap().accounts.unwrap().create);
         for (wrong, says) in [
             (format!("once = false\n{people}"), "always counts once"),
+            (format!("logout_client_id = 'h'\n{people}"), "its people have none"),
             (format!("email_domains = ['example.com']\n{people}"), "add accounts = \"linked\""),
             (linked.replace("Example.com", "*.example.com"), "is no domain"),
             (linked.replace("Example.com", "ada@example.com"), "is no domain"),

@@ -6,8 +6,8 @@ use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifiedJwt};
 use hallpass_protocol::time::Timestamp;
 use serde_json::Value;
 
-use crate::clients::{Client, KeySource};
-use crate::delegation::{AssertionKind, IssuerKeys, TrustedIssuer};
+use crate::clients::Client;
+use crate::delegation::{AssertionKind, TrustedIssuer};
 use crate::endpoints::token_path;
 use crate::grants::{Refusal, Sender};
 use crate::server::Inner;
@@ -42,16 +42,8 @@ pub(super) async fn verify(
     trusted: &TrustedIssuer,
     assertion: &UnverifiedJwt<'_>,
 ) -> Result<VerifiedJwt, Refusal> {
-    let source = match &trusted.keys {
-        IssuerKeys::Value(set) => KeySource::Value(set.clone()),
-        IssuerKeys::Uri(uri) => KeySource::Uri(uri.clone()),
-    };
     let now = server.store.now();
-    let wanted = (assertion.kid(), assertion.algorithm());
-    let keys = server.client_keys.find(&server.fetcher, &source, wanted, now).await.map_err(|error| {
-        tracing::warn!(issuer = %trusted.issuer, %error, "the keys of a trusted issuer cannot be had");
-        Refusal::IssuerUnreachable
-    })?;
+    let keys = trusted.keys(server, assertion).await.map_err(|_| Refusal::IssuerUnreachable)?;
     let typ: &[&str] = match trusted.kind {
         AssertionKind::IdJag => &["oauth-id-jag+jwt"],
         // An access token or an ID token of the same issuer says another type, or is for another audience.
