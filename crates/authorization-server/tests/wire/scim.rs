@@ -181,6 +181,24 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
+async fn no_list_is_longer_than_is_said() {
+    let scim = provisioned().await;
+    scim.house
+        .sql(
+            "INSERT INTO users (id, name, name_key, password_hash, created_at)
+             WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 300)
+             SELECT 'id' || n, 'name' || n, 'name' || n, 'h', 1 FROM many",
+        )
+        .await;
+    let most = scim.get("/scim/v2/ServiceProviderConfig").await.json["filter"]["maxResults"].as_u64();
+    for (query, count) in [("", 100), ("?count=1000", most.unwrap())] {
+        let answer = scim.get(&format!("/scim/v2/Users{query}")).await.json;
+        assert_eq!(answer["totalResults"], 301);
+        assert_eq!(answer["Resources"].as_array().unwrap().len() as u64, count);
+    }
+}
+
+#[tokio::test]
 async fn a_name_is_one_persons() {
     let scim = provisioned().await;
     let taken = scim.create(&json!({ "userName": USER.to_uppercase() })).await;
