@@ -147,8 +147,11 @@ async function attempt(action, house) {
     await action.act(house);
   } catch (error) {
     // A connection that fails while hallpass is up is as wrong as a wrong answer.
-    const kind = error instanceof Fault ? '' : `${error.cause?.code ?? error.name}: `;
-    faults.push(`${new Date().toISOString()} ${action.name}: ${kind}${error.message}`);
+    const { cause } = error;
+    const kind = error instanceof Fault ? '' : `${cause?.code ?? error.name}: `;
+    // What undici says of the socket tells a connection that was never answered from one that was used before.
+    const of = cause && ` (${cause.message}${cause.socket ? `, ${JSON.stringify(cause.socket)}` : ''})`;
+    faults.push(`${new Date().toISOString()} ${action.name}: ${kind}${error.message}${of ?? ''}`);
     console.log(faults.at(-1));
   }
 }
