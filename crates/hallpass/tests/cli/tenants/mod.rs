@@ -156,11 +156,11 @@ impl Tenants {
     }
 }
 
-/// A server of that tenant.
+/// A server of that tenant, which lets callers in that are of it by what was verified.
 fn server(tenant: &str, upstream: &Upstream) -> String {
     format!(
         "[tenants.{tenant}.servers.notes]\nupstream = \"{}\"\ncredentials = {{ api_keys = true }}\n\
-         scopes.default = [\"read\"]\nscopes.read = {{ says = \"Read the notes of {tenant}\" }}\n",
+         scopes.default = [\"read\"]\nscopes.read = {{ says = \"Read the notes of {tenant}\" }}\ntenants = [\"{tenant}\"]\n",
         upstream.url("/mcp")
     )
 }
