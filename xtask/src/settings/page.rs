@@ -22,7 +22,8 @@ has a default; a server to protect is all that has to be named, here or on the c
 what is wrong with a file, by its line, or what it comes to. What hallpass doesn't know is refused. `hallpass config schema` prints the JSON Schema,
 from which this page is made.
 
-Passwords and keys never stand in the file: settings that end in `_file`, and those of certificates and keys, name files.
+Passwords and keys never stand in the file: settings that end in `_file`, and those of certificates and keys, name files. Relative paths are
+taken from the folder that the configuration file is in, wherever hallpass is started.
 
 | beside the file | what it is |
 |---|---|

@@ -55,6 +55,7 @@ fn parse(path: &Path, text: String) -> Result<Config, String> {
         }
     })?;
     config.source = Source::new(path, text);
+    config.seen_from(path.parent().unwrap_or(Path::new("")));
     config.houses().iter().try_for_each(House::check_one_or_several)?;
     Ok(config)
 }

@@ -25,6 +25,7 @@ mod otlp;
 mod protected;
 mod proxy;
 mod public_url;
+mod relative;
 mod rules;
 mod schema;
 mod section;
