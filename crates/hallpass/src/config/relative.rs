@@ -24,6 +24,9 @@ impl Config {
                 authorities.iter_mut().for_each(at);
             }
         }
+        for said in self.otlp.iter_mut().flat_map(|otlp| otlp.fields.values_mut()) {
+            at(&mut said.file);
+        }
         self.server.iter_mut().chain(self.servers.values_mut()).for_each(|one| server(one, at));
         authorization_server(&mut self.authorization_server, at);
         for tenant in self.tenants.values_mut() {
@@ -52,10 +55,10 @@ fn server(server: &mut Server, at: &impl Fn(&mut PathBuf)) {
     server.signed_metadata.iter_mut().for_each(|said| at(&mut said.key_file));
     server.assertion.iter_mut().filter_map(|said| said.key_file.as_mut()).for_each(at);
     server.upstream_fields.values_mut().for_each(|said| at(&mut said.file));
-    for token in &mut server.upstream_token {
+    if let Some(token) = &mut server.upstream_token {
         token.secret_file.iter_mut().chain(&mut token.key_file).for_each(at);
     }
-    for tls in &mut server.upstream_tls {
+    if let Some(tls) = &mut server.upstream_tls {
         tls.ca.iter_mut().chain(&mut tls.certificate).chain(&mut tls.key).for_each(at);
     }
     server.cedar.iter_mut().flat_map(|said| &mut said.policies).for_each(at);
