@@ -295,6 +295,9 @@ async fn a_token_made_for_upstream_is_all_that_arrives_and_is_used_until_its_end
     assert_eq!(ask(&gateway.issuer.sign(&claims)).await["authorization"], json!(["Bearer made-3"]));
     (claims["jti"], claims["sub"]) = ("third".into(), "mallory".into());
     assert_eq!(ask(&gateway.issuer.sign(&claims)).await["authorization"], json!(["Bearer made-4"]));
+    // Each ends by itself, though both say the same.
+    let twin = gateway.issuer.sign(&claims);
+    assert_eq!(ask(&twin).await["authorization"], json!(["Bearer made-5"]));
     assert_eq!(ask(&own).await["authorization"], json!(["Bearer made-2"]));
 }
 

@@ -2,6 +2,7 @@
 //! its end.
 
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -27,8 +28,10 @@ pub struct Exchanges {
     field: HeaderName,
     clock: Clock,
     ask: Box<Ask>,
-    /// By all that the caller's token says: its name and its end are among that.
+    /// By the caller's token, and all that it says.
     remembered: Cache<String, Remembered>,
+    /// Tells tokens apart that say the same; what is remembered holds none.
+    hasher: RandomState,
 }
 
 /// What an authorization server gave for a token.
@@ -89,7 +92,7 @@ impl Exchanges {
         F: Future<Output = Result<Exchanged, String>> + Send + 'static,
     {
         let ask = Box::new(move |token| -> Asking { Box::pin(ask(token)) });
-        Self { field, clock, ask, remembered: Cache::new(REMEMBERED) }
+        Self { field, clock, ask, remembered: Cache::new(REMEMBERED), hasher: RandomState::new() }
     }
 
     pub(super) fn field(&self) -> &HeaderName {
@@ -104,7 +107,8 @@ impl Exchanges {
     ) -> Result<HeaderValue, NotExchanged> {
         let shown = shown.ok_or(NotExchanged::NoToken)?;
         let claims = serde_json::to_string(caller.claims()).map_err(|_| NotExchanged::NoToken)?;
-        let key = format!("{}\n{}\n{claims}", caller.issuer(), caller.principal());
+        let token = self.hasher.hash_one(shown.expose());
+        let key = format!("{token:x}\n{}\n{}\n{claims}", caller.issuer(), caller.principal());
         let now = self.clock.now();
         self.remembered.remove_if(&key, |known| known.until <= now);
         let made = self.remembered.get_or_insert_async(&key, async {
