@@ -46,6 +46,9 @@ pub(crate) fn attribute_name(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let name = lower.strip_prefix(USER).unwrap_or(&lower);
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"$-_.:".contains(&byte);
+    if name.starts_with(USER) {
+        return None;
+    }
     let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'$');
     (begins && name.bytes().all(letter)).then(|| name.to_owned())
 }
@@ -91,6 +94,7 @@ mod tests {
             "user\tName eq \"ada\"",
             "1 eq \"1\"",
             "user;Name eq \"ada\"",
+            "urn:ietf:params:scim:schemas:core:2.0:User:urn:ietf:params:scim:schemas:core:2.0:User:userName eq \"a\"",
         ] {
             assert_eq!(Filter::parse(other), None, "{other}");
         }

@@ -3,10 +3,11 @@
 
 use crate::assertions::{IDP, JWT_BEARER, Trust, trust_with};
 use crate::harness;
-use hallpass_authorization_server::{AccountLinking, AssertionRule};
+use hallpass_authorization_server::{AccountLinking, AssertionRule, ExchangeRule, NewClient};
 use hallpass_protocol::dpop::Proof;
 use hallpass_protocol::jose::SigningKey;
 use hallpass_protocol::scope::ScopeSet;
+use hallpass_protocol::secret::Secret;
 use harness::{House, USER};
 use http::Method;
 use serde_json::{Value, json};
@@ -353,4 +354,49 @@ async fn introspection_sees_every_layer_that_such_a_token_hangs_on() {
         trust.house.server.keep_house().await.unwrap();
         assert_eq!(trust.house.is_revoked(token), !lives, "{end}");
     }
+}
+
+// Rows 24 and 25 of never-again.
+#[tokio::test]
+async fn what_was_exchanged_for_such_a_token_ends_with_its_issuer() {
+    const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let trust = trust_with(|settings| {
+        let issuer = settings.issuer.as_str().trim_end_matches('/').to_owned();
+        settings.exchange = vec![ExchangeRule {
+            client_id: "backend".to_owned(),
+            from: format!("{issuer}/mcp"),
+            to: format!("{issuer}/second"),
+            scopes: ScopeSet::parse("notes:read").unwrap(),
+        }];
+    })
+    .await;
+    let backend = NewClient {
+        id: "backend".to_owned(),
+        secret: Some(Secret::new("s")),
+        grant_types: vec![EXCHANGE.to_owned()],
+        ..NewClient::default()
+    };
+    trust.house.server.clients().add(backend).await.unwrap();
+    let tokens = trust.present(&trust.id_jag("1")).await;
+    let second = format!("{}/second", trust.house.issuer);
+    let form = [
+        ("grant_type", EXCHANGE),
+        ("client_id", "backend"),
+        ("client_secret", "s"),
+        ("subject_token", tokens.text("access_token")),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("resource", &second),
+    ];
+    let exchanged = trust.house.post("/token", &form).await;
+    let claims = harness::claims(exchanged.text("access_token"));
+    assert_eq!(
+        (&claims["sub"], &claims["act"]),
+        (&json!(format!("{IDP}#alice")), &json!({ "sub": "backend" }))
+    );
+    let jti = claims["jti"].as_str().unwrap();
+    assert_eq!(trust.house.server.revocations().is_revoked(jti), Ok(false));
+    assert!(trust.house.store().await.trusted_issuers().disable(IDP).await.unwrap());
+    trust.house.server.keep_house().await.unwrap();
+    assert_eq!(trust.house.server.revocations().is_revoked(jti), Ok(true));
+    assert_eq!(trust.house.post("/token", &form).await.error(), (400, "invalid_grant"));
 }
