@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{CALLBACK, SECRET, TENANTS, Tenants, others};
+use crate::program::said;
 
 /// A client that has registered itself with one tenant is nobody at the others, and manages nothing there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,6 +38,21 @@ async fn a_registration_is_of_its_own_tenant() {
             );
             let answer = house.get(&url).await;
             assert!(answer.status().is_client_error(), "{}", answer.status());
+        }
+    }
+}
+
+/// Who provisions one tenant's users knows of no other's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provisioning_token_is_of_its_own_tenant() {
+    let house = Tenants::start().await;
+    for tenant in TENANTS {
+        let token = said(&house.command(&["scim", "token", "issue", "--tenant", tenant]));
+        for at in TENANTS {
+            let url = format!("{}/scim/v2/Users", house.issuer(at));
+            let asked = house.request(reqwest::Method::GET, &url).bearer_auth(token.trim());
+            let expected = if at == tenant { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            assert_eq!(asked.send().await.unwrap().status(), expected, "{tenant} at {at}");
         }
     }
 }

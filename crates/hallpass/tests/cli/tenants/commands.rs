@@ -119,3 +119,28 @@ async fn the_audit_log_is_asked_by_server() {
     assert!(of("acme").iter().all(|event| event["event"] == "token_issued"), "{:?}", of("acme"));
     assert!(of("globex").is_empty());
 }
+
+/// Lines and counts say whose an event is, by the names of the file and no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_and_counts_say_the_tenant() {
+    let house = Tenants::start().await;
+    house.token("acme").await;
+    house.token("hooli").await;
+    let lines = || {
+        let text = std::fs::read_to_string(house.data.path().join("audit.log")).unwrap_or_default();
+        let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.filter(|event| event["event"] == "token_issued").collect::<Vec<_>>()
+    };
+    while lines().len() < 2 {}
+    let mut tenants: Vec<_> =
+        lines().iter().map(|event| event["tenant"].as_str().unwrap().to_owned()).collect();
+    tenants.sort();
+    assert_eq!(tenants, ["acme", "hooli"]);
+    let metrics =
+        house.http.get(format!("http://localhost:{}/metrics", house.monitoring)).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for line in metrics.lines().filter(|line| line.starts_with("hallpass_audit_events_total{")) {
+        assert!(super::TENANTS.iter().any(|name| line.contains(&format!("tenant=\"{name}\""))), "{line}");
+    }
+    assert!(metrics.contains("event=\"token_issued\",tenant=\"acme\"} 1\n"), "{metrics}");
+}

@@ -34,6 +34,7 @@ struct Tenants {
     data: TempDir,
     serving: Serving,
     port: u16,
+    monitoring: u16,
     upstream: Upstream,
     http: reqwest::Client,
 }
@@ -45,15 +46,17 @@ fn password(tenant: &str) -> String {
 impl Tenants {
     async fn start() -> Self {
         let (upstream, port, data) = (Upstream::start().await, free_port(), tempfile::tempdir().unwrap());
-        let mut config = NamedTempFile::with_suffix(".toml").unwrap();
+        let (mut config, monitoring) = (NamedTempFile::with_suffix(".toml").unwrap(), free_port());
         let server = |name: &str| server(name, &upstream);
         let authorization_server =
             |name: &str| format!("[tenants.{name}.authorization_server]\ndpop_nonces = false\n");
         write!(
             config,
             "listen = \"127.0.0.1:{port}\"\npublic_url = \"http://localhost:{port}\"\n\
+             monitoring.listen = \"127.0.0.1:{monitoring}\"\nlog.audit = \"{}\"\n\
              [tenants.acme]\nhost = \"acme.localhost\"\n{}{}access_token_lifetime = \"5m\"\n[tenants.globex]\nhost = \"globex.localhost\"\n{}{}\
              {}{}",
+            data.path().join("audit.log").display(),
             server("acme"),
             authorization_server("acme"),
             server("globex"),
@@ -69,7 +72,7 @@ impl Tenants {
         let mut serving = Serving::spawn(serve.stderr(std::process::Stdio::piped()));
         serving.line_with("Ctrl-C");
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { config, data, serving, port, upstream, http }
+        Self { config, data, serving, port, monitoring, upstream, http }
     }
 
     fn issuer(&self, tenant: &str) -> String {
