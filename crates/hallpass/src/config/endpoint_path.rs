@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::ServerName;
 
 /// First segments that are the authorization server's own, or everyone's.
-pub(super) const TAKEN: [&str; 17] = [
+pub(super) const TAKEN: [&str; 19] = [
     ".well-known",
     "account",
     "admin",
     "assets",
     "authorize",
+    "backchannel_logout",
     "consent",
     "device",
     "device_authorization",
@@ -22,6 +23,7 @@ pub(super) const TAKEN: [&str; 17] = [
     "par",
     "register",
     "revoke",
+    "scim",
     "setup",
     "token",
 ];

@@ -271,4 +271,13 @@ mod tests {
             assert!(refused.contains(says), "{tenants}: {refused}");
         }
     }
+    #[test]
+    fn monitoring_has_a_port_of_its_own() {
+        let listening = |at: &str| {
+            judged(&format!("listen = \"127.0.0.1:8080\"\nmonitoring.listen = \"{at}\"\n[server]\nSERVER"))
+        };
+        assert_eq!(listening("127.0.0.1:9464"), Ok(()));
+        let refused = listening("localhost:8080").unwrap_err();
+        assert!(refused.contains("give monitoring another port"), "{refused}");
+    }
 }
