@@ -8,6 +8,7 @@
 //! | `grants` | codes and refresh tokens, exchanged for tokens |
 //! | `issued` | access tokens that were issued, signed or opaque |
 //! | `clients` | configured, registered, or described by a metadata document |
+//! | `proxied` | the users and the tokens are a provider's, and this server fronts it |
 //! | `login` | people, passwords, sessions |
 //! | [`provider`] | somebody else's authorization server, of which this one is a client |
 //! | `logout` | somebody has logged out elsewhere |
@@ -64,6 +65,7 @@ mod login;
 mod logout;
 mod pages;
 pub mod provider;
+mod proxied;
 mod random;
 mod revocations;
 mod scim;
@@ -84,6 +86,7 @@ pub use issued::OpaqueTokens;
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
 pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
 pub use pages::plain_page;
+pub use proxied::{Proxied, ProxiedResource};
 pub use revocations::{OutOfDate, Revocations};
 pub use scim::{ProvisioningToken, ProvisioningTokens};
 pub use server::{AuthorizationServer, Signer, StartError};

@@ -65,6 +65,9 @@ pub enum StartError {
     /// The same resource twice.
     #[error("the resource {0} is there twice")]
     ResourceTwice(String),
+    /// Nobody would know what to ask the provider for.
+    #[error("it is not said what the resource {0} is at the provider whose tokens are handed on")]
+    NotProxied(String),
     /// Default scopes that the resource does not have.
     #[error(
         "the default scopes '{scopes}' of {resource} are not among its scopes: describe them, or leave them out"
@@ -315,6 +318,9 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
             return Err(StartError::UnknownDefault { resource, scopes });
         }
     }
+    if let Some(missing) = settings.proxied.as_ref().and_then(|proxied| proxied.missing(settings)) {
+        return Err(StartError::NotProxied(missing.to_string()));
+    }
     if settings.lifetimes.access_token > LONGEST_ACCESS_TOKEN {
         return Err(StartError::LongAccessTokens);
     }
@@ -325,7 +331,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
 }
 
 async fn new_setup_link(settings: &Settings, store: &Store) -> Result<Option<Url>, StoreError> {
-    if store.count_users().await? > 0 {
+    if settings.proxied.is_some() || store.count_users().await? > 0 {
         return Ok(None);
     }
     let token = token();

@@ -14,6 +14,7 @@ use crate::clients::DocumentDomains;
 use crate::delegation::{ExchangeRule, TrustedIssuer};
 use crate::hosts::RedirectPattern;
 use crate::keys::Rotation;
+use crate::proxied::Proxied;
 use crate::server::StartError;
 
 /// The settings of one authorization server.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693): none.
     pub exchange: Vec<ExchangeRule>,
+    /// Whose users and tokens they are, where they are a provider's: nobody logs in here then, and no token is issued. Its own.
+    pub proxied: Option<Proxied>,
     /// Whether authorization requests have to be pushed (RFC 9126 §5): false.
     pub require_pushed_requests: bool,
     /// Whether a DPoP proof has to hold a nonce of this server (RFC 9449 §8): true. Clients get one with the first
@@ -69,6 +72,7 @@ impl Settings {
             document_domains: DocumentDomains::default(),
             trusted_issuers: Vec::new(),
             exchange: Vec::new(),
+            proxied: None,
             require_pushed_requests: false,
             dpop_nonces: true,
             audit_lifetime: Duration::from_secs(90 * 24 * 60 * 60),

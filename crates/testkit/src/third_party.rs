@@ -56,6 +56,10 @@ pub struct Script {
     pub instead_of_a_code: Option<Vec<(String, String)>>,
     /// In place of tokens: status and body.
     pub instead_of_tokens: Option<(u16, String)>,
+    /// Claims of access tokens that are JWTs, beside the usual ones; without them they are opaque.
+    pub access_claims: Option<Value>,
+    /// Members to put into the answer with tokens; `null` takes one away.
+    pub answer: Value,
     /// How long access tokens last, in seconds.
     pub lifetime: u64,
     /// Whether a refresh token is good once.
@@ -97,6 +101,8 @@ impl ThirdParty {
             documents: BTreeMap::new(),
             instead_of_a_code: None,
             instead_of_tokens: None,
+            access_claims: None,
+            answer: json!({}),
             lifetime: 3600,
             rotates: true,
             hesitates: std::time::Duration::ZERO,
@@ -258,10 +264,21 @@ impl Script {
             "exp": now.after(std::time::Duration::from_secs(300)), "nonce": request.get("nonce"),
         });
         let id_token = self.key.sign(self.typ, &merge(claims, &self.claims)).expect("a signature");
-        axum::Json(json!({
-            "access_token": format!("canary-access-{}", self.given), "token_type": "Bearer",
+        let answer = json!({
+            "access_token": self.access_token(shared), "token_type": "Bearer",
             "expires_in": self.lifetime, "refresh_token": refresh, "id_token": id_token,
-        }))
-        .into_response()
+        });
+        axum::Json(merge(answer, &self.answer)).into_response()
+    }
+
+    fn access_token(&self, shared: &Shared) -> String {
+        let name = format!("canary-access-{}", self.given);
+        let Some(more) = &self.access_claims else { return name };
+        let now = shared.clock.now();
+        let claims = json!({
+            "iss": shared.origin, "sub": "sub-of-ada", "client_id": CLIENT_ID, "jti": name, "iat": now,
+            "exp": now.after(std::time::Duration::from_secs(self.lifetime)),
+        });
+        self.key.sign("at+jwt", &merge(claims, more)).expect("a signature")
     }
 }

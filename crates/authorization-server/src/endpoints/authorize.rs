@@ -16,6 +16,7 @@ use super::{Server, consent, par};
 use crate::checks::{AuthorizationRequest, Proven, check, prove, state};
 use crate::login::current_session;
 use crate::pages::{FormTarget, Problem, RefusedPage, ShownProblem, answer};
+use crate::proxied;
 use crate::random::id;
 use crate::store::SessionRow;
 
@@ -80,13 +81,21 @@ async fn authorize(
         Ok(request) => request,
         Err(refused) => return Ok(tell(&proven, &to_client, &refused)),
     };
+    if let Some(proxied) = &server.settings.proxied {
+        return match proxied::check(proxied, &request) {
+            Err(refused) => Ok(tell(&proven, &to_client, &refused)),
+            Ok(()) if request.prompt.silent => Ok(tell(&proven, &to_client, &silent(None))),
+            Ok(()) => ask(server, headers, request, "/consent").await,
+        };
+    }
     let session = current_session(server, headers).await?;
     let session = session.filter(|session| request.takes(session));
     let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?;
     match (session, known) {
         (Some(session), true) => consent::grant(server, headers, &session, &request, &to_client).await,
         (session, _) if request.prompt.silent => Ok(tell(&proven, &to_client, &silent(session.as_ref()))),
-        (session, _) => ask(server, headers, request, session.is_some()).await,
+        (Some(_), false) => ask(server, headers, request, "/consent").await,
+        (None, _) => ask(server, headers, request, "/login").await,
     }
 }
 
@@ -133,11 +142,12 @@ async fn ask(
     server: &Server,
     headers: &HeaderMap,
     request: AuthorizationRequest,
-    logged_in: bool,
+    page: &str,
 ) -> Result<Response, Problem> {
     let browser = server.cookies.browser(headers);
+    // Nobody is known before a login here, or one at the provider.
+    let logged_in = page == "/consent" && server.settings.proxied.is_none();
     let interaction = Interaction::begin(server, browser.clone(), request, logged_in).await?;
-    let page = if logged_in { "/consent" } else { "/login" };
     let mut response = see_other(&interaction.page(server, page));
     server.cookies.keep_browser(response.headers_mut(), &browser);
     Ok(response)

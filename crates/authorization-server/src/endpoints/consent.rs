@@ -17,6 +17,7 @@ use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
 use crate::clients::ClientKind;
 use crate::login::{current_session, device};
 use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, Stays, answer};
+use crate::proxied::{self, Proxied};
 use crate::random::{digest, id, token};
 use crate::settings::names;
 use crate::store::{CodeRow, Consent, SessionRow};
@@ -38,8 +39,11 @@ pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body:
 async fn show(server: &Server, headers: &HeaderMap, query: &str) -> Result<Response, Problem> {
     let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
     let interaction = Interaction::resume(server, headers, &parameters).await?;
+    if server.settings.proxied.is_some() {
+        return page(server, headers, &interaction, None).await;
+    }
     match session(server, headers, &interaction).await? {
-        Some(session) => page(server, headers, &interaction, &session).await,
+        Some(session) => page(server, headers, &interaction, Some(&session)).await,
         None => Ok(see_other(&interaction.page(server, "/login"))),
     }
 }
@@ -47,15 +51,35 @@ async fn show(server: &Server, headers: &HeaderMap, query: &str) -> Result<Respo
 async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
     let form = Parameters::parse_bytes(body).map_err(|_| Problem::foreign_form())?;
     let interaction = Interaction::resume_form(server, headers, &form, PURPOSE).await?;
+    let decision = form.get("decision").ok().flatten();
+    if let Some(proxied) = &server.settings.proxied {
+        return match decision {
+            Some("allow") => to_provider(server, proxied, interaction).await,
+            _ => deny(server, &interaction, None).await,
+        };
+    }
     let Some(session) = session(server, headers, &interaction).await? else {
         return Ok(see_other(&interaction.page(server, "/login")));
     };
-    match form.get("decision").ok().flatten() {
+    match decision {
         Some("allow") => allow(server, headers, &interaction, &session).await,
         Some("switch") => switch(server, headers, &interaction).await,
         // Whatever is not a clear yes is a no.
-        _ => deny(server, &interaction, &session).await,
+        _ => deny(server, &interaction, Some(&session)).await,
     }
+}
+
+/// This client, at this place, has been agreed to; now the provider is asked (MCP "Consent Flow Implementation").
+async fn to_provider(
+    server: &Server,
+    proxied: &Proxied,
+    interaction: Interaction,
+) -> Result<Response, Problem> {
+    let proven = interaction.proven(server).await?;
+    let given = decided(AuditKind::ConsentGiven, None, &interaction.request);
+    let answer = proxied::leave(server, proxied, interaction, &proven).await?;
+    server.store.record(given);
+    Ok(answer)
 }
 
 /// The login that counts for this interaction.
@@ -78,13 +102,17 @@ async fn allow(
     let proven = interaction.proven(server).await?;
     interaction.finish(server).await?;
     remember(server, session, request).await?;
-    server.store.record(decided(AuditKind::ConsentGiven, session, request));
+    server.store.record(decided(AuditKind::ConsentGiven, Some(session), request));
     let state = request.state.as_deref();
     let to_client = ToClient::new(&proven, state, &server.settings.issuer);
     grant(server, headers, session, request, &to_client).await
 }
 
-async fn deny(server: &Server, interaction: &Interaction, session: &SessionRow) -> Result<Response, Problem> {
+async fn deny(
+    server: &Server,
+    interaction: &Interaction,
+    session: Option<&SessionRow>,
+) -> Result<Response, Problem> {
     let proven = interaction.proven(server).await?;
     interaction.finish(server).await?;
     server.store.record(decided(AuditKind::ConsentDenied, session, &interaction.request));
@@ -93,10 +121,11 @@ async fn deny(server: &Server, interaction: &Interaction, session: &SessionRow) 
     Ok(ToClient::new(&proven, state, &server.settings.issuer).error(&denied))
 }
 
-/// What a person has decided, for the audit log.
-fn decided(kind: AuditKind, session: &SessionRow, request: &AuthorizationRequest) -> NewEvent {
+/// What a person has decided, for the audit log. Who that is the provider alone knows, where it logs people in.
+fn decided(kind: AuditKind, session: Option<&SessionRow>, request: &AuthorizationRequest) -> NewEvent {
     let what = format!("{} for {}", request.scopes, request.resource.as_str());
-    NewEvent::new(kind).user(&session.user_id).client(&request.client_id).detail(what)
+    let event = NewEvent::new(kind).client(&request.client_id).detail(what);
+    session.iter().fold(event, |event, session| event.user(&session.user_id))
 }
 
 async fn switch(
@@ -182,6 +211,7 @@ pub(super) async fn grant(
         must_bind: request.must_bind,
         authenticated_at: Some(session.authenticated_at),
         device: device(headers),
+        given: None,
         expires_at: server.store.now().after(server.settings.lifetimes.code),
         used_at: None,
     };
@@ -204,13 +234,18 @@ async fn page(
     server: &Server,
     headers: &HeaderMap,
     interaction: &Interaction,
-    session: &SessionRow,
+    session: Option<&SessionRow>,
 ) -> Result<Response, Problem> {
     let request = &interaction.request;
     let resources = interaction.resources(server)?;
     let proven = interaction.proven(server).await?;
     let (client, redirect) = (proven.client(), proven.redirect());
-    let agreed = agreed_scopes(server, session, request).await?;
+    let agreed = match session {
+        Some(session) => agreed_scopes(server, session, request).await?,
+        // Who the person is shows at the provider only; each time is the first.
+        None => ScopeSet::default(),
+    };
+    let proxied = server.settings.proxied.as_ref();
     let in_words = |is_new: bool| -> Vec<ScopeInWords> {
         let asked = |scope: &Scope| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
         resources
@@ -218,7 +253,8 @@ async fn page(
             .flat_map(|resource| resource.scopes.iter().map(|one| (resource.name.as_str(), one)))
             .filter(|(_, (scope, _))| asked(scope) && agreed.contains(scope) != is_new)
             .map(|(server, (scope, says))| ScopeInWords {
-                name: scope.to_string(),
+                name: proxied
+                    .map_or_else(|| scope.to_string(), |proxied| proxied.shown_scope(request, scope)),
                 // One word may mean something else at each.
                 says: if resources.len() > 1 { format!("{server}: {says}") } else { says.clone() },
             })
@@ -235,17 +271,24 @@ async fn page(
             _ => "registered itself; its name is not verified",
         },
         redirect_host: receiver(redirect),
+        redirect_uri: proxied.map(|_| crate::pages::shown(redirect.as_str())),
         loopback_only: client.is_loopback_only() && client.is_public(),
         app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
         resource: names(&resources),
         resource_identifier: request.resource.to_string(),
         scopes: in_words(true),
         agreed: in_words(false),
-        stays: Stays::new(request.refreshable, &server.settings.lifetimes),
+        stays: match proxied {
+            Some(proxied) => {
+                Stays::with_provider(request.refreshable, &server.settings.lifetimes, &proxied.shown_name())
+            }
+            None => Stays::new(request.refreshable, &server.settings.lifetimes),
+        },
         action: server.path("/consent"),
         interaction: interaction.id.clone(),
         csrf: interaction.issue_form_token(server, headers, PURPOSE),
-        username: session.user_name.clone(),
+        username: session.map(|session| session.user_name.clone()),
+        provider: proxied.map(Proxied::shown_name),
     };
     Ok(answer(StatusCode::OK, &page, &FormTarget::client(redirect)))
 }

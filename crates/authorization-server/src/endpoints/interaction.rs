@@ -8,6 +8,7 @@ use crate::browser::{Browser, FormToken, came_from_here};
 use crate::checks::{AuthorizationRequest, Proven, prove_again};
 use crate::pages::Problem;
 use crate::random::{digest, id};
+use crate::server::Inner;
 use crate::settings::Resource;
 use crate::store::StoreError;
 
@@ -16,10 +17,10 @@ use crate::store::StoreError;
 const MOST_ANONYMOUS: i64 = 5_000;
 
 /// A waiting request, in the right browser. Only [`Interaction::begin`] and [`Interaction::resume`] make one.
-pub(super) struct Interaction {
+pub(crate) struct Interaction {
     pub(super) id: String,
-    pub(super) request: AuthorizationRequest,
-    pub(super) browser: Browser,
+    pub(crate) request: AuthorizationRequest,
+    pub(crate) browser: Browser,
 }
 
 impl Interaction {
@@ -90,7 +91,7 @@ impl Interaction {
     }
 
     /// Ends it. One of several callers goes on.
-    pub(super) async fn finish(&self, server: &Server) -> Result<(), Problem> {
+    pub(crate) async fn finish(&self, server: &Inner) -> Result<(), Problem> {
         let browser = digest(&self.browser.token);
         match server.store.finish_interaction(&self.id, &browser).await? {
             true => Ok(()),

@@ -9,7 +9,7 @@ use hallpass_protocol::jose::Algorithm;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::server_metadata::{AuthorizationServerMetadata, MtlsEndpointAliases};
 use http::header::CACHE_CONTROL;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::{Server, device_authorization, introspect, par, register, token};
 use crate::checks::OFFLINE_ACCESS;
@@ -44,6 +44,7 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
     let mutual_tls = server.settings.mutual_tls.as_ref();
     let methods = Methods::of(mutual_tls).names();
     let algorithms = Algorithm::ALL.map(Algorithm::name);
+    let issues = server.settings.proxied.is_none();
     AuthorizationServerMetadata {
         issuer: server.settings.issuer.as_str().to_owned(),
         authorization_endpoint: Some(server.url("/authorize")),
@@ -55,10 +56,10 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
             RegistrationPolicy::Off => None,
         },
         revocation_endpoint: Some(server.url("/revoke")),
-        introspection_endpoint: Some(server.url(introspect::PATH)),
+        introspection_endpoint: issues.then(|| server.url(introspect::PATH)),
         pushed_authorization_request_endpoint: Some(server.url(par::PATH)),
         require_pushed_authorization_requests: server.settings.require_pushed_requests,
-        device_authorization_endpoint: Some(server.url(device_authorization::PATH)),
+        device_authorization_endpoint: issues.then(|| server.url(device_authorization::PATH)),
         jwks_uri: Some(server.url("/jwks")),
         scopes_supported: Some(scopes(server)),
         response_types_supported: list(&["code"]),
@@ -67,24 +68,35 @@ fn metadata(server: &Server) -> AuthorizationServerMetadata {
         token_endpoint_auth_methods_supported: list(&methods),
         token_endpoint_auth_signing_alg_values_supported: list(&algorithms),
         revocation_endpoint_auth_methods_supported: list(&methods),
-        dpop_signing_alg_values_supported: list(&algorithms),
+        // What a provider gives is bound to no key of the client's.
+        dpop_signing_alg_values_supported: if issues { list(&algorithms) } else { None },
         code_challenge_methods_supported: list(&[hallpass_protocol::pkce::S256]),
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: true,
-        tls_client_certificate_bound_access_tokens: mutual_tls.is_some(),
+        tls_client_certificate_bound_access_tokens: issues && mutual_tls.is_some(),
         mtls_endpoint_aliases: aliases(server),
-        // RFC 8414 §2: required beside the method that needs it.
-        other: Map::from_iter([
-            ("revocation_endpoint_auth_signing_alg_values_supported".to_owned(), json!(algorithms)),
+        other: methods_of_others(&algorithms, &methods, issues)
+            .into_iter()
+            .chain(grant_profiles(server))
+            .collect(),
+        ..AuthorizationServerMetadata::default()
+    }
+}
+
+/// RFC 8414 §2: required beside the method that needs it.
+fn methods_of_others(algorithms: &[&str], methods: &[&str], issues: bool) -> Map<String, Value> {
+    let mut other = Map::from_iter([(
+        "revocation_endpoint_auth_signing_alg_values_supported".to_owned(),
+        json!(algorithms),
+    )]);
+    if issues {
+        other.extend([
             ("introspection_endpoint_auth_signing_alg_values_supported".to_owned(), json!(algorithms)),
             // RFC 7662 §2.1: authenticated, so without `none`.
             ("introspection_endpoint_auth_methods_supported".to_owned(), json!(methods[1..])),
-        ])
-        .into_iter()
-        .chain(grant_profiles(server))
-        .collect(),
-        ..AuthorizationServerMetadata::default()
+        ]);
     }
+    other
 }
 
 /// ID-JAG §7.2, enterprise-managed authorization §6: that such assertions are taken, and not whose (§8.4).
@@ -97,12 +109,13 @@ fn grant_profiles(server: &Server) -> Option<(String, serde_json::Value)> {
 /// RFC 8705 §5: the endpoints at which clients show certificates, where that is another place.
 fn aliases(server: &Server) -> Option<MtlsEndpointAliases> {
     let at = |path: &str| server.alias(path);
+    let issues = server.settings.proxied.is_none();
     Some(MtlsEndpointAliases {
         token_endpoint: Some(at(token::PATH)?),
         revocation_endpoint: at("/revoke"),
-        introspection_endpoint: at(introspect::PATH),
+        introspection_endpoint: at(introspect::PATH).filter(|_| issues),
         pushed_authorization_request_endpoint: at(par::PATH),
-        device_authorization_endpoint: at(device_authorization::PATH),
+        device_authorization_endpoint: at(device_authorization::PATH).filter(|_| issues),
         ..MtlsEndpointAliases::default()
     })
 }

@@ -43,7 +43,10 @@ use http::header::{STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
+use crate::proxied;
 use crate::server::Inner;
+pub(crate) use interaction::Interaction;
+pub(crate) use redirect::{ToClient, see_other};
 
 /// No form or registration is longer.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -61,23 +64,16 @@ pub(crate) type Server = Arc<Inner>;
 pub(crate) fn router(server: Server) -> Router {
     let pages = Router::new()
         .route("/authorize", get(authorize::get).post(authorize::post))
-        .route("/login", get(login::get).post(login::post))
-        .route("/login/code", get(login::code::get).post(login::code::post))
-        .route("/login/passkey", post(login::passkey::post))
-        .route("/passkeys.js", get(script::get))
-        .merge(account::router())
-        .merge(admin::router())
-        .route("/consent", get(consent::get).post(consent::post))
-        .route("/link", get(link::get).post(link::post))
-        .route(device::PATH, get(device::get).post(device::post))
-        .route("/setup", get(setup::get).post(setup::post))
-        .method_not_allowed_fallback(wrong_method::answer);
+        .route("/consent", get(consent::get).post(consent::post));
+    let pages = match server.settings.proxied {
+        Some(_) => pages.route(proxied::CALLBACK_PATH, get(proxied::callback)),
+        None => pages.merge(for_people()),
+    };
+    let pages = pages.method_not_allowed_fallback(wrong_method::answer);
     let api = Router::new()
         .route("/jwks", get(jwks::get))
         .route(token::PATH, post(token::post))
         .route(par::PATH, post(par::post))
-        .route(introspect::PATH, post(introspect::post))
-        .route(device_authorization::PATH, post(device_authorization::post))
         .route(register::PATH, post(register::post))
         .route(
             register::management::PATH,
@@ -86,7 +82,14 @@ pub(crate) fn router(server: Server) -> Router {
                 .delete(register::management::delete),
         )
         .route(backchannel_logout::PATH, post(backchannel_logout::post))
-        .route("/revoke", post(revoke::post))
+        .route("/revoke", post(revoke::post));
+    let api = match server.settings.proxied {
+        Some(_) => api,
+        None => api
+            .route(introspect::PATH, post(introspect::post))
+            .route(device_authorization::PATH, post(device_authorization::post)),
+    };
+    let api = api
         // Inside of the next layers, or browsers' preflight requests would end here.
         .method_not_allowed_fallback(wrong_method::answer)
         .layer(from_fn_with_state(Arc::clone(&server), limit::api))
@@ -106,6 +109,20 @@ pub(crate) fn router(server: Server) -> Router {
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(server);
     if over_tls { router.layer(map_response(stay_on_tls)) } else { router }
+}
+
+/// Where people log in here, and what they have then.
+fn for_people() -> Router<Server> {
+    Router::new()
+        .route("/login", get(login::get).post(login::post))
+        .route("/login/code", get(login::code::get).post(login::code::post))
+        .route("/login/passkey", post(login::passkey::post))
+        .route("/passkeys.js", get(script::get))
+        .merge(account::router())
+        .merge(admin::router())
+        .route("/link", get(link::get).post(link::post))
+        .route(device::PATH, get(device::get).post(device::post))
+        .route("/setup", get(setup::get).post(setup::post))
 }
 
 /// RFC 6797 §6.1: a year. Subdomains are not ours to speak for.

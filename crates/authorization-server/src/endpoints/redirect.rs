@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::checks::Proven;
 
 /// RFC 9700 §4.12: 303, which never sends a form on.
-pub(super) fn see_other(location: &str) -> Response {
+pub(crate) fn see_other(location: &str) -> Response {
     let mut headers = HeaderMap::new();
     match HeaderValue::from_str(location) {
         Ok(location) => headers.insert(LOCATION, location),
@@ -22,22 +22,22 @@ pub(super) fn see_other(location: &str) -> Response {
 }
 
 /// The answer to a client: at a proven redirect URI, with `state` as it came, and with `iss` (RFC 9207 §2) always.
-pub(super) struct ToClient<'a> {
+pub(crate) struct ToClient<'a> {
     redirect: &'a RedirectUri,
     state: Option<&'a str>,
     issuer: &'a Issuer,
 }
 
 impl<'a> ToClient<'a> {
-    pub(super) fn new(proven: &'a Proven, state: Option<&'a str>, issuer: &'a Issuer) -> Self {
+    pub(crate) fn new(proven: &'a Proven, state: Option<&'a str>, issuer: &'a Issuer) -> Self {
         Self { redirect: proven.redirect(), state, issuer }
     }
 
-    pub(super) fn code(&self, code: &str) -> Response {
+    pub(crate) fn code(&self, code: &str) -> Response {
         see_other(&self.location([Some(("code", code)), None]))
     }
 
-    pub(super) fn error(&self, error: &OAuthError) -> Response {
+    pub(crate) fn error(&self, error: &OAuthError) -> Response {
         see_other(&self.error_location(error))
     }
 

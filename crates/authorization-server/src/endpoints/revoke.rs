@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
+use hallpass_protocol::secret::Secret;
 use http::StatusCode;
 use serde_json::json as value;
 
@@ -16,6 +17,7 @@ use crate::audit::{AuditKind, NewEvent};
 use crate::clients::AuthenticatedClient;
 use crate::grants::storage;
 use crate::issued::{NotIssued, access_token};
+use crate::proxied::{end_at_provider, revoke_access_token};
 use crate::random::digest;
 use crate::store::StoreError;
 
@@ -34,7 +36,12 @@ pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes
         return error(&OAuthError::new(ErrorCode::InvalidRequest, "token is missing"));
     };
     match revoke(&server, &client, token).await {
-        Ok(()) => json(StatusCode::OK, &value!({})),
+        Ok(true) => json(StatusCode::OK, &value!({})),
+        // RFC 7009 §2.2.1: the client may send it again.
+        Ok(false) => error(&OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "the token has ended here; the provider behind this server does not answer, and it lives on there: try again",
+        )),
         Err(failed) => {
             tracing::error!(error = %failed, "the store failed");
             error(&storage())
@@ -43,24 +50,33 @@ pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes
 }
 
 /// `token_type_hint` is not needed: the two kinds of token cannot be mistaken for each other.
-async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> Result<(), StoreError> {
+/// False where it lives on with a provider that does not answer.
+async fn revoke(server: &Server, client: &AuthenticatedClient, token: &str) -> Result<bool, StoreError> {
+    let proxied = server.settings.proxied.as_ref();
     if let Some(row) = server.store.find_refresh_token(&digest(token)).await? {
-        if row.grant.client_id == client.id() {
-            server.store.revoke_grant(&row.grant.id).await?;
-            note(server, client, &row.grant.user_id, "a refresh token, with its grant");
+        if row.grant.client_id != client.id() {
+            return Ok(true);
         }
-        return Ok(());
+        server.store.revoke_grant(&row.grant.id).await?;
+        note(server, client, &row.grant.user_id, "a refresh token, with its grant");
+        return match proxied {
+            Some(proxied) => end_at_provider(server, proxied, &Secret::new(token)).await,
+            None => Ok(true),
+        };
+    }
+    if let Some(proxied) = proxied {
+        return revoke_access_token(server, proxied, client.id(), token).await;
     }
     // Resource servers allow for clocks that differ, so a token may be alive elsewhere for a little longer.
     match access_token(server, token, Duration::from_secs(60)).await {
         Ok(claims) if claims.client_id == client.id() => {
             server.store.revoke_access_token(&claims.jti).await?;
             note(server, client, &claims.sub, "an access token");
-            Ok(())
+            Ok(true)
         }
         Err(NotIssued::Store(failed)) => Err(failed),
         // Another client's, or what needs no revocation.
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 

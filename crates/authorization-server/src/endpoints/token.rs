@@ -24,6 +24,10 @@ pub(super) const PATH: &str = "/token";
 
 /// The grants that there are, as `grant_types_supported` says.
 pub(super) fn grant_types(settings: &Settings) -> Vec<&'static str> {
+    // What a provider's token is exchanged for has to come from there.
+    if settings.proxied.is_some() {
+        return vec![AUTHORIZATION_CODE, REFRESH_TOKEN];
+    }
     let mut all = vec![AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS, DEVICE_CODE];
     all.extend((!settings.trusted_issuers.is_empty()).then_some(JWT_BEARER));
     all.extend((!settings.exchange.is_empty()).then_some(TOKEN_EXCHANGE));

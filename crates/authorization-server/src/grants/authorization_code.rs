@@ -10,6 +10,7 @@ use super::{Refusal, Sender, still};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::Resources;
 use crate::clients::AUTHORIZATION_CODE;
+use crate::proxied;
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{CodeRow, StoreError};
@@ -39,7 +40,7 @@ pub(crate) async fn redeem(
     still::check_redirect_uri(client, &row.redirect_uri)?;
     let resources = narrowed_resources(form, &row.resource)?;
     still::check_resources(server, client, &resources)?;
-    consume(server, sender, &code_hash, &row, &resources).await
+    consume(server, sender, &Secret::new(code), &row, &resources).await
 }
 
 /// OAuth 2.1 §4.1.3. First of all: another client learns nothing, and changes nothing.
@@ -94,15 +95,27 @@ fn check_verifier(row: &CodeRow, form: &Parameters) -> Result<(), Refusal> {
 async fn consume(
     server: &Inner,
     sender: &Sender<'_>,
-    code_hash: &str,
+    code: &Secret,
     row: &CodeRow,
     resources: &Resources,
 ) -> Result<TokenResponse, Refusal> {
+    let code_hash = &digest(code.expose());
     let lifetimes = &server.settings.lifetimes;
     let now = server.store.now();
     let grant_ends = now.after(lifetimes.grant);
     let client = sender.client.client();
     let refreshable = row.refreshable && client.is_none_or(|client| client.may_refresh);
+    if server.settings.proxied.is_some() {
+        let bound_to = sender.refresh_binding(row.must_bind);
+        let given = proxied::redeem(server, code, row, refreshable, bound_to.as_deref()).await?;
+        return match given {
+            Some(answer) => Ok(answer),
+            None => Err(why_not(server, code_hash).await?),
+        };
+    }
+    if row.given.is_some() {
+        return Err(Refusal::OtherArrangement);
+    }
     let refresh_token = refreshable.then(token);
     let stored = refresh_token.as_deref().map(digest);
     let idle_ends = now.after(lifetimes.refresh_idle).min(grant_ends);
@@ -122,11 +135,15 @@ async fn consume(
     };
     let issued = issue(server, &subject).await?;
     if !server.store.redeem_code(code_hash, grant_ends, first, bound_to.as_deref()).await? {
-        // Someone was faster by a moment, the last second has passed, or the account is gone.
-        let now_row = server.store.find_code(code_hash).await?.ok_or(Refusal::UserGone)?;
-        check_unused(server, &now_row).await?;
-        check_time(server, &now_row)?;
-        return Err(Refusal::UserGone);
+        return Err(why_not(server, code_hash).await?);
     }
     Ok(answer(server, &subject, issued, refresh_token.map(Secret::new)))
+}
+
+/// Someone was faster by a moment, the last second has passed, or the account is gone.
+async fn why_not(server: &Inner, code_hash: &str) -> Result<Refusal, Refusal> {
+    let row = server.store.find_code(code_hash).await?.ok_or(Refusal::UserGone)?;
+    check_unused(server, &row).await?;
+    check_time(server, &row)?;
+    Ok(Refusal::UserGone)
 }

@@ -95,7 +95,7 @@ async fn again(
         Some(sealed) => {
             let first = sealing_key(&code).open(&hash, sealed).map_err(StoreError::from)?;
             let first = String::from_utf8(first).map_err(|_| StoreError::Sealed)?;
-            Some(newest(server, Secret::new(first)).await?)
+            Some(newest(server, Secret::new(first)).await?.0)
         }
         None => None,
     };

@@ -18,7 +18,7 @@ pub(crate) use binding::{Binding, MustBind};
 pub(crate) use client_credentials::issue_to_client;
 pub(crate) use device_code::redeem_device;
 pub(crate) use jwt_bearer::{client_of_workload, exchange_assertion};
-pub(crate) use refresh_token::refresh;
+pub(crate) use refresh_token::{alive, follow, newest, refresh, successor_key};
 pub(crate) use refusal::{Refusal, storage};
 pub(crate) use sender::{Sender, UnspentProof};
 pub(crate) use token_exchange::exchange_token;

@@ -18,12 +18,15 @@ use super::{MustBind, Refusal, Sender, still};
 use crate::audit::{AuditKind, NewEvent};
 use crate::clients::REFRESH_TOKEN;
 use crate::keys::SealingKey;
+use crate::proxied::{self, Given, Next};
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::store::{RefreshTokenRow, StoreError};
 
 /// A client that loses its answer again and again within the minute can be this many tokens behind.
 const LONGEST_CHAIN: usize = 32;
+/// So many tokens has a grant of half a year whose client refreshes every hour.
+const LONGEST_HISTORY: usize = 4_320;
 
 /// Answers with a new access token and the next refresh token.
 pub(crate) async fn refresh(
@@ -38,7 +41,7 @@ pub(crate) async fn refresh(
     check_client(&row, sender)?;
     sender.check_confidential(row.grant.confidential)?;
     sender.check_bound(row.grant.bound_to.as_deref())?;
-    check_alive(server, &row)?;
+    alive(server, &row)?;
     let client = still::client_now(server, sender).await?;
     still::check_grant(client.as_deref(), REFRESH_TOKEN)?;
     let resources = narrowed_resources(form, &row.grant.resource)?;
@@ -46,6 +49,12 @@ pub(crate) async fn refresh(
     let granted = still::scopes(client.as_deref(), stored_scopes(&row.grant.scopes)?)?;
     let scopes = narrowed(form, &granted)?;
     let binding = sender.bind(server, must_bind(&row)).await?;
+    if let Some(proxied) = &server.settings.proxied {
+        return proxied::refresh(server, proxied, presented, &row).await;
+    }
+    if row.behind.is_some() {
+        return Err(Refusal::OtherArrangement);
+    }
     let subject = Subject {
         grant_id: &row.grant.id,
         subject: &row.grant.user_id,
@@ -79,7 +88,8 @@ fn check_client(row: &RefreshTokenRow, sender: &Sender<'_>) -> Result<(), Refusa
     same.then_some(()).ok_or(Refusal::OtherClientsRefreshToken)
 }
 
-fn check_alive(server: &Inner, row: &RefreshTokenRow) -> Result<(), Refusal> {
+/// Whether its grant lives, and it does itself.
+pub(crate) fn alive(server: &Inner, row: &RefreshTokenRow) -> Result<(), Refusal> {
     if row.grant.revoked_at.is_some() {
         return Err(Refusal::Revoked);
     }
@@ -112,7 +122,7 @@ async fn next(server: &Inner, presented: Secret, row: &RefreshTokenRow) -> Resul
     {
         return Ok(successor);
     }
-    newest(server, presented).await
+    Ok(newest(server, presented).await?.0)
 }
 
 /// One statement consumes the token and stores its successor. `None` where someone was faster by a moment.
@@ -132,30 +142,54 @@ async fn rotate(
 }
 
 /// Follows successors from a used token to the one that is not used yet. Each step has to be within the grace window;
-/// otherwise it is theft, and the family ends.
-pub(super) async fn newest(server: &Inner, presented: Secret) -> Result<Secret, Refusal> {
-    let mut token = presented;
+/// otherwise it is theft, and the family ends. Where the tokens are a provider's, its access token comes along.
+pub(crate) async fn newest(server: &Inner, presented: Secret) -> Result<(Secret, Option<Given>), Refusal> {
+    let (mut token, mut given) = (presented, None);
     for _ in 0..LONGEST_CHAIN {
         let row = find(server, &token).await?;
-        check_alive(server, &row)?;
+        alive(server, &row)?;
         let (Some(used_at), Some(sealed)) = (row.used_at, &row.successor) else {
-            return Ok(token);
+            return Ok((token, given));
         };
         let grace_ends = used_at.after(server.settings.lifetimes.refresh_grace);
         if server.store.now() >= grace_ends {
-            return Err(replayed(server, &row).await?);
+            return Err(replayed(server, &token, &row).await?);
         }
-        let successor =
-            successor_key(&token).open(&digest(token.expose()), sealed).map_err(StoreError::from)?;
-        let successor = String::from_utf8(successor).map_err(|_| StoreError::Sealed)?;
-        token = Secret::new(successor);
+        (token, given) = successor(&token, sealed)?;
     }
     let row = find(server, &token).await?;
-    Err(replayed(server, &row).await?)
+    Err(replayed(server, &token, &row).await?)
 }
 
-async fn replayed(server: &Inner, row: &RefreshTokenRow) -> Result<Refusal, Refusal> {
+/// The last token of a chain, however old it is; none, where the first was never issued.
+pub(crate) async fn follow(server: &Inner, presented: Secret) -> Result<Option<Secret>, StoreError> {
+    let mut token = presented;
+    for _ in 0..LONGEST_HISTORY {
+        let Some(row) = server.store.find_refresh_token(&digest(token.expose())).await? else {
+            return Ok(None);
+        };
+        let Some(sealed) = &row.successor else { return Ok(Some(token)) };
+        (token, _) = successor(&token, sealed)?;
+    }
+    Ok(None)
+}
+
+/// What a used token yields. A token alone is base64url; with a provider's access token it is JSON.
+fn successor(token: &Secret, sealed: &str) -> Result<(Secret, Option<Given>), StoreError> {
+    let plain = successor_key(token).open(&digest(token.expose()), sealed)?;
+    if plain.starts_with(b"{") {
+        let next: Next = serde_json::from_slice(&plain).map_err(|_| StoreError::Sealed)?;
+        return Ok((next.successor, Some(next.given)));
+    }
+    let successor = String::from_utf8(plain).map_err(|_| StoreError::Sealed)?;
+    Ok((Secret::new(successor), None))
+}
+
+async fn replayed(server: &Inner, token: &Secret, row: &RefreshTokenRow) -> Result<Refusal, Refusal> {
     server.store.revoke_grant(&row.grant.id).await?;
+    if let Some(proxied) = &server.settings.proxied {
+        proxied::end_at_provider(server, proxied, token).await?;
+    }
     tracing::warn!(
         grant = row.grant.id,
         client = row.grant.client_id,
@@ -166,6 +200,6 @@ async fn replayed(server: &Inner, row: &RefreshTokenRow) -> Result<Refusal, Refu
     Ok(Refusal::RefreshTokenReplayed)
 }
 
-fn successor_key(token: &Secret) -> SealingKey {
+pub(crate) fn successor_key(token: &Secret) -> SealingKey {
     SealingKey::derive(token.expose().as_bytes(), "refresh token successor")
 }

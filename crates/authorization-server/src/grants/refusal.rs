@@ -4,6 +4,7 @@ use hallpass_protocol::jose::JoseError;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::pkce::PkceError;
 
+use crate::proxied::NotGiven;
 use crate::store::StoreError;
 
 /// A rule that a token request broke.
@@ -54,6 +55,18 @@ pub(crate) enum Refusal {
     /// Not used for too long, or the grant's time is over.
     #[error("this refresh token has expired: log in again")]
     RefreshTokenExpired,
+    /// It began while this server's arrangement was another one: what would be given for it is not what was granted.
+    #[error("this was granted while people logged in here in another way: log in again")]
+    OtherArrangement,
+    /// RFC 6749 §5.2: the provider's word.
+    #[error("the provider behind this server has ended the session: log in again")]
+    ProviderEnded,
+    /// Nothing is known of the session there.
+    #[error("the provider behind this server does not answer as it should; nothing is lost: try again")]
+    ProviderAway,
+    /// What the provider gave is not handed on.
+    #[error(transparent)]
+    NotGiven(NotGiven),
     /// The grant was revoked.
     #[error("the grant was revoked: log in again")]
     Revoked,
@@ -184,7 +197,8 @@ impl Refusal {
             | Self::NoDeviceCode
             | Self::NoAssertion
             | Self::Exchange(_) => ErrorCode::InvalidRequest,
-            Self::IssuerUnreachable => ErrorCode::TemporarilyUnavailable,
+            Self::IssuerUnreachable | Self::ProviderAway => ErrorCode::TemporarilyUnavailable,
+            Self::NotGiven(refused) => return refused.to_oauth(),
             Self::OtherResource(_) | Self::ResourceGone(_) => ErrorCode::InvalidTarget,
             Self::AuthorizationPending => ErrorCode::from("authorization_pending"),
             Self::SlowDown => ErrorCode::from("slow_down"),

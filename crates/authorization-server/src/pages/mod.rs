@@ -67,6 +67,8 @@ pub(crate) struct ConsentPage {
     /// Where an app without a verified domain comes from, in words.
     pub(crate) origin: &'static str,
     pub(crate) redirect_host: String,
+    /// The whole of it, where a provider is asked next.
+    pub(crate) redirect_uri: Option<String>,
     /// All of the client's redirect URIs lead to the person's own machine.
     pub(crate) loopback_only: bool,
     /// The answer goes to an app by a scheme of its own.
@@ -81,7 +83,10 @@ pub(crate) struct ConsentPage {
     pub(crate) action: String,
     pub(crate) interaction: String,
     pub(crate) csrf: String,
-    pub(crate) username: String,
+    /// Who is logged in here, if people log in here.
+    pub(crate) username: Option<String>,
+    /// Where the person logs in next, if it is elsewhere.
+    pub(crate) provider: Option<String>,
 }
 
 /// Asks for the code that a device shows.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use super::{FormTarget, answer, retry_after};
+use crate::provider::ProviderError;
 use crate::store::StoreError;
 
 /// When to try again what could not be done.
@@ -237,6 +238,22 @@ impl Problem {
             "The server checks as many passwords as it can right now.",
         )
         .advice("In the server, or in someone who floods it.", "Try again in a few seconds.")
+    }
+
+    /// Somebody else's authorization server is of no use at this moment.
+    pub(crate) fn provider_away(error: ProviderError) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "provider_unavailable",
+            "You cannot sign in right now",
+            "The service where you sign in does not answer as it should. Nothing was done.",
+        )
+        .advice(
+            "With that service, or in how this server was set up for it.",
+            "Load this page again in a moment. If it lasts, tell the operator the reference below.",
+        );
+        problem.0.cause = Some(error.to_string());
+        problem
     }
 
     /// The database does not answer.

@@ -13,23 +13,36 @@ pub(crate) struct Stays {
     at_most: Duration,
     unused: Duration,
     once: Duration,
+    /// Who may end it earlier, where the tokens are a provider's.
+    provider: Option<String>,
 }
 
 impl Stays {
     pub(crate) fn new(refreshable: bool, lifetimes: &Lifetimes) -> Self {
         let Lifetimes { grant, refresh_idle, access_token, .. } = *lifetimes;
-        Self { refreshable, at_most: grant, unused: refresh_idle, once: access_token }
+        Self { refreshable, at_most: grant, unused: refresh_idle, once: access_token, provider: None }
+    }
+
+    /// The same where a provider's tokens are given.
+    pub(crate) fn with_provider(refreshable: bool, lifetimes: &Lifetimes, provider: &str) -> Self {
+        Self { provider: Some(provider.to_owned()), ..Self::new(refreshable, lifetimes) }
     }
 }
 
 impl fmt::Display for Stays {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(provider), false) = (&self.provider, self.refreshable) {
+            return write!(formatter, "{provider} says how long it has access; it asks again after that.");
+        }
         if !self.refreshable {
             return write!(formatter, "It has access for {}, and asks again after that.", span(self.once));
         }
         write!(formatter, "It stays connected for {}", span(self.at_most))?;
         if self.unused < self.at_most {
             write!(formatter, ", or until it has not been used for {}", span(self.unused))?;
+        }
+        if let Some(provider) = &self.provider {
+            return write!(formatter, ". You can end it earlier in the app, or at {provider}.");
         }
         write!(formatter, ". You can disconnect it earlier, on your account page.")
     }

@@ -27,8 +27,18 @@ pub(crate) struct CodeRow {
     pub(crate) authenticated_at: Option<Timestamp>,
     /// The browser and system at which the person agreed.
     pub(crate) device: Option<String>,
+    /// What a provider gave, sealed under the code.
+    pub(crate) given: Option<String>,
     pub(crate) expires_at: Timestamp,
     pub(crate) used_at: Option<Timestamp>,
+}
+
+/// The refresh token that comes with the first access token.
+pub(crate) struct FirstToken {
+    pub(crate) hash: String,
+    pub(crate) ends: Timestamp,
+    /// The provider's refresh token that stands behind it, sealed under it.
+    pub(crate) behind: Option<String>,
 }
 
 pub(super) const REDEEM: &str = "UPDATE codes SET used_at = $2
@@ -48,8 +58,8 @@ impl Store {
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
                                 resource, scopes, refreshable, expires_at, bound_to, confidential, device,
-                                must_bind, authenticated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                                must_bind, authenticated_at, given)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(code_hash)
         .bind(&code.grant_id)
@@ -66,6 +76,7 @@ impl Store {
         .bind(code.device.as_deref())
         .bind(code.must_bind.as_str())
         .bind(code.authenticated_at.map(Timestamp::unix))
+        .bind(code.given.as_deref())
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -89,11 +100,12 @@ impl Store {
             Option<String>,
             String,
             Option<i64>,
+            Option<String>,
         );
         let row: Option<Row> = sqlx::query_as(
             "SELECT grant_id, user_id, client_id, redirect_uri, challenge, resource, scopes,
                     refreshable, bound_to, confidential, expires_at, used_at, device, must_bind,
-                    authenticated_at
+                    authenticated_at, given
              FROM codes WHERE code_hash = $1",
         )
         .bind(code_hash)
@@ -115,17 +127,30 @@ impl Store {
             device: row.12,
             must_bind: MustBind::read(&row.13),
             authenticated_at: row.14.map(Timestamp::from_unix),
+            given: row.15,
         }))
     }
 
     /// Consumes the code and begins its grant, with the first refresh token where there is to be one, and the key that
-    /// its refresh tokens are bound to.
-    /// One statement decides: true for exactly one caller, however many come at once.
+    /// its refresh tokens are bound to. One statement decides: true for exactly one caller, however many come at once.
     pub(crate) async fn redeem_code(
         &self,
         code_hash: &str,
         grant_ends: Timestamp,
         refresh_token: Option<(&str, Timestamp)>,
+        bound_to: Option<&str>,
+    ) -> Result<bool> {
+        let first =
+            refresh_token.map(|(hash, ends)| FirstToken { hash: hash.to_owned(), ends, behind: None });
+        self.redeem_code_for(code_hash, grant_ends, first, bound_to).await
+    }
+
+    /// The same with what stands behind the first refresh token.
+    pub(crate) async fn redeem_code_for(
+        &self,
+        code_hash: &str,
+        grant_ends: Timestamp,
+        first: Option<FirstToken>,
         bound_to: Option<&str>,
     ) -> Result<bool> {
         let now = self.now().unix();
@@ -156,13 +181,16 @@ impl Store {
         .bind(login)
         .execute(&mut *tx)
         .await?;
-        if let Some((token_hash, expires_at)) = refresh_token {
-            sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
-                .bind(token_hash)
-                .bind(grant_id)
-                .bind(expires_at.unix())
-                .execute(&mut *tx)
-                .await?;
+        if let Some(first) = first {
+            sqlx::query(
+                "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, behind) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(first.hash)
+            .bind(grant_id)
+            .bind(first.ends.unix())
+            .bind(first.behind)
+            .execute(&mut *tx)
+            .await?;
         }
         tx.commit().await?;
         Ok(true)
@@ -188,6 +216,7 @@ impl CodeRow {
             must_bind: MustBind::default(),
             authenticated_at: None,
             device: None,
+            given: None,
             expires_at: Timestamp::from_unix(expires_at),
             used_at: None,
         }

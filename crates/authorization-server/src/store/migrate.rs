@@ -28,6 +28,7 @@ pub(super) fn migrations() -> Migrator {
         step(34, "provider legs", include_str!("migrations/0034_provider_legs.sql")),
         step(35, "identities", include_str!("migrations/0035_identities.sql")),
         step(36, "provisioning", include_str!("migrations/0036_provisioning.sql")),
+        step(37, "proxied", include_str!("migrations/0037_proxied.sql")),
     ])
 }
 

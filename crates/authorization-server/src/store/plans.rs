@@ -6,15 +6,20 @@ use hallpass_testkit::database::TestDatabase;
 use sqlx::AssertSqlSafe;
 
 use super::testing::open;
-use super::{access_tokens, codes, device_codes, refresh_tokens, user_links};
+use super::{access_tokens, codes, device_codes, proxied, refresh_tokens, user_links};
 
 #[tokio::test]
 async fn what_is_used_once_is_found_without_reading_a_whole_table() {
     let database = TestDatabase::sqlite();
     let store = open(&database, Clock::new(|| Timestamp::from_unix(1_000))).await;
-    for statement in
-        [codes::REDEEM, device_codes::REDEEM, refresh_tokens::ROTATE, user_links::USE, access_tokens::FIND]
-    {
+    for statement in [
+        codes::REDEEM,
+        device_codes::REDEEM,
+        refresh_tokens::ROTATE,
+        user_links::USE,
+        access_tokens::FIND,
+        proxied::TAKE_TURN,
+    ] {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
                 .fetch_all(store.reader())

@@ -11,6 +11,8 @@ pub(crate) struct RefreshTokenRow {
     pub(crate) used_at: Option<Timestamp>,
     /// The next token, sealed under a key that only this token yields.
     pub(crate) successor: Option<String>,
+    /// The provider's refresh token that stands behind this one, sealed under it.
+    pub(crate) behind: Option<String>,
     pub(crate) grant: GrantRow,
 }
 
@@ -36,12 +38,13 @@ impl Store {
             i64,
             Option<i64>,
             Option<i64>,
+            Option<String>,
         );
         let row: Option<Row> = sqlx::query_as(
             "SELECT refresh_tokens.expires_at AS token_ends, refresh_tokens.used_at, refresh_tokens.successor,
                     grants.id, grants.user_id, grants.client_id, grants.resource, grants.scopes,
                     grants.bound_to, grants.confidential, grants.expires_at AS grant_ends, grants.revoked_at,
-                    grants.authenticated_at
+                    grants.authenticated_at, refresh_tokens.behind
              FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id
              WHERE refresh_tokens.token_hash = $1",
         )
@@ -52,6 +55,7 @@ impl Store {
             expires_at: Timestamp::from_unix(row.0),
             used_at: row.1.map(Timestamp::from_unix),
             successor: row.2,
+            behind: row.13,
             grant: GrantRow {
                 id: row.3,
                 user_id: row.4,

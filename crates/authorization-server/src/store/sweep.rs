@@ -29,6 +29,8 @@ const SWEEPS: &[&str] = &[
        (SELECT id FROM interactions WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sessions WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM handed_over WHERE +expires_at <= $1 AND token_hash IN
+       (SELECT token_hash FROM handed_over WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM access_tokens WHERE +expires_at <= $1 AND token_hash IN
        (SELECT token_hash FROM access_tokens WHERE expires_at <= $1 LIMIT $2)",
     // Tokens first: a grant with thousands of them would take them all along in one statement.

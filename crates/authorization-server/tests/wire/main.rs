@@ -31,6 +31,7 @@ mod outage;
 mod par;
 mod passkeys;
 mod provider;
+mod proxied;
 mod register;
 mod register_management;
 mod replicas;

@@ -22,6 +22,10 @@ pub struct Profile {
     pub issuers: Vec<String>,
     /// Sends no `resource` (RFC 8707), since the provider refuses it.
     pub omit_resource: bool,
+    /// The parameter of authorization requests that names the resource, in place of `resource`.
+    pub resource_parameter: Option<String>,
+    /// Names the resource in each scope, as in `RESOURCE/SCOPE`, and all of it by `RESOURCE/.default`.
+    pub resource_in_scopes: bool,
     /// Sends `scope` with a refresh (RFC 6749 §6 makes it optional).
     pub refresh_scope: bool,
     /// Parameters to add to authorization requests. None of them replaces one of the specification's.

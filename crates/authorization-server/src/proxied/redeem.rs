@@ -1,0 +1,62 @@
+//! A code of this server's for the provider's access token, and a refresh token of this server's for the provider's.
+
+use std::time::Duration;
+
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::token::TokenResponse;
+
+use super::Given;
+use super::behind;
+use crate::audit::{AuditKind, NewEvent};
+use crate::grants::Refusal;
+use crate::random::{digest, token};
+use crate::server::Inner;
+use crate::store::{CodeRow, FirstToken, StoreError};
+
+/// How long a token is remembered whose end the provider has not said.
+const UNSAID: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The last step, once every check of the code was made: one statement consumes it. `None` where someone was faster, or the
+/// account is gone.
+pub(crate) async fn redeem(
+    server: &Inner,
+    code: &Secret,
+    row: &CodeRow,
+    refreshable: bool,
+    bound_to: Option<&str>,
+) -> Result<Option<TokenResponse>, Refusal> {
+    let sealed = row.given.as_deref().ok_or(Refusal::OtherArrangement)?;
+    let mut given = Given::open(code, sealed)?;
+    let now = server.store.now();
+    let lifetimes = &server.settings.lifetimes;
+    let ends = now.after(lifetimes.grant);
+    let refresh_token =
+        given.refresh_token.take().filter(|_| refreshable).map(|theirs| (Secret::new(token()), theirs));
+    let first = match &refresh_token {
+        Some((ours, theirs)) => {
+            let ends = now.after(lifetimes.refresh_idle).min(ends);
+            Some(FirstToken { hash: digest(ours.expose()), ends, behind: Some(behind::seal(ours, theirs)?) })
+        }
+        None => None,
+    };
+    // Before anything is consumed: where it fails, nothing has happened.
+    note(server, &row.client_id, &given).await?;
+    if !server.store.redeem_code_for(&digest(code.expose()), ends, first, bound_to).await? {
+        return Ok(None);
+    }
+    record(server, &row.grant_id, &row.user_id, &row.client_id, &given);
+    Ok(Some(given.answer(refresh_token.map(|(ours, _)| ours), now)))
+}
+
+/// Whose token it is that is handed over, so that its client alone can give it back.
+pub(super) async fn note(server: &Inner, client_id: &str, given: &Given) -> Result<(), StoreError> {
+    let (hash, ends) = given.access_token();
+    let ends = ends.unwrap_or_else(|| server.store.now().after(UNSAID));
+    server.store.note_handed_over(&hash, client_id, ends).await
+}
+
+/// For the audit log.
+pub(super) fn record(server: &Inner, grant_id: &str, user_id: &str, client_id: &str, given: &Given) {
+    let event = NewEvent::new(AuditKind::TokenIssued).client(client_id).user(user_id).grant(grant_id);
+    server.store.record(event.detail(format!("{}, by the provider", given.scopes())));
+}
