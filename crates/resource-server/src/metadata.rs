@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::{Algorithm, SigningKey};
 use hallpass_protocol::resource_metadata::ProtectedResourceMetadata;
 use hallpass_protocol::time::Timestamp;
@@ -47,7 +48,7 @@ const PUBLIC_CLIENT_ID: &str = "public_client_id";
 
 fn public_client(trusted: &TrustedIssuer) -> Option<(String, Value)> {
     let client_id = trusted.public_client_id.clone()?;
-    Some((trusted.issuer.to_string(), client_id.into()))
+    Some((trusted.asked().to_string(), client_id.into()))
 }
 
 /// The same for several resources of one host, such as `/notes/mcp` and `/mail/mcp`: each where RFC 9728 §3.1 puts it. What
@@ -85,9 +86,11 @@ impl ResourceServer {
     #[must_use]
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         let settings = self.settings();
-        let asked = settings.introspection.iter().map(|introspection| introspection.issuer.as_str());
+        let known = |issuer: &Issuer| settings.issuers.iter().any(|trusted| trusted.issuer == *issuer);
+        let opaque = settings.introspection.iter().map(|introspection| &introspection.issuer);
+        let opaque = opaque.filter(|issuer| !known(issuer));
         let mut issuers: Vec<&str> =
-            settings.issuers.iter().map(|trusted| trusted.issuer.as_str()).chain(asked).collect();
+            settings.issuers.iter().map(TrustedIssuer::asked).chain(opaque).map(Issuer::as_str).collect();
         let mut seen = HashSet::new();
         issuers.retain(|issuer| seen.insert(*issuer));
         let scopes: Vec<_> = self.login_scopes().iter().map(|scope| scope.as_str().to_owned()).collect();

@@ -161,9 +161,16 @@ pub struct TrustedIssuer {
     /// A public client there that native applications may share, for those that cannot register: published as
     /// `public_client_id` in the metadata (an extension, see `docs/public-client-id.md`).
     pub public_client_id: Option<String>,
+    /// Who clients ask for its tokens, where that is another: its name stands in the metadata in place of the issuer's.
+    pub asked_at: Option<Issuer>,
 }
 
 impl TrustedIssuer {
+    /// Who clients ask for its tokens.
+    pub(crate) fn asked(&self) -> &Issuer {
+        self.asked_at.as_ref().unwrap_or(&self.issuer)
+    }
+
     /// An issuer and its keys.
     #[must_use]
     pub fn new(issuer: Issuer, keys: Keys) -> Self {
@@ -177,6 +184,7 @@ impl TrustedIssuer {
             id_required: true,
             audiences: Vec::new(),
             public_client_id: None,
+            asked_at: None,
         }
     }
 }

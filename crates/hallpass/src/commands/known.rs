@@ -64,7 +64,7 @@ pub(crate) fn resources(place: &Place, resources: &[String]) -> Result<(), Failu
     let Some(config) = asked(place, !resources.is_empty(), "resources")? else { return Ok(()) };
     let house = place.house(&config)?;
     let (own, external): (Vec<_>, Vec<_>) =
-        house.protected().into_iter().partition(|one| one.server.arrangement == Arrangement::Embedded);
+        house.protected().into_iter().partition(|one| one.server.arrangement != Arrangement::External);
     let exchanged = house.authorization_server().exchange.iter().flat_map(|rule| [&rule.from, &rule.to]);
     let exchanged: Vec<&String> = exchanged.collect();
     // Where no public URL is set, its host and port are told on the command line of `serve`.

@@ -93,7 +93,7 @@ fn public_url(config: &Config) -> Option<PublicUrl> {
 
 /// The issuer of hallpass's own tokens, where it issues any.
 fn own_issuer(config: &Config, one: &Protected<'_>) -> Option<String> {
-    if one.server.arrangement == Arrangement::External {
+    if one.server.arrangement != Arrangement::Embedded {
         return None;
     }
     Some(config.issuer_at(one, &public_url(config)?))

@@ -10,6 +10,7 @@ use super::delegation::{Exchange, TrustedIssuer};
 use super::duration::Span;
 use super::hosts::{MetadataDocuments, Redirect};
 use super::mutual_tls::MutualTls;
+use super::proxied::ProxiedClient;
 
 /// The embedded authorization server.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -50,6 +51,8 @@ pub(crate) struct AuthorizationServer {
     pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693). Default: none.
     pub(crate) exchange: Vec<Exchange>,
+    /// Who hallpass is at the provider whose tokens it hands on, for servers whose arrangement is `proxied`.
+    pub(crate) proxied: Option<ProxiedClient>,
 }
 
 impl Default for AuthorizationServer {
@@ -71,6 +74,7 @@ impl Default for AuthorizationServer {
             mutual_tls: None,
             trusted_issuers: Vec::new(),
             exchange: Vec::new(),
+            proxied: None,
         }
     }
 }

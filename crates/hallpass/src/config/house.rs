@@ -90,6 +90,11 @@ impl<'c> House<'c> {
         self.tenant.map_or(&self.config.authorization_server, |(_, said)| &said.authorization_server)
     }
 
+    /// What the file says of providers.
+    pub(crate) fn profiles(&self) -> &'c [hallpass_client::Profile] {
+        &self.config.provider
+    }
+
     /// A database of its own, beside that of the process.
     pub(crate) fn own_database(&self) -> Option<&'c Database> {
         self.tenant.map(|(_, said)| &said.database)

@@ -11,9 +11,9 @@ use url::Url;
 use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
-    Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, Proxy, PublicUrl,
-    Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName, Tls, UpstreamTls,
-    UpstreamToken, UpstreamUrl, Variable,
+    Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, ProxiedServer, Proxy,
+    PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName, Tls,
+    UpstreamTls, UpstreamToken, UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -113,9 +113,12 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Vec<Url>,
     /// How callers may show who they are, beside Bearer tokens.
     pub(crate) credentials: Credentials,
-    /// Whose authorization server logs people in: `embedded` (hallpass itself), or `external` (the first of `issuers`; hallpass
-    /// issues no tokens and has no pages for people). Default: `embedded`.
+    /// Whose authorization server logs people in: `embedded` (hallpass itself), `external` (the first of `issuers`; hallpass
+    /// issues no tokens and has no pages for people), or `proxied` (the same, and hallpass stands before it: clients register
+    /// and ask here, and get its tokens). Default: `embedded`.
     pub(crate) arrangement: Arrangement,
+    /// What it is at the provider whose tokens are handed on, where the arrangement is `proxied`.
+    pub(crate) proxied: Option<ProxiedServer>,
     /// Authorization servers whose tokens are taken, beside the embedded one's if there is one.
     pub(crate) issuers: Vec<Issuer>,
     /// What hallpass's own access tokens for this server are: `jwt` (signed, RFC 9068), or `opaque` (random; they say nothing to
@@ -160,6 +163,8 @@ pub(crate) enum Arrangement {
     Embedded,
     /// Somebody else's, the first of `issuers`.
     External,
+    /// The same, with hallpass before it.
+    Proxied,
 }
 
 /// What access tokens are.

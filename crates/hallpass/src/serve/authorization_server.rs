@@ -8,6 +8,7 @@ use hallpass_protocol::{Issuer, ResourceIdentifier};
 
 use super::house_plan::HousePlan;
 use super::plan::Plan;
+use super::proxied;
 use super::server_plan::ServerPlan;
 use crate::config::{self, PublicUrl, Registration};
 use crate::exit::Failure;
@@ -54,11 +55,14 @@ fn resource(plan: &Plan, server: &ServerPlan, public: &PublicUrl) -> Option<Reso
 
 fn settings(plan: &Plan, house: &HousePlan, public: &PublicUrl) -> Option<Settings> {
     let set = &house.authorization_server;
-    let resources: Vec<_> = house.embedded().filter_map(|server| resource(plan, server, public)).collect();
+    let resources: Vec<_> = house.fronted().filter_map(|server| resource(plan, server, public)).collect();
     if resources.is_empty() {
         return None;
     }
     let mut settings = Settings::new(Issuer::parse(&plan.issuer(house, public)).ok()?, resources);
+    let identifier = |server: &ServerPlan| ResourceIdentifier::parse(&plan.endpoint(server, public)).ok();
+    let provider = house.provider.as_ref();
+    settings.proxied = provider.map(|provider| proxied::settings(provider, &house.servers, identifier));
     settings.lifetimes.access_token = set.access_token_lifetime.0;
     settings.lifetimes.refresh_idle = set.refresh_token_idle.0;
     settings.lifetimes.grant = set.grant_lifetime.0;

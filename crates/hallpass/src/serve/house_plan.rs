@@ -4,9 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hallpass_authorization_server::provider::Provider;
+
 use super::delegation::Delegations;
 use super::mark::Mark;
 use super::plan_error::PlanError;
+use super::proxied;
 use super::scopes::ScopePlan;
 use super::server_plan::ServerPlan;
 use crate::cli;
@@ -27,6 +30,8 @@ pub(crate) struct HousePlan {
     pub(crate) authorization_server: config::AuthorizationServer,
     /// Whose word, and which token, it exchanges for its own.
     pub(crate) delegations: Delegations,
+    /// Whose tokens are handed on, where they are.
+    pub(super) provider: Option<Provider>,
     /// Where its data are, if that is not where a house of its name usually has them.
     pub(super) own_database: config::Database,
     /// The database, in words; `None` is a file in the data folder.
@@ -59,6 +64,11 @@ impl HousePlan {
         let delegations = Delegations::of(set, &embedded).map_err(|(setting, why)| {
             PlanError::Delegation(why).at(house.place(&["authorization_server", setting]))
         })?;
+        let place = house.place(&["authorization_server", "proxied"]);
+        let provider =
+            proxied::provider(set, &servers, house.profiles(), &place).map_err(|(setting, fault)| {
+                PlanError::from(fault).at(house.place(&["authorization_server", setting]))
+            })?;
         Ok(Self {
             tenant: house.tenant().cloned(),
             host: house.host().cloned(),
@@ -68,6 +78,7 @@ impl HousePlan {
             servers,
             authorization_server: set.clone(),
             delegations,
+            provider,
             mark,
         })
     }
@@ -77,10 +88,15 @@ impl HousePlan {
         self.servers.iter().filter(|server| server.is_embedded())
     }
 
-    /// Proxies that end TLS in front of a server whose tokens it issues.
+    /// The servers whose clients register and ask for tokens here, whoever issues those.
+    pub(super) fn fronted(&self) -> impl Iterator<Item = &ServerPlan> {
+        self.servers.iter().filter(|server| server.is_fronted())
+    }
+
+    /// Proxies that end TLS in front of a server whose clients ask here.
     pub(super) fn proxies(&self) -> Vec<IpAddr> {
         let mut all: Vec<IpAddr> = Vec::new();
-        for proxy in self.embedded().flat_map(|server| server.credentials.proxies()) {
+        for proxy in self.fronted().flat_map(|server| server.credentials.proxies()) {
             if !all.contains(proxy) {
                 all.push(*proxy);
             }

@@ -144,7 +144,7 @@ impl At<'_> {
     fn check_issuers(&self, houses: &[Planned<'_>]) -> Result<(), PlanError> {
         for (house, server, section) in servers(houses) {
             let own = self.plan.issuer(house, &self.public);
-            if server.is_embedded() {
+            if server.is_fronted() {
                 server.credentials.check_own(&own, section)?;
             }
             for (other, said) in houses.iter().filter(|(other, _)| other.tenant != house.tenant) {

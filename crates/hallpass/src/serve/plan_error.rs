@@ -8,6 +8,7 @@ use super::account::AccountFault;
 use super::credentials::CredentialFault;
 use super::edge::EdgeFault;
 use super::program::ProgramError;
+use super::proxied::ProxiedFault;
 use super::scopes::ScopeFault;
 use crate::config::{DatabaseFault, ListenAddress, PublicUrl, ServerName, TlsFault, UpstreamTlsFault};
 
@@ -152,19 +153,22 @@ pub(crate) enum PlanError {
     Tls(#[from] TlsFault),
     /// Somebody else's authorization server, and nobody says whose.
     #[error(
-        "{0}: the arrangement is external, and no issuer is named; add [[{1}.issuers]] with issuer = \"https://…\""
+        "{0}: the arrangement is {2}, and no issuer is named; add [[{1}.issuers]] with issuer = \"https://…\""
     )]
-    NoIssuer(String, String),
+    NoIssuer(String, String, &'static str),
     /// No token is issued that could be opaque.
     #[error(
-        "{0}: the arrangement is external, so hallpass issues no access tokens; take out access_tokens = \"opaque\""
+        "{0}: the arrangement is {1}, so hallpass issues no access tokens; take out access_tokens = \"opaque\""
     )]
-    ExternalTokens(String),
+    ExternalTokens(String, &'static str),
     /// The sample server logs its own user in.
     #[error(
-        "{0}: the demo has an authorization server of its own; take out arrangement = \"external\", or --demo"
+        "{0}: the demo has an authorization server of its own; take out arrangement = \"{1}\", or --demo"
     )]
-    ExternalDemo(String),
+    ExternalDemo(String, &'static str),
+    /// Tokens of a provider that cannot be handed on.
+    #[error(transparent)]
+    Proxied(#[from] ProxiedFault),
     /// A credential or issuer that can't be.
     #[error(transparent)]
     Credential(#[from] CredentialFault),

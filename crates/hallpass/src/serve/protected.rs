@@ -130,6 +130,9 @@ pub(super) async fn put_together(
         && let Some(first) = settings.issuers.first_mut()
     {
         first.public_client_id.clone_from(&server.public_client_id);
+        if server.is_fronted() {
+            first.asked_at = Some(Issuer::parse(&own_issuer).map_err(Failure::configuration)?);
+        }
     }
     let mut front_door = FrontDoor::new(origin.url(), &server.allowed_origins);
     if let Some(url) = &alias {
@@ -146,7 +149,7 @@ pub(super) async fn put_together(
             behind
         }
     };
-    let told = || server.told.ready(&own_issuer, issues.filter(|_| server.is_embedded()));
+    let told = || server.told.ready(&own_issuer, issues.filter(|_| server.is_fronted()));
     let gateway = Gateway::new(
         ResourceServer::new(settings),
         upstream.telling(told)?,

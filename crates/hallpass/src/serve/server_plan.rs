@@ -12,6 +12,7 @@ use url::Url;
 use super::credentials::CredentialPlan;
 use super::mark::Mark;
 use super::plan_error::PlanError;
+use super::proxied::ProxiedPlan;
 use super::scopes::ScopePlan;
 use super::signed_metadata::Signer;
 use super::told::ToldPlan;
@@ -53,6 +54,8 @@ pub(crate) struct ServerPlan {
     pub(crate) scopes: ScopePlan,
     /// Whose authorization server logs people in.
     pub(crate) arrangement: Arrangement,
+    /// What it is at the provider whose tokens are handed on.
+    pub(super) proxied: Option<ProxiedPlan>,
     /// What hallpass's own access tokens are.
     pub(crate) access_tokens: TokenForm,
     /// What becomes of streams when the token that opened them expires.
@@ -89,7 +92,10 @@ impl ServerPlan {
             let scopes = ScopePlan::of(server, *section)?;
             (Upstream::of(args, protected)?, scopes, server.name.clone())
         };
-        let issues = server.arrangement == Arrangement::Embedded;
+        // What is said about callers is signed with the authorization server's key, where there is one.
+        let issues = server.arrangement != Arrangement::External;
+        let proxied = ProxiedPlan::of(server, *section, &scopes)
+            .map_err(|(place, fault)| PlanError::from(fault).at(place))?;
         let told = match args.demo {
             true => ToldPlan::default(),
             false => ToldPlan::of(server, *section, &upstream, issues)?,
@@ -110,6 +116,7 @@ impl ServerPlan {
             allowed_origins: server.allowed_origins.clone(),
             scopes,
             arrangement: server.arrangement,
+            proxied,
             access_tokens: match server.access_tokens {
                 AccessTokens::Jwt => TokenForm::Jwt,
                 AccessTokens::Opaque => TokenForm::Opaque,
@@ -135,6 +142,11 @@ impl ServerPlan {
         self.arrangement == Arrangement::Embedded
     }
 
+    /// Whether its clients register and ask for tokens here, whoever issues those.
+    pub(crate) fn is_fronted(&self) -> bool {
+        self.arrangement != Arrangement::External
+    }
+
     /// What people read on the page of consent. Never upstream's address, which is the operator's business. Servers of one
     /// origin are told apart by what the file calls them.
     pub(crate) fn shown_name(&self, resource: &ResourceIdentifier) -> String {
@@ -154,18 +166,20 @@ fn check_arrangement(
     credentials: &CredentialPlan,
     demo: bool,
 ) -> Result<(), PlanError> {
-    if server.arrangement != Arrangement::External {
-        return Ok(());
-    }
+    let arrangement = match server.arrangement {
+        Arrangement::Embedded => return Ok(()),
+        Arrangement::External => "external",
+        Arrangement::Proxied => "proxied",
+    };
     let place = || section.place(&["arrangement"]);
     if demo {
-        return Err(PlanError::ExternalDemo(place()));
+        return Err(PlanError::ExternalDemo(place(), arrangement));
     }
     if credentials.first_issuer().is_none() {
-        return Err(PlanError::NoIssuer(place(), section.title()));
+        return Err(PlanError::NoIssuer(place(), section.title(), arrangement));
     }
     if server.access_tokens == AccessTokens::Opaque {
-        return Err(PlanError::ExternalTokens(section.place(&["access_tokens"])));
+        return Err(PlanError::ExternalTokens(section.place(&["access_tokens"]), arrangement));
     }
     Ok(())
 }

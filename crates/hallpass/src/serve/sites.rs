@@ -34,7 +34,7 @@ pub(super) fn sites(plan: &Plan, public_url: &PublicUrl, wired: &Wired) -> Resul
 
 /// Those of one house, each once; the one where people log in first.
 fn origins(plan: &Plan, house: &HousePlan, public_url: &PublicUrl) -> Vec<PublicUrl> {
-    let home = house.embedded().next().map(|_| plan.home(house, public_url));
+    let home = house.fronted().next().map(|_| plan.home(house, public_url));
     let mut origins: Vec<_> = home.into_iter().collect();
     for server in &house.servers {
         let origin = plan.origin(server, public_url);
@@ -112,7 +112,7 @@ impl Housed<'_> {
             path: server.path.as_str().to_owned(),
             name: protected.name.clone(),
         };
-        let has_pages = shown.iter().any(|(server, _)| server.is_embedded());
+        let has_pages = shown.iter().any(|(server, _)| server.is_fronted());
         Places {
             base: self.base(origin).to_owned(),
             endpoints: shown.iter().map(endpoint).collect(),
@@ -141,7 +141,7 @@ impl Housed<'_> {
         let Some((server, protected)) = here.first() else { return Router::new() };
         match server.credentials.first_issuer() {
             _ if !self.base(origin).is_empty() => Router::new(),
-            Some((issuer, fetcher)) if !server.is_embedded() => {
+            Some((issuer, fetcher)) if !server.is_fronted() => {
                 external::router(issuer.clone(), fetcher.clone())
             }
             _ => elsewhere::router(&self.issuer, &protected.endpoint),

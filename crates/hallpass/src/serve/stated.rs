@@ -54,8 +54,9 @@ impl Plan {
             writeln!(f, "  issuer     {}", self.issuer(house, &public))?;
         }
         writeln!(f, "  database   {}", house.database.as_deref().unwrap_or(&usual))?;
-        if house.embedded().next().is_some() {
+        if house.fronted().next().is_some() {
             house.issues(f)?;
+            self.hands_on(house, f)?;
         }
         for server in &house.servers {
             if let Some(key) = &server.key {
@@ -68,6 +69,19 @@ impl Plan {
             write!(f, "{server}")?;
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// Whose tokens, and what has to be registered there.
+    fn hands_on(&self, house: &HousePlan, f: &mut Formatter<'_>) -> Result {
+        let Some(provider) = &house.provider else { return Ok(()) };
+        let settings = provider.settings();
+        writeln!(f, "  provider   {}, where hallpass is {}", settings.issuer, settings.client_id)?;
+        let Ok(public) = self.public_url() else { return Ok(()) };
+        let issuer = self.issuer(house, &public);
+        let back = format!("{}/provider/callback", issuer.trim_end_matches('/'));
+        writeln!(f, "             its redirect URI, to be registered there: {back}")
     }
 }
 
@@ -100,6 +114,9 @@ impl ServerPlan {
             (Arrangement::Embedded, TokenForm::Jwt) => "hallpass itself; its tokens are JWTs",
             (Arrangement::Embedded, TokenForm::Opaque) => "hallpass itself; its tokens are opaque",
             (Arrangement::External, _) => "the first of the issuers; hallpass issues no tokens",
+            (Arrangement::Proxied, _) => {
+                "the first of the issuers, whose tokens hallpass hands on; clients register and ask here"
+            }
         };
         writeln!(f, "  login      {who}")?;
         let streams = match self.streams {

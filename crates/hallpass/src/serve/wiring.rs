@@ -92,8 +92,8 @@ async fn put_together(
     former: Option<Arc<WiredHouse>>,
 ) -> Result<WiredHouse, Failure> {
     let ground = beneath.grounds.of(house).await?;
-    let embedded: Vec<_> = house.embedded().collect();
-    for server in embedded {
+    let fronted: Vec<_> = house.fronted().collect();
+    for server in fronted {
         public_client::check(&ground.store, house, server).await?;
     }
     let running = former.as_ref().and_then(|former| former.authorization_server.as_ref());

@@ -35,6 +35,7 @@ mod outside;
 mod pipes;
 mod policy;
 mod program;
+mod proxied;
 mod public_client;
 mod real_clients;
 mod refusals;
