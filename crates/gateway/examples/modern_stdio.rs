@@ -52,6 +52,10 @@ impl Server {
         let legacy_only = matches!(&*self.kind, "silent" | "frail");
         let knows_legacy = legacy_only || self.kind == "both";
         if method == "initialize" && knows_legacy && self.begun != Begun::Modern {
+            if params["protocolVersion"].is_null() {
+                fail(id, -32602, "there is no protocolVersion", &Value::Null);
+                return true;
+            }
             self.begun = Begun::Legacy;
             let result = json!({
                 "protocolVersion": params["protocolVersion"],
@@ -99,7 +103,8 @@ impl Server {
                 "cacheScope": "public",
             }),
             // What it was sent, all of it.
-            "echo" | "tools/call" | "tools/list" => json!({ "sent": params }),
+            "echo" | "tools/call" => json!({ "sent": params }),
+            "tools/list" => json!({ "tools": [], "ttlMs": 5, "cacheScope": "public" }),
             "pid" => json!({ "pid": std::process::id() }),
             "heard" => json!({ "heard": self.heard, "listening": self.listening }),
             "progress" => {

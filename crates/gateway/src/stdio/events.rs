@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 
+use super::rewrite;
 use super::room::Held;
 
 /// A comment goes out after that long without an event, so that nothing on the way takes the stream
@@ -65,6 +66,14 @@ impl Messages {
         }
         self.first = Some(message);
         None
+    }
+
+    /// Whether the first message is a result. It is still to be read.
+    pub(super) async fn begins_with_a_result(&mut self) -> bool {
+        if self.first.is_none() {
+            self.first = self.live.recv().await;
+        }
+        self.first.as_ref().is_some_and(|first| rewrite::is_result(first.line.bytes()))
     }
 
     /// The next one; `None` when there will be no more.

@@ -102,6 +102,21 @@ pub(super) fn listener_of(line: &[u8]) -> Option<i64> {
     })
 }
 
+/// A message without some members of its `params`, and with others.
+pub(super) fn with_params(line: &[u8], without: &[&str], with: &[(&str, String)]) -> Bytes {
+    let Some(message) = read(line) else { return Bytes::copy_from_slice(line) };
+    let params = message.get("params").and_then(Members::read).unwrap_or(Members(Vec::new()));
+    let mut text = params.written(|name, value| (!without.contains(&name)).then(|| value.get().to_owned()));
+    text.pop();
+    with.iter().for_each(|(name, value)| push(&mut text, name, value));
+    text.push('}');
+    let mut whole = message.written(|name, value| (name != "params").then(|| value.get().to_owned()));
+    whole.pop();
+    push(&mut whole, "params", &text);
+    whole.push('}');
+    whole.into()
+}
+
 /// A member of a message's `params`, where it is a string.
 pub(super) fn text_of(line: &[u8], member: &str) -> Option<String> {
     Members::read(read(line)?.get("params")?)?.text(member)

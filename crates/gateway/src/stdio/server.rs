@@ -63,7 +63,7 @@ impl StdioServer {
             Alone::Notification => return Ok(StatusCode::ACCEPTED.into_response()),
             Alone::Request(request) => return self.answer(request, &posted.messages, caller).await,
         }
-        let (session, begun, unanswered) = match self.0.of(headers, caller)? {
+        let (mut session, mut begun, mut unanswered) = match self.0.of(headers, caller)? {
             Some(session) if posted.messages.iter().all(|message| !is_initialize(message)) => {
                 (session, None, None)
             }
@@ -77,10 +77,21 @@ impl StdioServer {
         };
         let Posted { messages, batch } = posted;
         let mut answers = session.post(&messages, events)?;
+        if let Some(first) = answers.as_mut().filter(|_| begun.is_some() && self.0.is_to_be_seen()) {
+            if first.begins_with_a_result().await {
+                self.0.knows_sessions();
+            } else if let Some((id, other)) = self.0.begin_otherwise(caller).await {
+                // The first one ends with its guard.
+                unanswered = Some(other.end.clone().drop_guard());
+                answers = other.post(&messages, events)?;
+                (session, begun) = (other, Some(id));
+            }
+        }
         // Whoever leaves before the session's id has reached them will never end the session.
         if let (Some(answers), Some(unanswered)) = (&mut answers, unanswered) {
             answers.unless_answered(unanswered);
         }
+        drop(session);
         let mut response = match answers {
             None => StatusCode::ACCEPTED.into_response(),
             Some(answers) if events => answers.into_response(),

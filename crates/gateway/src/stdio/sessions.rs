@@ -57,7 +57,9 @@ impl Sessions {
     /// Begins a session; where it needs a process that does not run, the process is started.
     pub(super) async fn begin(self: &Arc<Self>, caller: &Caller) -> Result<(String, Arc<Session>), Refused> {
         let told = environment::of_caller(&self.house.command, caller)?;
-        if self.house.command.process == ProcessFor::Session {
+        // A program that knows no sessions has no process for one.
+        let knows_sessions = self.house.eras.knows(Era::Legacy) != Some(false);
+        if self.house.command.process == ProcessFor::Session && knows_sessions {
             return self.begin_with_its_own(caller, &told);
         }
         self.begin_sharing(caller, self.key(caller, told)).await
@@ -68,6 +70,25 @@ impl Sessions {
         let user = (process != ProcessFor::Shared).then(|| caller.principal().to_owned());
         let client = (process == ProcessFor::Session).then(|| caller.client_id().to_owned());
         Key { user, client, told }
+    }
+
+    /// Whether nobody knows yet if a process of a session's own would understand it.
+    pub(super) fn is_to_be_seen(&self) -> bool {
+        self.house.command.process == ProcessFor::Session && self.house.eras.knows(Era::Legacy).is_none()
+    }
+
+    /// A process of its own refused to begin a session. Where it is the program that knows none, and not the client that said
+    /// something wrong, the session is another one: what `initialize` of hallpass's own is answered with, decides.
+    pub(super) async fn begin_otherwise(self: &Arc<Self>, caller: &Caller) -> Option<(String, Arc<Session>)> {
+        let told = environment::of_caller(&self.house.command, caller).ok()?;
+        let key = self.key(caller, told);
+        let switch = self.shared_by(key.clone()).switch(Era::Legacy).await.ok()?;
+        if switch.era() == Era::Legacy { None } else { self.begin_sharing(caller, key).await.ok() }
+    }
+
+    /// That the program knows sessions is seen.
+    pub(super) fn knows_sessions(&self) {
+        self.house.eras.learn(Era::Legacy, true);
     }
 
     /// The process that answers requests which stand alone. Where each session has one, each client of a user's has one for
@@ -112,9 +133,7 @@ impl Sessions {
         key: Key,
     ) -> Result<(String, Arc<Session>), Refused> {
         let shared = self.shared_by(key);
-        if shared.switch(Era::Legacy).await?.era() == Era::Modern {
-            return Err(Refused::NotOpened);
-        }
+        shared.switch(Era::Legacy).await?;
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
         }

@@ -64,6 +64,8 @@ struct Rooms {
     beside: Room,
     /// What was said into the listening stream, or waits for one: the same.
     told: Room,
+    /// Calls that may have to be sent again.
+    kept: Room,
 }
 
 impl Session {
@@ -75,7 +77,7 @@ impl Session {
     ) -> (Self, mpsc::UnboundedReceiver<Input>) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let room = || Room::new(limits.unread);
-        let rooms = Rooms { unwritten: room(), answers: room(), beside: room(), told: room() };
+        let rooms = Rooms { unwritten: room(), answers: room(), beside: room(), told: room(), kept: room() };
         let (input, inputs) = mpsc::unbounded_channel();
         let session = Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -231,6 +233,11 @@ impl Session {
         let sender = self.state().answered(id);
         let line = Held::beyond(error(id, message));
         drop(sender.map(|sender| sender.send(Outgoing { line, is_answer: true })));
+    }
+
+    /// Keeps a call, where there is room.
+    pub(super) fn keep(&self, line: &Bytes) -> Option<Held> {
+        hold_one(&self.rooms.kept, line)
     }
 
     /// Ends requests that have waited for too long: the client gets an error, and the process is told.

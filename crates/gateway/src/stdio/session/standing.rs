@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use hallpass_resource_server::json_rpc::Id;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+use super::super::stateless::{CAPABILITIES, CLIENT, LEVEL, REVISION, VERSION};
 
 /// Levels of log messages, from all to few (MCP 2025-11-25, server/utilities/logging; RFC 5424).
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
@@ -15,8 +17,12 @@ pub(in crate::stdio) struct Standing {
     pub(in crate::stdio) stands_alone: bool,
     /// The request by which such a client listens.
     pub(in crate::stdio) listening: Option<Listening>,
-    /// The capabilities that its client has declared: `sampling`, `elicitation`, `roots` and so on.
-    pub(in crate::stdio) capabilities: HashSet<String>,
+    /// Whether its client has sent `initialize`.
+    pub(in crate::stdio) is_introduced: bool,
+    /// Who its client says it is.
+    client: Option<Value>,
+    /// The capabilities that its client has declared.
+    capabilities: Map<String, Value>,
     /// The resources that it wants to hear of, as far as a process said yes.
     pub(in crate::stdio) subscriptions: HashSet<String>,
     /// Its `logging/setLevel`, as a place in the list of levels.
@@ -32,7 +38,47 @@ pub(in crate::stdio) struct Listening {
     pub(in crate::stdio) resources: bool,
 }
 
+/// How much of what a client says of itself is kept, in bytes.
+const MOST: usize = 4096;
+/// What a client can be asked for.
+const ASKED_FOR: [&str; 3] = ["elicitation", "roots", "sampling"];
+
 impl Standing {
+    /// Keeps what a client says of itself in `initialize`: who it is, what it can be asked for, and its extensions.
+    pub(in crate::stdio) fn introduce(&mut self, initialize: &[u8]) {
+        let mut message: Value = serde_json::from_slice(initialize).unwrap_or_default();
+        let params = &mut message["params"];
+        let is_short = |value: &Value| value.to_string().len() <= MOST;
+        self.is_introduced = true;
+        self.client =
+            Some(params["clientInfo"].take()).filter(|client| client.is_object() && is_short(client));
+        self.capabilities = Map::new();
+        for (name, value) in params["capabilities"].as_object().into_iter().flatten() {
+            let value = if is_short(value) { value.clone() } else { json!({}) };
+            if ASKED_FOR.contains(&&**name) {
+                self.capabilities.insert(name.clone(), value);
+            } else if name == "extensions" && value.is_object() {
+                let mut extensions = value;
+                extensions.as_object_mut().map(|all| all.remove("io.modelcontextprotocol/tasks"));
+                self.capabilities.insert(name.clone(), extensions);
+            }
+        }
+    }
+
+    /// What a request of its says of it to a server of 2026-07-28 ("Per-request protocol fields").
+    pub(in crate::stdio) fn meta(&self) -> Map<String, Value> {
+        let mut meta = Map::new();
+        meta.insert(VERSION.to_owned(), REVISION.into());
+        if let Some(client) = &self.client {
+            meta.insert(CLIENT.to_owned(), client.clone());
+        }
+        meta.insert(CAPABILITIES.to_owned(), self.capabilities.clone().into());
+        if let Some(level) = self.level.and_then(level_at) {
+            meta.insert(LEVEL.to_owned(), level.into());
+        }
+        meta
+    }
+
     /// Whether it hears of changes of a list.
     pub(in crate::stdio) fn hears_of(&self, list_changed: &str) -> bool {
         let Some(listening) = &self.listening else { return !self.stands_alone };
@@ -46,7 +92,7 @@ impl Standing {
     /// Whether its client can answer a request of the server's.
     pub(in crate::stdio) fn can(&self, method: &str) -> bool {
         let capability = method.split('/').next().unwrap_or_default();
-        self.capabilities.contains(capability)
+        self.capabilities.contains_key(capability)
     }
 
     /// Whether it wants to hear of a resource: also of what is part of one that it subscribed to ("this might be a
@@ -86,9 +132,24 @@ pub(in crate::stdio) fn level_at(place: usize) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn of_what_a_client_says_of_itself_so_much_is_kept() {
+        let long = "x".repeat(MOST);
+        let mut standing = Standing::default();
+        let capabilities = json!({"sampling":{"long":long},"roots":{"listChanged":true},"other":{},
+            "extensions":{"io.modelcontextprotocol/tasks":{},"a":{}}});
+        let params = json!({"clientInfo":{"name":long},"capabilities":capabilities});
+        standing.introduce(json!({"params":params}).to_string().as_bytes());
+        assert_eq!(
+            Value::from(standing.meta()),
+            json!({VERSION:"2026-07-28",CAPABILITIES:{"sampling":{},"roots":{"listChanged":true},"extensions":{"a":{}}}})
+        );
+        assert!(standing.can("sampling/createMessage") && !standing.can("elicitation/create"));
+        standing.introduce(b"[]");
+        assert_eq!(Value::from(standing.meta()), json!({VERSION:"2026-07-28",CAPABILITIES:{}}));
+    }
 
     #[test]
     fn a_part_of_what_was_subscribed_to_is_heard_of_and_no_neighbour() {

@@ -9,7 +9,8 @@ use super::super::era::Era;
 use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::session::{NAMELESS, error_with};
-use super::{Asked, Becomes, INTERNAL_ERROR, METHOD_NOT_FOUND, Question, Switch, native};
+use super::earlier::refused_to_tell;
+use super::{Asked, Becomes, INTERNAL_ERROR, METHOD_NOT_FOUND, Question, Switch, asking, earlier, native};
 
 impl Switch {
     /// Brings a message of the process to whom it is for.
@@ -55,6 +56,11 @@ impl Switch {
             }
         };
         match asked {
+            Some(Asked::Session { session, id, progress, becomes: Becomes::Earlier(again), .. })
+                if asking::asks(line) =>
+            {
+                self.ask_client(session, id, progress, again, line);
+            }
             Some(Asked::Session { session, id, subscribes, becomes, .. }) => {
                 if let Some(uri) = subscribes.filter(|_| rewrite::is_result(line)) {
                     session.standing().subscriptions.insert(uri);
@@ -65,8 +71,20 @@ impl Switch {
                     Becomes::Modern(method) => self.now(&line, &method),
                     Becomes::Listened => native::listened(&line, &id),
                     Becomes::Discovered => native::discovered(&line, self.everybodys),
+                    Becomes::Earlier(_) => earlier::result_before(&line, &id),
                 };
                 session.hand(Message { kind: Kind::Response(Some(id)), line });
+            }
+            // It listens no more: the server has torn it down, or refuses it.
+            Some(Asked::Hears { session, uri, waits }) => {
+                if let Some(uri) = uri {
+                    session.standing().subscriptions.remove(&uri);
+                }
+                if let Some(id) = waits {
+                    let line = rewrite::answer(line, &id);
+                    let line = if rewrite::is_result(&line) { refused_to_tell(&id) } else { line };
+                    session.hand(Message { kind: Kind::Response(Some(id)), line });
+                }
             }
             Some(Asked::Own(waits)) => drop(waits.send(line.clone())),
             None => tracing::debug!("an answer came that nobody waits for"),
@@ -104,7 +122,9 @@ impl Switch {
             ));
         }
         let progress = rewrite::token_of(&line);
-        state.questions.insert(id.clone(), Question { session: Arc::clone(&session), progress });
+        state
+            .questions
+            .insert(id.clone(), Question { session: Arc::clone(&session), progress, part_of: None });
         drop(state);
         session.hand(Message { kind: Kind::Request { id, method: method.to_owned(), progress: None }, line });
     }

@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 
 use super::super::message::{Kind, Message};
 use super::super::rewrite;
-use super::super::session::{Session, cancelled, level_at, place_of};
-use super::super::stateless::{CAPABILITIES, CLIENT, LEVEL, REVISION, SUBSCRIPTION, VERSION};
+use super::super::session::{Session, cancelled, error_with, place_of};
+use super::super::stateless::SUBSCRIPTION;
 use super::bridge::OF_A_REQUEST;
-use super::{Asked, INVALID_PARAMS, METHOD_NOT_FOUND, Switch, bridge, native, own};
+use super::{Asked, INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Switch};
 use crate::members::{Members, push};
 
 /// What a result says that clients of earlier revisions have no use for.
@@ -109,11 +109,15 @@ impl Switch {
 
     fn lists(&self) -> serde_json::Map<String, Value> {
         let Some(opened) = self.opened.get() else { return serde_json::Map::new() };
-        [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")]
-            .into_iter()
-            .filter(|(capability, _)| opened.has(capability, "listChanged"))
-            .map(|(_, filter)| (filter.to_owned(), true.into()))
-            .collect()
+        [
+            ("tools", "toolsListChanged"),
+            ("prompts", "promptsListChanged"),
+            ("resources", "resourcesListChanged"),
+        ]
+        .into_iter()
+        .filter(|(capability, _)| opened.has(capability, "listChanged"))
+        .map(|(_, filter)| (filter.to_owned(), true.into()))
+        .collect()
     }
 
     /// Listens on behalf of a session: for one resource, or for changes of lists.
@@ -172,7 +176,9 @@ impl Switch {
 
     fn agreed(&self, number: i64, line: &Bytes) {
         let mut state = self.state();
-        let Some(Asked::Hears { session, uri: Some(uri), waits }) = state.asked.get_mut(&number) else { return };
+        let Some(Asked::Hears { session, uri: Some(uri), waits }) = state.asked.get_mut(&number) else {
+            return;
+        };
         let (session, uri, waits) = (Arc::clone(session), uri.clone(), waits.take());
         let agreed = agrees_to(line, &uri);
         if !agreed {
@@ -187,14 +193,18 @@ impl Switch {
         }
         match waits {
             Some(id) if agreed => self.reply(&session, &id, json!({})),
-            Some(id) => self.refuse(&session, &id, INVALID_PARAMS, "the MCP server does not tell of this resource"),
+            Some(id) => {
+                let line = refused_to_tell(&id);
+                session.hand(Message { kind: Kind::Response(Some(id)), line });
+            }
             None => {}
         }
     }
+}
 
-    fn offers(&self, capability: &str) -> bool {
-        self.opened.get().is_some_and(|opened| opened.offers(capability))
-    }
+/// What a client hears that would subscribe to what the server does not tell of.
+pub(super) fn refused_to_tell(id: &Id) -> Bytes {
+    error_with(id, INVALID_PARAMS, "the MCP server does not tell of changes of this resource")
 }
 
 /// A request as a server of 2026-07-28 has to hear it.
@@ -203,25 +213,29 @@ pub(super) fn request_now(line: &Bytes, session: &Session) -> Bytes {
     let own = session.standing().meta();
     let params = message.get("params").and_then(Members::read).unwrap_or(Members(Vec::new()));
     let meta = params.get("_meta").and_then(Members::read).unwrap_or(Members(Vec::new()));
-    let mut text = meta.written(|name, value| (!OF_A_REQUEST.contains(&name)).then(|| value.get().to_owned()));
+    let mut text =
+        meta.written(|name, value| (!OF_A_REQUEST.contains(&name)).then(|| value.get().to_owned()));
     text.pop();
     for (name, value) in &own {
         push(&mut text, name, &value.to_string());
     }
     text.push('}');
-    rewrite::with_params(&message, &params, &[("_meta", text)])
+    rewrite::with_params(line, &["_meta"], &[("_meta", text)])
 }
 
-/// A result as clients of earlier revisions know it.
-pub(super) fn result_before(line: &Bytes) -> Bytes {
+/// An answer as clients of earlier revisions know it, under its id there.
+pub(super) fn result_before(line: &Bytes, id: &Id) -> Bytes {
     let Some(message) = rewrite::read(line) else { return line.clone() };
+    let kind = message.get("result").and_then(Members::read).and_then(|result| result.text("resultType"));
+    if kind.is_some_and(|kind| kind != "complete") {
+        return error_with(id, INTERNAL_ERROR, "the MCP server answers with what this revision has not");
+    }
     message
         .written(|name, value| {
             let result = (name == "result").then(|| Members::read(value)).flatten();
             Some(match result {
-                Some(result) => {
-                    result.written(|name, value| (!OF_A_RESULT.contains(&name)).then(|| value.get().to_owned()))
-                }
+                Some(result) => result
+                    .written(|name, value| (!OF_A_RESULT.contains(&name)).then(|| value.get().to_owned())),
                 None => value.get().to_owned(),
             })
         })

@@ -9,7 +9,10 @@ use super::super::message::Kind;
 use super::super::rewrite;
 use super::super::room::Held;
 use super::super::session::{Input, Session, cancelled};
-use super::{Asked, Becomes, INVALID_PARAMS, METHOD_NOT_FOUND, Switch, bridge, native, notified};
+use super::{
+    Asked, Becomes, INVALID_PARAMS, METHOD_NOT_FOUND, Question, Switch, asking, bridge, earlier, native,
+    notified,
+};
 
 impl Switch {
     /// Takes a message of a session's on to the process.
@@ -20,7 +23,15 @@ impl Switch {
                 self.request(session, id, method, progress.as_ref(), line)
             }
             Kind::Cancelled(id) => self.cancel(session, id),
-            Kind::Response(Some(id)) if self.was_asked(session, id) => self.send(line),
+            Kind::Response(Some(id)) => match self.was_asked(session, id) {
+                Some(Question { part_of: Some(call), .. }) => self.answered_by_client(call, id, line.bytes()),
+                Some(_) => self.send(line),
+                None => tracing::debug!(?kind, "an answer to what nobody asked"),
+            },
+            // Clients of 2026-07-28 notify of nothing.
+            _ if self.era() == Era::Modern => {
+                tracing::debug!(?kind, "a message of a client that the server's revision has not");
+            }
             Kind::Progress(token)
                 if self.was_asked_with(session, token)
                     && rewrite::names_one(line.bytes(), "progressToken") =>
@@ -44,7 +55,10 @@ impl Switch {
                 let answered = self.answered_here_now(session, id, method, line.bytes());
                 (answered, Becomes::Modern(method.to_owned()))
             }
-            (Era::Modern, _) => (self.refused_here(session, id, method), native::becomes(method)),
+            (Era::Modern, false) => {
+                (self.answered_here_before(session, id, method, line.bytes()), Becomes::Earlier(None))
+            }
+            (Era::Modern, true) => (self.refused_here(session, id, method), native::becomes(method)),
         };
         if answered {
             return;
@@ -52,7 +66,12 @@ impl Switch {
         let plain = match (self.era(), alone) {
             (Era::Legacy, true) => bridge::request_before(line.bytes()),
             (Era::Modern, true) if self.everybodys => native::without_tasks(line.bytes()),
+            (Era::Modern, false) => earlier::request_now(line.bytes(), session),
             _ => line.bytes().clone(),
+        };
+        let becomes = match becomes {
+            Becomes::Earlier(_) => Becomes::Earlier(asking::may_ask(session, method, &plain)),
+            becomes => becomes,
         };
         let mut state = self.state();
         if state.over {
@@ -86,6 +105,9 @@ impl Switch {
         let is_it = |asked: &Asked| matches!(asked, Asked::Session { session: other, id: its, .. } if other.number == session.number && its == id);
         let Some(number) = state.asked.iter().find(|(_, asked)| is_it(asked)).map(|(number, _)| *number)
         else {
+            let is_it = |call: &asking::Waiting| call.session.number == session.number && call.id == *id;
+            let call = state.waiting.iter().find(|(_, call)| is_it(call)).map(|(call, _)| *call);
+            call.map(|call| state.give_up_call(call));
             return;
         };
         let subscribed = state.leave(number, session);
@@ -95,13 +117,10 @@ impl Switch {
         self.give_up(subscribed);
     }
 
-    fn was_asked(&self, session: &Session, id: &Id) -> bool {
+    fn was_asked(&self, session: &Session, id: &Id) -> Option<Question> {
         let mut state = self.state();
         let asked = state.questions.get(id).is_some_and(|question| question.session.number == session.number);
-        if asked {
-            state.questions.remove(id);
-        }
-        asked
+        if asked { state.questions.remove(id) } else { None }
     }
 
     fn was_asked_with(&self, session: &Session, token: &Id) -> bool {

@@ -12,8 +12,10 @@
 //! `initialize`, `logging/setLevel` and part of the subscriptions are answered here: they are about the process, which has
 //! many clients. Tasks are not offered: the server could not tell whose they are.
 
+mod asking;
 mod bridge;
 mod deliver;
+mod earlier;
 mod forward;
 mod left;
 mod native;
@@ -41,6 +43,8 @@ use super::room::{Held, Room};
 use super::session::{Listening, Session, cancelled, error_with};
 use crate::owner::Owner;
 
+/// What is said of a request that the process did not live to answer.
+const ENDED: &str = "the MCP server ended before it answered; the next request starts it again";
 const METHOD_NOT_FOUND: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
@@ -69,6 +73,8 @@ struct State {
     left: Left,
     /// Requests of the process that a client has not answered.
     questions: HashMap<Id, Question>,
+    /// Calls that wait for what their clients answer, by numbers that no request has.
+    waiting: HashMap<i64, asking::Waiting>,
     sessions: HashMap<u64, Arc<Session>>,
 }
 
@@ -81,6 +87,13 @@ enum Asked {
         /// The resource that it subscribes to.
         subscribes: Option<String>,
         becomes: Becomes,
+    },
+    /// What listens on behalf of a session: for one resource, or for changes of lists.
+    Hears {
+        session: Arc<Session>,
+        uri: Option<String>,
+        /// The request that subscribes, until the server has agreed.
+        waits: Option<Id>,
     },
     Own(oneshot::Sender<Bytes>),
 }
@@ -95,12 +108,16 @@ enum Becomes {
     Listened,
     /// What `server/discover` says of a server that knows it.
     Discovered,
+    /// An answer of an earlier revision, from a server of 2026-07-28; and the call, if it may be sent again.
+    Earlier(Option<asking::Again>),
 }
 
 /// Who was asked by the process.
 struct Question {
     session: Arc<Session>,
     progress: Option<Id>,
+    /// The call that waits for the answer, where the server asked by its answer.
+    part_of: Option<i64>,
 }
 
 impl Switch {
@@ -117,6 +134,7 @@ impl Switch {
             asked: HashMap::new(),
             left: Left::new(limits.call),
             questions: HashMap::new(),
+            waiting: HashMap::new(),
             sessions: HashMap::new(),
         };
         let (input, lines) = mpsc::unbounded_channel();
@@ -174,7 +192,7 @@ impl Switch {
             return;
         }
         state.used = Instant::now();
-        let own = |asked: &Asked| matches!(asked, Asked::Session { session: other, .. } if other.number == session.number);
+        let own = |asked: &Asked| matches!(asked, Asked::Session { session: other, .. } | Asked::Hears { session: other, .. } if other.number == session.number);
         let numbers: Vec<i64> =
             state.asked.iter().filter(|(_, asked)| own(asked)).map(|(number, _)| *number).collect();
         let mut subscribed: Vec<String> = session.standing().subscriptions.iter().cloned().collect();
@@ -182,26 +200,39 @@ impl Switch {
             subscribed.extend(state.leave(number, session));
             self.say(cancelled(&Id::Number(number), "the client has left"));
         }
+        let calls = state.waiting.iter().filter(|(_, waiting)| waiting.session.number == session.number);
+        let calls: Vec<i64> = calls.map(|(call, _)| *call).collect();
+        for call in calls {
+            state.give_up_call(call);
+        }
         let (left, others) = std::mem::take(&mut state.questions)
             .into_iter()
             .partition(|(_, question)| question.session.number == session.number);
         state.questions = others;
         drop(state);
         let left: HashMap<Id, Question> = left;
-        for id in left.into_keys() {
+        // A client of 2026-07-28 writes no answers.
+        for id in left.into_keys().filter(|_| self.era() == Era::Legacy) {
             self.say(error_with(&id, INTERNAL_ERROR, "the client has left"));
         }
-        self.give_up(subscribed);
+        // Else the end of what listened is all.
+        if self.era() == Era::Legacy {
+            self.give_up(subscribed);
+        }
     }
 
     /// The process has ended; each request that still waits gets an error.
     pub(super) fn close(&self) {
-        let (asked, sessions) = {
+        let (asked, waiting, sessions) = {
             let mut state = self.state();
             state.over = true;
             state.questions.clear();
-            (std::mem::take(&mut state.asked), std::mem::take(&mut state.sessions))
+            let waiting = std::mem::take(&mut state.waiting);
+            (std::mem::take(&mut state.asked), waiting, std::mem::take(&mut state.sessions))
         };
+        for call in waiting.into_values() {
+            call.session.fail(&call.id, ENDED);
+        }
         for session in sessions.into_values() {
             let listening = session.standing().listening.take();
             if let Some(Listening { id, .. }) = listening {
@@ -216,8 +247,10 @@ impl Switch {
                     session.hand(Message { kind: Kind::Response(Some(id)), line });
                 }
                 Asked::Session { session, id, .. } => {
-                    let why = "the MCP server ended before it answered; the next request starts it again";
-                    session.fail(&id, why);
+                    session.fail(&id, ENDED);
+                }
+                Asked::Hears { session, waits, .. } => {
+                    waits.iter().for_each(|id| session.fail(id, ENDED));
                 }
                 Asked::Own(_) => {}
             }
@@ -239,7 +272,7 @@ impl State {
     /// The session that all calls under way belong to.
     fn sole_caller(&self) -> Option<Arc<Session>> {
         let mut sessions = self.asked.values().filter_map(|asked| match asked {
-            Asked::Session { becomes: Becomes::Listened, .. } | Asked::Own(_) => None,
+            Asked::Session { becomes: Becomes::Listened, .. } | Asked::Hears { .. } | Asked::Own(_) => None,
             Asked::Session { session, .. } => Some(session),
         });
         let first = sessions.next()?;

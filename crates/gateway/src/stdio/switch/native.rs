@@ -18,7 +18,7 @@ use super::{Asked, Becomes, METHOD_NOT_FOUND, Switch, bridge};
 use crate::members::Members;
 
 /// SEP-2663.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
+pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// What the answer to a method becomes.
 pub(super) fn becomes(method: &str) -> Becomes {
@@ -54,6 +54,10 @@ impl Switch {
                     | "notifications/resources/updated"
             );
         };
+        if matches!(self.state().asked.get(&number), Some(Asked::Hears { .. })) {
+            self.told(number, method, line);
+            return true;
+        }
         let listener = match self.state().asked.get(&number) {
             Some(Asked::Session { session, id, becomes: Becomes::Listened, .. }) => {
                 Some((Arc::clone(session), id.clone()))
@@ -75,6 +79,11 @@ impl Switch {
     pub(super) fn no_longer_listens(&self, id: &Id) {
         let Id::Number(number) = id else { return };
         let mut state = self.state();
+        if let Some(Asked::Hears { session, uri: Some(uri), .. }) = state.asked.get(number) {
+            session.standing().subscriptions.remove(uri);
+            state.asked.remove(number);
+            return;
+        }
         if !matches!(state.asked.get(number), Some(Asked::Session { becomes: Becomes::Listened, .. })) {
             return;
         }

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::super::era::{Era, Eras};
 use super::super::stateless::{CAPABILITIES, CLIENT, REVISION, REVISIONS, SERVER, VERSION};
 use super::Switch;
+use super::native::TASKS;
 
 /// The revision that a shared process is asked for: the last one that has `initialize`.
 const LATEST: &str = "2025-11-25";
@@ -148,6 +149,22 @@ impl Opened {
         let place = |revision: &str| KNOWN.iter().position(|known| *known == revision);
         if place(asked).zip(place(&self.revision)).is_some_and(|(asked, own)| asked <= own) {
             result["protocolVersion"] = asked.into();
+        }
+        result
+    }
+
+    /// The same, where the server knows no such revision: what it says of itself is the same in all.
+    pub(super) fn initialized(&self, asked: &str) -> Value {
+        let revision = if KNOWN.contains(&asked) { asked } else { LATEST };
+        let mut capabilities = self.result.get("capabilities").cloned().unwrap_or_else(|| json!({}));
+        if let Some(extensions) = capabilities.get_mut("extensions").and_then(Value::as_object_mut) {
+            extensions.remove(TASKS);
+        }
+        let server = self.server();
+        let mut result =
+            json!({ "protocolVersion": revision, "capabilities": capabilities, "serverInfo": server });
+        if let Some(instructions) = self.result.get("instructions") {
+            result["instructions"] = instructions.clone();
         }
         result
     }

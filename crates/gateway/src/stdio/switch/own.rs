@@ -7,6 +7,7 @@ use hallpass_resource_server::json_rpc::Id;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::super::era::Era;
 use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::room::Held;
@@ -53,7 +54,7 @@ impl Switch {
     }
 
     /// Says it, where there is room.
-    fn is_said(&self, line: Bytes) -> bool {
+    pub(super) fn is_said(&self, line: Bytes) -> bool {
         match self.room.try_hold(std::iter::once(&line)).and_then(|mut held: Vec<Held>| held.pop()) {
             Some(line) => {
                 self.send(line);
@@ -70,7 +71,7 @@ impl Switch {
     pub(super) fn answered_here(&self, session: &Arc<Session>, id: &Id, method: &str, line: &Bytes) -> bool {
         match method {
             "initialize" => {
-                session.standing().capabilities = capabilities(line);
+                session.standing().introduce(line);
                 let asked = rewrite::text_of(line, "protocolVersion").unwrap_or_default();
                 match self.opened.get() {
                     Some(opened) => self.reply(session, id, opened.for_client(&asked)),
@@ -106,12 +107,15 @@ impl Switch {
         session.hand(Message { kind: Kind::Response(Some(id.clone())), line });
     }
 
-    fn offers(&self, capability: &str) -> bool {
+    pub(super) fn offers(&self, capability: &str) -> bool {
         self.opened.get().is_some_and(|opened| opened.offers(capability))
     }
 
     /// What a session has said to a process that is gone by now.
-    pub(super) fn say_again(&self, session: &Session) {
+    pub(super) fn say_again(&self, session: &Arc<Session>) {
+        if self.era() == Era::Modern {
+            return self.listen_again(session);
+        }
         let subscriptions: Vec<String> = session.standing().subscriptions.iter().cloned().collect();
         for uri in subscriptions {
             self.ask_and_go_on("resources/subscribe", &json!({ "uri": uri }));
@@ -136,29 +140,10 @@ impl Switch {
 
 impl State {
     /// A request of hallpass's own, and its number.
-    fn next_of_own(&mut self, method: &str, params: &Value) -> (i64, Bytes) {
+    pub(super) fn next_of_own(&mut self, method: &str, params: &Value) -> (i64, Bytes) {
         let id = self.next;
         self.next += 1;
         let line = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         (id, line.to_string().into())
     }
-}
-
-/// What a client can be asked for, as a process is told when it begins.
-const ASKED_FOR: [&str; 3] = ["elicitation", "roots", "sampling"];
-
-/// The capabilities of those that a client declares (lifecycle, "Capability Negotiation").
-fn capabilities(initialize: &[u8]) -> std::collections::HashSet<String> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Initialize {
-        params: Params,
-    }
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Params {
-        capabilities: std::collections::HashMap<String, serde::de::IgnoredAny>,
-    }
-    let read: Initialize = serde_json::from_slice(initialize).unwrap_or_default();
-    read.params.capabilities.into_keys().filter(|name| ASKED_FOR.contains(&&**name)).collect()
 }

@@ -97,7 +97,8 @@ impl State {
     /// Who has asked to be subscribed to what, and has not been answered.
     fn subscribing(&self) -> impl Iterator<Item = (&Arc<Session>, &str)> {
         self.asked.values().filter_map(|asked| match asked {
-            Asked::Session { session, subscribes: Some(uri), .. } => Some((session, uri.as_str())),
+            Asked::Session { session, subscribes: Some(uri), .. }
+            | Asked::Hears { session, uri: Some(uri), waits: Some(_) } => Some((session, uri.as_str())),
             _ => None,
         })
     }
