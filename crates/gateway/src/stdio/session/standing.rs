@@ -46,15 +46,13 @@ const ASKED_FOR: [&str; 3] = ["elicitation", "roots", "sampling"];
 impl Standing {
     /// Keeps what a client says of itself in `initialize`: who it is, what it can be asked for, and its extensions.
     pub(in crate::stdio) fn introduce(&mut self, initialize: &[u8]) {
-        let mut message: Value = serde_json::from_slice(initialize).unwrap_or_default();
-        let params = &mut message["params"];
-        let is_short = |value: &Value| value.to_string().len() <= MOST;
+        let message: Value = serde_json::from_slice(initialize).unwrap_or_default();
+        let is_short = |value: &&Value| value.to_string().len() <= MOST;
         self.is_introduced = true;
-        self.client =
-            Some(params["clientInfo"].take()).filter(|client| client.is_object() && is_short(client));
+        self.client = message["params"].get("clientInfo").filter(|it| it.is_object()).filter(is_short).cloned();
         self.capabilities = Map::new();
-        for (name, value) in params["capabilities"].as_object().into_iter().flatten() {
-            let value = if is_short(value) { value.clone() } else { json!({}) };
+        for (name, value) in message["params"]["capabilities"].as_object().into_iter().flatten() {
+            let value = if is_short(&value) { value.clone() } else { json!({}) };
             if ASKED_FOR.contains(&&**name) {
                 self.capabilities.insert(name.clone(), value);
             } else if name == "extensions" && value.is_object() {
@@ -147,8 +145,10 @@ mod tests {
             json!({VERSION:"2026-07-28",CAPABILITIES:{"sampling":{},"roots":{"listChanged":true},"extensions":{"a":{}}}})
         );
         assert!(standing.can("sampling/createMessage") && !standing.can("elicitation/create"));
-        standing.introduce(b"[]");
-        assert_eq!(Value::from(standing.meta()), json!({VERSION:"2026-07-28",CAPABILITIES:{}}));
+        for nothing in ["[]", r#"{"params":[]}"#, r#"{"params":"x"}"#, r#"{"params":{"capabilities":[]}}"#] {
+            standing.introduce(nothing.as_bytes());
+            assert_eq!(Value::from(standing.meta()), json!({VERSION:"2026-07-28",CAPABILITIES:{}}));
+        }
     }
 
     #[test]

@@ -141,6 +141,7 @@ impl Switch {
             Some(result) => *came = Some(result),
             // The revision has no word for it.
             None => {
+                waiting.asked.remove(question);
                 let Some(waiting) = state.give_up_call(call) else { return };
                 drop(state);
                 let why = "the client did not answer what the MCP server asked";
