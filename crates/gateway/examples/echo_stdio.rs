@@ -123,6 +123,10 @@ fn main() {
             }
             "notifications/initialized" => continue,
             "die" => return,
+            "complain" => {
+                (1..=12).for_each(|number| eprintln!("complaint {number}"));
+                std::process::exit(3);
+            }
             "hold" => continue,
             // An answer of the client's, or a notification: it is told to whoever listens.
             _ => {

@@ -1,7 +1,8 @@
 //! A small MCP server over stdio that knows 2026-07-28, for the tests: it does what its methods are called.
 //!
 //! With `both` as its argument it knows `initialize` as well; whichever comes first holds for the process. With `silent` it
-//! answers nothing before `initialize`, and with `frail` it ends instead: those two know nothing else.
+//! answers nothing before `initialize`, and with `frail` it ends instead: those two know nothing else. With
+//! `refuses` it is of no use.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)] // It talks on its pipes.
 
 use std::io::BufRead;
@@ -63,6 +64,11 @@ impl Server {
                 "serverInfo": { "name": "echo", "version": "1" },
             });
             say(&json!({ "jsonrpc": "2.0", "id": id, "result": result }));
+            return true;
+        }
+        if self.kind == "refuses" {
+            eprintln!("the licence is over");
+            fail(id, -32000, "no", &Value::Null);
             return true;
         }
         if self.begun != Begun::Legacy {

@@ -7,7 +7,7 @@ use hallpass_gateway::stdio::Variable;
 use hallpass_gateway::{Account, Limits, ProcessFor, StdioCommand, Upstream};
 use http::StatusCode;
 use serde_json::{Value, json};
-use support::stdio::{Client, Events, INITIALIZE, program};
+use support::stdio::{Client, Events, INITIALIZE, modern, program};
 use support::{Protected, protect, soon, text};
 
 fn with(environment: &[(&str, Variable)]) -> StdioCommand {
@@ -190,4 +190,59 @@ async fn what_a_server_says_on_stderr_is_logged_with_its_session() {
         assert!(line.contains(&format!("session=\"{name}")), "{line}");
         assert!(!log.contains(client.session.to_str().unwrap()), "{log}");
     }
+}
+
+/// What an operator has to know stands in the log at its usual level: that a program ended by itself, how, and why.
+#[tokio::test]
+async fn a_program_that_ends_by_itself_is_told_of_with_its_last_words() {
+    for process in [ProcessFor::Session, ProcessFor::Shared] {
+        let (log, _guard) = support::logged();
+        let gateway = gateway(StdioCommand { process, ..program() });
+        let client = Client::begin(&gateway).await;
+        drop(client.call(1, "complain", json!({})).await);
+        let warned = async |what: &str| {
+            soon(async {
+                loop {
+                    let found =
+                        log.lock().unwrap().lines().find(|line| line.contains(what)).map(str::to_owned);
+                    match found {
+                        Some(line) => return line,
+                        None => tokio::task::yield_now().await,
+                    }
+                }
+            })
+            .await
+        };
+        let line = warned("nobody told it to").await;
+        for part in ["WARN", "session=", "exit status: 3", "complaint 3\"", "complaint 12"] {
+            assert!(line.contains(part), "{line}");
+        }
+        // The last ten.
+        assert!(!line.contains("complaint 2\""), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_is_told_to_end_is_none_to_be_warned_of() {
+    let (log, _guard) = support::logged();
+    let gateway = gateway(program());
+    let client = Client::begin(&gateway).await;
+    client.result(1, "noise", json!({})).await;
+    client.end().await;
+    gateway.gateway.close().await;
+    let log = log.lock().unwrap();
+    assert!(log.contains("the server is gone") && !log.contains("nobody told it to"), "{log}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_of_no_use_is_told_of_with_its_last_words() {
+    let (log, _guard) = support::logged();
+    let gateway = gateway(StdioCommand { process: ProcessFor::User, ..modern("refuses") });
+    let request = gateway.request("POST").body(INITIALIZE.into()).unwrap();
+    assert_eq!(gateway.send(request).await.status(), StatusCode::BAD_GATEWAY);
+    gateway.gateway.close().await;
+    let log = log.lock().unwrap();
+    let line = log.lines().find(|line| line.contains("nobody told it to")).unwrap();
+    assert!(line.contains("WARN") && line.contains("the licence is over"), "{line}");
+    assert!(log.lines().any(|line| line.contains("ERROR") && line.contains("error -32000")), "{log}");
 }

@@ -267,3 +267,28 @@ async fn only_so_many_requests_are_under_way() {
     assert_eq!(listen("alice").await.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(listen("bob").await.status(), StatusCode::OK);
 }
+
+/// What a client listens for is kept until it goes: so much, however many streams it has.
+#[tokio::test]
+async fn a_client_listens_for_so_many_resources() {
+    let gateway = gateway(ProcessFor::User);
+    let uris: Vec<String> = (0..1030).map(|number| format!("notes://{number}")).collect();
+    let listen = async |user: &str, id: i64, uris: &[String]| {
+        let filter = json!({"notifications":{"resourceSubscriptions":uris}});
+        let mut events = Events::of(call_as(&gateway, user, id, "subscriptions/listen", filter).await);
+        let agreed = soon(events.next()).await.unwrap()["params"]["notifications"].clone();
+        (events, agreed["resourceSubscriptions"].as_array().map_or(0, Vec::len))
+    };
+    let (_first, agreed) = listen("alice", 1, &uris[..1000]).await;
+    assert_eq!(agreed, 1000);
+    let (second, agreed) = listen("alice", 2, &uris[1000..]).await;
+    assert_eq!(agreed, 24);
+    assert_eq!(listen("alice", 3, &uris[..1]).await.1, 0);
+    assert_eq!(listen("bob", 1, &uris[..1]).await.1, 1);
+    drop(second);
+    let mut turns = 0;
+    while listen("alice", 4, &uris[..1]).await.1 == 0 {
+        turns += 1;
+        assert!(turns < 10_000);
+    }
+}

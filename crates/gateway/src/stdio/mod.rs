@@ -9,6 +9,7 @@
 //! | `house` | where processes run: how many there may be, and that none is left behind |
 //! | `start`, `environment`, `process` | one process: started, spoken to, ended, with all its children |
 //! | `shared`, `backoff` | a process that sessions share: started when it is needed, and again when it has ended |
+//! | `last_words` | why a process ended |
 //! | `port`, `switch`, `rewrite` | the way between such sessions and their process, under ids that nobody else has |
 //! | `era` | which kinds of revisions the program knows |
 //! | `room` | how many bytes may wait for somebody who does not read |
@@ -24,6 +25,7 @@ mod environment;
 mod era;
 mod events;
 mod house;
+mod last_words;
 mod limits;
 mod line;
 mod message;

@@ -1,6 +1,7 @@
 //! One process: started, spoken to, ended.
 
 use std::pin::pin;
+use std::process::ExitStatus;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
@@ -10,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
+use super::last_words::LastWords;
 use super::line::{self, Line};
 use super::message::{self, Message};
 use super::room::Held;
@@ -58,6 +60,14 @@ impl Audience {
         }
     }
 
+    /// Whether it could be used at all, as far as that is known here.
+    fn has_begun(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Several(switch) => switch.has_opened(),
+        }
+    }
+
     fn close(&self) {
         match self {
             Self::One(session) => session.close(),
@@ -94,7 +104,8 @@ impl Process {
         let stdin = self.child.stdin.take();
         let stdout = self.child.stdout.take();
         let stderr = self.child.stderr.take();
-        let log = tokio::spawn(log(stderr, name.clone()));
+        let words = LastWords::default();
+        let mut log = tokio::spawn(log(stderr, name.clone(), words.clone()));
         let ended = {
             // A server that takes no more input may still have answers on the way: its output decides.
             let write = async {
@@ -134,13 +145,20 @@ impl Process {
         audience.end().cancel();
         count(ended);
         audience.close();
-        self.end(&limits).await;
-        log.abort();
+        let status = self.end(&limits).await;
+        // What it said last may still be in the pipe.
+        if timeout(limits.grace, &mut log).await.is_err() {
+            log.abort();
+        }
+        if ended == Ended::ByItself || !audience.has_begun() {
+            let (status, stderr) = (status.map(|status| status.to_string()), words.all());
+            tracing::warn!(session = name, status, ?stderr, "an MCP server has ended, and nobody told it to");
+        }
         tracing::info!(session = name, "the server is gone");
     }
 
     /// Waits for the end, asks for it, enforces it; in the end also for children that were left behind.
-    async fn end(&mut self, limits: &Limits) {
+    async fn end(&mut self, limits: &Limits) -> Option<ExitStatus> {
         if timeout(limits.grace, self.exited()).await.is_err() {
             self.signal(Signal::Terminate);
             if timeout(limits.grace, self.exited()).await.is_err() {
@@ -149,7 +167,7 @@ impl Process {
         }
         // Before the process is reaped: until then its number, which is the group's, is nobody else's.
         self.signal(Signal::Kill);
-        drop(self.child.wait().await);
+        self.child.wait().await.ok()
     }
 
     /// Waits until the process has ended, and leaves it to be reaped.
@@ -254,13 +272,15 @@ fn noise(line: &[u8], name: &str) {
 }
 
 /// stderr is the server's log (stdio, "the client MAY capture, forward, or ignore").
-async fn log(stderr: Option<impl AsyncRead + Unpin>, name: String) {
+async fn log(stderr: Option<impl AsyncRead + Unpin>, name: String, words: LastWords) {
     let Some(stderr) = stderr else { return };
     let mut stderr = BufReader::new(stderr);
     loop {
         match line::read(&mut stderr, LOG_LINE).await {
             Ok(Line::Whole(line)) => {
-                tracing::info!(session = name, "{}", String::from_utf8_lossy(&line).trim_end());
+                let line = String::from_utf8_lossy(&line);
+                words.hear(line.trim_end());
+                tracing::info!(session = name, "{}", line.trim_end());
             }
             Ok(Line::TooLong) => tracing::info!(session = name, "(a line that is too long)"),
             Ok(Line::End) | Err(_) => return,

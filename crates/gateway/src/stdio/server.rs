@@ -21,6 +21,7 @@ use super::session::{Session, TOO_LONG};
 use super::sessions::{SESSION_ID, Sessions};
 use super::stateless::{self, Alone, Stateless};
 use super::{Limits, StdioCommand};
+use crate::owner::Owner;
 
 /// A stdio server behind HTTP. Clones share everything.
 #[derive(Clone)]
@@ -112,15 +113,13 @@ impl StdioServer {
     ) -> Result<Response, Refused> {
         let House { limits, closing, tasks, .. } = &*self.0.house;
         let switch = self.0.for_requests(caller).await?;
-        let (session, mut inputs) = Session::new(caller.into(), limits, closing.child_token());
+        let owner = Owner::from(caller);
+        let other = switch.alone_of(&owner);
+        let (session, mut inputs) = Session::alone(owner, limits, closing.child_token(), other.as_deref());
         if switch.under_way(&session.owner) >= limits.requests {
             return Err(Refused::Busy(Some(id)));
         }
-        {
-            let mut standing = session.standing();
-            standing.stands_alone = true;
-            standing.level = level;
-        }
+        session.standing().level = level;
         let session = Arc::new(session);
         let Some(mut answers) = session.post(messages, true)? else { return Err(Refused::UnknownSession) };
         answers.ends(session.end.clone().drop_guard());

@@ -160,7 +160,7 @@ impl tracing::Subscriber for Log {
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = String::new();
+        let mut line = format!("{} ", event.metadata().level());
         event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
             line += &format!("{field}={value:?} ");
         });

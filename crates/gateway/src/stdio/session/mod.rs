@@ -54,7 +54,11 @@ pub(super) struct Session {
     standing: Mutex<Standing>,
 }
 
+/// How many rooms for answers those requests of a client's have in common that stand alone: several are read at a time.
+const ANSWERS: usize = 4;
+
 /// What may wait at once. Whoever does not read one kind keeps nobody from reading another.
+#[derive(Clone)]
 struct Rooms {
     /// Lines that the process has not read.
     unwritten: Room,
@@ -89,6 +93,23 @@ impl Session {
             state: Mutex::new(State::new()),
             standing: Mutex::default(),
         };
+        (session, inputs)
+    }
+
+    /// A request that stands alone. It has its rooms in common with another one of the same client's that is under way: else
+    /// as many as there may be at once would hold so much each.
+    pub(super) fn alone(
+        owner: Owner,
+        limits: &Limits,
+        end: CancellationToken,
+        other: Option<&Self>,
+    ) -> (Self, mpsc::UnboundedReceiver<Input>) {
+        let (mut session, inputs) = Self::new(owner, limits, end);
+        session.rooms.answers = Room::new(limits.unread.saturating_mul(ANSWERS));
+        if let Some(other) = other {
+            session.rooms = other.rooms.clone();
+        }
+        session.standing().stands_alone = true;
         (session, inputs)
     }
 

@@ -49,7 +49,8 @@ impl Standing {
         let message: Value = serde_json::from_slice(initialize).unwrap_or_default();
         let is_short = |value: &&Value| value.to_string().len() <= MOST;
         self.is_introduced = true;
-        self.client = message["params"].get("clientInfo").filter(|it| it.is_object()).filter(is_short).cloned();
+        self.client =
+            message["params"].get("clientInfo").filter(|it| it.is_object()).filter(is_short).cloned();
         self.capabilities = Map::new();
         for (name, value) in message["params"]["capabilities"].as_object().into_iter().flatten() {
             let value = if is_short(&value) { value.clone() } else { json!({}) };

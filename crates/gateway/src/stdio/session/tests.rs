@@ -173,3 +173,19 @@ async fn to_listen_is_a_use_though_the_stream_breaks_at_once() {
     drop(session.listen().unwrap());
     assert_eq!(session.last_used(), Instant::now());
 }
+
+/// As many as there may be at once would else hold so much each.
+#[tokio::test]
+async fn requests_that_stand_alone_have_their_rooms_in_common() {
+    let limits = Limits { unread: 1000, ..Limits::default() };
+    let alone =
+        |other: Option<&Session>| Session::alone(Owner::alice(), &limits, CancellationToken::new(), other);
+    let (one, _unread) = alone(None);
+    let (two, _unread_too) = alone(Some(&one));
+    let body = format!(r#"{{"id":1,"method":"m","params":["{}"]}}"#, "x".repeat(600));
+    let posted = message::read(body.as_bytes()).unwrap();
+    let _answers = one.post(&posted.messages, true).unwrap();
+    assert!(matches!(two.post(&posted.messages, true), Err(Refused::Busy(_))));
+    let (of_another, _unread) = alone(None);
+    assert!(of_another.post(&posted.messages, true).is_ok());
+}

@@ -86,7 +86,8 @@ impl Switch {
             Some(uris) if self.can_notify("resources", "subscribe") => {
                 let uris =
                     uris.iter().filter_map(Value::as_str).filter(|uri| uri.len() <= subscriptions::LONGEST);
-                uris.map(str::to_owned).collect()
+                let left = subscriptions::MOST.saturating_sub(self.listened_for(session));
+                uris.take(left).map(str::to_owned).collect()
             }
             _ => Vec::new(),
         };

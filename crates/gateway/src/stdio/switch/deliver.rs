@@ -12,6 +12,9 @@ use super::super::session::{NAMELESS, error_with};
 use super::earlier::refused_to_tell;
 use super::{Asked, Becomes, INTERNAL_ERROR, METHOD_NOT_FOUND, Question, Switch, asking, earlier, native};
 
+/// How many questions of a process may wait for their answers.
+pub(super) const QUESTIONS: usize = 1024;
+
 impl Switch {
     /// Brings a message of the process to whom it is for.
     pub(in crate::stdio) fn deliver(&self, Message { kind, line }: Message) {
@@ -44,15 +47,14 @@ impl Switch {
                 }
                 Some(Id::Text(_)) => None,
                 // Whoever waits alone, waits for this.
-                None if state.asked.len() == 1 && state.left.are_none() => {
-                    let only = state.asked.drain().next().map(|(_, asked)| asked);
+                None => {
+                    let only = state.only_call().and_then(|number| state.asked.remove(&number));
                     drop(state);
                     if let Some(Asked::Session { session, id, .. }) = only {
                         session.fail(&id, NAMELESS);
                     }
                     return;
                 }
-                None => None,
             }
         };
         match asked {
@@ -110,6 +112,9 @@ impl Switch {
                 .say(serde_json::json!({ "jsonrpc": "2.0", "id": id, "result": {} }).to_string().into());
         }
         let mut state = self.state();
+        if state.questions.len() >= QUESTIONS {
+            return self.say(error_with(&id, INTERNAL_ERROR, "too many questions are not answered yet"));
+        }
         let Some(session) = state.sole_caller() else {
             let why = "no call of one client alone is under way, so nobody can be asked";
             return self.say(error_with(&id, INTERNAL_ERROR, why));

@@ -180,6 +180,13 @@ impl Switch {
         self.say_again(session);
     }
 
+    /// Another request of that client's that stands alone, if one is under way.
+    pub(super) fn alone_of(&self, owner: &Owner) -> Option<Arc<Session>> {
+        let state = self.state();
+        let mut own = state.sessions.values().filter(|session| session.owner == *owner);
+        own.find(|session| session.standing().stands_alone).cloned()
+    }
+
     /// How many requests are under way for one user through one client.
     pub(super) fn under_way(&self, owner: &Owner) -> usize {
         self.state().sessions.values().filter(|session| session.owner == *owner).count()
@@ -269,6 +276,15 @@ impl Switch {
 }
 
 impl State {
+    /// The only call under way. Who listens waits for nothing else.
+    fn only_call(&self) -> Option<i64> {
+        let listens = |asked: &Asked| {
+            matches!(asked, Asked::Hears { .. } | Asked::Session { becomes: Becomes::Listened, .. })
+        };
+        let mut calls = self.asked.iter().filter(|(_, asked)| !listens(asked)).map(|(number, _)| *number);
+        calls.next().filter(|_| calls.next().is_none() && self.left.are_none())
+    }
+
     /// The session that all calls under way belong to.
     fn sole_caller(&self) -> Option<Arc<Session>> {
         let mut sessions = self.asked.values().filter_map(|asked| match asked {

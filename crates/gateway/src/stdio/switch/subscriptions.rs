@@ -14,7 +14,7 @@ use super::super::session::Session;
 use super::{Asked, INVALID_PARAMS, State, Switch};
 
 /// How many resources a session may be subscribed to.
-const MOST: usize = 1024;
+pub(super) const MOST: usize = 1024;
 /// The longest URI of them, in bytes.
 pub(super) const LONGEST: usize = 2048;
 
@@ -54,6 +54,16 @@ impl Switch {
             return Err(NotSubscribed::TooMany);
         }
         Ok(())
+    }
+
+    /// How many resources a client listens for, whose requests stand alone: what a session may have, it has in all of them.
+    pub(super) fn listened_for(&self, session: &Session) -> usize {
+        let state = self.state();
+        let own = state.sessions.values().filter(|other| other.owner == session.owner);
+        own.map(|other| other.standing())
+            .filter(|other| other.stands_alone)
+            .map(|other| other.subscriptions.len())
+            .sum()
     }
 
     /// Whether a request to unsubscribe was answered without the process, since others are still subscribed.

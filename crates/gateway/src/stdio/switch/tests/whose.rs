@@ -111,3 +111,24 @@ fn an_answer_without_a_name_may_be_for_a_left_call() {
     rig.says(&json!({"id":2,"result":"his"}));
     assert_eq!(all(&mut of_bob)[0]["result"], "his");
 }
+
+/// A process that asks for ever fills no memory.
+#[test]
+fn so_many_questions_wait_for_their_answers() {
+    let mut rig = Rig::of(&["alice"]);
+    rig.post(0, &json!({"id":0,"method":"initialize","params":{"capabilities":{"roots":{}}}}));
+    let mut of_alice = rig.call(0, 1);
+    rig.heard();
+    for number in 0..super::super::deliver::QUESTIONS {
+        rig.says(&json!({"id":number,"method":"roots/list"}));
+        // She reads them, and answers none.
+        assert_eq!(methods(&mut of_alice), ["roots/list"]);
+    }
+    assert!(rig.heard().is_empty());
+    rig.says(&json!({"id":"more","method":"roots/list"}));
+    assert!(all(&mut of_alice).is_empty());
+    assert_eq!(rig.heard()[0]["id"], "more");
+    rig.post(0, &json!({"id":0,"result":{"roots":[]}}));
+    rig.says(&json!({"id":"again","method":"roots/list"}));
+    assert_eq!(methods(&mut of_alice), ["roots/list"]);
+}
