@@ -13,6 +13,7 @@ mod config;
 mod connect;
 mod doctor;
 mod fields;
+mod health;
 mod identity;
 mod in_tenant;
 mod initial_token;
@@ -39,6 +40,7 @@ pub(crate) use config::Config;
 pub(crate) use connect::{Connect, Transport};
 pub(crate) use doctor::Doctor;
 pub(crate) use fields::{Fields, Header};
+pub(crate) use health::Health;
 pub(crate) use identity::{CallbackHost, Interaction, Mode, Unattended};
 pub(crate) use in_tenant::{InTenant, Tenant};
 pub(crate) use initial_token::ClientToken;
@@ -165,6 +167,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  hallpass config check hallpass.toml\n  hallpass config schema"
     )]
     Config(Config),
+    /// Say whether a server that runs is ready, as health checks ask
+    Health(Health),
+    /// Write the manual pages into a folder, for those who make packages
+    #[command(after_help = "Example:\n  hallpass man target/man && man target/man/hallpass-serve.1")]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  hallpass completions bash > ~/.local/share/bash-completion/completions/hallpass"

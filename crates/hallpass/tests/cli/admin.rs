@@ -212,6 +212,8 @@ fn every_command_shows_an_example() {
         "master-key rotate",
         "master-key forget-former",
         "completions",
+        "health",
+        "man",
     ] {
         let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
         assert!(said(&run(data.path(), &args)).contains("Example"), "{command}");

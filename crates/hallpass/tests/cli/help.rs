@@ -89,3 +89,20 @@ fn no_line_is_broken_in_an_odd_place() {
         }
     }
 }
+
+/// A page for each command, made of what `--help` says.
+#[test]
+fn there_are_manual_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("man");
+    said(&run(folder.path(), &["man", to.to_str().unwrap()]));
+    for (page, says) in [
+        ("hallpass.1", "hallpass\\-serve(1)"),
+        ("hallpass-serve.1", "\\-\\-upstream"),
+        ("hallpass-client-add.1", "redirect"),
+    ] {
+        let text = std::fs::read_to_string(to.join(page)).unwrap();
+        assert!(text.starts_with(".ie") || text.contains(".TH "), "{page}");
+        assert!(text.contains(says), "{page}: {text}");
+    }
+}

@@ -46,13 +46,51 @@ async fn readyz_says_whether_the_database_answers() {
         assert_eq!(answer.status().as_u16(), expected, "{host}");
     }
 
+    let config = file.path().to_str().unwrap();
+    let healthy = |args: &[&str]| {
+        let output = command(data.path(), &[&["health"], args].concat()).output().unwrap();
+        let (said, told) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code(), said, told)
+    };
+    assert_eq!(healthy(&["--config", config]), (Some(0), "ready\n".to_owned(), String::new()));
+    assert_eq!(healthy(&[&format!("127.0.0.1:{port}")]).0, Some(0));
+
     cluster.crash();
+    let (code, said, told) = healthy(&["--config", config, "--json"]);
+    assert_eq!(code, Some(1), "{told}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["ready"], false, "{said}");
+    assert!(
+        said["says"].as_str().unwrap().contains("database") && told.contains("database"),
+        "{said} {told}"
+    );
     let (status, said) = ask(port, "/readyz").await;
     assert_eq!(status, 503);
     assert!(said.contains("database"), "{said}");
     assert_eq!(ask(port, "/healthz").await.0, 200);
     cluster.start();
     while ask(port, "/readyz").await.0 != 200 {}
+}
+
+/// Nobody there, and somebody who is no hallpass.
+#[test]
+fn health_is_bad_where_nobody_says_that_it_is_good() {
+    let data = tempfile::tempdir().unwrap();
+    let gone = format!("127.0.0.1:{}", free_port());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = silent.local_addr().unwrap().to_string();
+    for (address, says) in [(&gone, "refused"), (&there, "no answer within 1s")] {
+        let output = command(data.path(), &["health", address, "--timeout", "1s"]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(says) && told.contains(address), "{told}");
+    }
+    let file = data.path().join("hallpass.toml");
+    std::fs::write(&file, format!("listen = \"{there}\"\n")).unwrap();
+    let output = command(data.path(), &["health", "--config", file.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("connections are taken"));
 }
 
 /// `Type=notify`: READY once requests are taken, STOPPING when the end begins.
