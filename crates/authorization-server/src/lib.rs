@@ -84,7 +84,10 @@ pub use delegation::{
 pub use hosts::{HostPattern, HostPatternError, RedirectPattern};
 pub use issued::OpaqueTokens;
 pub use keys::{KeyHandle, KeyState, MasterKey, MasterKeyError, PublishedKey, Rotation, SigningKeys};
-pub use login::{AddUserError, LinkError, SetPasswordError, UserNameError, Users, WeakPassword};
+pub use login::{
+    AddUserError, GroupRules, LinkError, SetPasswordError, SignIn, UserNameError, Users, WeakPassword,
+    WhoEnters,
+};
 pub use pages::plain_page;
 pub use proxied::{Proxied, ProxiedResource};
 pub use revocations::{OutOfDate, Revocations};

@@ -83,6 +83,12 @@ pub enum StartError {
         "access tokens may live a day at most, since a revocation is remembered that long; ten minutes is usual"
     )]
     LongAccessTokens,
+    /// It stands in an address.
+    #[error("a way to sign in is called '{0}'; give each a name of its own, of letters, digits, '-' and '_'")]
+    SignInName(String),
+    /// Nobody could log in.
+    #[error("passwords are off, and there is no provider to sign in through: nobody could log in")]
+    NoWayIn,
     /// A key whose successor would have to be published before the key itself signs.
     #[error("signing keys have to be rotated less often than they are published ahead of their use")]
     HastyRotation,
@@ -324,6 +330,16 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.lifetimes.access_token > LONGEST_ACCESS_TOKEN {
         return Err(StartError::LongAccessTokens);
     }
+    for (at, way) in settings.sign_in.iter().enumerate() {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let same = settings.sign_in.iter().take(at).any(|other| other.name == way.name);
+        if way.name.is_empty() || !way.name.bytes().all(plain) || same {
+            return Err(StartError::SignInName(way.name.clone()));
+        }
+    }
+    if !settings.passwords && settings.sign_in.is_empty() {
+        return Err(StartError::NoWayIn);
+    }
     if settings.rotation.every <= settings.rotation.ahead {
         return Err(StartError::HastyRotation);
     }
@@ -331,7 +347,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
 }
 
 async fn new_setup_link(settings: &Settings, store: &Store) -> Result<Option<Url>, StoreError> {
-    if settings.proxied.is_some() || store.count_users().await? > 0 {
+    if settings.proxied.is_some() || !settings.passwords || store.count_users().await? > 0 {
         return Ok(None);
     }
     let token = token();

@@ -14,6 +14,7 @@ use crate::clients::DocumentDomains;
 use crate::delegation::{ExchangeRule, TrustedIssuer};
 use crate::hosts::RedirectPattern;
 use crate::keys::Rotation;
+use crate::login::SignIn;
 use crate::proxied::Proxied;
 use crate::server::StartError;
 
@@ -53,6 +54,10 @@ pub struct Settings {
     pub count_addresses: bool,
     /// Certificates of clients (RFC 8705): none are looked at.
     pub mutual_tls: Option<MutualTls>,
+    /// Providers that people may sign in through: none.
+    pub sign_in: Vec<SignIn>,
+    /// Whether people may sign in by password: true. Without, there is no link for the first user either.
+    pub passwords: bool,
     /// How long a request may take before it is answered with 503: 20 seconds. It ends the wait for a database that
     /// answers nothing, and is longer than any wait that has a limit of its own.
     pub patience: Duration,
@@ -78,6 +83,8 @@ impl Settings {
             audit_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
             count_addresses: true,
             mutual_tls: None,
+            sign_in: Vec::new(),
+            passwords: true,
             patience: Duration::from_secs(20),
         }
     }

@@ -92,6 +92,12 @@ impl Person {
         self.browse(Method::GET, url, None, "none").await
     }
 
+    /// Follows a link or a redirect of another site.
+    pub async fn arrive(&self, url: impl AsRef<str>) -> Page {
+        let url = Url::parse(url.as_ref()).expect("the person arrives at a URL");
+        self.browse(Method::GET, url, None, "cross-site").await
+    }
+
     /// The cookies held now.
     #[must_use]
     pub fn cookies(&self) -> Vec<Cookie> {
@@ -233,6 +239,17 @@ impl Page {
     #[must_use]
     pub fn location_param(&self, name: &str) -> Option<String> {
         self.location()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Follows the link that begins with these words.
+    pub async fn follow(&self, words: &str) -> Page {
+        let link = self.body.split("<a ").skip(1).find_map(|link| {
+            let (tag, rest) = link.split_once('>')?;
+            rest.starts_with(words).then(|| attribute(&format!(" {tag}"), "href")).flatten()
+        });
+        let link = link.unwrap_or_else(|| panic!("no link {words:?} at {}:\n{}", self.url, self.body));
+        let url = self.url.join(&link).expect("a link");
+        self.person.browse(Method::GET, url, None, "same-origin").await
     }
 
     /// All forms of the page, in order.

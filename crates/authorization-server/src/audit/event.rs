@@ -55,6 +55,8 @@ kinds! {
     PasskeyAdded = "passkey_added", "Passkey added";
     /// A passkey was removed.
     PasskeyRemoved = "passkey_removed", "Passkey removed";
+    /// Who a person is at another issuer was unlinked from their account.
+    IdentityUnlinked = "identity_unlinked", "Provider account unlinked";
     /// A user was added.
     UserAdded = "user_added", "User added";
     /// An identity provider has changed what is known of a user.

@@ -121,9 +121,14 @@ async fn deny(
     Ok(ToClient::new(&proven, state, &server.settings.issuer).error(&denied))
 }
 
+/// What of it the person may be granted.
+fn bounds(session: Option<&SessionRow>, request: &AuthorizationRequest) -> ScopeSet {
+    session.map_or_else(|| request.scopes.clone(), |session| session.bounds(&request.scopes))
+}
+
 /// What a person has decided, for the audit log. Who that is the provider alone knows, where it logs people in.
 fn decided(kind: AuditKind, session: Option<&SessionRow>, request: &AuthorizationRequest) -> NewEvent {
-    let what = format!("{} for {}", request.scopes, request.resource.as_str());
+    let what = format!("{} for {}", bounds(session, request), request.resource.as_str());
     let event = NewEvent::new(kind).client(&request.client_id).detail(what);
     session.iter().fold(event, |event, session| event.user(&session.user_id))
 }
@@ -158,7 +163,8 @@ pub(super) async fn is_remembered(
     let receiver = request.redirect_uri.receiver();
     let agreed = server.store.find_consent(consent(session, request, &receiver)).await?;
     let agreed = agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok());
-    Ok(agreed.is_some_and(|agreed| request.scopes.is_subset(&agreed)))
+    let asked = session.bounds(&request.scopes);
+    Ok(agreed.is_some_and(|agreed| !asked.is_empty() && asked.is_subset(&agreed)))
 }
 
 /// What this person has allowed this client before, at the same place. On the page it is told apart from what is new.
@@ -178,7 +184,8 @@ async fn remember(
     session: &SessionRow,
     request: &AuthorizationRequest,
 ) -> Result<(), Problem> {
-    let all = agreed_scopes(server, session, request).await?.union(&request.scopes).to_string();
+    let given = session.bounds(&request.scopes);
+    let all = agreed_scopes(server, session, request).await?.union(&given).to_string();
     let receiver = request.redirect_uri.receiver();
     Ok(server.store.save_consent(consent(session, request, &receiver), &all).await?)
 }
@@ -196,6 +203,11 @@ pub(super) async fn grant(
     request: &AuthorizationRequest,
     to_client: &ToClient<'_>,
 ) -> Result<Response, Problem> {
+    let scopes = session.bounds(&request.scopes);
+    if scopes.is_empty() && !request.scopes.is_empty() {
+        let why = "the person's account may be granted none of these scopes";
+        return Ok(to_client.error(&OAuthError::new(ErrorCode::AccessDenied, why)));
+    }
     let code = token();
     let row = CodeRow {
         grant_id: id(),
@@ -204,7 +216,7 @@ pub(super) async fn grant(
         redirect_uri: request.redirect_uri.as_str().to_owned(),
         challenge: request.challenge.as_str().to_owned(),
         resource: request.resource.as_str().to_owned(),
-        scopes: request.scopes.to_string(),
+        scopes: scopes.to_string(),
         refreshable: request.refreshable,
         bound_to: request.dpop_key.clone(),
         confidential: request.confidential,
@@ -246,8 +258,9 @@ async fn page(
         None => ScopeSet::default(),
     };
     let proxied = server.settings.proxied.as_ref();
+    let bounded = bounds(session, request);
     let in_words = |is_new: bool| -> Vec<ScopeInWords> {
-        let asked = |scope: &Scope| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
+        let asked = |scope: &Scope| bounded.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
         resources
             .iter()
             .flat_map(|resource| resource.scopes.iter().map(|one| (resource.name.as_str(), one)))

@@ -143,7 +143,7 @@ async fn consent(
     })?;
     let resources = Resources::try_from(row.resource.clone()).map_err(|_| Problem::lost_interaction())?;
     let configured = resources.configured(&server.settings);
-    let asked = ScopeSet::parse(&row.scopes).unwrap_or_default();
+    let asked = session.bounds(&ScopeSet::parse(&row.scopes).unwrap_or_default());
     let scopes = configured.iter().flat_map(|resource| &resource.scopes);
     let page = DeviceConsentPage {
         client: client.shown_name(),

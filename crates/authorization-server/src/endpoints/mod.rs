@@ -116,6 +116,8 @@ fn for_people() -> Router<Server> {
     Router::new()
         .route("/login", get(login::get).post(login::post))
         .route("/login/code", get(login::code::get).post(login::code::post))
+        .route("/login/with/{name}", get(login::through::begin))
+        .route("/providers/{name}/callback", get(login::through::callback))
         .route("/login/passkey", post(login::passkey::post))
         .route("/passkeys.js", get(script::get))
         .merge(account::router())

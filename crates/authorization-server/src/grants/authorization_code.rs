@@ -122,12 +122,14 @@ async fn consume(
     let first = stored.as_deref().map(|hash| (hash, idle_ends));
     let bound_to = sender.refresh_binding(row.must_bind);
     let binding = sender.bind(server, row.must_bind).await?;
+    let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
+    let scopes = still::scopes_of(server, &row.user_id, scopes).await?;
     let subject = Subject {
         grant_id: &row.grant_id,
         subject: &row.user_id,
         client_id: &row.client_id,
         resources,
-        scopes: &still::scopes(client, stored_scopes(&row.scopes)?)?,
+        scopes: &scopes,
         binding: binding.as_ref(),
         login: row.authenticated_at,
         actor: None,

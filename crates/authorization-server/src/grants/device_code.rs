@@ -88,7 +88,7 @@ async fn again(
     }
     sender.check_bound(grant.bound_to.as_deref())?;
     let binding = sender.bind(server, row.must_bind).await?;
-    let about = About::of(server, sender, row, form)?;
+    let about = About::of(server, sender, row, form).await?;
     let subject = about.subject(binding.as_ref());
     let issued = issue(server, &subject).await?;
     let refresh_token = match &row.sealed_token {
@@ -128,7 +128,7 @@ async fn consume(
     row: &DeviceRow,
 ) -> Result<TokenResponse, Refusal> {
     // Refused before anything is consumed.
-    let about = About::of(server, sender, row, form)?;
+    let about = About::of(server, sender, row, form).await?;
     let hash = digest(code.expose());
     let lifetimes = &server.settings.lifetimes;
     let grant_ends = server.store.now().after(lifetimes.grant);
@@ -165,7 +165,7 @@ struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    fn of(
+    async fn of(
         server: &Inner,
         sender: &Sender<'_>,
         row: &'a DeviceRow,
@@ -177,6 +177,7 @@ impl<'a> About<'a> {
         let resources = narrowed_resources(form, &row.resource)?;
         still::check_resources(server, client, &resources)?;
         let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
+        let scopes = still::scopes_of(server, user_id, scopes).await?;
         Ok(Self { row, user_id, resources, scopes })
     }
 

@@ -47,6 +47,7 @@ pub(crate) async fn refresh(
     let resources = narrowed_resources(form, &row.grant.resource)?;
     still::check_resources(server, client.as_deref(), &resources)?;
     let granted = still::scopes(client.as_deref(), stored_scopes(&row.grant.scopes)?)?;
+    let granted = still::scopes_of(server, &row.grant.user_id, granted).await?;
     let scopes = narrowed(form, &granted)?;
     let binding = sender.bind(server, must_bind(&row)).await?;
     if let Some(proxied) = &server.settings.proxied {

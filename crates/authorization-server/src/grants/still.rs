@@ -12,6 +12,7 @@ use super::{MustBind, Refusal, Sender};
 use crate::checks::{OFFLINE_ACCESS, Resources};
 use crate::clients::{Client, Unresolved, resolve};
 use crate::server::Inner;
+use crate::store::bounded;
 
 /// How long the metadata document of a public client is waited for. No refresh fails because a client's web server is down.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -66,6 +67,17 @@ pub(super) fn check_resources(
     let known = resources.are_known(&server.settings);
     let still = known && bound.is_none_or(|bound| resources.are_within(bound));
     still.then_some(()).ok_or_else(|| Refusal::ResourceGone(resources.to_string()))
+}
+
+/// The scopes that the person may be granted now, of those that were: groups at a provider change.
+pub(super) async fn scopes_of(server: &Inner, user_id: &str, granted: ScopeSet) -> Result<ScopeSet, Refusal> {
+    if server.settings.sign_in.is_empty() {
+        return Ok(granted);
+    }
+    let Some(bound) = server.store.scopes_of_user(user_id).await? else { return Ok(granted) };
+    let bound = ScopeSet::parse(&bound).map_err(|error| Refusal::MalformedScope(error.to_string()))?;
+    let left = bounded(Some(&bound), &granted);
+    if left.is_empty() && !granted.is_empty() { Err(Refusal::NothingLeft) } else { Ok(left) }
 }
 
 /// The scopes that the client may have now, of those that were granted.

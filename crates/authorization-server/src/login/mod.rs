@@ -8,6 +8,7 @@ pub(crate) mod passkeys;
 mod password;
 pub(crate) mod second_factor;
 mod session;
+mod sign_in;
 mod user_name;
 
 pub use admin::{AddUserError, LinkError, SetPasswordError, Users};
@@ -17,5 +18,7 @@ pub(crate) use device::device;
 pub use password::WeakPassword;
 pub(crate) use password::{Busy, Passwords, Verdict, check_strength, unknown_password};
 pub(crate) use session::{begin_session, current_session};
+pub use sign_in::{GroupRules, SignIn, WhoEnters};
+pub(crate) use sign_in::{NotAdmitted, log_in_through};
 pub(crate) use user_name::UserName;
 pub use user_name::UserNameError;

@@ -14,6 +14,8 @@ pub(crate) struct AccountPage {
     pub(crate) sessions: Vec<SessionLine>,
     pub(crate) passkeys: Vec<PasskeyLine>,
     pub(crate) offers_passkeys: bool,
+    pub(crate) passwords: bool,
+    pub(crate) providers: Vec<ProviderLine>,
     pub(crate) second_factor: bool,
     pub(crate) recovery_codes: i64,
     pub(crate) admin: String,
@@ -40,6 +42,17 @@ pub(crate) struct SessionLine {
     pub(crate) since: String,
     /// The one that shows this page.
     pub(crate) is_this: bool,
+}
+
+/// A provider: linked, or to be linked.
+pub(crate) struct ProviderLine {
+    pub(crate) name: String,
+    /// What is linked.
+    pub(crate) id: Option<String>,
+    pub(crate) since: String,
+    pub(crate) used: Option<String>,
+    /// Where it can be.
+    pub(crate) connect: String,
 }
 
 pub(crate) struct PasskeyLine {

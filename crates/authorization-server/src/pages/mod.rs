@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 pub(crate) use account::{
-    AccountPage, App, CodePage, EnrolPage, NewPasskeyPage, PasskeyLine, PasswordPage, RecoveryCodesPage,
-    SessionLine,
+    AccountPage, App, CodePage, EnrolPage, NewPasskeyPage, PasskeyLine, PasswordPage, ProviderLine,
+    RecoveryCodesPage, SessionLine,
 };
 pub(crate) use admin::{
     AdminApps, AdminAudit, AdminClients, AdminKeys, AdminUsers, ClientLine, EventLine, KeyLine, LinkMadePage,
@@ -37,6 +37,9 @@ pub(crate) const STYLE: &str = include_str!("../../templates/style.css");
 #[template(path = "login.html")]
 pub(crate) struct LoginPage {
     pub(crate) passkey: Option<PasskeyLogin>,
+    /// Whether there is a form for a password.
+    pub(crate) passwords: bool,
+    pub(crate) through: Vec<Through>,
     /// The client and the resource, where a client waits for the login.
     pub(crate) asks: Option<(String, String)>,
     pub(crate) error: Option<String>,
@@ -47,6 +50,12 @@ pub(crate) struct LoginPage {
     pub(crate) leads: (&'static str, String),
     pub(crate) csrf: String,
     pub(crate) username: String,
+}
+
+/// A provider to sign in through. A link and no form: where a form of this page may lead stays this server.
+pub(crate) struct Through {
+    pub(crate) shown: String,
+    pub(crate) place: String,
 }
 
 /// The form by which a passkey logs in.

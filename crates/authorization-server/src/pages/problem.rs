@@ -229,6 +229,64 @@ impl Problem {
         .advice("In how this server was set up.", "Whoever runs it can give it a name, with --public-url.")
     }
 
+    /// An answer of a provider's that this browser has not begun, or a second time.
+    pub(crate) fn lost_leg() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "lost_leg",
+            "This sign-in is not open here",
+            "It was begun in another browser, has come back before, or took too long.",
+        )
+        .advice(
+            "Most likely nowhere: time has passed, or the page was loaded again. If someone sent you this link, do not go on.",
+            "Start again from your app, in this browser, with cookies allowed.",
+        )
+    }
+
+    /// A provider of no such name.
+    pub(crate) fn no_such_provider() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_such_provider",
+            "There is no such way to sign in",
+            "This server does not know a provider of that name, or not any more.",
+        )
+        .advice("In how this server is set up, if its own page led you here.", "Start again from your app.")
+    }
+
+    /// A provider that does not do what it should.
+    pub(crate) fn provider(status: StatusCode, what: String, cause: String) -> Self {
+        let mut problem = Self::new(status, "provider", "The other account cannot be used right now", what)
+            .advice("Perhaps at the other provider.", "Try again in a moment.");
+        problem.0.cause = Some(cause);
+        problem
+    }
+
+    /// Somebody else's identity.
+    pub(crate) fn anothers_identity(provider: &str) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "anothers_identity",
+            "This account belongs to somebody else here",
+            format!("The account at {provider} with which you have just signed in there is linked to another person's account on this server."),
+        )
+        .advice(
+            "Nowhere, if you have two accounts here.",
+            "Sign in with the other account and unlink it there, or sign in at the provider as somebody else.",
+        )
+    }
+
+    /// Passwords are off.
+    pub(crate) fn no_passwords() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_passwords",
+            "There are no passwords here",
+            "People sign in to this server through a provider.",
+        )
+        .advice("Nowhere.", "Start again from your app.")
+    }
+
     /// Too many people log in at this moment.
     pub(crate) fn busy() -> Self {
         Self::new(

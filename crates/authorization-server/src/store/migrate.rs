@@ -29,6 +29,7 @@ pub(super) fn migrations() -> Migrator {
         step(35, "identities", include_str!("migrations/0035_identities.sql")),
         step(36, "provisioning", include_str!("migrations/0036_provisioning.sql")),
         step(37, "proxied", include_str!("migrations/0037_proxied.sql")),
+        step(38, "bounded people", include_str!("migrations/0038_bounded_people.sql")),
     ])
 }
 

@@ -1,8 +1,10 @@
 //! Browsers that are logged in.
 
+use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::time::Timestamp;
 
-use super::{Result, Store};
+use super::{Result, Store, StoreError};
+use crate::checks::OFFLINE_ACCESS;
 
 /// A browser session whose person may still log in.
 #[derive(Clone, Debug)]
@@ -15,6 +17,23 @@ pub(crate) struct SessionRow {
     pub(crate) is_admin: bool,
     /// When this browser logged in.
     pub(crate) authenticated_at: Timestamp,
+    /// What the person may be granted; all, where nothing is said.
+    pub(crate) scopes: Option<ScopeSet>,
+}
+
+impl SessionRow {
+    /// What of this the person may be granted.
+    pub(crate) fn bounds(&self, scopes: &ScopeSet) -> ScopeSet {
+        bounded(self.scopes.as_ref(), scopes)
+    }
+}
+
+/// What of this may be granted. `offline_access` allows nothing by itself, and stays beside what does.
+pub(crate) fn bounded(bound: Option<&ScopeSet>, scopes: &ScopeSet) -> ScopeSet {
+    let Some(bound) = bound else { return scopes.clone() };
+    let left = scopes.intersection(bound);
+    let offline = |scope: &&Scope| scope.as_str() == OFFLINE_ACCESS && !left.is_empty();
+    left.union(&scopes.iter().filter(offline).cloned().collect())
 }
 
 /// What a person has shown to log in. A session begins only while it still counts.
@@ -24,6 +43,8 @@ pub(crate) enum Shown {
     Password(String),
     /// The passkey with this credential id.
     Passkey(String),
+    /// Who they are at a provider, by the row's id; they logged in there at that time.
+    Identity { id: String, at: Timestamp },
 }
 
 impl Shown {
@@ -32,6 +53,7 @@ impl Shown {
         match self {
             Self::Password(_) => "by password",
             Self::Passkey(_) => "by passkey",
+            Self::Identity { .. } => "through a provider",
         }
     }
 }
@@ -55,6 +77,10 @@ impl Store {
         device: Option<&str>,
         expires_at: Timestamp,
     ) -> Result<bool> {
+        let at = match shown {
+            Shown::Identity { at, .. } => self.now().min(*at),
+            _ => self.now(),
+        };
         let (insert, shown) = match shown {
             Shown::Password(hash) => (
                 "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
@@ -69,13 +95,20 @@ impl Store {
                    AND id IN (SELECT user_id FROM passkeys WHERE credential_id = $6)",
                 id,
             ),
+            Shown::Identity { id, .. } => (
+                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
+                 SELECT $1, id, $3, $4, $5 FROM users
+                 WHERE id = $2 AND disabled_at IS NULL
+                   AND id IN (SELECT user_id FROM identities WHERE identities.id = $6)",
+                id,
+            ),
         };
         let mut tx = self.begin().await?;
         self.hold_user(&mut tx, user_id).await?;
         let made = sqlx::query(insert)
             .bind(token_hash)
             .bind(user_id)
-            .bind(self.now().unix())
+            .bind(at.unix())
             .bind(expires_at.unix())
             .bind(device)
             .bind(shown)
@@ -86,8 +119,8 @@ impl Store {
     }
 
     pub(crate) async fn find_session(&self, token_hash: &str) -> Result<Option<SessionRow>> {
-        let row: Option<(String, String, i64, i64)> = sqlx::query_as(
-            "SELECT users.id, users.name, users.is_admin, sessions.authenticated_at
+        let row: Option<(String, String, i64, i64, Option<String>)> = sqlx::query_as(
+            "SELECT users.id, users.name, users.is_admin, sessions.authenticated_at, users.scopes
              FROM sessions JOIN users ON users.id = sessions.user_id
              WHERE sessions.token_hash = $1 AND sessions.expires_at > $2
                AND users.disabled_at IS NULL",
@@ -96,12 +129,15 @@ impl Store {
         .bind(self.now().unix())
         .fetch_optional(self.reader())
         .await?;
-        Ok(row.map(|(user_id, user_name, is_admin, authenticated_at)| SessionRow {
+        let Some((user_id, user_name, is_admin, authenticated_at, scopes)) = row else { return Ok(None) };
+        let scopes = scopes.map(|scopes| ScopeSet::parse(&scopes)).transpose();
+        Ok(Some(SessionRow {
             token_hash: token_hash.to_owned(),
             user_id,
             user_name,
             is_admin: is_admin != 0,
             authenticated_at: Timestamp::from_unix(authenticated_at),
+            scopes: scopes.map_err(|_| StoreError::Unreadable { what: "bound of a person's scopes" })?,
         }))
     }
 

@@ -40,6 +40,7 @@ mod scim;
 mod second_factor;
 mod secrets;
 mod setup;
+mod sign_in;
 mod token;
 mod token_exchange;
 mod workloads;

@@ -1,5 +1,6 @@
 //! `[authorization_server]`: what the configuration says of the embedded authorization server.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use hallpass_protocol::Algorithm;
@@ -10,6 +11,7 @@ use super::delegation::{Exchange, TrustedIssuer};
 use super::duration::Span;
 use super::hosts::{MetadataDocuments, Redirect};
 use super::mutual_tls::MutualTls;
+use super::provider::SignIn;
 use super::proxied::ProxiedClient;
 
 /// The embedded authorization server.
@@ -47,6 +49,10 @@ pub(crate) struct AuthorizationServer {
     pub(crate) audit_lifetime: Span,
     /// Certificates of clients. Default: none are looked at.
     pub(crate) mutual_tls: Option<MutualTls>,
+    /// Third parties that people may sign in through, each by its name. Default: none.
+    pub(crate) sign_in: BTreeMap<String, SignIn>,
+    /// Whether people may sign in by password. Default: true.
+    pub(crate) passwords: bool,
     /// Whose assertions are exchanged for tokens (RFC 7523). Default: nobody's.
     pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693). Default: none.
@@ -72,6 +78,8 @@ impl Default for AuthorizationServer {
             dpop_nonces: true,
             audit_lifetime: Span::days(90),
             mutual_tls: None,
+            sign_in: BTreeMap::new(),
+            passwords: true,
             trusted_issuers: Vec::new(),
             exchange: Vec::new(),
             proxied: None,

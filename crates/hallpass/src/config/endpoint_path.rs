@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ServerName;
 
 /// First segments that are the authorization server's own, or everyone's.
-pub(super) const TAKEN: [&str; 19] = [
+pub(super) const TAKEN: [&str; 20] = [
     ".well-known",
     "account",
     "admin",
@@ -21,6 +21,7 @@ pub(super) const TAKEN: [&str; 19] = [
     "link",
     "login",
     "par",
+    "providers",
     "register",
     "revoke",
     "scim",

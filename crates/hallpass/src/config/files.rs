@@ -38,7 +38,9 @@ impl House<'_> {
         let proxied = set.proxied.iter();
         let proxied = proxied.flat_map(|said| [&said.secret_file, &said.key_file]).flatten().cloned();
         let password = self.own_database().and_then(|said| said.password_file.clone());
-        of_servers.chain(trusted).chain(mutual_tls).chain(proxied).chain(password).collect()
+        let parties = self.third_parties().values().flat_map(|party| [&party.secret_file, &party.key_file]);
+        let parties = parties.flatten().cloned();
+        of_servers.chain(trusted).chain(mutual_tls).chain(proxied).chain(password).chain(parties).collect()
     }
 }
 

@@ -1,8 +1,13 @@
 //! What stands together in the file: servers, and the authorization server that they share. There is one for each tenant, and
 //! one for what stands outside of all tenants.
 
+use std::collections::BTreeMap;
+
+use hallpass_protocol::profile::Profile;
+
 use super::{
     AuthorizationServer, Config, Database, HostName, Protected, PublicUrl, Section, Tenant, TenantName,
+    ThirdParty,
 };
 
 /// One of them.
@@ -90,8 +95,13 @@ impl<'c> House<'c> {
         self.tenant.map_or(&self.config.authorization_server, |(_, said)| &said.authorization_server)
     }
 
-    /// What the file says of providers.
-    pub(crate) fn profiles(&self) -> &'c [hallpass_client::Profile] {
+    /// Authorization servers of others, by their names: those of the process.
+    pub(crate) fn third_parties(&self) -> &'c BTreeMap<String, ThirdParty> {
+        &self.config.third_parties
+    }
+
+    /// What the file says that providers do differently.
+    pub(crate) fn profiles(&self) -> &'c [Profile] {
         &self.config.provider
     }
 

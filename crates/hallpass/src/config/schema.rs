@@ -12,8 +12,8 @@ use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
     Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, ProxiedServer, Proxy,
-    PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName, Tls,
-    UpstreamTls, UpstreamToken, UpstreamUrl, Variable,
+    PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName,
+    ThirdParty, Tls, UpstreamTls, UpstreamToken, UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -54,8 +54,10 @@ pub(crate) struct Config {
     /// The file that this was read from.
     #[serde(skip)]
     pub(crate) source: Source,
-    /// What identity providers do differently, for `connect`, `login`, `token` and `doctor`. The last whose `issuers`
-    /// fit is taken, before those that hallpass knows.
+    /// Authorization servers of others, of which hallpass is a client, each by its name.
+    pub(crate) third_parties: BTreeMap<String, ThirdParty>,
+    /// What identity providers do differently, for `third_parties` and for `connect`, `login`, `token` and `doctor`. The last
+    /// whose `issuers` fit is taken, before those that hallpass knows.
     pub(crate) provider: Vec<hallpass_client::Profile>,
 }
 

@@ -68,6 +68,8 @@ fn settings(plan: &Plan, house: &HousePlan, public: &PublicUrl) -> Option<Settin
     settings.lifetimes.grant = set.grant_lifetime.0;
     settings.trusted_issuers.clone_from(&house.delegations.trusted_issuers);
     settings.exchange.clone_from(&house.delegations.exchange);
+    settings.sign_in.clone_from(&house.sign_in);
+    settings.passwords = set.passwords;
     settings.require_pushed_requests = set.require_pushed_requests;
     settings.dpop_nonces = set.dpop_nonces;
     settings.audit_lifetime = set.audit_lifetime.0;

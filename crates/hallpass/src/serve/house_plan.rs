@@ -4,11 +4,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hallpass_authorization_server::SignIn;
 use hallpass_authorization_server::provider::Provider;
 
 use super::delegation::Delegations;
 use super::mark::Mark;
 use super::plan_error::PlanError;
+use super::provider;
 use super::proxied;
 use super::scopes::ScopePlan;
 use super::server_plan::ServerPlan;
@@ -32,6 +34,8 @@ pub(crate) struct HousePlan {
     pub(crate) delegations: Delegations,
     /// Whose tokens are handed on, where they are.
     pub(super) provider: Option<Provider>,
+    /// Through whom people may sign in.
+    pub(super) sign_in: Vec<SignIn>,
     /// Where its data are, if that is not where a house of its name usually has them.
     pub(super) own_database: config::Database,
     /// The database, in words; `None` is a file in the data folder.
@@ -49,7 +53,8 @@ impl HousePlan {
         asks: bool,
         usual: &config::Database,
     ) -> Result<Self, PlanError> {
-        let mark = Arc::new(Mark::of(&house.said(), &house.files()));
+        let said = (house.said(), house.third_parties(), house.profiles());
+        let mark = Arc::new(Mark::of(&said, &house.files()));
         let plan_of = |protected: &_| ServerPlan::of(house, protected, args, asks);
         let servers = house.protected().iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;
         if servers.is_empty() {
@@ -69,7 +74,9 @@ impl HousePlan {
             proxied::provider(set, &servers, house.profiles(), &place).map_err(|(setting, fault)| {
                 PlanError::from(fault).at(house.place(&["authorization_server", setting]))
             })?;
+        let sign_in = provider::sign_ins(house, &embedded)?;
         Ok(Self {
+            sign_in,
             tenant: house.tenant().cloned(),
             host: house.host().cloned(),
             base: house.base(),

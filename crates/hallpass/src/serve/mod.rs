@@ -26,6 +26,7 @@ pub(crate) mod plan;
 mod plan_error;
 mod program;
 mod protected;
+mod provider;
 mod proxied;
 mod public_client;
 mod reload;

@@ -192,6 +192,8 @@ fn check_authorization_server(plan: &Plan, (house, said): &Planned<'_>) -> Resul
         let setting = match fault {
             StartError::LongAccessTokens => "access_token_lifetime",
             StartError::HastyRotation => "rotate_keys_every",
+            StartError::NoWayIn => "passwords",
+            StartError::SignInName(_) => "sign_in",
             _ => return fault.into(),
         };
         PlanError::from(fault).at(at(setting))

@@ -145,6 +145,9 @@ pub(crate) enum PlanError {
     /// A trusted issuer, or an exchange, that can't be.
     #[error("{0}")]
     Delegation(String),
+    /// A third party, or a way to sign in through one, that can't be.
+    #[error("{0}")]
+    Provider(String),
     /// Logs that can't be.
     #[error(transparent)]
     Edge(#[from] EdgeFault),

@@ -47,6 +47,8 @@ pub struct Profile {
     pub endpoints: Option<Endpoints>,
     /// What says that a refresh token is dead, beside `invalid_grant` (RFC 6749 §5.2).
     pub dead_refresh_errors: Vec<String>,
+    /// The claim that says which organization an account belongs to, where an address does not.
+    pub hosted_domain: Option<String>,
     /// Who somebody is, for a provider that has no ID tokens.
     pub people: Option<People>,
 }

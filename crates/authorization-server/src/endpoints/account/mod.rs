@@ -4,6 +4,7 @@ mod apps;
 mod overview;
 mod passkeys;
 mod password;
+pub(super) mod providers;
 mod second_factor;
 mod sessions;
 
@@ -26,6 +27,8 @@ pub(super) fn router() -> Router<Server> {
         .route("/account/logout", post(sessions::log_out))
         .route(password::PATH, get(password::get).post(password::post))
         .route(passkeys::PATH, get(passkeys::get).post(passkeys::post))
+        .route("/account/providers/{name}", get(providers::connect))
+        .route(providers::REMOVE, post(providers::remove))
         .route(passkeys::REMOVE, post(passkeys::remove))
         .route(second_factor::PATH, get(second_factor::get).post(second_factor::post))
         .route(second_factor::OFF, post(second_factor::off))

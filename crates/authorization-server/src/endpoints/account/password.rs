@@ -28,6 +28,9 @@ pub(in crate::endpoints) async fn post(
 }
 
 async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
+    if !server.settings.passwords {
+        return Err(Problem::no_passwords().into());
+    }
     let member = Member::of(server, headers, PATH).await?.recent(server, PATH)?;
     Ok(page(server, &member, StatusCode::OK, None))
 }
@@ -35,6 +38,9 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
 /// The recent login has proven who this is, so the old password is not asked for: whoever came with a passkey may have
 /// forgotten it.
 async fn change(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
+    if !server.settings.passwords {
+        return Err(Problem::no_passwords().into());
+    }
     let (member, form) = Member::of_form(server, headers, body, PATH).await?;
     let member = member.recent(server, PATH)?;
     let password = Secret::new(form.get("password").ok().flatten().unwrap_or_default());

@@ -2,6 +2,7 @@
 
 pub(super) mod code;
 pub(super) mod passkey;
+pub(super) mod through;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,7 +21,9 @@ use crate::endpoints::address::CameFrom;
 use crate::login::passkeys::{Ceremony, RelyingParty, issue_challenge};
 use crate::login::second_factor::begin_half_login;
 use crate::login::{Authenticated, LoginRefused, PasswordLogin, begin_session, log_in};
-use crate::pages::{FormTarget, LoginPage, PasskeyLogin, Problem, answer_with_script, retry_after, shown};
+use crate::pages::{
+    FormTarget, LoginPage, PasskeyLogin, Problem, Through, answer_with_script, retry_after, shown,
+};
 use crate::settings::names;
 
 const PURPOSE: &str = "login";
@@ -60,6 +63,9 @@ async fn attempt(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Problem> {
+    if !server.settings.passwords {
+        return Err(Problem::no_passwords());
+    }
     let form = Parameters::parse_bytes(body).map_err(|_| Problem::foreign_form())?;
     let mut destination = Destination::of_form(server, headers, &form, PURPOSE).await?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
@@ -138,11 +144,17 @@ async fn page(
         }
         None => None,
     };
+    let through = server.settings.sign_in.iter().map(|way| Through {
+        shown: way.shown.clone(),
+        place: destination.page(server, &format!("/login/with/{}", way.name)),
+    });
     let page = LoginPage {
+        passwords: server.settings.passwords,
+        through: through.collect(),
         passkey,
         asks,
         error,
-        nobody: server.store.count_users().await? == 0,
+        nobody: server.settings.passwords && server.store.count_users().await? == 0,
         action: server.path("/login"),
         leads: destination.field(),
         csrf: destination.issue_form_token(PURPOSE),
