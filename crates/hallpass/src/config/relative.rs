@@ -27,6 +27,9 @@ impl Config {
         for said in self.otlp.iter_mut().flat_map(|otlp| otlp.fields.values_mut()) {
             at(&mut said.file);
         }
+        for party in self.third_parties.values_mut() {
+            party.secret_file.iter_mut().chain(&mut party.key_file).for_each(at);
+        }
         self.server.iter_mut().chain(self.servers.values_mut()).for_each(|one| server(one, at));
         authorization_server(&mut self.authorization_server, at);
         for tenant in self.tenants.values_mut() {

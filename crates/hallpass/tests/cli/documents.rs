@@ -59,11 +59,12 @@ fn complete(server: &mut toml::Value) {
 }
 
 /// Files that an operator would have there, and what is here in their place.
-const STAND_INS: [(&str, &str); 7] = [
+const STAND_INS: [(&str, &str); 8] = [
     ("/run/secrets/gateway", "field"),
     ("/run/secrets/hallpass-db", "database.password"),
     ("/run/secrets/notes-key", "field"),
     ("/run/secrets/notes", "field"),
+    ("/run/secrets/acme", "field"),
     ("/etc/hallpass/notes.cedar", "notes.cedar"),
     ("/etc/hallpass/tls/fullchain.pem", "server.pem"),
     ("/etc/hallpass/tls/privkey.pem", "server.key"),
