@@ -112,7 +112,7 @@ impl Housed<'_> {
             path: server.path.as_str().to_owned(),
             name: protected.name.clone(),
         };
-        let has_pages = shown.iter().any(|(server, _)| server.is_fronted());
+        let has_pages = shown.iter().any(|(server, _)| server.is_embedded());
         Places {
             base: self.base(origin).to_owned(),
             endpoints: shown.iter().map(endpoint).collect(),

@@ -120,6 +120,12 @@ async fn a_client_registers_here_and_calls_with_the_providers_token() {
     assert_eq!(named.len(), 1, "the provider is nobody's to ask: {named:?}");
     assert_eq!(named[0].as_str().unwrap().trim_end_matches('/'), house.issuer);
 
+    let front = house.http.get(&house.issuer).send().await.unwrap().text().await.unwrap();
+    assert!(
+        front.contains(&house.endpoint) && !front.contains("/account"),
+        "nobody has an account page: {front}"
+    );
+
     house.party.script().access_claims = Some(json!({ "aud": "api://notes", "scope": "notes:read" }));
     let tokens = house.tokens().await;
     let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
