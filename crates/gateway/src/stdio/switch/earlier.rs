@@ -264,3 +264,23 @@ fn agrees_to(line: &[u8], uri: &str) -> bool {
     let agreed = message["params"]["notifications"]["resourceSubscriptions"].as_array();
     agreed.is_some_and(|all| all.iter().any(|one| one == uri))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::Limits;
+    use crate::owner::Owner;
+
+    /// Of two members of one name, some take the first: there is one.
+    #[test]
+    fn what_a_client_says_of_itself_in_a_request_is_not_there() {
+        let session = Session::new(Owner::alice(), &Limits::default(), CancellationToken::new()).0;
+        let line = Bytes::from(
+            r#"{"id":1,"params":{"a":1e400,"_meta":{"x":1,"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}"#,
+        );
+        let heard = r#"{"id":1,"params":{"a":1e400,"_meta":{"x":1,"io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        assert_eq!(request_now(&line, &session), heard);
+    }
+}
