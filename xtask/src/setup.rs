@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Valgrind,
     /// What makes a program's clock wrong, from Debian's packages.
     Faketime,
+    /// An authority that issues certificates, from Debian's packages.
+    Caddy,
     /// The test runner.
     Nextest,
     /// The judge of dependencies.
@@ -51,6 +53,7 @@ pub(crate) fn everything() -> Result<()> {
         Need::Browser,
         Need::Valgrind,
         Need::Faketime,
+        Need::Caddy,
     ])?;
     anstream::println!("All that the tests need is here ({:.1} s).", start.elapsed().as_secs_f64());
     Ok(())
@@ -67,6 +70,7 @@ pub(crate) fn need(needs: &[Need]) -> Result<()> {
             Need::Proxies => debian::proxies()?,
             Need::Valgrind => debian::valgrind()?,
             Need::Faketime => debian::faketime()?,
+            Need::Caddy => debian::caddy()?,
             Need::Npm => npm::packages()?,
             Need::Nextest => cargo_tools::nextest()?,
             Need::CargoDeny => cargo_tools::install_cargo_deny()?,

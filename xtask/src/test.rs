@@ -69,7 +69,7 @@ const PARTS: [Part; 16] = [
     Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
     // Last: it leaves another program behind where the others look for it.
-    Part { name: Name::Features, title: "features", built: false, run: features, needs: &[Need::Nextest], what: "what is built on request: OpenTelemetry" },
+    Part { name: Name::Features, title: "features", built: false, run: features, needs: &[Need::Nextest, Need::Caddy], what: "what is built on request: ACME and OpenTelemetry" },
 ];
 
 fn is_chosen(part: &Part, named: &[Name]) -> bool {
@@ -113,7 +113,7 @@ fn check_dependencies(tally: &mut Tally) -> Result<()> {
 /// The workspace has all features of a crate at once; a library is also used with none of its own.
 const LINTED: [&[&str]; 3] = [
     &["--workspace", "--all-targets"],
-    &["--workspace", "--all-targets", "--features", "hallpass/otlp"],
+    &["--workspace", "--all-targets", "--features", "hallpass/acme,hallpass/otlp"],
     &["--package", "hallpass-client", "--lib", "--no-default-features"],
 ];
 
@@ -155,14 +155,14 @@ fn cedar(tally: &mut Tally) -> Result<()> {
 }
 
 /// With the whole workspace, so that what others wrote is not built anew.
-const WITH_FEATURES: [&str; 3] = ["--workspace", "--features", "hallpass/otlp"];
+const WITH_FEATURES: [&str; 3] = ["--workspace", "--features", "hallpass/acme,hallpass/otlp"];
 
 fn features(tally: &mut Tally) -> Result<()> {
     let mut which = WITH_FEATURES.to_vec();
-    which.extend(["--test", "otlp", "--test", "cli", "--lib"]);
+    which.extend(["--test", "otlp", "--test", "cli", "--lib", "--bins"]);
     which.extend([
         "--filterset",
-        "binary(otlp) + (package(hallpass-gateway) & test(spans)) + (binary(cli) & test(/^otlp/))",
+        "binary(otlp) + (package(hallpass-gateway) & test(spans)) + (binary(cli) & test(/^(acme|otlp)/)) + (package(hallpass) & test(acme))",
     ]);
     nextest(&which, process::cargo(), tally)
 }

@@ -1,6 +1,7 @@
 //! The accept loop. `axum::serve` sets no time limit on a request's head and no limit on how long a
 //! shutdown takes, so hallpass has its own.
 
+mod challenges;
 mod coding;
 mod looks;
 mod measured;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+pub use self::challenges::{Answered, Challenges};
 use self::looks::{Looks, Seen, Verdict};
 use self::measured::Measured;
 use self::requests::{Noted, Requests};
@@ -234,7 +236,8 @@ impl<A: Answers> Connection<A> {
             () = self.draining.cancelled() => return,
         };
         match shaken {
-            Ok(Ok((stream, certificate))) => self.speak(stream, written, peer, certificate).await,
+            Ok(Ok(None)) => tracing::debug!(%peer, "an authority has looked for a name"),
+            Ok(Ok(Some((stream, certificate)))) => self.speak(stream, written, peer, certificate).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
             Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
         }

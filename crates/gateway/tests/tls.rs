@@ -101,3 +101,53 @@ async fn a_certificate_is_renewed_without_a_restart() {
     assert_eq!(ask(&authority, port, None).await, None, "the former one is not served any more");
     assert_eq!(call().await, "nothing", "over the connection that is there");
 }
+
+/// A handshake by that protocol for that name: the certificate that was shown.
+async fn challenged(port: u16, name: &'static str, protocols: &[&[u8]]) -> Option<Vec<u8>> {
+    use rustls::ClientConfig;
+    let seen = std::sync::Arc::new(hallpass_testkit::tls::Anybody::default());
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.dangerous().with_custom_certificate_verifier(seen.clone()).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut stream = connector.connect(name.try_into().unwrap(), stream).await.ok()?;
+    let chosen = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    if chosen.as_deref() == Some(b"acme-tls/1") {
+        // RFC 8737 §3: nothing is said on such a connection.
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    }
+    let shown = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+    Some(shown)
+}
+
+/// TLS-ALPN-01 (RFC 8737): by that protocol alone, for that name alone, for as long as somebody looks.
+#[tokio::test]
+async fn an_authority_finds_what_it_looks_for_and_nobody_else_does() {
+    let authority = Authority::new();
+    let (own, shown) = (authority.issue(&["localhost"]), authority.issue(&["a.example"]));
+    let der = |issued: &Issued| from_pem(&issued.chain).unwrap();
+    let tls = Tls::waiting(&ClientCertificates::None).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Connections { tls: Some(tls.clone()), ..Connections::default() };
+    tokio::spawn(serve(listener, router(), connections, std::future::pending()));
+    let acme: &[&[u8]] = &[b"acme-tls/1"];
+    assert_eq!(challenged(port, "a.example", acme).await, None);
+    assert_eq!(challenged(port, "a.example", &[b"h2"]).await, None, "there is no certificate yet");
+    let key = hallpass_testkit::tls::private_key(&shown.key);
+    let answered = tls.challenges().answer("A.example", der(&shown), key).unwrap();
+    assert_eq!(challenged(port, "a.example", acme).await, Some(der(&shown).to_vec()));
+    assert_eq!(challenged(port, "a.example", &[b"h2"]).await, None, "it is for nobody else");
+    assert_eq!(challenged(port, "b.example", acme).await, None);
+    assert_eq!(challenged(port, "a.example", &[b"h2", b"acme-tls/1"]).await, None, "one protocol alone");
+    tls.renew(&Tls::from_pem(&own.chain, &own.key, &ClientCertificates::None).unwrap());
+    assert_eq!(challenged(port, "a.example", acme).await, Some(der(&shown).to_vec()), "while it is renewed");
+    assert_eq!(challenged(port, "localhost", &[b"h2"]).await, Some(der(&own).to_vec()));
+    assert_eq!(ask(&authority, port, None).await.as_deref(), Some("nothing"));
+    drop(answered);
+    assert_eq!(challenged(port, "a.example", acme).await, None, "nobody looks any more");
+    assert_eq!(ask(&authority, port, None).await.as_deref(), Some("nothing"));
+}

@@ -49,6 +49,14 @@ pub(crate) fn faketime() -> Result<()> {
     }
 }
 
+/// Installs Caddy where it is not in the search path. The tests start one of their own.
+pub(crate) fn caddy() -> Result<()> {
+    match process::ask("caddy", &["version"]) {
+        Some(_) => Ok(()),
+        None => install("the tests of ACME", "caddy", &["caddy"]),
+    }
+}
+
 /// Installs HAProxy and nginx where they are not in the search path. Only their programs are wanted: each run brings its own
 /// configuration.
 pub(crate) fn proxies() -> Result<()> {

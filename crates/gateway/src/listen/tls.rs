@@ -9,13 +9,19 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::server::{
+    ResolvesServerCertUsingSni, VerifierBuilderError, WantsServerCert, WebPkiClientVerifier,
+};
+use rustls::{
+    ConfigBuilder, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use super::Challenges;
 
 /// What clients are asked for in the handshake. One that shows nothing is let in: people log in without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +59,10 @@ pub enum TlsError {
 
 /// The server's side of TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1. Clones are one: what renews one renews all.
 #[derive(Clone)]
-pub struct Tls(Arc<RwLock<TlsAcceptor>>);
+pub struct Tls {
+    acceptor: Arc<RwLock<TlsAcceptor>>,
+    challenges: Challenges,
+}
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,40 +83,68 @@ impl Tls {
             return Err(TlsError::NoCertificate);
         }
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| TlsError::NoKey)?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?;
-        let builder = match verifier(&provider, clients)? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
-            None => builder.with_no_client_auth(),
-        };
-        let mut config = builder.with_single_cert(chain, key)?;
+        Ok(Self::speaking(builder(clients)?.with_single_cert(chain, key)?))
+    }
+
+    /// Without a certificate yet: until [`renew`](Self::renew) brings one, no connection comes about, and challenges are
+    /// answered.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn waiting(clients: &ClientCertificates) -> Result<Self, TlsError> {
+        Ok(Self::speaking(builder(clients)?.with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()))))
+    }
+
+    fn speaking(mut config: ServerConfig) -> Self {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(RwLock::new(TlsAcceptor::from(Arc::new(config))))))
+        let acceptor = Arc::new(RwLock::new(TlsAcceptor::from(Arc::new(config))));
+        Self { acceptor, challenges: Challenges::default() }
+    }
+
+    /// What authorities look for here.
+    #[must_use]
+    pub fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// Serves as `other` does from now on: its certificate, its key, what it asks clients for. Connections that are there go
     /// on as they began.
     pub fn renew(&self, other: &Self) {
         let acceptor = other.acceptor();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
     }
 
     fn acceptor(&self) -> TlsAcceptor {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The handshake, and what the peer has shown in it.
+    /// The handshake, and what the peer has shown in it. `None`, where it was for nothing but itself (RFC 8737).
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-    ) -> io::Result<(TlsStream<S>, Option<PeerCertificate>)> {
-        let stream = self.acceptor().accept(stream).await?;
+    ) -> io::Result<Option<(TlsStream<S>, Option<PeerCertificate>)>> {
+        let stream = if self.challenges.is_idle() {
+            self.acceptor().accept(stream).await?
+        } else {
+            let Some(begun) = self.challenges.hear(stream).await? else { return Ok(None) };
+            begun.into_stream(Arc::clone(self.acceptor().config())).await?
+        };
         let (_, session) = stream.get_ref();
         let shown = session.peer_certificates().and_then(|chain| chain.first());
         let shown = shown.map(|certificate| PeerCertificate(certificate.clone().into_owned()));
-        Ok((stream, shown))
+        Ok(Some((stream, shown)))
     }
+}
+
+/// Both versions, with whatever clients are asked for.
+fn builder(clients: &ClientCertificates) -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions()?;
+    Ok(match verifier(&provider, clients)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    })
 }
 
 fn verifier(

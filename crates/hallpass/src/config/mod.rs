@@ -2,6 +2,7 @@
 //!
 //! A value is judged while it is read, so that a wrong one is reported with its line and column.
 
+mod acme;
 mod authorization_server;
 mod cedar;
 mod command;
@@ -42,6 +43,7 @@ mod upstream_tls;
 mod upstream_token;
 mod upstream_url;
 
+pub(crate) use acme::Acme;
 pub(crate) use authorization_server::{AuthorizationServer, Registration};
 pub(crate) use cedar::Cedar;
 pub(crate) use command::{ProcessFor, ProcessLimits, Variable};
@@ -73,6 +75,8 @@ pub(crate) use size::Size;
 pub(crate) use source::Source;
 pub(crate) use tells::{Assertion, FieldName, OwnField, Tells};
 pub(crate) use tenant::{Tenant, TenantName};
+#[cfg(feature = "acme")]
+pub(crate) use tls::authorities;
 pub(crate) use tls::{Tls, TlsFault};
 pub(crate) use upstream_tls::{UpstreamTls, UpstreamTlsFault};
 pub(crate) use upstream_token::UpstreamToken;

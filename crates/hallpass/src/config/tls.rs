@@ -8,15 +8,19 @@ use rustls_pki_types::pem::PemObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Acme;
+
 /// TLS that ends at hallpass itself, and not at a proxy in front.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tls {
     /// A file with the server's certificate in PEM, and after it those that lead to its authority. Read at the
     /// start, and again when one of these files changes or the process gets SIGHUP.
-    pub(crate) certificate: PathBuf,
+    pub(crate) certificate: Option<PathBuf>,
     /// A file with the certificate's private key in PEM.
-    pub(crate) key: PathBuf,
+    pub(crate) key: Option<PathBuf>,
+    /// In place of both: a certificate that hallpass gets by itself.
+    pub(crate) acme: Option<Acme>,
     /// What clients are asked for: `none`, `any` certificate, or files with the certificates of the authorities that
     /// issue them, in PEM. Who shows none is let in. Default: `none`.
     #[serde(default)]
@@ -52,6 +56,11 @@ impl Default for AskedFor {
 /// Why TLS can't be spoken as the file says.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsFault {
+    /// No certificate, half of one, or two.
+    #[error(
+        "[tls] needs certificate and key, both of them, or [tls.acme] in their place, for a certificate that hallpass gets by itself"
+    )]
+    WhichCertificate,
     /// A file that can't be read.
     #[error("{setting}: can't read {}: {source}; check that it is there and that you may read it", path.display())]
     Unreadable {
@@ -85,6 +94,9 @@ pub(crate) enum TlsFault {
         /// What is wrong.
         source: TlsError,
     },
+    /// The same, of what hallpass got by itself.
+    #[error("tls.acme: {0}")]
+    Acme(TlsError),
 }
 
 impl Tls {
@@ -99,31 +111,53 @@ impl Tls {
             AskedFor::IssuedBy(files) => files.as_slice(),
             AskedFor::Word(_) => &[],
         };
-        [&self.certificate, &self.key].into_iter().chain(authorities).map(PathBuf::as_path).collect()
+        let own = [&self.certificate, &self.key].into_iter().flatten();
+        own.chain(authorities).map(PathBuf::as_path).collect()
     }
 
-    /// Reads the files.
+    /// Reads the files. Where hallpass gets its certificate by itself, there is none yet.
     pub(crate) fn load(&self) -> Result<hallpass_gateway::listen::Tls, TlsFault> {
-        let clients = match &self.client_certificates {
+        match (&self.certificate, &self.key, &self.acme) {
+            (Some(certificate), Some(key), None) => {
+                let chain = read("tls.certificate", certificate)?;
+                self.with(&chain, &read("tls.key", key)?)
+            }
+            (None, None, Some(_)) => {
+                let clients = self.clients()?;
+                hallpass_gateway::listen::Tls::waiting(&clients).map_err(|source| self.fault(source))
+            }
+            _ => Err(TlsFault::WhichCertificate),
+        }
+    }
+
+    /// With this certificate and key, in PEM.
+    pub(crate) fn with(&self, chain: &str, key: &str) -> Result<hallpass_gateway::listen::Tls, TlsFault> {
+        let clients = self.clients()?;
+        hallpass_gateway::listen::Tls::from_pem(chain, key, &clients).map_err(|source| self.fault(source))
+    }
+
+    fn fault(&self, source: TlsError) -> TlsFault {
+        let (certificate, key) = (self.certificate.clone(), self.key.clone());
+        match certificate.zip(key) {
+            Some((certificate, key)) => TlsFault::Tls { certificate, key, source },
+            None => TlsFault::Acme(source),
+        }
+    }
+
+    fn clients(&self) -> Result<ClientCertificates, TlsFault> {
+        Ok(match &self.client_certificates {
             AskedFor::Word(AskedWord::None) => ClientCertificates::None,
             AskedFor::Word(AskedWord::Any) => ClientCertificates::Any,
             AskedFor::IssuedBy(files) if files.is_empty() => return Err(TlsFault::NoFile),
             AskedFor::IssuedBy(files) => {
                 ClientCertificates::IssuedBy(authorities("tls.client_certificates", files)?)
             }
-        };
-        let chain = read("tls.certificate", &self.certificate)?;
-        let key = read("tls.key", &self.key)?;
-        hallpass_gateway::listen::Tls::from_pem(&chain, &key, &clients).map_err(|source| TlsFault::Tls {
-            certificate: self.certificate.clone(),
-            key: self.key.clone(),
-            source,
         })
     }
 }
 
 /// Every certificate of these files.
-pub(super) fn authorities(
+pub(crate) fn authorities(
     setting: &'static str,
     files: &[PathBuf],
 ) -> Result<Vec<CertificateDer<'static>>, TlsFault> {

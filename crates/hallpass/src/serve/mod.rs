@@ -1,6 +1,7 @@
 //! `hallpass serve`.
 
 mod account;
+mod acme;
 mod audited;
 mod authorization_server;
 mod banner;
@@ -61,8 +62,9 @@ use tokio_util::sync::CancellationToken;
 use crate::cli;
 use crate::commands::Place;
 use crate::config::{Database, TenantName};
-use crate::data::DataFolder;
+use crate::data::{DataFolder, system_clock};
 use crate::exit::Failure;
+use acme::Acme;
 use banner::{Banner, Shown};
 use foundation::Foundation;
 use ground::Grounds;
@@ -106,6 +108,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     };
     let edge = plan.edge.begin()?;
     let stop = CancellationToken::new();
+    let folder = data.path().to_owned();
     let mut grounds = Grounds::new(data, Arc::clone(&edge.audited), stop.clone());
     // Before the authorization server starts, which would offer to make a first user.
     let password = match plan.houses.first().filter(|_| demo) {
@@ -114,7 +117,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     };
     let watched = grounds.stores();
     let beneath = Foundation::lay(&plan, grounds, &listeners, stop.clone())?;
-    let (tls, tls_files) = (plan.tls.clone(), plan.tls_files.clone());
+    let (tls, tls_files, acme) = (plan.tls.clone(), plan.tls_files.clone(), plan.acme.clone());
     let counted = Counted::of(&edge, &plan.edge);
     let running = Running::start(plan, beneath, stop.clone()).await?;
     let served = running.served();
@@ -123,8 +126,14 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
 
     let mut hung_up = Vec::new();
     if let Some((files, serves)) = tls_files.zip(tls.clone()) {
-        let renewal = Renewal::new(files, serves);
-        tokio::spawn(renewal.follow(heard(&mut hung_up), stop.clone()));
+        let asked = heard(&mut hung_up);
+        match acme {
+            None => drop(tokio::spawn(Renewal::new(files, serves).follow(asked, stop.clone()))),
+            Some(acme) => {
+                let acme = Acme::begin(acme, (files, serves), &folder, system_clock())?;
+                tokio::spawn(acme.follow(asked, stop.clone()));
+            }
+        }
     }
     if let Some((file, watch)) = watch.filter(|_| !demo) {
         let reload = Reload::new(file, watch, again, Arc::clone(&running));

@@ -12,6 +12,7 @@ use super::plan_error::PlanError;
 use super::server_plan::ServerPlan;
 use crate::cli;
 use crate::config::{self, Config, ListenAddress, PublicUrl};
+use crate::serve::acme::AcmePlan;
 use crate::serve::edge::EdgePlan;
 
 /// What `serve` is going to do.
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<Tls>,
     /// The files that it came from.
     pub(crate) tls_files: Option<config::Tls>,
+    /// From whom its certificate comes, where that is no file.
+    pub(super) acme: Option<AcmePlan>,
     /// Whether TLS ends in front.
     tls_in_front: bool,
     /// Whether the addresses of peers are those of people: they are not behind a proxy that ends TLS.
@@ -73,6 +76,9 @@ impl Plan {
         let behind_tls = public_url.as_ref().is_some_and(PublicUrl::is_https);
         let plan_of = |house: &_| HousePlan::of(house, &args, asks, &config.database);
         let houses = config.houses().iter().map(plan_of).collect::<Result<Vec<_>, _>>()?;
+        let acme = config.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+        let acme =
+            acme.map(|acme| AcmePlan::of(acme, hosts(public_url.as_ref(), &houses), source)).transpose()?;
         let direct = if tls.is_some() { !tls_in_front } else { !behind_tls };
         let mut servers = houses.iter().flat_map(|house| &house.servers);
         let peers_are_clients = direct && servers.all(|server| server.credentials.proxies().is_empty());
@@ -88,6 +94,7 @@ impl Plan {
             edge,
             tls,
             tls_files: config.tls.clone(),
+            acme,
             tls_in_front,
             sees_addresses,
             public_url,
@@ -164,6 +171,20 @@ impl Plan {
     pub(super) fn issuer(&self, house: &HousePlan, public: &PublicUrl) -> String {
         house.issuer_at(&self.home(house, public))
     }
+}
+
+/// The names under which clients reach it.
+fn hosts(public_url: Option<&PublicUrl>, houses: &[HousePlan]) -> Vec<String> {
+    let public = public_url.and_then(|url| url.url().host_str()).map(ToOwned::to_owned);
+    let servers = houses.iter().flat_map(|house| &house.servers).filter_map(|server| server.host.as_ref());
+    let own = houses.iter().filter_map(|house| house.host.as_ref()).chain(servers).map(ToString::to_string);
+    let mut hosts: Vec<String> = Vec::new();
+    for host in public.into_iter().chain(own) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
 }
 
 /// What the file says of the process itself, beside what can be compared as it is.

@@ -5,6 +5,7 @@ use hallpass_gateway::upstream::HttpUpstreamError;
 use url::Url;
 
 use super::account::AccountFault;
+use super::acme::AcmeFault;
 use super::credentials::CredentialFault;
 use super::edge::EdgeFault;
 use super::program::ProgramError;
@@ -154,6 +155,9 @@ pub(crate) enum PlanError {
     /// A certificate or key that can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFault),
+    /// A certificate that hallpass can't get by itself.
+    #[error(transparent)]
+    Acme(#[from] AcmeFault),
     /// Somebody else's authorization server, and nobody says whose.
     #[error(
         "{0}: the arrangement is {2}, and no issuer is named; add [[{1}.issuers]] with issuer = \"https://…\""

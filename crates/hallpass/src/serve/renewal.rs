@@ -1,6 +1,7 @@
 //! A new certificate without a restart: the files of `[tls]` are read again when one of them changes, and at SIGHUP.
 //! Connections that are there go on; what cannot serve changes nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +68,8 @@ impl Renewal {
             match self.look(asked) {
                 Looked::Same => {}
                 Looked::Renewed => {
-                    let certificate = self.files.certificate.display();
+                    let certificate =
+                        self.files.certificate.as_deref().unwrap_or(Path::new("[tls]")).display();
                     note(format_args!("New connections get the certificate that is in {certificate} now."));
                 }
                 Looked::Kept(fault) => {

@@ -29,6 +29,9 @@ impl Display for Plan {
             let metrics = if self.edge.metrics { ", /metrics" } else { "" };
             writeln!(f, "  monitoring {address}: /healthz, /readyz{metrics}")?;
         }
+        if let Some(acme) = &self.acme {
+            write!(f, "{acme}")?;
+        }
         write!(f, "{}", self.edge)?;
         match &self.data {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test that can't be set up has failed.
 
+#[cfg(unix)]
+mod acme;
 mod admin;
 mod audited;
 #[cfg(unix)]
