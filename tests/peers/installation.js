@@ -70,13 +70,13 @@ export class Installation {
   }
 
   /** Calls one tool through `connect`, which needs no browser any more. */
-  async callTool(args, name) {
+  async callTool(args, name, input = {}) {
     await this.opener.forget();
     const { client, connected, said } = this.bridge(args);
     await connected.catch((error) => {
       throw new Error(`connect does not connect: ${error.message}\n${said()}`);
     });
-    const result = await client.callTool({ name, arguments: {} });
+    const result = await client.callTool({ name, arguments: input });
     await client.close();
     if (await this.opener.wasAsked()) throw new Error('connect opened a browser, although a login was stored');
     return result;

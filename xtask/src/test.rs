@@ -66,7 +66,7 @@ const PARTS: [Part; 16] = [
     Part { name: Name::Conformance, title: "conformance authorization-server", built: true, run: conformance::authorization_server_step, needs: &[Need::Npm, Need::Browser], what: "hallpass's authorization server before the official conformance suite" },
     Part { name: Name::Conformance, title: "conformance server", built: true, run: conformance::server_step, needs: &[Need::Npm], what: "a full MCP server behind hallpass before the official conformance suite, as without hallpass" },
     Part { name: Name::Cedar, title: "cedar", built: false, run: cedar, needs: &[Need::Nextest], what: "policies in Cedar, with the feature" },
-    Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::Postgres], what: "certified clients against hallpass's authorization server on each database" },
+    Part { name: Name::Clients, title: "clients", built: true, run: clients_step, needs: &[Need::Npm, Need::FastMcp, Need::Postgres], what: "certified clients against hallpass's authorization server on each database; hallpass as a resource server of others" },
     Part { name: Name::Browser, title: "browser", built: true, run: browser_step, needs: &[Need::Npm, Need::FastMcp, Need::Browser], what: "a real browser, and clients and servers of others, against hallpass" },
     // Last: it leaves another program behind where the others look for it.
     Part { name: Name::Features, title: "features", built: false, run: features, needs: &[Need::Nextest, Need::Caddy], what: "what is built on request: ACME and OpenTelemetry" },

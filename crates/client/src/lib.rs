@@ -69,7 +69,7 @@ pub use mode::{
     ClientAuthentication, ClientCredentials, EnterpriseManaged, IdentityProvider, MachineClient, Mode,
     WorkloadIdentity,
 };
-pub use profile::{Endpoints, People, Profile, ProfileError};
+pub use profile::{Endpoints, LoopbackPort, People, Profile, ProfileError};
 pub use register::Preregistered;
 pub use secret_source::SecretSource;
 pub use token_endpoint::{AssertionSigner, PrivateKey, SignerError};

@@ -69,7 +69,7 @@ async fn run(cli: Cli, login_command: Option<String>) -> Result<(), Failure> {
         Command::Accounts(accounts) => commands::accounts::run(&accounts, &place),
         Command::Key(of) => commands::key::run(of.command, &place.of(of.tenant)).await,
         Command::Policy(of) => commands::policy::run(of.command, &place.of(of.tenant)),
-        Command::Config(command) => commands::config::run(command, &place),
+        Command::Config(command) => commands::config::run(command, &place).await,
         Command::Health(health) => commands::health::run(health, &place).await,
         Command::Man { folder } => commands::man::write(&folder),
         Command::Completions { shell } => Ok(commands::completions::print(shell)?),

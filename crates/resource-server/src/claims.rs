@@ -21,6 +21,9 @@ pub struct ClaimNames {
     /// Claims whose words count as scopes in a token that has none of [`scopes`](Self::scopes): none, unless the issuer tells
     /// applications from persons so.
     pub scopes_otherwise: Vec<String>,
+    /// What stands before each of those words where a scope is asked for, and not in the token, such as
+    /// `api://notes/` of Entra: a word counts with it.
+    pub scope_prefix: String,
     /// The tenant, such as `tid` or `org_id`.
     pub tenant: Option<String>,
     /// The tenant of a token that says none: nobody's.
@@ -40,6 +43,7 @@ impl Default for ClaimNames {
             client: list(&["client_id", "azp", "appid", "cid"]),
             scopes: list(&["scope", "scp"]),
             scopes_otherwise: Vec::new(),
+            scope_prefix: String::new(),
             tenant: None,
             tenant_otherwise: None,
             tenants: Vec::new(),
@@ -98,7 +102,7 @@ impl ClaimNames {
         for name in if usual { &self.scopes } else { &self.scopes_otherwise } {
             words(find_claim(&claims, name), |word| {
                 if scopes.len() < MAX_SCOPES {
-                    scopes.extend(Scope::parse(word));
+                    scopes.extend(self.scope(word));
                 }
             });
         }
@@ -106,6 +110,16 @@ impl ClaimNames {
         let tenant = tenant.or_else(|| self.tenant_otherwise.clone());
         let login = claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
         Granted { scopes, tenant, login, claims, ..Granted::default() }
+    }
+}
+
+impl ClaimNames {
+    fn scope(&self, word: &str) -> Option<Scope> {
+        match self.scope_prefix.as_str() {
+            "" => Scope::parse(word).ok(),
+            // Not even an empty word is a scope, whatever stands before it.
+            prefix => Scope::parse(word).and_then(|_| Scope::parse(&format!("{prefix}{word}"))).ok(),
+        }
     }
 }
 
@@ -159,6 +173,16 @@ mod tests {
             let granted = names.granted(claims(&value));
             assert_eq!(granted.scopes.to_string(), expected, "{value}");
         }
+    }
+
+    /// Entra: `api://notes/read` is asked for, `read` is what the token says.
+    #[test]
+    fn a_word_counts_with_what_stands_before_it_in_a_request() {
+        let names = ClaimNames { scope_prefix: "api://notes/".into(), ..ClaimNames::default() };
+        let granted = names.granted(claims(&json!({"scp": "read  write"})));
+        assert_eq!(granted.scopes, ScopeSet::parse("api://notes/read api://notes/write").unwrap());
+        let spelt = names.granted(claims(&json!({"scp": "api://notes/read"})));
+        assert_eq!(spelt.scopes, ScopeSet::parse("api://notes/api://notes/read").unwrap());
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Provider {
     pub never: &'static [&'static str],
     /// Whether one issuer signs for everybody, so that a tenant must be named.
     pub for_everybody: bool,
+    /// Whether its access tokens are opaque and its metadata names no introspection endpoint: nobody else can verify them.
+    pub opaque: bool,
     /// The types of its tokens (`typ` of the header). An empty text: no type is said.
     pub types: &'static [&'static str],
     /// A claim that tells its access tokens from other tokens, and what it must be.
@@ -48,6 +50,7 @@ const BY_THE_BOOK: Provider = Provider {
     issuer: None,
     never: &[],
     for_everybody: false,
+    opaque: false,
     types: &[AccessTokenClaims::TYP],
     kind: None,
     id: true,
@@ -126,6 +129,7 @@ pub const PROVIDERS: [Provider; 8] = [
         issuers: &["https://accounts.google.com"],
         issuer: Some("https://accounts.google.com"),
         for_everybody: true,
+        opaque: true,
         // Its access tokens are opaque; what can be verified are ID tokens, for an audience that their holder chose.
         // `hd` is the organization. https://developers.google.com/identity/openid-connect/reference
         types: &["JWT"],

@@ -34,7 +34,7 @@ use tokio::sync::Notify;
 
 use front::{authorize, device, push, register};
 use mcp_server::{guard, mcp, mcp_delete, mcp_get};
-use metadata::{resource_metadata, root_metadata, server_metadata};
+use metadata::{document, resource_metadata, root_metadata, server_metadata};
 use token::{revoke, token};
 
 use crate::tls::{Ask, Authority, SHOWN};
@@ -159,6 +159,7 @@ impl Peer {
             .route("/par", post(push))
             .route("/revoke", post(revoke))
             .route("/mcp", mcp)
+            .fallback(document)
             .layer(middleware::map_request_with_state(Arc::clone(&self.shared), note_certificate))
             .with_state(Arc::clone(&self.shared))
     }

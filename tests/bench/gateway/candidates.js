@@ -179,9 +179,9 @@ function connections({ issuer, endpoint, jwk }) {
   };
 }
 
-export function candidates(setting, signed) {
+export function candidates(setting, signed, trusted) {
   return [
-    ...signed.map((one) => new Hallpass(one)),
+    ...[...signed, trusted].map((one) => new Hallpass(one)),
     haproxy('HAProxy, no JWT', signed[0], setting, ''),
     ...signed.map((one) => haproxy(`HAProxy, ${one.algorithm}`, one, setting, verified(one))),
     nginx(signed[0], setting),

@@ -8,7 +8,17 @@ import { Hallpass } from '../../peers/hallpass.js';
 import { connections, post } from '../load.js';
 import { ON_PROXY } from './processor.js';
 
-const NUMBER = 1_000;
+export const NUMBER = 1_000;
+/** What every hallpass looks at. */
+export const RULES = `
+        [server.scopes]
+        default = ["notes:read"]
+        "notes:write" = { says = "Change notes" }
+        [server.tools]
+        "search_*" = { scopes = ["notes:read"] }
+        "write_*" = { scopes = ["notes:write"] }
+        "purge" = "deny"
+`;
 const SECRET = 'known to the client and the server alone';
 
 /** A hallpass before the upstream for each algorithm, its tokens in a file, and its public key in another. */
@@ -25,13 +35,7 @@ export async function issuers(script, { folder, upstream }) {
         access_token_lifetime = "1h"
         [server]
         upstream = "http://127.0.0.1:${upstream}/mcp"
-        [server.scopes]
-        default = ["notes:read"]
-        "notes:write" = { says = "Change notes" }
-        [server.tools]
-        "search_*" = { scopes = ["notes:read"] }
-        "write_*" = { scopes = ["notes:write"] }
-        "purge" = "deny"
+        ${RULES}
       `,
     });
     const agent = connections(4);

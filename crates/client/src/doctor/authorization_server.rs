@@ -194,11 +194,11 @@ fn pkce(server: &Server) -> Option<Judgement> {
     if metadata.supports_s256() {
         return ok("S256");
     }
-    let listed = metadata.code_challenge_methods_supported.as_deref().unwrap_or_default();
-    fault(
-        format!("`{}`", printable(&listed.join(", "))),
-        "support S256 and say so; MCP clients must refuse to go on",
-    )
+    let found = match metadata.code_challenge_methods_supported.as_deref().unwrap_or_default() {
+        [] => "not announced".to_owned(),
+        listed => format!("`{}`", printable(&listed.join(", "))),
+    };
+    fault(found, "support S256 and say so; MCP clients must refuse to go on")
 }
 
 fn registration(server: &Server) -> Option<Judgement> {

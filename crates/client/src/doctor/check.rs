@@ -33,6 +33,11 @@ pub(super) fn ok(found: impl Into<String>) -> Option<Judgement> {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "a judgement is what a check returns")]
+pub(super) fn unknown(found: impl Into<String>, change: impl Into<String>) -> Option<Judgement> {
+    Some(Judgement { verdict: Verdict::Unknown, found: found.into(), change: Some(change.into()) })
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a judgement is what a check returns")]
 pub(super) fn warning(found: impl Into<String>, change: impl Into<String>) -> Option<Judgement> {
     Some(Judgement { verdict: Verdict::Warning, found: found.into(), change: Some(change.into()) })
 }

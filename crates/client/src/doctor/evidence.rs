@@ -142,7 +142,7 @@ impl Evidence {
 }
 
 impl Server {
-    async fn gather(fetcher: &Fetcher, named: &str) -> Self {
+    pub(super) async fn gather(fetcher: &Fetcher, named: &str) -> Self {
         let issuer = Issuer::parse(named).ok();
         let documents = match &issuer {
             Some(issuer) => documents(fetcher, issuer).await,

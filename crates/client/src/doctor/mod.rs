@@ -13,6 +13,8 @@
 //! | `scopes` | the three places that clients read |
 //! | `browser` | CORS |
 //! | `login` | a real login, where it is wanted |
+//! | `issuer` | an authorization server alone, before a server is protected with it |
+//! | `unsaid` | what its metadata does not say, as far as its profile does |
 
 mod answer;
 mod authorization_server;
@@ -21,12 +23,15 @@ mod challenge;
 mod check;
 mod evidence;
 mod first_revision;
+mod issuer;
 mod login;
 mod reach;
 mod report;
 mod resource;
 mod scopes;
+mod unsaid;
 
+pub use issuer::examine_issuer;
 pub use report::{Finding, Group, Report, Revision, Verdict};
 
 use self::{check::run, evidence::Evidence, reach::Reach};

@@ -49,6 +49,8 @@ impl fmt::Display for Revision {
 pub enum Verdict {
     /// As the specification asks.
     Ok,
+    /// Nothing that can be fetched tells; only a login does.
+    Unknown,
     /// Allowed, and yet some client or person will stumble over it.
     Warning,
     /// A rule is broken; logins fail or are not safe.

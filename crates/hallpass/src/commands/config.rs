@@ -1,22 +1,37 @@
 //! `hallpass config check | schema`.
 
+use std::path::Path;
+
+use super::{Place, online};
 use crate::cli;
-use crate::commands::Place;
 use crate::config::{self, Config};
 use crate::exit::Failure;
 use crate::say::say;
 use crate::serve::plan::Plan;
 
 /// Runs the command.
-pub(crate) fn run(command: cli::Config, place: &Place) -> Result<(), Failure> {
+pub(crate) async fn run(command: cli::Config, place: &Place) -> Result<(), Failure> {
     match command {
-        cli::Config::Check { file } => check(file.as_deref().or(place.config.as_deref())),
+        cli::Config::Check { file, online, json } => {
+            let file = file.as_deref().or(place.config.as_deref());
+            let file = file.ok_or_else(|| Failure::usage("no file to check: hallpass config check FILE"))?;
+            match online {
+                true => check_online(file, json).await,
+                false => check(file),
+            }
+        }
         cli::Config::Schema => schema(),
     }
 }
 
-fn check(file: Option<&std::path::Path>) -> Result<(), Failure> {
-    let file = file.ok_or_else(|| Failure::usage("no file to check: hallpass config check FILE"))?;
+async fn check_online(file: &Path, json: bool) -> Result<(), Failure> {
+    let config = config::read(file).map_err(Failure::configuration)?;
+    let profiles = config.provider.clone();
+    let plan = Plan::new(cli::Serve::default(), config).map_err(Failure::configuration)?;
+    online::check(&plan, &profiles, json).await
+}
+
+fn check(file: &Path) -> Result<(), Failure> {
     let config = config::read(file).map_err(Failure::configuration)?;
     if config.is_for_clients() {
         say!(

@@ -25,7 +25,7 @@ pub(crate) async fn run(doctor: Doctor, place: &Place) -> Result<(), Failure> {
     // A reader that has had enough changes no verdict.
     match report.verdict() {
         Verdict::Fault => Err(anyhow::anyhow!("{}", counted(&report)).into()),
-        Verdict::Ok | Verdict::Warning => printed,
+        Verdict::Ok | Verdict::Unknown | Verdict::Warning => printed,
     }
 }
 
@@ -87,17 +87,19 @@ fn title(group: Group) -> &'static str {
     }
 }
 
-fn name(verdict: Verdict) -> &'static str {
+pub(super) fn name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "ok",
+        Verdict::Unknown => "unknown",
         Verdict::Warning => "warning",
         Verdict::Fault => "fault",
     }
 }
 
-fn style(verdict: Verdict) -> Style {
+pub(super) fn style(verdict: Verdict) -> Style {
     let color = match verdict {
         Verdict::Ok => AnsiColor::Green,
+        Verdict::Unknown => AnsiColor::Cyan,
         Verdict::Warning => AnsiColor::Yellow,
         Verdict::Fault => AnsiColor::Red,
     };

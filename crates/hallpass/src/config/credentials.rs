@@ -91,6 +91,10 @@ pub(crate) struct Issuer {
     /// Scopes that each of its tokens has, whatever it says: for issuers whose tokens have none.
     #[serde(default, deserialize_with = "lists::some")]
     pub(crate) grants: Vec<String>,
+    /// What stands before each scope where clients ask for it, and not in the token: `api://notes/` of Entra. Scopes and rules
+    /// here are then written with it. Default: nothing.
+    #[serde(default)]
+    pub(crate) scope_prefix: String,
     /// Where its keys are. Default: where its metadata says.
     #[serde(default)]
     pub(crate) jwks_uri: Option<Url>,

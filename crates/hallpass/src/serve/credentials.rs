@@ -66,8 +66,9 @@ pub(crate) struct CredentialPlan {
     own_tls: bool,
 }
 
+/// One issuer, as it is trusted.
 #[derive(Debug)]
-struct Trusted {
+pub(crate) struct Trusted {
     said: config::Issuer,
     reading: Reading,
     algorithms: Vec<Algorithm>,
@@ -149,6 +150,16 @@ impl CredentialPlan {
         self.issuers.first().map(|trusted| (&trusted.reading.issuer, &trusted.fetcher))
     }
 
+    /// All issuers that are named.
+    pub(crate) fn trusted(&self) -> &[Trusted] {
+        &self.issuers
+    }
+
+    /// Whether tokens that are bound to no key are refused.
+    pub(crate) fn requires_dpop(&self) -> bool {
+        self.said.dpop == DpopMode::Require
+    }
+
     /// Tells the resource server.
     pub(crate) fn apply(&self, settings: &mut resource_server::Settings, accounts: Accounts) {
         let said = &self.said;
@@ -175,6 +186,35 @@ impl CredentialPlan {
 }
 
 impl Trusted {
+    /// Whose tokens they are.
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.reading.issuer
+    }
+
+    /// What fetches from it.
+    pub(crate) fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
+    /// The profile that the file names.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.said.profile.as_deref()
+    }
+
+    /// Whether it is asked about opaque tokens, and where if the file says.
+    pub(crate) fn introspection(&self) -> Option<&config::Introspection> {
+        self.said.introspection.as_ref()
+    }
+
+    /// Its keys. Nothing is fetched yet.
+    pub(crate) fn keys(&self, clock: Clock) -> RemoteKeys {
+        let (issuer, fetcher) = (self.reading.issuer.clone(), self.fetcher.clone());
+        match &self.said.jwks_uri {
+            Some(url) => RemoteKeys::at(url.clone(), issuer, &self.algorithms, fetcher, clock),
+            None => RemoteKeys::discovered(issuer, &self.algorithms, fetcher, clock),
+        }
+    }
+
     fn apply(&self, settings: &mut resource_server::Settings) {
         let clock: Clock = settings.clock.clone();
         let Reading { issuer, claims, types, kind, id_required } = self.reading.clone();
@@ -189,10 +229,7 @@ impl Trusted {
             }
             settings.introspection = Some(introspection);
         }
-        let keys = match &self.said.jwks_uri {
-            Some(url) => RemoteKeys::at(url.clone(), issuer.clone(), &self.algorithms, fetcher, clock),
-            None => RemoteKeys::discovered(issuer.clone(), &self.algorithms, fetcher, clock),
-        };
+        let keys = self.keys(clock);
         let audiences = self.said.audiences.clone();
         settings.issuers.push(TrustedIssuer {
             claims,

@@ -25,6 +25,7 @@ pub(crate) fn readings(said: &config::Issuer, section: Section<'_>) -> Result<Ve
     let claims = ClaimNames {
         tenants: said.tenants.clone(),
         grants: scope_set(section, &said.grants, &["issuers"])?,
+        scope_prefix: said.scope_prefix.clone(),
         ..claim_names(&said.claims, provider)
     };
     if claims.tenant.is_none() && !claims.tenants.is_empty() {

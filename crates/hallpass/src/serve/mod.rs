@@ -36,7 +36,7 @@ mod replicas;
 mod running;
 pub(crate) mod scopes;
 mod seen;
-mod server_plan;
+pub(crate) mod server_plan;
 mod signed_metadata;
 mod sites;
 mod stated;

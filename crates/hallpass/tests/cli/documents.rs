@@ -10,7 +10,9 @@ use crate::program::command;
 /// README and docs.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned();
-    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let inside =
+        |folder: &str| std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let docs = inside("docs").chain(inside("docs/providers"));
     docs.filter(|path| path.extension().is_some_and(|kind| kind == "md"))
         .chain([root.join("README.md")])
         .collect()
@@ -59,12 +61,13 @@ fn complete(server: &mut toml::Value) {
 }
 
 /// Files that an operator would have there, and what is here in their place.
-const STAND_INS: [(&str, &str); 8] = [
+const STAND_INS: [(&str, &str); 9] = [
     ("/run/secrets/gateway", "field"),
     ("/run/secrets/hallpass-db", "database.password"),
     ("/run/secrets/notes-key", "field"),
     ("/run/secrets/notes", "field"),
     ("/run/secrets/acme", "field"),
+    ("/run/secrets/introspection", "introspection.secret"),
     ("/etc/hallpass/notes.cedar", "notes.cedar"),
     ("/etc/hallpass/tls/fullchain.pem", "server.pem"),
     ("/etc/hallpass/tls/privkey.pem", "server.key"),

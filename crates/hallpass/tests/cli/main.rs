@@ -30,6 +30,7 @@ mod machine;
 #[cfg(unix)]
 mod monitoring;
 mod never_again;
+mod online;
 mod opaque;
 #[cfg(unix)]
 mod otlp;
@@ -37,6 +38,7 @@ mod outside;
 mod pipes;
 mod policy;
 mod program;
+mod providers;
 mod proxied;
 mod public_client;
 mod real_clients;

@@ -28,6 +28,10 @@ pub struct Profile {
     pub resource_in_scopes: bool,
     /// Sends `scope` with a refresh (RFC 6749 §6 makes it optional).
     pub refresh_scope: bool,
+    /// Takes requests with `resource`, and issues tokens for what it would issue them for anyway.
+    pub ignores_resource: bool,
+    /// How the port of a loopback redirect URI is compared. Default: nothing is known.
+    pub loopback_port: Option<LoopbackPort>,
     /// Parameters to add to authorization requests. None of them replaces one of the specification's.
     pub authorization_parameters: BTreeMap<String, String>,
     /// The same where refresh tokens are wanted, and only there.
@@ -68,6 +72,17 @@ pub struct People {
     pub emails: Option<String>,
 }
 
+/// How a provider compares the port of a loopback redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LoopbackPort {
+    /// Any port will do, as RFC 8252 §7.3 wants it.
+    Any,
+    /// Only the port that was registered.
+    Registered,
+}
+
 /// Endpoints that are known beforehand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -94,6 +109,12 @@ impl Profile {
         PROVIDERS.iter().find(|profile| profile.name == name).cloned()
     }
 
+    /// The built-in profile of an issuer, where one is known.
+    #[must_use]
+    pub fn of(issuer: &str) -> Option<Self> {
+        PROVIDERS.iter().find(|profile| profile.is_for(issuer)).cloned()
+    }
+
     /// Profiles from TOML: a list of tables `[[provider]]` with the fields of this type.
     ///
     /// # Errors
@@ -108,7 +129,9 @@ impl Profile {
         file.map(|file| file.provider).map_err(|error| ProfileError(error.to_string()))
     }
 
-    fn is_for(&self, issuer: &str) -> bool {
+    /// Whether an issuer is this provider's.
+    #[must_use]
+    pub fn is_for(&self, issuer: &str) -> bool {
         self.issuers.iter().any(|pattern| matches(pattern, issuer))
     }
 

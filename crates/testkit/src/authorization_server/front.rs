@@ -15,8 +15,15 @@ use super::{S, invalid_client, is_forgotten, lock, random};
 
 pub(super) async fn register(State(shared): S, Json(body): Json<Value>) -> Response {
     let mut answer = body.clone();
+    let provider = lock(&shared.script).provider.clone();
+    if let Some(refusal) = provider.as_ref().and_then(|provider| provider.refuses_registration(&body)) {
+        return refusal;
+    }
     lock(&shared.seen).registrations.push(body);
     answer["client_id"] = json!(format!("client-{}", lock(&shared.seen).registrations.len()));
+    if let Some(provider) = provider {
+        provider.registered(&answer);
+    }
     (StatusCode::CREATED, Json(answer)).into_response()
 }
 
@@ -30,6 +37,13 @@ pub(super) async fn authorize(State(shared): S, Query(query): Query<HashMap<Stri
     if let Some((status, page)) = refusal.filter(|_| is_forgotten(&shared, &query)) {
         lock(&shared.seen).refused_authorizations.push(seen);
         return (StatusCode::from_u16(status).unwrap_or_default(), page).into_response();
+    }
+    if let Some(provider) = lock(&shared.script).provider.clone() {
+        if let Some(refusal) = provider.refuses_authorization(&query) {
+            lock(&shared.seen).refused_authorizations.push(seen);
+            return refusal;
+        }
+        provider.issued(&code, &query);
     }
     lock(&shared.codes).insert(code.clone(), query.get("scope").cloned().unwrap_or_default());
     let mut answer = HashMap::from([("code", code), ("iss", shared.origin.clone())]);

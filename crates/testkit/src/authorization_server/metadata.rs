@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -37,9 +37,19 @@ fn resource_document(shared: &Shared, resource: Option<String>) -> Response {
     }
 }
 
+/// What the script has at other places.
+pub(super) async fn document(State(shared): S, uri: Uri) -> Response {
+    let found = lock(&shared.script).documents.get(uri.path()).cloned();
+    lock(&shared.seen).metadata_requests.push(uri.path().to_owned());
+    found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |found| Json(found).into_response())
+}
+
 pub(super) async fn server_metadata(State(shared): S) -> Response {
     lock(&shared.seen).metadata_requests.push("/.well-known/oauth-authorization-server".into());
     let script = lock(&shared.script).clone();
+    if let Some(document) = script.documents.get("/.well-known/oauth-authorization-server") {
+        return Json(document).into_response();
+    }
     let Some(issuer) = script.issuer else { return StatusCode::NOT_FOUND.into_response() };
     let origin = &shared.origin;
     let mut metadata = json!({

@@ -1,9 +1,11 @@
 //! What goes wrong at a peer, and what came in there.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+
+use crate::providers::Recorded;
 
 /// What the peer does; at first all as it should be.
 #[derive(Clone, Debug)]
@@ -30,6 +32,10 @@ pub struct Script {
     pub authorization_endpoint: String,
     /// Members of the server metadata to add or replace; null removes one.
     pub metadata: Value,
+    /// Further documents, by their path: keys, metadata at other places.
+    pub documents: HashMap<String, Value>,
+    /// The provider whose recorded behaviour this peer has, if any.
+    pub provider: Option<Arc<Recorded>>,
     /// Parameters to replace in the authorization response; `None` removes one.
     pub response: Vec<(&'static str, Option<String>)>,
     /// Lifetime of access tokens, in seconds.
@@ -95,6 +101,8 @@ impl Script {
             issuer: Some(origin.to_owned()),
             authorization_endpoint: format!("{origin}/authorize"),
             metadata: json!({}),
+            documents: HashMap::new(),
+            provider: None,
             response: Vec::new(),
             expires_in: 3600,
             keeps_access: false,

@@ -46,6 +46,9 @@ pub(super) async fn token(
         let nonce = [("dpop-nonce", next_nonce(&script))];
         return (StatusCode::BAD_REQUEST, nonce, Json(json!({"error": "use_dpop_nonce"}))).into_response();
     }
+    if let Some(refusal) = script.provider.as_ref().and_then(|one| one.refuses_token(&headers, &form)) {
+        return refusal;
+    }
     let is_device = get("grant_type").ends_with(":device_code");
     let is_unattended =
         !is_device && !matches!(get("grant_type").as_str(), "authorization_code" | "refresh_token");
@@ -106,7 +109,10 @@ pub(super) async fn token(
     for (name, value) in script.token.as_object().into_iter().flatten() {
         answer[name] = value.clone();
     }
-    Json(answer).into_response()
+    match script.provider {
+        Some(provider) => provider.answer(&headers, &form, answer),
+        None => Json(answer).into_response(),
+    }
 }
 
 /// The newest token of a chain, each step of which was made within the grace.

@@ -1,0 +1,151 @@
+//! What only the file and the issuer together tell: whether hallpass can verify the tokens, and whether clients can ask
+//! for what it wants.
+
+use hallpass_client::Profile;
+use hallpass_client::doctor::{Revision, Verdict};
+use hallpass_guarded_fetch::Fetcher;
+use hallpass_protocol::{AuthorizationServerMetadata, Issuer};
+use hallpass_resource_server::Provider;
+
+use super::features::Feature;
+use crate::data::system_clock;
+use crate::serve::credentials::Trusted;
+use crate::serve::server_plan::ServerPlan;
+
+const OWN_TOKENS: &[&str] = &["delegated", "embedded"];
+
+/// What there is to say of this issuer's tokens at this server.
+pub(super) async fn features(
+    server: &ServerPlan,
+    trusted: &Trusted,
+    profile: &Profile,
+    logs_in: bool,
+) -> Vec<Feature> {
+    let metadata = metadata(trusted.issuer(), trusted.fetcher()).await;
+    let mut features = vec![verification(trusted, profile).await, introspection(trusted, metadata.as_ref())];
+    if logs_in {
+        features.extend(metadata.as_ref().and_then(|metadata| scopes(server, metadata)));
+        features.extend(metadata.as_ref().and_then(|metadata| dpop(server, metadata)));
+    }
+    features
+}
+
+/// As `serve` does it: what is wrong here is wrong there.
+async fn verification(trusted: &Trusted, profile: &Profile) -> Feature {
+    let of_all = |verdict, found, change: Option<&str>, mended_by| Feature {
+        check: "hallpass.verification",
+        feature: "verification",
+        verdict,
+        sought: "a way for hallpass to verify the access tokens",
+        found,
+        source: "RFC 9068 §4, RFC 7662 §2",
+        revisions: Revision::ALL.to_vec(),
+        change: change.map(str::to_owned),
+        mended_by,
+    };
+    let opaque = Provider::named(&profile.name).is_some_and(|provider| provider.opaque);
+    if opaque && trusted.introspection().is_none() {
+        return of_all(
+            Verdict::Fault,
+            format!("the access tokens of {} are opaque, and nobody can be asked about them", profile.name),
+            Some("have hallpass issue tokens of its own, and this provider say who people are"),
+            OWN_TOKENS,
+        );
+    }
+    match trusted.keys(system_clock()).fetch_now().await {
+        Ok(()) => of_all(Verdict::Ok, "by its keys".to_owned(), None, &[]),
+        Err(error) if trusted.introspection().is_some() => of_all(
+            Verdict::Warning,
+            format!("by introspection alone: {error}"),
+            Some("each token is asked about; where the issuer can sign tokens (RFC 9068), have it do so"),
+            &[],
+        ),
+        Err(error) => of_all(
+            Verdict::Fault,
+            error.to_string(),
+            Some("name a key set by `jwks_uri`, or have the issuer asked by `introspection`"),
+            OWN_TOKENS,
+        ),
+    }
+}
+
+fn introspection(trusted: &Trusted, metadata: Option<&AuthorizationServerMetadata>) -> Feature {
+    let offered = metadata.and_then(|metadata| metadata.introspection_endpoint.as_ref());
+    let wanted = trusted.introspection();
+    let (verdict, found, change) = match (wanted, offered) {
+        (Some(wanted), _) if wanted.endpoint.is_some() => (Verdict::Ok, "at the endpoint of the file", None),
+        (Some(_), None) => {
+            let change = "say where, by `endpoint` in `introspection`, or leave `introspection` out";
+            (Verdict::Fault, "wanted by the file, and no endpoint is named", Some(change.to_owned()))
+        }
+        (Some(_), Some(_)) => (Verdict::Ok, "used", None),
+        (None, Some(_)) => (Verdict::Ok, "offered, and not used", None),
+        (None, None) => (Verdict::Ok, "not offered, and not used", None),
+    };
+    Feature {
+        check: "server.introspection",
+        feature: "introspection",
+        verdict,
+        sought: "an endpoint to ask about tokens, where the file wants one",
+        found: found.to_owned(),
+        source: "RFC 7662 §2, RFC 8414 §2",
+        revisions: Revision::ALL.to_vec(),
+        change,
+        mended_by: &[],
+    }
+}
+
+/// RFC 8414 §2: the list need not be complete.
+fn scopes(server: &ServerPlan, metadata: &AuthorizationServerMetadata) -> Option<Feature> {
+    let listed = metadata.scopes_supported.as_ref()?;
+    let wanted = &server.scopes.policy.login;
+    let missing: Vec<_> =
+        wanted.iter().map(ToString::to_string).filter(|scope| !listed.contains(scope)).collect();
+    let (verdict, found, change) = match missing.as_slice() {
+        [] => (Verdict::Ok, "all are listed".to_owned(), None),
+        some => {
+            let change = "see that the provider knows these scopes, under these very names";
+            (Verdict::Unknown, format!("not listed: {}", some.join(", ")), Some(change.to_owned()))
+        }
+    };
+    Some(Feature {
+        check: "hallpass.scopes",
+        feature: "scopes",
+        verdict,
+        sought: "the scopes that a login here asks for",
+        found,
+        source: "RFC 8414 §2; MCP \"Scope Selection Strategy\"",
+        revisions: Revision::ALL.to_vec(),
+        change,
+        mended_by: &[],
+    })
+}
+
+fn dpop(server: &ServerPlan, metadata: &AuthorizationServerMetadata) -> Option<Feature> {
+    let offered = metadata.dpop_signing_alg_values_supported.iter().flatten().next().is_some();
+    if offered || !server.credentials.requires_dpop() {
+        return None;
+    }
+    Some(Feature {
+        check: "hallpass.dpop",
+        feature: "DPoP, as required",
+        verdict: Verdict::Fault,
+        sought: "tokens bound to a key, since the file requires them",
+        found: "not offered".to_owned(),
+        source: "RFC 9449 §5.1",
+        revisions: Revision::ALL.to_vec(),
+        change: Some("say dpop = \"accept\": no token of this issuer would be taken".to_owned()),
+        mended_by: OWN_TOKENS,
+    })
+}
+
+async fn metadata(issuer: &Issuer, fetcher: &Fetcher) -> Option<AuthorizationServerMetadata> {
+    for url in issuer.metadata_urls() {
+        let Ok(answer) = fetcher.get(&url, "application/json").await else { continue };
+        let read = answer.json::<AuthorizationServerMetadata>().ok();
+        if let Some(metadata) = read.filter(|metadata| metadata.check_issuer(issuer).is_ok()) {
+            return Some(metadata);
+        }
+    }
+    None
+}
