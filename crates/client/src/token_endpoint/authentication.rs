@@ -45,6 +45,8 @@ pub(crate) fn authenticated<'a>(
                 value.set_sensitive(true);
                 headers.insert(header::AUTHORIZATION, value);
             }
+            // RFC 6749 §3.2.1: it may be named there as well, and the server of PyPI's `mcp` looks nowhere else.
+            form.extend(id);
         }
         (TokenEndpointAuth::ClientSecretPost, Some(secret), _) => {
             form.extend(id);
@@ -146,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn basic_encodes_both_parts_and_sends_neither_in_the_form() {
+    fn basic_encodes_both_parts_and_the_secret_is_not_in_the_form() {
         let client = client(TokenEndpointAuth::ClientSecretBasic);
         let (form, headers) = authenticated(&client, None, &[("grant_type", "x")]);
-        assert_eq!(form, [("grant_type", "x")]);
+        assert_eq!(form, [("grant_type", "x"), ("client_id", "id:with colon")]);
         let value =
             headers[header::AUTHORIZATION].to_str().unwrap().strip_prefix("Basic ").unwrap().to_owned();
         assert_eq!(STANDARD.decode(value).unwrap(), b"id%3Awith+colon:s%25%26");
