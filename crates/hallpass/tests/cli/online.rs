@@ -214,7 +214,7 @@ async fn of_an_issuer_beside_our_own_only_its_tokens_matter() {
     change(&peer, json!({"registration_endpoint": null, "code_challenge_methods_supported": null}));
     let (code, said, _) = check(data.path(), "embedded", &peer.origin, "", &[]).await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("logs nobody in here") && said.contains("verification"), "{said}");
+    assert!(said.contains("no client is sent there") && said.contains("verification"), "{said}");
     assert!(!said.contains("registration") && !said.contains("For clients of"), "{said}");
 }
 
