@@ -18,8 +18,8 @@ impl Config {
             }
         }
         if let Some(tls) = &mut self.tls {
-            at(&mut tls.certificate);
-            at(&mut tls.key);
+            let own = tls.certificate.iter_mut().chain(&mut tls.key);
+            own.chain(tls.acme.iter_mut().filter_map(|acme| acme.ca.as_mut())).for_each(at);
             if let AskedFor::IssuedBy(authorities) = &mut tls.client_certificates {
                 authorities.iter_mut().for_each(at);
             }
