@@ -117,13 +117,13 @@ impl Tls {
 
     /// Reads the files. Where hallpass gets its certificate by itself, there is none yet.
     pub(crate) fn load(&self) -> Result<hallpass_gateway::listen::Tls, TlsFault> {
+        let clients = self.clients()?;
         match (&self.certificate, &self.key, &self.acme) {
             (Some(certificate), Some(key), None) => {
                 let chain = read("tls.certificate", certificate)?;
-                self.with(&chain, &read("tls.key", key)?)
+                self.of(&chain, &read("tls.key", key)?, &clients)
             }
             (None, None, Some(_)) => {
-                let clients = self.clients()?;
                 hallpass_gateway::listen::Tls::waiting(&clients).map_err(|source| self.fault(source))
             }
             _ => Err(TlsFault::WhichCertificate),
@@ -131,9 +131,18 @@ impl Tls {
     }
 
     /// With this certificate and key, in PEM.
+    #[cfg(feature = "acme")]
     pub(crate) fn with(&self, chain: &str, key: &str) -> Result<hallpass_gateway::listen::Tls, TlsFault> {
-        let clients = self.clients()?;
-        hallpass_gateway::listen::Tls::from_pem(chain, key, &clients).map_err(|source| self.fault(source))
+        self.of(chain, key, &self.clients()?)
+    }
+
+    fn of(
+        &self,
+        chain: &str,
+        key: &str,
+        clients: &ClientCertificates,
+    ) -> Result<hallpass_gateway::listen::Tls, TlsFault> {
+        hallpass_gateway::listen::Tls::from_pem(chain, key, clients).map_err(|source| self.fault(source))
     }
 
     fn fault(&self, source: TlsError) -> TlsFault {

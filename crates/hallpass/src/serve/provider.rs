@@ -169,7 +169,7 @@ mod tests {
             [third_parties.a]\nissuer = 'https://id.example'\nclient_id = 'x'\n[authorization_server.sign_in.a]";
         let read = of(own).unwrap();
         assert!(read[0].provider.settings().profile.s256);
-        assert_eq!(read[0].provider.settings().scopes.to_string(), "email openid profile");
+        assert_eq!(read[0].provider.settings().scopes.to_string(), "openid email profile");
     }
 
     #[test]

@@ -97,9 +97,11 @@ fn what_the_documents_show_is_taken() {
             let mut check = command(folder.path(), &["config", "check", "hallpass.toml"]);
             let checked = check.current_dir(folder.path()).output().unwrap();
             let told = String::from_utf8_lossy(&checked.stderr);
-            // Without Cedar, policies in Cedar are refused: they could not be kept. Without OpenTelemetry, no spans could be sent.
+            // Without Cedar, policies in Cedar are refused: they could not be kept. Without OpenTelemetry, no spans could be
+            // sent, and without ACME there would be no certificate.
             let without = (!cfg!(feature = "cedar") && block.contains("[server.cedar]"))
-                || (!cfg!(feature = "otlp") && block.contains("[otlp]"));
+                || (!cfg!(feature = "otlp") && block.contains("[otlp]"))
+                || (!cfg!(feature = "acme") && block.contains("[tls.acme]"));
             let kept = !without;
             assert_eq!(checked.status.success(), kept, "{}:{line}: {told}", document.display());
             assert!(kept || told.contains("built without"), "{told}");
