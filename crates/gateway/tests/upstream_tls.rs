@@ -7,7 +7,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use hallpass_gateway::Upstream;
-use hallpass_gateway::upstream::{HttpUpstreamError, Shown, UpstreamTls, UpstreamTlsError};
+use hallpass_gateway::upstream::{HttpOptions, HttpUpstreamError, Shown, UpstreamTls, UpstreamTlsError};
 use hallpass_testkit::tls::{Ask, Authority, Issued, SHOWN, self_signed};
 use http::StatusCode;
 use support::{protect, text};
@@ -29,8 +29,12 @@ fn shown(issued: &Issued) -> Shown<'_> {
     Shown { chain: &issued.chain, key: &issued.key }
 }
 
+fn over(tls: &UpstreamTls) -> HttpOptions {
+    HttpOptions { tls: Some(tls.clone()), ..HttpOptions::default() }
+}
+
 async fn ask(url: &Url, tls: &UpstreamTls) -> (StatusCode, String) {
-    let gateway = protect(Upstream::http_over(url, tls).unwrap(), false);
+    let gateway = protect(Upstream::http_with(url, &over(tls)).unwrap(), false);
     let response = gateway.post("{}").await;
     (response.status(), text(response).await)
 }
@@ -86,5 +90,5 @@ fn what_cannot_be_used_is_named() {
     assert!(matches!(with(&one.chain, &other.key), UpstreamTlsError::Unusable(_)));
     let tls = UpstreamTls::from_pem(Some(&one.chain), Some(shown(&one))).unwrap();
     let plain = Url::parse("http://localhost:1/mcp").unwrap();
-    assert!(matches!(Upstream::http_over(&plain, &tls), Err(HttpUpstreamError::NotTls(_))));
+    assert!(matches!(Upstream::http_with(&plain, &over(&tls)), Err(HttpUpstreamError::NotTls(_))));
 }

@@ -105,8 +105,8 @@ impl Events {
 
 /// Bytes that came, and how far they were looked through.
 #[derive(Default)]
-struct Buffer {
-    bytes: BytesMut,
+pub(crate) struct Buffer {
+    pub(crate) bytes: BytesMut,
     line: usize,
     looked: usize,
     /// Whether nothing comes behind them.
@@ -120,7 +120,7 @@ impl Buffer {
     }
 
     /// Everything up to the end of the next event: an empty line.
-    fn event(&mut self) -> Option<Bytes> {
+    pub(crate) fn event(&mut self) -> Option<Bytes> {
         while let Some(byte) = self.bytes.get(self.looked) {
             let width = match (byte, self.bytes.get(self.looked + 1)) {
                 (b'\n', _) => 1,
@@ -147,7 +147,7 @@ impl Buffer {
 }
 
 /// Lines, whichever of the three ends they have.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -164,7 +164,12 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The value of a `data` field.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
-    let rest = line.strip_prefix(b"data")?;
+    field(line, b"data")
+}
+
+/// The value of a field of that name.
+pub(crate) fn field<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
+    let rest = line.strip_prefix(name)?;
     if rest.is_empty() {
         return Some(rest);
     }

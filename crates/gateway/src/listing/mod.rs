@@ -9,7 +9,7 @@
 //! | `rewrite` | one message |
 //! | `events` | messages as Server-Sent Events |
 
-mod events;
+pub(crate) mod events;
 mod rewrite;
 
 use axum::body::Body;
@@ -22,6 +22,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TY
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use self::rewrite::Rewrite;
+pub(crate) use self::rewrite::without_mark;
 use crate::upstream::bad_gateway;
 
 /// The longest answer, or event of an answer, that is rewritten: 4 MiB.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, Request, Uri};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Uri, Version};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -16,7 +17,9 @@ use tower::ServiceExt;
 use url::Url;
 
 use super::answer;
+use super::http2::{self, Connections, Place};
 use super::onward::Onward;
+use super::options::{HttpOptions, HttpVersion};
 use super::tls::{UpstreamTls, UpstreamTlsError};
 use super::wire::{self, Fault, Idle, Message, Target};
 use crate::edge::observed::Observed;
@@ -47,12 +50,22 @@ pub enum HttpUpstreamError {
 }
 
 /// In a box: it is handed on with each request, and what TLS keeps is large.
-type Connected = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
+type Alone = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
+
+/// What a request goes over.
+enum Connected {
+    /// A connection of its own.
+    Alone(Alone),
+    /// A place among others, over HTTP/2.
+    Among(Place),
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct HttpUpstream {
     connector: HttpsConnector<HttpConnector>,
-    idle: Idle<Connected>,
+    idle: Idle<Alone>,
+    version: HttpVersion,
+    connections: Connections,
     target: Uri,
     host: HeaderValue,
     /// For the log: path and query are the operator's, and may hold a key.
@@ -60,8 +73,9 @@ pub(super) struct HttpUpstream {
 }
 
 impl HttpUpstream {
-    pub(super) fn new(url: &Url, tls: Option<&UpstreamTls>) -> Result<Self, HttpUpstreamError> {
+    pub(super) fn new(url: &Url, options: &HttpOptions) -> Result<Self, HttpUpstreamError> {
         let not_http = || HttpUpstreamError::NotHttp(url.scheme().to_owned());
+        let tls = options.tls.as_ref();
         let mut plain = url.clone();
         plain.set_fragment(None);
         if !url.username().is_empty() || url.password().is_some() {
@@ -80,22 +94,33 @@ impl HttpUpstream {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
+        let builder = HttpsConnectorBuilder::new()
             .with_tls_config(tls.map_or_else(UpstreamTls::of_the_system, |tls| Ok(tls.clone()))?.config())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+            .https_or_http();
+        let connector = match options.version {
+            HttpVersion::Http1 => builder.enable_http1().wrap_connector(tcp),
+            HttpVersion::Http2 => builder.enable_http1().enable_http2().wrap_connector(tcp),
+        };
         let origin = url.origin().ascii_serialization();
-        Ok(Self { connector, idle: Idle::default(), target, host, origin })
+        let (idle, connections) = (Idle::default(), Connections::default());
+        Ok(Self { connector, idle, version: options.version, connections, target, host, origin })
     }
 
     pub(super) async fn forward(&self, request: Request<Body>, fields: Onward<'_>) -> Response {
-        let observed = Observed::of(request.extensions());
-        let message = self.message(request, &fields);
-        drop(fields);
-        let (error, said) = match self.connection(observed).await {
+        let path = self.path(request.uri().query());
+        self.forward_to(&path, request, fields).await
+    }
+
+    /// The same to that path, and query, of this server's.
+    pub(super) async fn forward_to(
+        &self,
+        path: &str,
+        request: Request<Body>,
+        fields: Onward<'_>,
+    ) -> Response {
+        let (error, said) = match self.connection(Observed::of(request.extensions())).await {
             // A POST may have been acted upon: it is the client's to decide whether to send it again.
-            Ok(connection) => match wire::exchange(connection, message, &self.idle).await {
+            Ok(connection) => match self.exchange(connection, path, request, fields).await {
                 Ok(response) => return answer::clean(response),
                 Err(fault) => (chain(&fault), what_became_of_it(&fault)),
             },
@@ -105,11 +130,48 @@ impl HttpUpstream {
         answer::bad_gateway(said)
     }
 
+    async fn exchange(
+        &self,
+        connection: Connected,
+        path: &str,
+        request: Request<Body>,
+        fields: Onward<'_>,
+    ) -> Result<Response, Fault> {
+        match connection {
+            Connected::Alone(stream) => {
+                let message = self.message(path, request, fields);
+                wire::exchange(stream, message, &self.idle).await
+            }
+            Connected::Among(place) => {
+                let (head, body) = self.head(path, request, fields)?;
+                http2::exchange(place, head, body).await
+            }
+        }
+    }
+
     /// What is sent for a request.
-    fn message(&self, request: Request<Body>, fields: &Onward<'_>) -> Message {
+    fn message(&self, path: &str, request: Request<Body>, fields: Onward<'_>) -> Message {
         let (parts, body) = request.into_parts();
-        let path = self.path(parts.uri.query());
-        Message::new(&parts.method, Target { path: &path, host: &self.host }, fields, body)
+        Message::new(&parts.method, Target { path, host: &self.host }, &fields, body)
+    }
+
+    /// The same over HTTP/2. `:scheme`, `:authority` and `:path` are the operator's own (RFC 9113 §8.3.1).
+    fn head(
+        &self,
+        path: &str,
+        request: Request<Body>,
+        fields: Onward<'_>,
+    ) -> Result<(Request<()>, Body), Fault> {
+        let (parts, body) = request.into_parts();
+        let mut uri = self.target.clone().into_parts();
+        let wrong = |_| Fault::Target;
+        uri.path_and_query = Some(PathAndQuery::try_from(path).map_err(wrong)?);
+        let mut head = Request::new(());
+        *head.method_mut() = parts.method;
+        *head.uri_mut() = Uri::from_parts(uri).map_err(|_| Fault::Target)?;
+        *head.version_mut() = Version::HTTP_2;
+        *head.headers_mut() = fields.into_fields();
+        Ok((head, body))
     }
 
     /// One that is there already, or a new one.
@@ -117,18 +179,32 @@ impl HttpUpstream {
         &self,
         observed: Option<Observed>,
     ) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
-        if let Some(idle) = self.idle.take() {
-            return Ok(idle);
+        if self.version == HttpVersion::Http2
+            && let Some(place) = self.connections.take()
+        {
+            return Ok(Connected::Among(place));
         }
-        let connecting = self.connector.clone().oneshot(self.target.clone());
-        let connected = match timeout(CONNECT, connecting).await {
-            Ok(connected) => connected.map(|connected| Box::new(TokioIo::new(connected))),
+        if let Some(idle) = self.idle.take() {
+            return Ok(Connected::Alone(idle));
+        }
+        let connected = match timeout(CONNECT, self.connect()).await {
+            Ok(connected) => connected,
             Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         };
         if let Some(observed) = observed {
             observed.connected(connected.is_ok());
         }
         connected
+    }
+
+    async fn connect(&self) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = self.connector.clone().oneshot(self.target.clone()).await?;
+        let speaks_http2 = self.version == HttpVersion::Http2 && has_chosen_http2(&stream);
+        let stream = Box::new(TokioIo::new(stream));
+        Ok(match speaks_http2 {
+            true => Connected::Among(self.connections.open(stream).await?),
+            false => Connected::Alone(stream),
+        })
     }
 
     /// The endpoint maps to exactly one URL. A client's query is carried on only where the operator set
@@ -143,6 +219,14 @@ impl HttpUpstream {
     }
 }
 
+/// Whether both sides have agreed on it; without TLS nobody is asked.
+fn has_chosen_http2(stream: &MaybeHttpsStream<TokioIo<TcpStream>>) -> bool {
+    match stream {
+        MaybeHttpsStream::Http(_) => true,
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().1.alpn_protocol() == Some(b"h2"),
+    }
+}
+
 /// For whoever sent a request that has no answer.
 fn what_became_of_it(fault: &Fault) -> &'static str {
     match fault {
@@ -151,7 +235,8 @@ fn what_became_of_it(fault: &Fault) -> &'static str {
         }
         Fault::NotHttp(_) => "the MCP server behind this gateway answered with something that is not HTTP",
         Fault::RequestBody(_) => "the body of the request broke off",
-        Fault::Incomplete | Fault::Connection(_) => {
+        Fault::Target => "the query of the request cannot be carried on",
+        Fault::Incomplete | Fault::Connection(_) | Fault::Http2(_) => {
             "the connection to the MCP server behind this gateway broke off before there was an answer"
         }
     }

@@ -4,7 +4,10 @@ mod answer;
 mod given;
 pub mod headers;
 mod http;
+mod http2;
 mod onward;
+mod options;
+mod sse;
 mod tls;
 pub mod told;
 mod wire;
@@ -26,6 +29,8 @@ use self::given::Given;
 use self::http::HttpUpstream;
 pub use self::http::HttpUpstreamError;
 use self::onward::Onward;
+pub use self::options::{HttpOptions, HttpVersion, Transport};
+use self::sse::SseUpstream;
 pub use self::tls::{Shown, UpstreamTls, UpstreamTlsError};
 use self::told::Told;
 use crate::edge::RequestId;
@@ -44,6 +49,7 @@ pub struct Upstream {
 #[derive(Clone, Debug)]
 enum Kind {
     Http(Arc<HttpUpstream>),
+    Sse(SseUpstream),
     Stdio(StdioServer),
     Service(BoxedService),
 }
@@ -56,15 +62,19 @@ impl Upstream {
     /// Where the URL is not http or https, or holds credentials, or the system has no certificates to
     /// trust.
     pub fn http(url: &Url) -> Result<Self, HttpUpstreamError> {
-        HttpUpstream::new(url, None).map(|http| Self::of(Kind::Http(Arc::new(http))))
+        Self::http_with(url, &HttpOptions::default())
     }
 
-    /// The same over TLS of one's own: with authorities that the system does not know, or with a certificate to show.
+    /// A server at this URL that is spoken to as these say. With [`Transport::Sse`], the URL is that of the stream.
     ///
     /// # Errors
-    /// As [`Self::http`], and where the URL is not https: it would be sent in the clear.
-    pub fn http_over(url: &Url, tls: &UpstreamTls) -> Result<Self, HttpUpstreamError> {
-        HttpUpstream::new(url, Some(tls)).map(|http| Self::of(Kind::Http(Arc::new(http))))
+    /// As [`Self::http`], and where TLS is set and the URL is not https: it would be sent in the clear.
+    pub fn http_with(url: &Url, options: &HttpOptions) -> Result<Self, HttpUpstreamError> {
+        let http = HttpUpstream::new(url, options)?;
+        Ok(Self::of(match options.transport {
+            Transport::StreamableHttp => Kind::Http(Arc::new(http)),
+            Transport::Sse => Kind::Sse(SseUpstream::new(http, url.clone())),
+        }))
     }
 
     /// A server that speaks stdio: one process for each MCP session.
@@ -133,6 +143,7 @@ impl Upstream {
     async fn carry(&self, mut request: Request<Body>, fields: Onward<'_>, caller: &Caller) -> Response {
         match &self.kind {
             Kind::Http(http) => http.forward(request, fields).await,
+            Kind::Sse(sse) => sse.forward(request, fields, caller).await,
             Kind::Stdio(stdio) => stdio.forward(request, caller).await,
             Kind::Service(service) => {
                 *request.headers_mut() = fields.into_map();

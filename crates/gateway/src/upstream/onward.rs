@@ -52,6 +52,12 @@ impl<'a> Onward<'a> {
         values.filter(|_| self.goes_on(name))
     }
 
+    /// The same without what the client says in this field.
+    pub(super) fn without(mut self, name: &HeaderName) -> Self {
+        keep_fields(&mut self.fields, |other| other != name);
+        self
+    }
+
     /// Every field for a connection whose framing and `Host` are said by whoever writes to it.
     pub(super) fn each(&self, mut say: impl FnMut(&HeaderName, &[u8])) {
         // All of one name come together.
@@ -70,6 +76,13 @@ impl<'a> Onward<'a> {
                 Word::Value(value) => say(name, value.as_bytes()),
             }
         }
+    }
+
+    /// The same for a connection that is told fields as a map.
+    pub(super) fn into_fields(self) -> HeaderMap {
+        let mut fields = self.into_map();
+        keep_fields(&mut fields, |name| !is_of_the_connection(name));
+        fields
     }
 
     /// The same as a map, with framing and `Host`: for what is no connection.

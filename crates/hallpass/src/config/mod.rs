@@ -78,6 +78,6 @@ pub(crate) use tenant::{Tenant, TenantName};
 #[cfg(feature = "acme")]
 pub(crate) use tls::authorities;
 pub(crate) use tls::{Tls, TlsFault};
-pub(crate) use upstream_tls::{UpstreamTls, UpstreamTlsFault};
+pub(crate) use upstream_tls::{UpstreamHttp, UpstreamTls, UpstreamTlsFault, UpstreamTransport};
 pub(crate) use upstream_token::UpstreamToken;
 pub(crate) use upstream_url::{UpstreamUrl, is_value};

@@ -13,7 +13,7 @@ use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
     Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, ProxiedServer, Proxy,
     PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName,
-    ThirdParty, Tls, UpstreamTls, UpstreamToken, UpstreamUrl, Variable,
+    ThirdParty, Tls, UpstreamHttp, UpstreamTls, UpstreamToken, UpstreamTransport, UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -88,6 +88,12 @@ pub(crate) struct Server {
     /// Fields with which hallpass shows it who hallpass is: a credential of hallpass's own, whoever is calling. What clients
     /// say in them does not arrive.
     pub(crate) upstream_fields: BTreeMap<FieldName, OwnField>,
+    /// What carries messages to `upstream`: `streamable-http`, or `sse` (HTTP+SSE of 2024-11-05, for clients that speak it too;
+    /// `upstream` is the URL of the stream). Default: `streamable-http`.
+    pub(crate) upstream_transport: UpstreamTransport,
+    /// Which HTTP `upstream` is spoken to: `1.1`, or `2` (over https where the server takes it, else 1.1; over http in any
+    /// case). Default: `1.1`.
+    pub(crate) upstream_http: UpstreamHttp,
     /// Whom hallpass trusts when it calls `upstream` over https, and what it shows.
     pub(crate) upstream_tls: Option<UpstreamTls>,
     /// The command that starts it, for a server that speaks stdio.

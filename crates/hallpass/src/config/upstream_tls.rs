@@ -19,6 +19,29 @@ pub(crate) struct UpstreamTls {
     pub(crate) key: Option<PathBuf>,
 }
 
+/// What carries messages to upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UpstreamTransport {
+    /// Streamable HTTP, of every revision.
+    #[default]
+    StreamableHttp,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// Which HTTP upstream is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub(crate) enum UpstreamHttp {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "1.1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "2")]
+    Http2,
+}
+
 /// Why TLS can't be spoken with upstream as the file says.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamTlsFault {

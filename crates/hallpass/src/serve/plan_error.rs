@@ -117,6 +117,14 @@ pub(crate) enum PlanError {
     /// An upstream that nothing can be sent to.
     #[error(transparent)]
     Upstream(#[from] HttpUpstreamError),
+    /// Lists come on a stream, apart from the request that asks for them.
+    #[error(
+        "over HTTP+SSE nothing is left out of lists; take out listing = \"hide\", or upstream_transport = \"sse\""
+    )]
+    HidesNothing,
+    /// HTTP towards what is not called.
+    #[error("{0} is set, and no upstream is called over HTTP; take it out")]
+    NoHttp(&'static str),
     /// TLS towards what is not called.
     #[error("upstream_tls is set, and no upstream is called over https; take it out")]
     TlsOfNothing,

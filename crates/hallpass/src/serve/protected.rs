@@ -45,8 +45,8 @@ pub(super) struct Protected {
 /// What stands behind, and what it was made by.
 pub(super) struct Behind {
     planned: Upstream,
-    /// How TLS is spoken with it.
-    tls: Arc<Mark>,
+    /// How it is spoken to.
+    options: Arc<Mark>,
     /// One, or as many as are chosen among.
     upstreams: Vec<gateway::Upstream>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Behind {
 impl Behind {
     /// Whether it is what that server is to have behind it.
     pub(super) fn is_of(&self, server: &ServerPlan) -> bool {
-        self.planned == server.upstream && self.tls == server.tls_mark
+        self.planned == server.upstream && self.options == server.options_mark
     }
 
     /// All of them, each of which is told the same.
@@ -143,8 +143,8 @@ pub(super) async fn put_together(
         Some(behind) => behind,
         None => {
             let upstreams = upstreams(server, &beneath.stop)?;
-            let tls = Arc::clone(&server.tls_mark);
-            let behind = Arc::new(Behind { planned: server.upstream.clone(), tls, upstreams });
+            let options = Arc::clone(&server.options_mark);
+            let behind = Arc::new(Behind { planned: server.upstream.clone(), options, upstreams });
             beneath.behind.push(Arc::downgrade(&behind));
             behind
         }
@@ -202,10 +202,7 @@ async fn look_up(tokens: OpaqueTokens, token: Secret) -> Result<Option<AccessTok
 
 fn upstreams(server: &ServerPlan, stop: &CancellationToken) -> Result<Vec<gateway::Upstream>, Failure> {
     let http = |url| {
-        let upstream = match &server.upstream_tls {
-            Some(tls) => gateway::Upstream::http_over(url, tls),
-            None => gateway::Upstream::http(url),
-        };
+        let upstream = gateway::Upstream::http_with(url, &server.options);
         upstream.map_err(Failure::configuration)
     };
     match &server.upstream {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hallpass_authorization_server::TokenForm;
 use hallpass_gateway::Listing;
-use hallpass_gateway::upstream::UpstreamTls;
+use hallpass_gateway::upstream::HttpOptions;
 use hallpass_protocol::ResourceIdentifier;
 use hallpass_resource_server::AtExpiry;
 use url::Url;
@@ -42,10 +42,10 @@ pub(crate) struct ServerPlan {
     pub(super) signer: Option<Signer>,
     /// What stands behind.
     pub(crate) upstream: Upstream,
-    /// Whom hallpass trusts there, and what it shows.
-    pub(super) upstream_tls: Option<UpstreamTls>,
+    /// How it is spoken to.
+    pub(super) options: HttpOptions,
     /// What that was read from.
-    pub(super) tls_mark: Arc<Mark>,
+    pub(super) options_mark: Arc<Mark>,
     /// What that is told.
     pub(super) told: ToldPlan,
     /// Origins of web pages that may call.
@@ -81,9 +81,10 @@ impl ServerPlan {
         let Protected { server, section } = protected;
         // Its name counts, too: API keys are kept under it.
         let mark = Arc::new(Mark::of(&(section.title(), server), &server.files()));
-        let said = server.upstream_tls.as_ref();
-        let tls_mark =
-            Arc::new(Mark::of(&said, &said.map(crate::config::UpstreamTls::files).unwrap_or_default()));
+        let tls = server.upstream_tls.as_ref();
+        let files = tls.map(crate::config::UpstreamTls::files).unwrap_or_default();
+        let said = (tls, server.upstream_transport, server.upstream_http);
+        let options_mark = Arc::new(Mark::of(&said, &files));
         let credentials = CredentialPlan::of(server, *section)?.with_own_tls(asks);
         check_arrangement(server, *section, &credentials, args.demo)?;
         let (upstream, scopes, name) = if args.demo {
@@ -109,8 +110,8 @@ impl ServerPlan {
             name,
             public_client_id: server.public_client_id.clone(),
             signer: signed.map(|said| Signer::of(said, *section)).transpose()?,
-            tls_mark,
-            upstream_tls: if args.demo { None } else { upstream.tls(protected)? },
+            options_mark,
+            options: if args.demo { HttpOptions::default() } else { upstream.options(protected)? },
             upstream,
             told,
             allowed_origins: server.allowed_origins.clone(),

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hallpass_gateway::upstream::UpstreamTls;
+use hallpass_gateway::upstream::{HttpOptions, HttpVersion, Transport};
 use hallpass_gateway::{self as gateway, Variable};
 use url::Url;
 
 use super::command::Command;
 use super::plan_error::PlanError;
 use crate::cli;
-use crate::config::{Protected, Section, UpstreamUrl, is_value};
+use crate::config::{Listing, Protected, Section, UpstreamHttp, UpstreamTransport, UpstreamUrl, is_value};
 
 /// The most servers that one pattern makes.
 const MOST: usize = 200;
@@ -127,21 +127,44 @@ fn combinations(variables: &[Variable]) -> Vec<Vec<(&str, &str)>> {
 }
 
 impl Upstream {
-    /// What its files hold about TLS, where the file of settings names some.
-    pub(super) fn tls(&self, protected: &Protected<'_>) -> Result<Option<UpstreamTls>, PlanError> {
+    /// How it is spoken to, as far as the file of settings says.
+    pub(super) fn options(&self, protected: &Protected<'_>) -> Result<HttpOptions, PlanError> {
         let Protected { server, section } = protected;
-        let Some(said) = &server.upstream_tls else { return Ok(None) };
-        let at = |fault: PlanError| fault.at(section.place(&["upstream_tls"]));
-        let tls = said.load().map_err(|fault| at(fault.into()))?;
+        let at = |setting, fault: PlanError| fault.at(section.place(&[setting]));
         let urls = match self {
             Self::Http(url) => std::slice::from_ref(url),
             Self::Chosen { urls, .. } => urls.as_slice(),
-            Self::Demo | Self::Stdio(_) => return Err(at(PlanError::TlsOfNothing)),
+            Self::Demo | Self::Stdio(_) => &[],
         };
-        for url in urls {
-            gateway::Upstream::http_over(url, &tls).map_err(|fault| at(fault.into()))?;
+        let transport = match server.upstream_transport {
+            UpstreamTransport::StreamableHttp => Transport::StreamableHttp,
+            UpstreamTransport::Sse => Transport::Sse,
+        };
+        let version = match server.upstream_http {
+            UpstreamHttp::Http1 => HttpVersion::Http1,
+            UpstreamHttp::Http2 => HttpVersion::Http2,
+        };
+        let of_nothing = |setting| Err(at(setting, PlanError::NoHttp(setting)));
+        match urls {
+            [] if transport != Transport::default() => return of_nothing("upstream_transport"),
+            [] if version != HttpVersion::default() => return of_nothing("upstream_http"),
+            _ => {}
         }
-        Ok(Some(tls))
+        if transport == Transport::Sse && server.listing == Listing::Hide {
+            return Err(at("listing", PlanError::HidesNothing));
+        }
+        let mut options = HttpOptions { tls: None, transport, version };
+        if let Some(said) = &server.upstream_tls {
+            let at = |fault| at("upstream_tls", fault);
+            options.tls = Some(said.load().map_err(|fault| at(fault.into()))?);
+            if urls.is_empty() {
+                return Err(at(PlanError::TlsOfNothing));
+            }
+            for url in urls {
+                gateway::Upstream::http_with(url, &options).map_err(|fault| at(fault.into()))?;
+            }
+        }
+        Ok(options)
     }
 }
 

@@ -94,6 +94,34 @@ fn what_cannot_be_run_so_is_told_with_its_line() {
     }
 }
 
+/// How upstream is spoken to: what would come to nothing is told with its place.
+#[test]
+fn how_upstream_is_spoken_to_is_judged_at_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let http = "upstream = \"http://localhost:1/sse\"";
+    for (settings, what) in [
+        (format!("{http}\nupstream_transport = \"sse\"\nupstream_http = \"2\""), None),
+        (format!("{http}\nupstream_transport = \"streamable-http\"\nlisting = \"hide\""), None),
+        (
+            format!("{http}\nupstream_transport = \"sse\"\nlisting = \"hide\""),
+            Some("nothing is left out of lists"),
+        ),
+        (
+            "command = [\"sh\"]\nupstream_transport = \"sse\"".to_owned(),
+            Some("upstream_transport is set, and no"),
+        ),
+        ("command = [\"sh\"]\nupstream_http = \"2\"".to_owned(), Some("upstream_http is set, and no")),
+        (format!("{http}\nupstream_http = \"3\""), Some("`1.1` or `2`")),
+    ] {
+        let mut config = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        write!(config, "[server]\n{settings}\n").unwrap();
+        let output = run(data.path(), &["config", "check", config.path().to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), what.is_none(), "{settings}: {said}");
+        assert!(what.is_none_or(|what| said.contains(what)), "{settings}: {said}");
+    }
+}
+
 /// TLS towards upstream: what cannot be used is told with its file and its fault.
 #[test]
 fn tls_towards_upstream_is_judged_at_the_start() {

@@ -46,6 +46,12 @@ pub(super) enum Fault {
     /// The client broke off, or its body is not as long as it said.
     #[error("the body of the request broke off: {0}")]
     RequestBody(String),
+    /// What a path must not be.
+    #[error("path and query cannot be sent")]
+    Target,
+    /// Upstream gave up the request, or broke the rules of HTTP/2; or the connection broke.
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
     /// The connection broke.
     #[error(transparent)]
     Connection(#[from] io::Error),
