@@ -1,5 +1,7 @@
 //! `[tls.acme]`: a certificate from a real authority by a hallpass with the feature, and a word by one without.
 
+#![allow(clippy::expect_used, reason = "Tests fail by panicking.")]
+
 use std::path::Path;
 
 use crate::program::run;

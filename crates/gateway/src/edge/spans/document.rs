@@ -74,11 +74,14 @@ struct Attribute<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 enum Value<'a> {
-    StringValue(&'a str),
-    IntValue(String),
-    DoubleValue(f64),
+    #[serde(rename = "stringValue")]
+    Text(&'a str),
+    /// 64 bits are a text in JSON.
+    #[serde(rename = "intValue")]
+    Whole(String),
+    #[serde(rename = "doubleValue")]
+    Real(f64),
 }
 
 /// The document that a collector takes.
@@ -151,8 +154,7 @@ fn attributes(span: &Span) -> Vec<Attribute<'_>> {
         span.server.as_deref().map(|server| text("hallpass.server", server)),
         span.decision.map(|decision| text("hallpass.decision", decision)),
         span.rule.map(|rule| text("hallpass.rule", rule)),
-        span.own
-            .map(|own| Attribute { key: "hallpass.own_ms", value: Value::DoubleValue(milliseconds(own)) }),
+        span.own.map(|own| Attribute { key: "hallpass.own_ms", value: Value::Real(milliseconds(own)) }),
         Some(text("hallpass.request_id", digits(&span.context.trace))),
     ]
     .into_iter()
@@ -161,11 +163,11 @@ fn attributes(span: &Span) -> Vec<Attribute<'_>> {
 }
 
 fn text<'a>(key: &'static str, value: &'a str) -> Attribute<'a> {
-    Attribute { key, value: Value::StringValue(value) }
+    Attribute { key, value: Value::Text(value) }
 }
 
 fn int<'a>(key: &'static str, value: impl ToString) -> Attribute<'a> {
-    Attribute { key, value: Value::IntValue(value.to_string()) }
+    Attribute { key, value: Value::Whole(value.to_string()) }
 }
 
 fn milliseconds(took: Duration) -> f64 {

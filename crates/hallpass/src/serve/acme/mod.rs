@@ -23,7 +23,8 @@ mod order;
 mod peer;
 #[cfg(feature = "acme")]
 mod plan;
-#[cfg(all(test, feature = "acme"))]
+#[cfg(test)]
+#[cfg(feature = "acme")]
 mod tests;
 
 #[cfg(feature = "acme")]
