@@ -26,11 +26,14 @@ use tokio_util::sync::CancellationToken;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
+/// Status, field and value.
+type Answer = (u16, &'static str, &'static str);
+
 /// A collector: what it gets, and what it answers, in this order; after that it takes everything.
 #[derive(Clone)]
 struct Collects {
     got: UnboundedSender<(HeaderMap, Value)>,
-    answers: Arc<Mutex<Vec<(u16, &'static str, &'static str)>>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
 }
 
 async fn collect(State(collects): State<Collects>, headers: HeaderMap, body: String) -> Response {
@@ -65,7 +68,7 @@ fn upstream() -> Router {
     })
 }
 
-async fn house(ratio: f64, mut answers: Vec<(u16, &'static str, &'static str)>) -> House {
+async fn house(ratio: f64, mut answers: Vec<Answer>) -> House {
     let (sender, got) = unbounded_channel();
     answers.reverse();
     let collects = Collects { got: sender, answers: Arc::new(Mutex::new(answers)) };
