@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifiedJwt};
+use hallpass_protocol::time::Timestamp;
 use serde_json::Value;
 
 use crate::server::Inner;
-use crate::store::{SeenBy, StoreError};
+use crate::store::{LoggedOut, StoreError, VouchedBy};
 
 /// §2.4.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -81,9 +82,14 @@ pub(crate) async fn logged_out(server: &Inner, token: Option<&str>) -> Result<En
     check_sole_audience(&verified)?;
     check_event(&verified)?;
     check_no_nonce(&verified)?;
-    check_once(server, &verified).await?;
+    let id = once(server, &verified)?;
     let claims = verified.claims();
-    let user_id = server.store.end_login_of(&claims.issuer, &claims.subject).await?;
+    let who = VouchedBy { issuer: &claims.issuer, subject: &claims.subject };
+    let user_id = match server.store.end_login_of(who, id).await? {
+        LoggedOut::User(user_id) => Some(user_id),
+        LoggedOut::Nobody => None,
+        LoggedOut::Before => return Err(LogoutRefused::Replayed),
+    };
     Ok(Ended { issuer: claims.issuer.clone(), user_id })
 }
 
@@ -101,12 +107,10 @@ fn check_no_nonce(token: &VerifiedJwt) -> Result<(), LogoutRefused> {
     if token.claim("nonce").is_some() { Err(LogoutRefused::Nonce) } else { Ok(()) }
 }
 
-/// Last: a token that breaks a rule must not use up that of a good one.
-async fn check_once(server: &Inner, token: &VerifiedJwt) -> Result<(), LogoutRefused> {
+/// The id by which it counts once, and until when. It is used up with what it ends, and by nothing before that.
+fn once<'a>(server: &Inner, token: &'a VerifiedJwt) -> Result<(&'a str, Timestamp), LogoutRefused> {
     let claims = token.claims();
     let near = claims.expires_at <= server.store.now().after(LONGEST);
     let id = claims.id.as_deref().filter(|_| near).ok_or(LogoutRefused::Id)?;
-    let until = claims.expires_at.after(LEEWAY);
-    let fresh = server.store.see_id(SeenBy::LogoutToken, &claims.issuer, id, until).await?;
-    fresh.then_some(()).ok_or(LogoutRefused::Replayed)
+    Ok((id, claims.expires_at.after(LEEWAY)))
 }

@@ -117,6 +117,11 @@ pub(crate) enum Refusal {
     /// ID-JAG §3.1: an address that two people here have tells nobody apart.
     #[error("two accounts here have this person's address; the operator of this server links one of them")]
     SharedAddress,
+    /// ID-JAG §3.1, §6: an address can become somebody else's; issuer and subject cannot.
+    #[error(
+        "the account with this person's address is another person's of this issuer; its owner can unlink it there"
+    )]
+    AnothersAddress,
     /// ID-JAG §3.1: whoever it names is nobody here, and the operator has not said that accounts are made.
     #[error("this person has no account here; the operator of this server adds one")]
     NoAccount,

@@ -161,7 +161,7 @@ const TRIES: usize = 8;
 async fn make(server: &Inner, sign_in: &SignIn, identity: &Identity) -> Result<IdentityRow, NotAdmitted> {
     let (issuer, subject) = (identity.issuer(), identity.subject());
     for attempt in 0..TRIES {
-        let name = name(identity, attempt).ok_or(NotAdmitted::NoName)?;
+        let name = name(server, sign_in, identity, attempt).ok_or(NotAdmitted::NoName)?;
         let (user_id, identity_id, hash) = (id(), id(), unknown_password());
         let person = NewPerson { id: &user_id, name: &name.shown, name_key: &name.key, password_hash: &hash };
         match server.store.insert_person(&person, (&identity_id, issuer, subject)).await? {
@@ -177,15 +177,30 @@ async fn make(server: &Inner, sign_in: &SignIn, identity: &Identity) -> Result<I
     server.store.find_identity(issuer, subject).await?.ok_or(NotAdmitted::NoName)
 }
 
-/// What the account is called: nothing hangs on it. A name that is taken gets some letters behind it.
-fn name(identity: &Identity, attempt: usize) -> Option<UserName> {
+/// What the account is called. A company's assertion and SCIM find accounts by an address that is a name, so it is no address
+/// but one that is the provider's to give. A name that is taken gets some letters behind it.
+fn name(server: &Inner, sign_in: &SignIn, identity: &Identity, attempt: usize) -> Option<UserName> {
+    if let Some(address) = own_address(server, sign_in, identity).filter(|_| attempt == 0) {
+        return Some(address);
+    }
     let text = |claim: &str| identity.claim(claim).and_then(Value::as_str);
     let candidates =
         [identity.verified_email(), text("preferred_username"), text("name"), Some(identity.subject())];
     let tail = if attempt == 0 { String::new() } else { format!(" ({})", id().get(..4).unwrap_or_default()) };
     let fitting = |text: &str| {
-        let plain: String = crate::pages::shown(text).chars().take(64 - tail.len()).collect();
+        let plain = crate::pages::shown(text).replace('@', " at ");
+        let plain: String = plain.chars().take(64 - tail.len()).collect();
         UserName::parse(&format!("{}{tail}", plain.trim())).ok()
     };
     candidates.into_iter().flatten().filter(|text| !text.trim().is_empty()).find_map(fitting)
+}
+
+/// The verified address, where the operator lets this provider speak for its domain: here, or in assertions.
+fn own_address(server: &Inner, sign_in: &SignIn, identity: &Identity) -> Option<UserName> {
+    let address = identity.verified_email()?;
+    let (_, domain) = address.rsplit_once('@')?;
+    let trusted = server.settings.trusted_issuers.iter().filter(|one| one.issuer == *identity.issuer());
+    let vouched = trusted.filter_map(|one| one.accounts.as_ref()).flat_map(|linking| &linking.email_domains);
+    let mut listed = sign_in.who.domains.iter().chain(vouched);
+    listed.any(|one| one.eq_ignore_ascii_case(domain)).then(|| UserName::parse(address).ok()).flatten()
 }

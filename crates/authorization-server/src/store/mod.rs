@@ -96,7 +96,7 @@ pub(crate) use signing_keys::{NewSigningKey, SigningKeyRow};
 pub(crate) use totp::HalfLoginRow;
 pub use users::User;
 pub(crate) use users::UserRow;
-pub(crate) use vouched::{VouchedBy, VouchedRow};
+pub(crate) use vouched::{LoggedOut, VouchedBy, VouchedRow};
 
 /// The database of one authorization server. Clones share it.
 #[derive(Clone)]

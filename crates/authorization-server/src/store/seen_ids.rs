@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
 
-use super::{Result, Store};
+use super::{Result, Store, Transaction};
 use crate::random::digest;
 
 /// What counts once is remembered for so long after its end: a clock that is an hour ahead for a while sweeps what is alive,
@@ -39,6 +39,12 @@ impl SeenBy {
     }
 }
 
+const SEE: &str = "INSERT INTO seen_ids (seen, expires_at) VALUES ($1, $2) ON CONFLICT (seen) DO NOTHING";
+
+fn seen(by: SeenBy, sender: &str, id: &str) -> String {
+    digest(&format!("{by:?}\0{sender}\0{id}"))
+}
+
 impl Store {
     /// Whether a protected server of this house sees an id of that party for the first time. It is noted until `expires_at`,
     /// for every replica.
@@ -58,14 +64,28 @@ impl Store {
         id: &str,
         expires_at: Timestamp,
     ) -> Result<bool> {
-        let seen = digest(&format!("{by:?}\0{sender}\0{id}"));
-        let made = sqlx::query(
-            "INSERT INTO seen_ids (seen, expires_at) VALUES ($1, $2) ON CONFLICT (seen) DO NOTHING",
-        )
-        .bind(seen)
-        .bind(expires_at.after(by.longer()).unix())
-        .execute(self.writer())
-        .await?;
+        let made = sqlx::query(SEE)
+            .bind(seen(by, sender, id))
+            .bind(expires_at.after(by.longer()).unix())
+            .execute(self.writer())
+            .await?;
+        Ok(made.rows_affected() == 1)
+    }
+
+    /// The same together with what it is good for: where that fails, the id was not seen.
+    pub(super) async fn see_id_in(
+        &self,
+        tx: &mut Transaction,
+        by: SeenBy,
+        sender: &str,
+        id: &str,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
+        let made = sqlx::query(SEE)
+            .bind(seen(by, sender, id))
+            .bind(expires_at.after(by.longer()).unix())
+            .execute(&mut **tx)
+            .await?;
         Ok(made.rows_affected() == 1)
     }
 }

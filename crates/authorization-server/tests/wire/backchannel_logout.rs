@@ -87,6 +87,20 @@ async fn what_was_granted_to_outlast_a_login_outlasts_it() {
 }
 
 #[tokio::test]
+async fn a_logout_that_could_not_be_done_may_be_sent_again() {
+    let trust = company().await;
+    let vouched = trust.present(&trust.id_jag("1")).await;
+    let logout = trust.logout("1", "alice");
+    trust.house.sql("ALTER TABLE half_logins RENAME TO gone").await;
+    assert_eq!(trust.tell("logout+jwt", &logout).await.error(), (503, "temporarily_unavailable"));
+    assert!(!trust.house.is_revoked(vouched.text("access_token")));
+    trust.house.sql("ALTER TABLE gone RENAME TO half_logins").await;
+    assert_eq!(trust.tell("logout+jwt", &logout).await.status, 200);
+    assert!(trust.house.is_revoked(vouched.text("access_token")));
+    assert_eq!(trust.tell("logout+jwt", &logout).await.error(), (400, "invalid_request"), "used before");
+}
+
+#[tokio::test]
 async fn each_single_fault_ends_nothing_and_uses_up_nothing() {
     let trust = company().await;
     let vouched = trust.present(&trust.id_jag("1")).await;

@@ -268,6 +268,27 @@ async fn an_account_is_found_by_issuer_and_subject_then_by_a_verified_address() 
 }
 
 #[tokio::test]
+async fn an_address_that_changes_hands_takes_nothing_along() {
+    for create in [false, true] {
+        let trust = linked(&["example.com"], create).await;
+        let id = trust.house.server.users().add_without_password("ada@example.com").await.unwrap();
+        let saying = |mut whose: Value| {
+            (whose["email"], whose["email_verified"]) = (json!("ada@example.com"), json!(true));
+            whose
+        };
+        assert_eq!(trust.subject_of("1", &saying(json!({}))).await, id);
+        for whose in
+            [json!({ "sub": "new" }), json!({ "tenant": "b" }), json!({ "sub": "new", "tenant": "b" })]
+        {
+            let refused = trust.present_saying("2", &saying(whose.clone())).await;
+            assert_eq!(refused.error(), (400, "invalid_grant"), "{whose}");
+        }
+        assert_eq!(trust.users().await.len(), 2);
+        assert_eq!(trust.subject_of("2", &saying(json!({}))).await, id);
+    }
+}
+
+#[tokio::test]
 async fn without_domains_no_address_counts() {
     let trust = linked(&[], false).await;
     trust.house.server.users().add_without_password("ada@example.com").await.unwrap();

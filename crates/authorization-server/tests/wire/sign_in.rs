@@ -1,9 +1,13 @@
 //! Signing in through somebody else's provider: who enters, as whom, and what an answer may not do.
 
 use hallpass_authorization_server::provider::{Provider, ProviderCredentials, ProviderSettings};
-use hallpass_authorization_server::{GroupRules, Settings, SignIn, WhoEnters};
+use hallpass_authorization_server::{
+    AccountLinking, AssertionKind, ExchangeRule, GroupRules, IssuerKeys, NewClient, Settings, SignIn,
+    TrustedIssuer, WhoEnters,
+};
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::issuer::Issuer;
+use hallpass_protocol::jose::JwkSet;
 use hallpass_protocol::profile::Profile;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
@@ -112,6 +116,89 @@ async fn an_address_or_name_of_somebody_here_makes_nobody_them() {
     let users = two.house.server.users().list().await.unwrap();
     assert_eq!(users.len(), 2, "somebody new, with letters behind the name");
     assert_eq!(users.iter().filter(|user| user.name == USER).count(), 1);
+}
+
+fn speaks_for_acme(issuer: &str) -> TrustedIssuer {
+    TrustedIssuer {
+        issuer: Issuer::parse(issuer).unwrap(),
+        keys: IssuerKeys::Value(JwkSet { keys: Vec::new() }),
+        kind: AssertionKind::IdJag,
+        audience: None,
+        logout_audience: None,
+        accounts: Some(AccountLinking { email_domains: vec!["acme.example".to_owned()], create: true }),
+        once: true,
+        rules: Vec::new(),
+    }
+}
+
+/// A company's assertion and SCIM find accounts by an address that is a name: nobody is given one that the provider may not speak
+/// for.
+#[tokio::test]
+async fn nobody_is_called_by_an_address_that_is_not_the_providers_to_give() {
+    type Change = fn(&mut SignIn, &mut Settings);
+    let anybody: Change = |_, _| {};
+    let domain: Change = |way, _| way.who.domains = vec!["acme.example".to_owned()];
+    let vouched: Change = |way, settings| {
+        settings.trusted_issuers = vec![speaks_for_acme(way.provider.settings().issuer.as_str())]
+    };
+    let elsewhere: Change =
+        |_, settings| settings.trusted_issuers = vec![speaks_for_acme("https://idp.example")];
+    let verified = json!({ "email": "Ceo@acme.example", "email_verified": true });
+    for (change, claims, called) in [
+        (anybody, json!({ "preferred_username": "ceo@acme.example" }), "ceo at acme.example"),
+        (anybody, json!({ "name": "ceo@acme.example" }), "ceo at acme.example"),
+        (anybody, verified.clone(), "Ceo at acme.example"),
+        (elsewhere, verified.clone(), "Ceo at acme.example"),
+        (domain, verified.clone(), "Ceo@acme.example"),
+        (vouched, verified.clone(), "Ceo@acme.example"),
+        (vouched, json!({ "email": "ceo@acme.example" }), "sub-of-ada"),
+        (vouched, json!({ "email": "a@b.example", "email_verified": true }), "a at b.example"),
+    ] {
+        let two = Two::with_settings(change).await;
+        two.party.script().claims.clone_from(&claims);
+        assert_eq!(two.sign_in(&Person::new()).await.status(), 200, "{claims}");
+        let users = two.house.server.users().list().await.unwrap();
+        let names: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
+        assert!(names.len() == 2 && names.contains(&called), "{claims}: {names:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_exchanged_holds_no_more_than_groups_allow() {
+    const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let two = Two::with_settings(|way, settings| {
+        way.groups.scopes = vec![("readers".to_owned(), ScopeSet::parse("notes:read").unwrap())];
+        let issuer = settings.issuer.as_str();
+        settings.exchange = vec![ExchangeRule {
+            client_id: "backend".to_owned(),
+            from: format!("{issuer}/mcp"),
+            to: format!("{issuer}/second"),
+            scopes: ScopeSet::parse("notes:read notes:write").unwrap(),
+        }];
+    })
+    .await;
+    let backend = NewClient {
+        id: "backend".to_owned(),
+        secret: Some(Secret::new("s")),
+        grant_types: vec![EXCHANGE.to_owned()],
+        ..NewClient::default()
+    };
+    two.house.server.clients().add(backend).await.unwrap();
+    two.party.script().claims = json!({ "groups": ["readers"] });
+    let back = two.sign_in(&Person::new()).await.form().press("decision", "allow").submit().await;
+    let tokens = two.house.redeem(&back.location_param("code").unwrap()).await;
+    let second = two.house.url("/second");
+    let mut form = vec![
+        ("grant_type", EXCHANGE),
+        ("client_id", "backend"),
+        ("client_secret", "s"),
+        ("subject_token", tokens.text("access_token")),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("resource", &second),
+    ];
+    assert_eq!(two.house.post("/token", &form).await.text("scope"), "notes:read");
+    form.push(("scope", "notes:write"));
+    assert_eq!(two.house.post("/token", &form).await.error(), (400, "invalid_grant"));
 }
 
 #[tokio::test]

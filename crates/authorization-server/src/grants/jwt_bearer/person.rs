@@ -10,7 +10,7 @@ use crate::delegation::{AccountLinking, AssertionKind, TrustedIssuer};
 use crate::grants::Refusal;
 use crate::login::UserName;
 use crate::server::Inner;
-use crate::store::{VouchedBy, VouchedRow};
+use crate::store::{StoreError, VouchedBy, VouchedRow};
 
 /// Whom an assertion names.
 pub(super) struct Named {
@@ -56,7 +56,12 @@ impl Person {
             match server.store.find_by_address(&address.key).await?.as_slice() {
                 [] => {}
                 [(_, true)] => return Err(Refusal::UserGone),
-                [(id, false)] => return Ok(Self::ToLink(named, id.clone())),
+                [(id, false)] => {
+                    return match is_anothers(server, trusted, id).await? {
+                        true => Err(Refusal::AnothersAddress),
+                        false => Ok(Self::ToLink(named, id.clone())),
+                    };
+                }
                 _ => return Err(Refusal::SharedAddress),
             }
         }
@@ -134,6 +139,16 @@ impl Named {
         };
         self.address.clone().or_else(made).unwrap_or_else(plain)
     }
+}
+
+/// Whether the account is somebody's of this issuer already, in whichever tenant: an address that changes hands takes nothing
+/// along.
+async fn is_anothers(server: &Inner, trusted: &TrustedIssuer, user_id: &str) -> Result<bool, StoreError> {
+    let of_issuer = |of: &str| {
+        let rest = of.strip_prefix(trusted.issuer.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("?tenant="))
+    };
+    Ok(server.store.list_identities(user_id).await?.iter().any(|known| of_issuer(&known.issuer)))
 }
 
 /// OpenID Connect Core §5.1: `email` counts where `email_verified` is true, and in a domain that the operator lets this
