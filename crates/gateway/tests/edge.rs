@@ -12,7 +12,8 @@ use hallpass_gateway::Upstream;
 use hallpass_gateway::edge::metrics::text::Text;
 use hallpass_gateway::edge::{Edge, Lines, Metrics, Rotation, Sink, Watch};
 use hallpass_gateway::listen::{Connections, serve};
-use http::{HeaderMap, Method};
+use hallpass_gateway::upstream::told::Told;
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use support::{Protected, protect, soon};
 use tempfile::TempDir;
@@ -48,6 +49,10 @@ fn told(headers: &HeaderMap) -> String {
 }
 
 async fn house() -> House {
+    house_before(Upstream::service(upstream())).await
+}
+
+async fn house_before(upstream: Upstream) -> House {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Arc::new(Metrics::default());
     let sink = Sink::File { path: folder.path().join("log"), rotation: Rotation::default() };
@@ -59,7 +64,7 @@ async fn house() -> House {
         now: SystemTime::now,
     };
     let edge = Edge::default().watched_by(watch);
-    let protected = protect(Upstream::service(upstream()), true);
+    let protected = protect(upstream, true);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let connections = Connections { edge, ..Connections::default() };
@@ -191,6 +196,20 @@ async fn a_request_has_one_name_everywhere() {
     assert_eq!(lines[0]["id"], TRACE);
     assert_eq!((&lines[1]["id"], &Value::Null), (&told["request"], &told["traceparent"]));
     assert_ne!(lines[1]["id"], TRACE);
+}
+
+/// What the operator says in a field is said there alone; the request keeps its name in the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_own_word_stands_where_the_requests_name_would() {
+    let own =
+        Told::default().with_own("x-hallpass-request".parse().unwrap(), HeaderValue::from_static("own"));
+    let house = house_before(Upstream::service(upstream()).telling(own)).await;
+    let trace = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let request = house.post(&call("a")).header("traceparent", &trace).header("x-hallpass-request", "canary");
+    let told: Value =
+        serde_json::from_str(&soon(request.send()).await.unwrap().text().await.unwrap()).unwrap();
+    assert_eq!(told, json!({ "request": "own", "traceparent": trace }));
+    assert_eq!(soon(house.log(1)).await[0]["id"], TRACE);
 }
 
 /// A client that leaves has no answer, and its request is no secret.

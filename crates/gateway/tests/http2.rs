@@ -5,6 +5,7 @@ mod support;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -37,6 +38,8 @@ struct Rig {
     asked: mpsc::UnboundedReceiver<Asked>,
     /// Each connection is asked to end.
     leave: Arc<Notify>,
+    /// The connections that ended.
+    ended: mpsc::UnboundedReceiver<usize>,
 }
 
 /// A gateway before a server that takes so many streams at once.
@@ -44,12 +47,13 @@ async fn rig(streams: u32) -> Rig {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/inner?key=k", listener.local_addr().unwrap()).parse().unwrap();
     let (said, asked) = mpsc::unbounded_channel();
+    let (ends, ended) = mpsc::unbounded_channel();
     let leave = Arc::new(Notify::new());
     let leaves = Arc::clone(&leave);
     tokio::spawn(async move {
         for connection in 0.. {
             let (stream, _) = listener.accept().await.unwrap();
-            let (said, leaves) = (said.clone(), Arc::clone(&leaves));
+            let (said, ends, leaves) = (said.clone(), ends.clone(), Arc::clone(&leaves));
             tokio::spawn(async move {
                 let mut builder = h2::server::Builder::new();
                 let mut peer = builder.max_concurrent_streams(streams).handshake(stream).await.unwrap();
@@ -57,7 +61,10 @@ async fn rig(streams: u32) -> Rig {
                     tokio::select! {
                         next = peer.accept() => match next {
                             Some(Ok((request, respond))) => drop(said.send(Asked { connection, request, respond })),
-                            _ => return,
+                            _ => {
+                                let _ = ends.send(connection);
+                                return;
+                            }
                         },
                         () = leaves.notified() => peer.graceful_shutdown(),
                     }
@@ -67,7 +74,7 @@ async fn rig(streams: u32) -> Rig {
     });
     let options = HttpOptions { version: HttpVersion::Http2, ..HttpOptions::default() };
     let gateway = protect(Upstream::http_with(&url, &options).unwrap(), false);
-    Rig { gateway, asked, leave }
+    Rig { gateway, asked, leave, ended }
 }
 
 impl Rig {
@@ -249,6 +256,18 @@ async fn a_connection_that_ends_takes_nothing_new() {
     while rig.call().await == 0 {}
     stream.send_data(Bytes::from_static(b"2"), true).unwrap();
     assert_eq!(text(answer).await, "12");
+}
+
+/// One that nobody uses is closed, and the next call has a new one. (Time goes on by itself here whenever nothing else does.)
+#[tokio::test]
+async fn a_connection_that_nobody_uses_is_closed() {
+    let mut rig = rig(100).await;
+    assert_eq!(rig.call().await, 0);
+    tokio::time::pause();
+    let ended = tokio::time::timeout(Duration::from_secs(3600), rig.ended.recv()).await;
+    assert_eq!(ended.expect("to be closed"), Some(0));
+    tokio::time::resume();
+    assert_eq!(rig.call().await, 1);
 }
 
 /// Upstream answers while it is still being told.

@@ -71,7 +71,7 @@ async fn messages_go_where_the_server_says_and_answers_come_on_the_stream() {
     for said in ["/messages/?session_id=abc", "messages/?session_id=abc"] {
         let mut rig = Rig::open(false).await;
         let to = rig.endpoint(said).await;
-        assert!(to.starts_with("/mcp?sessionId=") && !to.contains("abc"), "{to}");
+        assert!(to.starts_with("/mcp?sessionId=") && !to.contains("session_id"), "{to}");
         rig.server.answer(plain(StatusCode::ACCEPTED, "Accepted"));
         let response = rig.post(&to, CALL).await;
         assert_eq!(response.status(), StatusCode::ACCEPTED);
@@ -122,6 +122,49 @@ async fn an_endpoint_of_another_origin_is_refused() {
     rig.says.release(format!("event: endpoint\ndata: {other_scheme}\n\n"));
     assert_eq!(rig.hears().await, None);
     assert!(elsewhere.received().is_empty());
+}
+
+/// What cannot be read may name any endpoint: it is not passed on, and nobody asks for it.
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_is_refused() {
+    for (name, value) in [
+        ("content-encoding", "gzip"),
+        ("content-encoding", "identity, br"),
+        ("content-type", "application/octet-stream"),
+    ] {
+        let server = Server::start().await;
+        let gateway = protect(sse(&server.url("/sse")), false);
+        let says = server.answer_with_events_and((name, value));
+        says.release("event: endpoint\ndata: http://evil.example/\n\n");
+        let get = gateway.request("GET").header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+        let response = soon(gateway.send(get)).await;
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{name}: {value}");
+        assert!(!text(response).await.contains("evil"), "{name}: {value}");
+        assert!(!server.received()[0].headers.contains_key("accept-encoding"));
+        soon(says.until_abandoned()).await;
+    }
+    // No coding at all may be said, too.
+    let server = Server::start().await;
+    let gateway = protect(sse(&server.url("/sse")), false);
+    let _says = server.answer_with_events_and(("content-encoding", "identity"));
+    let get = gateway.request("GET").body(Body::empty()).unwrap();
+    assert_eq!(soon(gateway.send(get)).await.status(), StatusCode::OK);
+}
+
+/// An event is kept until its end is there, but not without end.
+#[tokio::test]
+async fn an_event_without_end_ends_the_stream() {
+    const PART: usize = 1024 * 1024;
+    let mut rig = Rig::open(false).await;
+    // The largest passes whole.
+    let event = format!("data: {}\n\n", "x".repeat(16 * PART - 100));
+    rig.says.release(event.clone());
+    assert!(rig.hears().await.unwrap() == event);
+    rig.says.release("data: ");
+    for _ in 0..17 {
+        rig.says.release("x".repeat(PART));
+    }
+    assert_eq!(rig.hears().await, None);
 }
 
 #[tokio::test]

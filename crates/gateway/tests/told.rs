@@ -107,6 +107,21 @@ async fn a_credential_of_its_own_stands_alone() {
     assert!(!arrived.to_string().contains("mine"), "{arrived}");
 }
 
+/// What the operator says in a field is said there alone, in whatever spelling: upstream never finds two words in one place.
+#[tokio::test]
+async fn the_operators_own_word_stands_in_place_of_hallpass_s() {
+    for name in ["x-hallpass-subject", "x_hallpass_subject"] {
+        let own = Told::default().with_own(name.parse().unwrap(), HeaderValue::from_static("everybody"));
+        let gateway = protect(mirror().telling(own), false);
+        let arrived = arrives(&gateway, gateway.request("POST").header("x-hallpass-subject", "admin")).await;
+        let subjects: Vec<_> =
+            about_the_caller(&arrived).into_iter().filter(|name| name.ends_with("subject")).collect();
+        assert_eq!(subjects, [name]);
+        assert_eq!(arrived[name], json!(["everybody"]));
+        assert_eq!(arrived["x-hallpass-client"].as_array().unwrap().len(), 1);
+    }
+}
+
 struct Signing {
     keys: VerifyingKeys,
     signed: Arc<AtomicUsize>,

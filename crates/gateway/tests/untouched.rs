@@ -6,8 +6,11 @@ mod support;
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use hallpass_gateway::Upstream;
 use hallpass_gateway::listen::{Connections, serve};
+use hallpass_gateway::upstream::{HttpOptions, HttpVersion};
+use http::HeaderName;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -120,6 +123,57 @@ async fn recorder(answer: Vec<u8>, cuts: Cuts) -> (SocketAddr, mpsc::UnboundedRe
     (address, heard)
 }
 
+/// The same over HTTP/2: answers with that head, and a frame for each part. So many bytes of a request come before the first are
+/// taken.
+async fn http2_recorder(
+    head: http::Response<()>,
+    parts: Vec<Vec<u8>>,
+    window: u32,
+) -> (SocketAddr, mpsc::UnboundedReceiver<Seen>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (said, heard) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (said, head, parts) = (said.clone(), head.clone(), parts.clone());
+            tokio::spawn(async move {
+                stream.set_nodelay(true).unwrap();
+                let mut builder = h2::server::Builder::new();
+                let mut peer = builder.initial_window_size(window).handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = peer.accept().await {
+                    let (said, head, parts) = (said.clone(), head.clone(), parts.clone());
+                    tokio::spawn(async move {
+                        said.send(read_http2(request).await).unwrap();
+                        let mut stream = respond.send_response(head, false).unwrap();
+                        for part in parts {
+                            // Whoever has all that was announced may leave before it is over.
+                            let Ok(()) = stream.send_data(part.into(), false) else { return };
+                            for _ in 0..4 {
+                                tokio::task::yield_now().await;
+                            }
+                        }
+                        drop(stream.send_data(Bytes::new(), true));
+                    });
+                }
+            });
+        }
+    });
+    (address, heard)
+}
+
+async fn read_http2(request: http::Request<h2::RecvStream>) -> Seen {
+    let (head, mut stream) = request.into_parts();
+    let mut body = Vec::new();
+    while let Some(data) = soon(stream.data()).await {
+        let data = data.unwrap();
+        stream.flow_control().release_capacity(data.len()).unwrap();
+        body.extend_from_slice(&data);
+    }
+    let fields = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+    Seen { fields: fields.collect(), body }
+}
+
 /// A body in chunks of its own, that have nothing to do with where it is cut on the wire.
 fn chunked(parts: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -200,6 +254,64 @@ fn parted(bytes: &[u8], cuts: &Cuts) -> Vec<Vec<u8>> {
     places.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect()
 }
 
+/// What a client says, and how it is cut.
+struct Question<'a> {
+    /// Whether policy reads the body.
+    reads: bool,
+    body: &'a [u8],
+    fields: &'a Fields,
+    in_chunks: bool,
+    parts: &'a Cuts,
+    cuts: &'a Cuts,
+}
+
+/// What the server says to that.
+struct Answer<'a> {
+    body: &'a [u8],
+    fields: &'a Fields,
+}
+
+/// Asks twice over one connection, the second time over connections that were used before, and holds what arrives against
+/// what was said.
+async fn ask(
+    upstream: Upstream,
+    mut heard: mpsc::UnboundedReceiver<Seen>,
+    question: Question<'_>,
+    answer: Answer<'_>,
+) -> Result<(), TestCaseError> {
+    let protected = protect(upstream, question.reads);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, protected.router.clone(), Connections::default(), std::future::pending()));
+
+    let mut request = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost:8080\r\nauthorization: Bearer {}\r\n",
+        protected.token("notes:read"),
+    )
+    .into_bytes();
+    request.extend_from_slice(&written(question.fields));
+    if question.in_chunks {
+        request.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+        request.extend_from_slice(&chunked(&parted(question.body, question.parts)));
+    } else {
+        request.extend_from_slice(format!("content-length: {}\r\n\r\n", question.body.len()).as_bytes());
+        request.extend_from_slice(question.body);
+    }
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.set_nodelay(true).unwrap();
+    let mut input = Vec::new();
+    for _ in 0..2 {
+        write_cut(&mut client, &request, question.cuts).await;
+        let seen = read(&mut client, &mut input).await;
+        let recorded = soon(heard.recv()).await.unwrap();
+        prop_assert_eq!(&recorded.body, question.body);
+        prop_assert_eq!(unknown(&recorded), in_order(question.fields));
+        prop_assert_eq!(&seen.body, answer.body);
+        prop_assert_eq!(unknown(&seen), in_order(answer.fields));
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -225,39 +337,45 @@ proptest! {
                 answer.extend_from_slice(format!("content-length: {}\r\n\r\n", stream.len()).as_bytes());
                 answer.extend_from_slice(&stream);
             }
-            let (upstream, mut heard) = recorder(answer, answer_cuts).await;
+            let (upstream, heard) = recorder(answer, answer_cuts).await;
             let upstream = Upstream::http(&format!("http://{upstream}/inner").parse().unwrap()).unwrap();
-            let protected = protect(upstream, reads);
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            tokio::spawn(serve(listener, protected.router.clone(), Connections::default(), std::future::pending()));
+            let question = Question { reads, body: &call, fields: &asked, in_chunks, parts: &parts, cuts: &cuts };
+            ask(upstream, heard, question, Answer { body: &stream, fields: &answered }).await
+        })?;
+    }
 
-            let mut request = format!(
-                "POST /mcp HTTP/1.1\r\nhost: localhost:8080\r\nauthorization: Bearer {}\r\n",
-                protected.token("notes:read"),
-            ).into_bytes();
-            request.extend_from_slice(&written(&asked));
-            if in_chunks {
-                request.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
-                request.extend_from_slice(&chunked(&parted(&call, &parts)));
-            } else {
-                request.extend_from_slice(format!("content-length: {}\r\n\r\n", call.len()).as_bytes());
-                request.extend_from_slice(&call);
+    /// The same where upstream speaks HTTP/2, however small its frames and its window are.
+    #[test]
+    fn over_http2_as_well(
+        (reads, call) in call(),
+        asked in fields(),
+        events in events(),
+        answered in fields(),
+        [in_chunks, says_length] in any::<[bool; 2]>(),
+        [parts, cuts, frames] in [(); 3].map(|()| vec(any::<Index>(), 0..6)),
+        window in 1u32..4000,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let stream = events.concat();
+            let mut head = http::Response::new(());
+            let said = answered.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+            for (name, value) in said.chain([("content-type", b"text/event-stream".as_slice())]) {
+                head.headers_mut().append(name.parse::<HeaderName>().unwrap(), value.try_into().unwrap());
             }
-            let mut client = TcpStream::connect(address).await.unwrap();
-            client.set_nodelay(true).unwrap();
-            let mut input = Vec::new();
-            // The second time over connections that were used before.
-            for _ in 0..2 {
-                write_cut(&mut client, &request, &cuts).await;
-                let seen = read(&mut client, &mut input).await;
-                let recorded = soon(heard.recv()).await.unwrap();
-                prop_assert_eq!(&recorded.body, &call);
-                prop_assert_eq!(unknown(&recorded), in_order(&asked));
-                prop_assert_eq!(&seen.body, &stream);
-                prop_assert_eq!(unknown(&seen), in_order(&answered));
+            if says_length {
+                head.headers_mut().insert("content-length", stream.len().into());
             }
-            Ok(())
+            let (upstream, mut heard) = http2_recorder(head, parted(&stream, &frames), window).await;
+            let options = HttpOptions { version: HttpVersion::Http2, ..HttpOptions::default() };
+            let url = format!("http://{upstream}/inner").parse().unwrap();
+            let upstream = Upstream::http_with(&url, &options).unwrap();
+            // A server's window holds from its settings on, which come with its first answer: a body that is on its way before
+            // would wait for h2's server, which does not give back what was taken by then.
+            support::text(soon(protect(upstream.clone(), false).post("")).await).await;
+            soon(heard.recv()).await.unwrap();
+            let question = Question { reads, body: &call, fields: &asked, in_chunks, parts: &parts, cuts: &cuts };
+            ask(upstream, heard, question, Answer { body: &stream, fields: &answered }).await
         })?;
     }
 }

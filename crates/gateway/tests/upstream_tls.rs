@@ -4,10 +4,12 @@
 mod support;
 
 use axum::Router;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Version};
 use axum::routing::post;
 use hallpass_gateway::Upstream;
-use hallpass_gateway::upstream::{HttpOptions, HttpUpstreamError, Shown, UpstreamTls, UpstreamTlsError};
+use hallpass_gateway::upstream::{
+    HttpOptions, HttpUpstreamError, HttpVersion, Shown, UpstreamTls, UpstreamTlsError,
+};
 use hallpass_testkit::tls::{Ask, Authority, Issued, SHOWN, self_signed};
 use http::StatusCode;
 use support::{protect, text};
@@ -71,6 +73,38 @@ async fn upstream_is_shown_the_certificate_that_was_set() {
     assert_eq!(ask(&url, &with(Some(&own))).await, (StatusCode::OK, own.shown.clone()));
     for issued in [None, Some(&foreign)] {
         assert_eq!(ask(&url, &with(issued)).await.0, StatusCode::BAD_GATEWAY);
+    }
+}
+
+/// HTTP/2 is spoken where both sides choose it (ALPN, RFC 7301), and HTTP/1.1 where either does not.
+#[tokio::test]
+async fn http2_is_spoken_where_both_choose_it() {
+    let authority = Authority::new();
+    let tls = UpstreamTls::from_pem(Some(&authority.pem()), None).unwrap();
+    for (protocols, version, spoken) in [
+        (["h2", "http/1.1"].as_slice(), HttpVersion::Http2, Version::HTTP_2),
+        (&["h2"], HttpVersion::Http2, Version::HTTP_2),
+        (&["http/1.1"], HttpVersion::Http2, Version::HTTP_11),
+        (&[], HttpVersion::Http2, Version::HTTP_11),
+        (&["h2", "http/1.1"], HttpVersion::Http1, Version::HTTP_11),
+    ] {
+        let tell = async |version: Version| format!("{version:?}");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/mcp", listener.local_addr().unwrap().port()).parse().unwrap();
+        authority.serve_choosing(
+            listener,
+            &["localhost"],
+            protocols,
+            Router::new().route("/mcp", post(tell)),
+        );
+        let options = HttpOptions { version, ..over(&tls) };
+        let gateway = protect(Upstream::http_with(&url, &options).unwrap(), false);
+        // The second time over the connection that is there.
+        for _ in 0..2 {
+            let response = gateway.post("{}").await;
+            assert_eq!(response.status(), StatusCode::OK, "{protocols:?} {version:?}");
+            assert_eq!(text(response).await, format!("{spoken:?}"), "{protocols:?} {version:?}");
+        }
     }
 }
 

@@ -169,31 +169,46 @@ impl Authority {
     /// # Panics
     /// When the certificate cannot be made.
     pub fn serve(&self, listener: TcpListener, names: &[&str], ask: Ask, router: Router) {
-        let acceptor = TlsAcceptor::from(Arc::new(self.server(names, ask)));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, router) = (acceptor.clone(), router.clone());
-                tokio::spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                    let shown = shown.and_then(|der| HeaderValue::try_from(BASE64_STANDARD.encode(der)).ok());
-                    let tell = move |mut request: Request| {
-                        let shown = shown.clone();
-                        async move {
-                            request.headers_mut().remove(SHOWN);
-                            if let Some(shown) = shown {
-                                request.headers_mut().insert(SHOWN, shown);
-                            }
-                            request
-                        }
-                    };
-                    let service = TowerToHyperService::new(router.layer(middleware::map_request(tell)));
-                    let server = auto::Builder::new(TokioExecutor::new());
-                    drop(server.serve_connection(TokioIo::new(stream), service).await);
-                });
-            }
-        });
+        serve(listener, self.server(names, ask), router);
     }
+
+    /// The same, which chooses the first of these protocols that a client offers (ALPN, RFC 7301), and asks for no certificate
+    /// firmly.
+    ///
+    /// # Panics
+    /// When the certificate cannot be made.
+    pub fn serve_choosing(&self, listener: TcpListener, names: &[&str], protocols: &[&str], router: Router) {
+        let mut server = self.server(names, Ask::Politely);
+        server.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        serve(listener, server, router);
+    }
+}
+
+fn serve(listener: TcpListener, server: ServerConfig, router: Router) {
+    let acceptor = TlsAcceptor::from(Arc::new(server));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, router) = (acceptor.clone(), router.clone());
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let shown = shown.and_then(|der| HeaderValue::try_from(BASE64_STANDARD.encode(der)).ok());
+                let tell = move |mut request: Request| {
+                    let shown = shown.clone();
+                    async move {
+                        request.headers_mut().remove(SHOWN);
+                        if let Some(shown) = shown {
+                            request.headers_mut().insert(SHOWN, shown);
+                        }
+                        request
+                    }
+                };
+                let service = TowerToHyperService::new(router.layer(middleware::map_request(tell)));
+                let server = auto::Builder::new(TokioExecutor::new());
+                drop(server.serve_connection(TokioIo::new(stream), service).await);
+            });
+        }
+    });
 }
 
 /// A certificate that nobody but its own key vouches for.

@@ -71,6 +71,11 @@ impl Upstream {
 
     /// The next request gets a stream of Server-Sent Events, whose bytes are released one by one.
     pub fn answer_with_events(&self) -> Events {
+        self.answer_with_events_and(("content-type", "text/event-stream"))
+    }
+
+    /// The same with that field, of that value.
+    pub fn answer_with_events_and(&self, (name, value): (&'static str, &'static str)) -> Events {
         let (chunks, receiver) = mpsc::unbounded_channel::<Bytes>();
         let stream = stream::unfold(receiver, async |mut receiver| {
             receiver.recv().await.map(|chunk| (Ok::<_, Infallible>(chunk), receiver))
@@ -79,6 +84,7 @@ impl Upstream {
         response
             .headers_mut()
             .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+        response.headers_mut().insert(name, http::HeaderValue::from_static(value));
         self.answer(response);
         Events(chunks)
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use self::assertion::{ASSERTION_TYPE, AssertionClaims, Assertions, Unsigned};
 pub use self::exchange::{Exchanged, Exchanges, NotExchanged};
-use super::headers::{CLIENT, EMAIL, ISSUER, REQUEST, SCOPE, SUBJECT};
+use super::headers::{CLIENT, EMAIL, ISSUER, REQUEST, SCOPE, SUBJECT, is_spelled_like};
 use super::onward::{Said, Word};
 use crate::edge::RequestId;
 
@@ -92,9 +92,9 @@ impl Told {
         made: Option<HeaderValue>,
     ) -> Result<Said<'a>, Unsigned> {
         let mut said: Said<'a> = Vec::with_capacity(6);
-        // What the operator says in a field is said there alone.
+        // What the operator says in a field is said there alone: many servers read `_` as `-`.
         let mut say = |name: HeaderName, word| {
-            if !self.own.iter().any(|(own, _)| *own == name) {
+            if !self.own.iter().any(|(own, _)| is_spelled_like(own, &name)) {
                 said.push((name, word));
             }
         };
