@@ -31,6 +31,8 @@ pub(super) fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
         name.as_str(),
         "connection"
             | "keep-alive"
+            // No field of HTTP: CGI and its heirs take it for the variable HTTP_PROXY (CVE-2016-5385).
+            | "proxy"
             | "proxy-authenticate"
             | "proxy-connection"
             | "te"
@@ -77,15 +79,22 @@ pub(crate) fn keep_fields(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) ->
 /// fields, and those of proxies that may have stood here before. From a client none of them is true.
 /// Last, what programs take for the method of a request: what was judged is what is done. Each stands
 /// for all names that begin with it.
-const IDENTITY: [&str; 32] = [
+const IDENTITY: [&str; 45] = [
     "x-hallpass",
     "forwarded",
-    "x-forwarded-",
+    "x-forwarded",
     "x-real-ip",
     "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-azure-clientip",
+    "x-azure-socketip",
     "true-client-ip",
+    "fastly-client-ip",
     "cf-connecting-ip",
+    "do-connecting-ip",
     "x-original-",
+    "x-envoy-original-",
     "x-rewrite-url",
     "x-auth-",
     "x-authenticated-",
@@ -93,6 +102,9 @@ const IDENTITY: [&str; 32] = [
     "x-remote-",
     "x-webauth-",
     "x-pomerium-",
+    "x-vouch-",
+    "x-userinfo",
+    "x-appengine-user-",
     "x-goog-authenticated-",
     "x-goog-iap-",
     "x-ms-client-principal",
@@ -102,10 +114,13 @@ const IDENTITY: [&str; 32] = [
     "x-apigateway-api-userinfo",
     "x-endpoint-api-userinfo",
     "x-client-cert",
+    "x-arr-clientcert",
+    "x-amzn-mtls-",
     "client-cert",
     "x-ssl-client-",
     "ssl-client-",
     "cf-access-",
+    "oidc-claim-",
     "tailscale-",
     "remote-",
     "x-http-method",
@@ -113,7 +128,7 @@ const IDENTITY: [&str; 32] = [
 ];
 
 /// What those names begin with.
-const INITIALS: &[u8] = b"xftcrs";
+const INITIALS: &[u8] = b"xftcrsdo";
 
 /// In any spelling: CGI and its heirs read `X_Hallpass_Subject` and `X-Hallpass-Subject` as one
 /// (never-again 34), some of them also `X.Hallpass.Subject`.
@@ -219,6 +234,20 @@ mod tests {
             "X-HTTP-Method-Override",
             "X-HTTP-Method",
             "X-Method-Override",
+            "X-Forwarded",
+            "X-Cluster-Client-IP",
+            "Fastly-Client-IP",
+            "DO_Connecting_IP",
+            "X-Envoy-External-Address",
+            "X-Envoy-Original-Path",
+            "X-Azure-ClientIP",
+            "X-Vouch-User",
+            "X_Vouch_IdP_Claims_Email",
+            "X-Userinfo",
+            "X-AppEngine-User-Email",
+            "X-ARR-ClientCert",
+            "X-Amzn-Mtls-Clientcert-Subject",
+            "OIDC_CLAIM_email",
         ] {
             assert!(stripped(&[(name, "admin")]).is_empty(), "{name}");
         }
@@ -240,6 +269,7 @@ mod tests {
             ("x-other", "2"),
             ("te", "trailers"),
             ("upgrade", "h2c"),
+            ("proxy", "http://evil.example"),
             ("keep-alive", "1"),
         ]);
         assert!(headers.is_empty(), "{headers:?}");

@@ -35,9 +35,10 @@ pub(super) struct Waiting {
     pub(super) id: Id,
     progress: Option<Id>,
     again: Again,
-    state: Option<String>,
+    /// What the server wants to hear again (`requestState`), in the room of all that it asked; empty where that is nothing.
+    state: Held,
     /// What was asked, by the ids that the client sees: by what name the server knows it, and what came.
-    asked: BTreeMap<String, (String, Option<Box<RawValue>>)>,
+    asked: BTreeMap<String, (String, Option<Held>)>,
 }
 
 /// Why a client is not asked.
@@ -95,21 +96,21 @@ impl Switch {
             Ok(required) => required,
             Err(error) => return self.refuse(&session, &id, INTERNAL_ERROR, &error.to_string()),
         };
-        let (again, InputRequired { input_requests, request_state }) = required;
-        let mut waiting = Waiting {
-            session: Arc::clone(&session),
-            id,
-            progress,
-            again,
-            state: request_state,
-            asked: BTreeMap::new(),
-        };
+        let (again, InputRequired { input_requests, request_state }, kept) = required;
+        let state =
+            kept.replaced(request_state.map_or_else(Bytes::new, |state| json!(state).to_string().into()));
+        let asked = BTreeMap::new();
+        let mut waiting = Waiting { session: Arc::clone(&session), id, progress, again, state, asked };
         if input_requests.is_empty() {
             return self.send_again(waiting);
         }
         let mut questions = Vec::new();
         {
             let mut state = self.state();
+            // Whoever has left meanwhile is asked nothing: nobody would ever take that away again.
+            if !state.sessions.contains_key(&session.number) {
+                return;
+            }
             let call = state.next;
             for (name, InputRequest { method, params }) in input_requests {
                 let question = format!("hallpass-{}", state.next);
@@ -135,16 +136,24 @@ impl Switch {
         let mut state = self.state();
         let Id::Text(question) = id else { return };
         let Some(waiting) = state.waiting.get_mut(&call) else { return };
-        let result = rewrite::read(line).and_then(|answer| answer.get("result").map(ToOwned::to_owned));
+        let answer = rewrite::read(line);
+        let result = answer.as_ref().and_then(|answer| answer.get("result"));
+        let result = result.map(|result| Bytes::copy_from_slice(result.get().as_bytes()));
         let Some((_, came)) = waiting.asked.get_mut(question) else { return };
-        match result {
-            Some(result) => *came = Some(result),
+        // It waits for the others, in the room that the session has for that.
+        let kept = match result {
+            Some(result) => {
+                waiting.session.keep(&result).ok_or("there is no room for more of the client's answers")
+            }
             // The revision has no word for it.
-            None => {
+            None => Err("the client did not answer what the MCP server asked"),
+        };
+        match kept {
+            Ok(kept) => *came = Some(kept),
+            Err(why) => {
                 waiting.asked.remove(question);
                 let Some(waiting) = state.give_up_call(call) else { return };
                 drop(state);
-                let why = "the client did not answer what the MCP server asked";
                 return self.refuse(&waiting.session, &waiting.id, INTERNAL_ERROR, why);
             }
         }
@@ -159,14 +168,17 @@ impl Switch {
     /// The same request with what the server asked for, under another id.
     fn send_again(&self, Waiting { session, id, progress, again, state: request_state, asked }: Waiting) {
         let Again { line, rounds } = again;
-        let answers: BTreeMap<&String, &RawValue> =
-            asked.values().filter_map(|(name, came)| Some((name, came.as_deref()?))).collect();
+        let answers = asked.values().filter_map(|(name, came)| {
+            let answer: &RawValue = serde_json::from_slice(came.as_ref()?.bytes()).ok()?;
+            Some((name, answer))
+        });
+        let answers: BTreeMap<&String, &RawValue> = answers.collect();
         let mut changes = Vec::new();
         if !answers.is_empty() {
             changes.push(("inputResponses", serde_json::to_string(&answers).unwrap_or_default()));
         }
-        if let Some(request_state) = request_state {
-            changes.push(("requestState", json!(request_state).to_string()));
+        if !request_state.bytes().is_empty() {
+            changes.push(("requestState", String::from_utf8_lossy(request_state.bytes()).into_owned()));
         }
         let whole = rewrite::with_params(line.bytes(), &["inputResponses", "requestState"], &changes);
         let mut state = self.state();
@@ -207,7 +219,7 @@ impl super::State {
     }
 }
 
-fn read(session: &Session, again: Again, line: &[u8]) -> Result<(Again, InputRequired), NotAsked> {
+fn read(session: &Session, again: Again, line: &Bytes) -> Result<(Again, InputRequired, Held), NotAsked> {
     let result = rewrite::read(line).and_then(|answer| answer.get("result").map(RawValue::get));
     let required: InputRequired =
         result.and_then(|result| serde_json::from_str(result).ok()).ok_or(NotAsked::Unreadable)?;
@@ -228,7 +240,8 @@ fn read(session: &Session, again: Again, line: &[u8]) -> Result<(Again, InputReq
             return Err(NotAsked::Cannot(method.clone()));
         }
     }
-    Ok((again, required))
+    let kept = session.keep(line).ok_or(NotAsked::TooLong)?;
+    Ok((again, required, kept))
 }
 
 /// The question as a request. A URL to be opened has a name of its own in 2025-11-25 (client/elicitation).

@@ -65,9 +65,17 @@ impl Switch {
                 if self.refuses_to_subscribe(session, id, line) {
                     return true;
                 }
-                match rewrite::text_of(line, "uri") {
-                    Some(uri) => self.listen_for(session, Some(uri), Some(id.clone())),
-                    None => self.refuse(session, id, INVALID_PARAMS, "there is no uri"),
+                let Some(uri) = rewrite::text_of(line, "uri") else {
+                    self.refuse(session, id, INVALID_PARAMS, "there is no uri");
+                    return true;
+                };
+                match self.listens_for(session, &uri) {
+                    None => self.listen_for(session, Some(uri), Some(id.clone())),
+                    Some(true) => self.reply(session, id, json!({})),
+                    Some(false) => {
+                        let why = "this resource is being subscribed to already; wait for that answer";
+                        self.refuse(session, id, INVALID_PARAMS, why);
+                    }
                 }
             }
             "resources/unsubscribe" => {
@@ -118,6 +126,19 @@ impl Switch {
         .filter(|(capability, _)| opened.has(capability, "listChanged"))
         .map(|(_, filter)| (filter.to_owned(), true.into()))
         .collect()
+    }
+
+    /// Whether something listens for that resource on behalf of a session already, and whether nobody waits for the server's
+    /// yes. What listens goes on until it is told to end: one more for each request would never be too many.
+    fn listens_for(&self, session: &Session, uri: &str) -> Option<bool> {
+        self.state().asked.values().find_map(|asked| match asked {
+            Asked::Hears { session: other, uri: Some(its), waits }
+                if other.number == session.number && its == uri =>
+            {
+                Some(waits.is_none())
+            }
+            _ => None,
+        })
     }
 
     /// Listens on behalf of a session: for one resource, or for changes of lists.

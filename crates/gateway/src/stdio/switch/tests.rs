@@ -1,5 +1,6 @@
 //! Who hears what of a process that several sessions share.
 
+mod earlier;
 mod notified;
 mod subscribed;
 mod whose;
