@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::super::seen::{Seen, seen_all};
 use super::due::{Failed, Lifetime, due};
 use super::kept::{Issued, Kept};
 use super::order::{OrderFault, order};
@@ -20,8 +21,8 @@ use super::plan::AcmePlan;
 use crate::config;
 use crate::say::note;
 
-/// The clock is looked at this often: it may have been set, and the machine may have slept.
-const LOOK: Duration = Duration::from_secs(60 * 60);
+/// The clock is looked at this often, since it may have been set, and so are the files of those who issue clients' certificates.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long one certificate may take.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -30,7 +31,9 @@ pub(in crate::serve) struct Acme {
     plan: AcmePlan,
     peer: Peer,
     kept: Kept,
-    tls: config::Tls,
+    pub(super) tls: config::Tls,
+    /// The files that it names, as they were when they were read last.
+    seen: Vec<Seen>,
     serves: Tls,
     clock: Clock,
     pub(super) patience: RetryPolicy,
@@ -52,8 +55,10 @@ impl Acme {
         let peer = Peer::at(&plan.directory, &plan.trusted)?;
         let patience = RetryPolicy::default().timeout(Duration::from_secs(120));
         let jitter = rand::rng().random();
+        let seen = seen_all(&tls.files());
+        let (lifetime, failed) = (None, None);
         let mut acme =
-            Self { plan, peer, kept, tls, serves, clock, patience, lifetime: None, failed: None, jitter };
+            Self { plan, peer, kept, tls, seen, serves, clock, patience, lifetime, failed, jitter };
         if let Some(issued) = acme.kept.certificate()? {
             match acme.tls.with(&issued.chain, issued.key.expose()) {
                 Ok(new) => acme.serve(&issued, &new),
@@ -78,8 +83,41 @@ impl Acme {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep(wait.min(LOOK)) => {}
-                () = asked.notified() => self.failed = None,
+                () = sleep(wait.min(LOOK)) => {
+                    self.read_again(false);
+                }
+                () = asked.notified() => {
+                    self.failed = None;
+                    self.read_again(true);
+                }
+            }
+        }
+    }
+
+    /// Nothing failed. But one that is due as it comes, by this clock, must not be ordered again and again.
+    pub(super) fn came(&mut self) {
+        self.failed = None;
+        let now = self.clock.now();
+        self.failed = (self.due() <= now).then_some(Failed { at: now, times: 1, limited: true });
+    }
+
+    /// What clients are asked for, where one of its files has changed or somebody asks: an authority that is taken out is out.
+    /// Says whether it counts from now on.
+    pub(super) fn read_again(&mut self, asked: bool) -> bool {
+        let now = seen_all(&self.tls.files());
+        if now == self.seen && !asked {
+            return false;
+        }
+        self.seen = now;
+        let Ok(Some(issued)) = self.kept.certificate() else { return false };
+        match self.tls.with(&issued.chain, issued.key.expose()) {
+            Ok(new) => {
+                self.serves.renew(&new);
+                true
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "what clients are asked for cannot be read; what was read before holds");
+                false
             }
         }
     }
@@ -98,7 +136,7 @@ impl Acme {
         let names = self.plan.names.join(", ");
         match got {
             Ok(until) => {
-                self.failed = None;
+                self.came();
                 note(format_args!(
                     "New connections get a new certificate for {names}, good until {}.",
                     until.to_utc()

@@ -15,7 +15,7 @@ use hallpass_testkit::tls::{Authority, CertificateParams, date};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::due::Failed;
+use super::due::{Failed, Lifetime};
 use super::follow::Acme;
 use super::kept::{Issued, Kept};
 use super::plan::AcmePlan;
@@ -252,4 +252,44 @@ async fn what_is_kept_is_served_after_a_start() {
         assert_eq!(NOW.until(acme.due()).is_zero(), !left_alone);
     }
     assert_eq!(script.asked("/directory"), 0);
+}
+
+/// The clock may be wrong by months, and an authority bears five of the same names a week.
+#[tokio::test]
+async fn a_certificate_that_is_due_as_it_comes_costs_a_pause() {
+    let script = Script::start(Vec::new()).await;
+    let (data, clock) = (tempfile::tempdir().unwrap(), FakeClock::at(NOW));
+    let (mut acme, _) = acme(&script, data.path(), &clock);
+    let far = Lifetime { from: NOW.before(Duration::from_secs(90 * 86_400)), until: NOW };
+    acme.lifetime = Some(far);
+    acme.came();
+    assert_eq!(failure(&acme), Some(Failed { at: NOW, times: 1, limited: true }));
+    assert!(!NOW.until(acme.due()).is_zero());
+    acme.lifetime = Some(Lifetime { from: NOW, until: NOW.after(Duration::from_secs(90 * 86_400)) });
+    acme.came();
+    assert_eq!(failure(&acme), None);
+}
+
+/// An authority of clients' certificates that is exchanged, or taken out, counts from the next connection on.
+#[tokio::test]
+async fn what_clients_are_asked_for_is_read_again() {
+    let script = Script::start(Vec::new()).await;
+    let (data, clock) = (tempfile::tempdir().unwrap(), FakeClock::at(NOW));
+    let kept = Kept::in_folder(data.path(), &script.directory()).unwrap();
+    let one = Authority::new().issue_with(|params| {
+        params.subject_alt_names =
+            CertificateParams::new(vec!["mcp.example.com".to_owned()]).unwrap().subject_alt_names;
+        (params.not_before, params.not_after) = (date(2027, 1, 10), date(2027, 4, 10));
+    });
+    kept.put_certificate(&Issued::of(one.chain, Secret::new(one.key)).unwrap()).unwrap();
+    let (mut acme, _) = acme(&script, data.path(), &clock);
+    let file = data.path().join("clients.pem");
+    std::fs::write(&file, Authority::new().pem()).unwrap();
+    let said = format!("acme = {{ terms_agreed = true }}\nclient_certificates = ['{}']", file.display());
+    acme.tls = toml::from_str(&said).unwrap();
+    assert!(acme.read_again(false), "a file that was not there before");
+    assert!(!acme.read_again(false), "nothing has changed");
+    assert!(acme.read_again(true), "somebody asks");
+    std::fs::write(&file, "no certificate").unwrap();
+    assert!(!acme.read_again(false), "what was read before holds");
 }
