@@ -65,6 +65,8 @@ impl Default for GroupRules {
 pub(crate) enum NotAdmitted {
     #[error("the account is disabled")]
     Disabled,
+    #[error("the issuer is switched off (`hallpass issuer disable`)")]
+    IssuerOff,
     #[error("the person's address or organization is not in a domain that is listed")]
     Domain,
     #[error("the person is in no group that is listed")]
@@ -126,19 +128,23 @@ impl SignIn {
 }
 
 /// Lets in whoever the provider has verified: by issuer and subject, and by nothing else. Somebody new gets an account, where
-/// that is allowed.
+/// that is allowed. What groups mean is settled for those who do not enter, too: they may have another way in.
 pub(crate) async fn log_in_through(
     server: &Inner,
     sign_in: &SignIn,
     browser: &Browser,
     identity: &Identity,
 ) -> Result<Authenticated, NotAdmitted> {
-    let may_be_new = sign_in.admits(identity)?;
+    let issuer = server.store.find_trusted_issuer(identity.issuer()).await?;
+    if issuer.is_some_and(|issuer| issuer.disabled) {
+        return Err(NotAdmitted::IssuerOff);
+    }
+    let admitted = sign_in.admits(identity);
     let found = server.store.find_identity(identity.issuer(), identity.subject()).await?;
     let row = match found {
         Some(row) => row,
-        None if may_be_new => make(server, sign_in, identity).await?,
-        None => return Err(NotAdmitted::Unknown),
+        None if matches!(admitted, Ok(true)) => make(server, sign_in, identity).await?,
+        None => return Err(admitted.err().unwrap_or(NotAdmitted::Unknown)),
     };
     if row.disabled {
         return Err(NotAdmitted::Disabled);
@@ -148,6 +154,7 @@ pub(crate) async fn log_in_through(
     let admin = (!rules.is_empty()).then(|| sign_in.is_in(identity, rules));
     let standing = Standing { scopes: scopes.as_deref(), admin };
     server.store.note_identity(&row.id, &row.user_id, &standing).await?;
+    admitted?;
     let said = identity.claim("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
     let at = said.unwrap_or_else(|| server.store.now());
     let known = mark(browser, &row.name_key);

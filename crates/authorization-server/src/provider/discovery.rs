@@ -76,7 +76,7 @@ impl Known {
         if let Some((error, at)) = &self.failed
             && now < at.after(AGAIN)
         {
-            return self.kept(now).ok_or_else(|| error.clone());
+            return self.kept(now).filter(|_| error.is_outage()).ok_or_else(|| error.clone());
         }
         match fetch(settings).await {
             Ok(found) => {

@@ -16,7 +16,8 @@ pub struct Identity {
 
 impl Provider {
     /// Who the tokens are of: by the ID token (OpenID Connect Core §3.1.3.7), with whatever of `wanted` is missing in it
-    /// from UserInfo (§5.3); or by asking, where the provider has no ID tokens.
+    /// from UserInfo (§5.3); or by asking, where the provider has no ID tokens. Such a one never says when the person logged
+    /// in, so `max_age` cannot be proven there.
     ///
     /// # Errors
     /// One variant of [`ProviderError`] for each rule that is broken.
@@ -29,6 +30,9 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Identity, ProviderError> {
         if let Some(people) = &self.settings().profile.people {
+            if max_age.is_some() {
+                return Err(ProviderError::LongAgo);
+            }
             return self.person(people, tokens, now).await;
         }
         let mut identity = self.id_token(tokens, nonce, max_age, now).await?;

@@ -34,7 +34,14 @@ impl Provider {
         if said.get("sub").and_then(Value::as_str) != Some(identity.subject()) {
             return Err(ProviderError::OtherSubject);
         }
+        // `email_verified` is about the address beside it (OpenID Connect Core §5.1), and about no other.
+        let addresses = ["email", "email_verified"];
+        let has_address = addresses.iter().any(|name| identity.claims.contains_key(*name));
+        let same_address = identity.claims.get("email") == said.get("email");
         for (name, value) in said {
+            if has_address && !same_address && addresses.contains(&name.as_str()) {
+                continue;
+            }
             identity.claims.entry(name).or_insert(value);
         }
         Ok(())

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Proxied, given};
 use crate::checks::AuthorizationRequest;
 use crate::login::unknown_password;
+use crate::pages::shown;
 use crate::provider::{Leg, ProviderError};
 use crate::random::digest;
 use crate::store::{Store, StoreError};
@@ -52,7 +53,7 @@ impl Person {
     pub(super) async fn account(&self, store: &Store) -> Result<String, StoreError> {
         let id = digest(&format!("proxied\0{}\0{}", self.issuer, self.subject));
         // Two people may have one name, and nobody takes that of another.
-        let of = self.name.as_deref().unwrap_or(&self.subject);
+        let of = shown(self.name.as_deref().unwrap_or(&self.subject));
         let name = format!("{of} at {} ({})", self.issuer, &id[..8]);
         store.keep_provided_user(&id, &name, &unknown_password()).await?;
         Ok(id)

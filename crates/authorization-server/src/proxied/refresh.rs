@@ -60,7 +60,8 @@ pub(crate) async fn refresh(
             return hand_over(server, presented, &row).await;
         }
         let turn_ends = server.store.now().after(TURN);
-        if server.store.take_turn_at_provider(&hash, turn_ends).await? {
+        if let Some(behind) = server.store.take_turn_at_provider(&hash, turn_ends).await? {
+            let row = RefreshTokenRow { behind: Some(behind), ..row };
             ask(server, proxied, resource, &presented, row).await?;
         } else if Instant::now() < until {
             sleep(LOOK).await;

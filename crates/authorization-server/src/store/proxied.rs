@@ -18,7 +18,8 @@ pub(crate) struct Rotation<'a> {
 
 pub(super) const TAKE_TURN: &str = "UPDATE refresh_tokens SET asking_until = $3
      WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-       AND (asking_until IS NULL OR asking_until <= $2)";
+       AND (asking_until IS NULL OR asking_until <= $2)
+     RETURNING behind";
 
 impl Store {
     /// A person of a provider's. Nobody logs in with the account: no password has that hash.
@@ -37,15 +38,16 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the caller asks the provider about this refresh token: true for one, until its turn ends.
-    pub(crate) async fn take_turn_at_provider(&self, hash: &str, ends: Timestamp) -> Result<bool> {
-        let taken = sqlx::query(TAKE_TURN)
+    /// What stands behind this refresh token now, for the one caller who asks the provider about it, until its turn ends. What
+    /// was read before may be spent: whoever had the turn before may have left another.
+    pub(crate) async fn take_turn_at_provider(&self, hash: &str, ends: Timestamp) -> Result<Option<String>> {
+        let taken: Option<Option<String>> = sqlx::query_scalar(TAKE_TURN)
             .bind(hash)
             .bind(self.now().unix())
             .bind(ends.unix())
-            .execute(self.writer())
+            .fetch_optional(self.writer())
             .await?;
-        Ok(taken.rows_affected() == 1)
+        Ok(taken.flatten())
     }
 
     /// Nothing came of it: somebody else may ask, with this behind the token.

@@ -308,6 +308,45 @@ async fn groups_say_what_may_be_granted_and_who_runs_the_server() {
     assert_eq!(refreshed.error().0, 400, "{:?}", refreshed.json);
 }
 
+/// They may have another way in: a password, a passkey, another provider.
+#[tokio::test]
+async fn whoever_is_refused_runs_the_server_no_more() {
+    let two = Two::with(|way| {
+        way.who.groups = vec!["staff".to_owned()];
+        way.groups.administrators = vec!["root".to_owned()];
+        way.groups.scopes = vec![("staff".to_owned(), ScopeSet::parse("notes:read").unwrap())];
+    })
+    .await;
+    let groups = |groups: Value| {
+        two.party.script().claims = json!({ "preferred_username": "bob", "groups": groups });
+    };
+    let admins = async || two.house.number("SELECT COUNT(*) FROM users WHERE is_admin = 1").await;
+    let before = admins().await;
+    groups(json!(["staff", "root"]));
+    assert_eq!(two.sign_in(&Person::new()).await.status(), 200);
+    assert_eq!(admins().await, before + 1);
+    groups(json!([]));
+    assert_eq!(two.sign_in(&Person::new()).await.status(), 403);
+    assert_eq!(admins().await, before);
+    assert_eq!(two.house.number("SELECT COUNT(*) FROM users WHERE scopes = ''").await, 1);
+}
+
+/// Row 24.
+#[tokio::test]
+async fn nobody_enters_through_an_issuer_that_is_switched_off() {
+    let two = Two::with(|_| {}).await;
+    let issuers = two.house.store().await.trusted_issuers();
+    // As a server notes that takes its assertions, too.
+    let row =
+        format!("INSERT INTO trusted_issuers (issuer, own_grant) VALUES ('{}', 'x')", two.party.issuer());
+    two.house.sql(row.leak()).await;
+    assert_eq!(two.sign_in(&Person::new()).await.status(), 200);
+    assert!(issuers.disable(two.party.issuer()).await.unwrap());
+    assert_eq!(two.sign_in(&Person::new()).await.status(), 403);
+    assert!(issuers.enable(two.party.issuer()).await.unwrap());
+    assert_eq!(two.sign_in(&Person::new()).await.status(), 200);
+}
+
 /// Row 4.
 #[tokio::test]
 async fn row_4_a_callback_that_comes_twice_is_refused() {
@@ -415,6 +454,25 @@ async fn a_new_login_is_asked_of_the_provider_and_proven() {
     assert_eq!(asked()["max_age"], "60");
     assert_eq!(arrive("max_age", "60", json!({ "auth_time": 1_799_999_900 })).await, 403);
     assert_eq!(arrive("max_age", "60", json!({})).await, 502, "not said, not proven");
+}
+
+/// What is dangerous on the account page wants a login of a moment ago, and not one that goes on at the provider.
+#[tokio::test]
+async fn whoever_is_logged_in_shows_anew_who_they_are() {
+    let two = Two::with(|_| {}).await;
+    let person = Person::new();
+    let arrive = async |claims: Value| {
+        two.party.script().claims = claims;
+        let login = person.open(two.house.url("/login?then=/account")).await;
+        let callback = two.through(&person, &login, "Continue with Acme").await;
+        person.arrive(callback).await.status().as_u16()
+    };
+    let asked = || two.party.asked("/authorize").pop().unwrap().parameters;
+    assert_eq!(arrive(json!({ "auth_time": 1_799_990_000 })).await, 200);
+    assert!(!asked().contains_key("prompt"), "nobody was logged in here");
+    assert_eq!(arrive(json!({ "auth_time": 1_799_990_000 })).await, 403);
+    assert_eq!(asked()["prompt"], "login");
+    assert_eq!(arrive(json!({ "auth_time": 1_800_000_000 })).await, 200);
 }
 
 /// The time of the login at the provider is the time of the login.

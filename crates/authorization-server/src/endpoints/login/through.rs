@@ -18,7 +18,7 @@ use super::super::{Server, account};
 use super::{enter, page};
 use crate::audit::{AuditKind, NewEvent};
 use crate::browser::{Browser, came_from_here};
-use crate::login::{NotAdmitted, SignIn, log_in_through};
+use crate::login::{NotAdmitted, SignIn, current_session, log_in_through};
 use crate::pages::Problem;
 use crate::provider::{AuthorizationRequest, Identity, Leg, ProviderError, TokenRequest};
 use crate::store::StoreError;
@@ -75,7 +75,7 @@ async fn send_away(
     }
     let (field, value) = destination.field();
     let purpose = Purpose::SignIn { field: field.to_owned(), value, at: server.store.now() };
-    let fresh = Fresh::of(server, &destination);
+    let fresh = Fresh::of(server, headers, &destination).await?;
     match to_provider(server, way, destination.browser(), &purpose, &fresh).await? {
         Ok(url) => Ok(see_other(&url)),
         Err(error) => failed(server, way, &destination, &error).await,
@@ -89,14 +89,16 @@ struct Fresh {
 }
 
 impl Fresh {
-    /// What the client asked for is passed on.
-    fn of(server: &Server, destination: &Destination) -> Self {
+    /// What the client asked for is passed on. Whoever is logged in and comes from one of our own pages was sent to show
+    /// anew that it is them: a login that goes on at the provider would let in whoever sits at the browser.
+    async fn of(server: &Server, headers: &HeaderMap, destination: &Destination) -> Result<Self, StoreError> {
         let Destination::Interaction(interaction) = destination else {
-            return Self { again: false, max_age: None };
+            let again = current_session(server, headers).await?.is_some();
+            return Ok(Self { again, max_age: None });
         };
         let (request, now) = (&interaction.request, server.store.now());
         let max_age = request.earliest_login.map(|earliest| earliest.until(now).as_secs());
-        Self { again: request.prompt.login, max_age }
+        Ok(Self { again: request.prompt.login, max_age })
     }
 }
 
@@ -171,7 +173,7 @@ async fn come_back(
             let parameters = Parameters::parse(&as_query(&field, &value));
             let parameters = parameters.map_err(|_| Problem::lost_interaction())?;
             let mut destination = Destination::of(server, headers, &parameters).await?;
-            let fresh = Fresh::of(server, &destination);
+            let fresh = Fresh::of(server, headers, &destination).await?;
             let identity = match identity(server, way, &answer, &leg, fresh.max_age).await {
                 Ok(identity) if fresh.again && is_older(&identity, at) => Err(ProviderError::LongAgo),
                 other => other,
@@ -253,10 +255,9 @@ fn in_words(way: &SignIn, error: &ProviderError) -> (StatusCode, String) {
             format!("{shown} does not answer right now. Try again in a moment."),
         ),
         ProviderError::Denied(_) => (StatusCode::FORBIDDEN, format!("{shown} did not sign you in.")),
-        ProviderError::LongAgo => (
-            StatusCode::FORBIDDEN,
-            format!("The app wants you to sign in anew, and {shown} did not ask you."),
-        ),
+        ProviderError::LongAgo => {
+            (StatusCode::FORBIDDEN, format!("You have to sign in anew, and {shown} did not ask you."))
+        }
         _ => (
             StatusCode::BAD_GATEWAY,
             format!(

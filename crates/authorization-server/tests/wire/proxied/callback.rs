@@ -220,3 +220,14 @@ async fn a_new_login_is_one_at_the_provider() {
     let there = fronted.agreed(&Person::new(), &request).await;
     assert_eq!(parameter(&there, "prompt").as_deref(), Some("login"));
 }
+
+/// Lists and logs show the name; what would move a terminal's cursor, or turn a line around, is not in it.
+#[tokio::test]
+async fn a_name_that_the_provider_gives_is_shown_as_it_is() {
+    let fronted = Fronted::furnished().await;
+    fronted.party.script().claims = json!({ "preferred_username": "eve\u{1b}[2J\u{202e}\u{0}\n" });
+    fronted.tokens().await;
+    let users = fronted.house.server.users().list().await.unwrap();
+    let name = &users.iter().find(|user| user.name.starts_with("eve")).unwrap().name;
+    assert!(name.starts_with("eve[2J at http://"), "{name:?}");
+}
