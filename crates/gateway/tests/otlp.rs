@@ -249,8 +249,18 @@ async fn without_a_collector_requests_are_answered_and_spans_are_lost() {
 /// Redirects lead nowhere: the fields are for this collector.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_sends_elsewhere_gets_nothing_more() {
-    let house = house(1.0, vec![(307, "0", "")]).await;
+    let (sender, mut got_elsewhere) = unbounded_channel();
+    let collects = Collects { got: sender, answers: Arc::default() };
+    let elsewhere = bound(Router::new().fallback(collect).with_state(collects)).await;
+    let (sender, got) = unbounded_channel();
+    let leads_there = async move |headers: HeaderMap, body: String| {
+        sender.send((headers, serde_json::from_str(&body).unwrap())).unwrap();
+        (StatusCode::TEMPORARY_REDIRECT, [("location", elsewhere)])
+    };
+    let collector = bound(Router::new().route("/v1/traces", post(leads_there))).await;
+    let house = house_before(format!("{collector}/v1/traces"), 1.0, got).await;
     house.call("a", &[]).await;
     let (spans, lost) = house.end().await;
     assert_eq!((spans.len(), lost), (1, 1));
+    assert!(got_elsewhere.try_recv().is_err());
 }

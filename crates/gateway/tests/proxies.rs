@@ -31,10 +31,14 @@ fn mirror() -> Router {
 }
 
 async fn start(edge: Edge) -> SocketAddr {
+    serving(mirror(), edge).await
+}
+
+async fn serving(router: Router, edge: Edge) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Connections { edge, ..Connections::default() };
-    tokio::spawn(serve(listener, mirror(), connections, std::future::pending()));
+    tokio::spawn(serve(listener, router, connections, std::future::pending()));
     address
 }
 
@@ -169,13 +173,10 @@ async fn an_address_that_asks_too_much_is_told_when_to_come_again() {
 #[tokio::test]
 async fn an_address_has_so_many_requests_at_once() {
     let limit = Limit { requests: number(1), ..Limit::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = listener.local_addr().unwrap();
     let endless = || Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>());
     let router =
         Router::new().route("/for-ever", any(async move || endless())).route("/", any(async || "hello"));
-    let connections = Connections { edge: Edge::default().limiting(limit), ..Connections::default() };
-    tokio::spawn(serve(listener, router, connections, std::future::pending()));
+    let server = serving(router, Edge::default().limiting(limit)).await;
     let mut first = TcpStream::connect(server).await.unwrap();
     first.write_all(b"GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
@@ -186,6 +187,26 @@ async fn an_address_has_so_many_requests_at_once() {
     while !soon(answer_to(server, GET)).await.contains("200 OK") {
         tokio::task::yield_now().await;
     }
+}
+
+/// A stream is counted however it came about, and refused where it is asked for.
+#[tokio::test]
+async fn an_address_has_so_many_streams() {
+    let limit = Limit { streams: number(1), ..Limit::default() };
+    let endless = || Body::from_stream(futures_util::stream::pending::<Result<String, std::io::Error>>());
+    let events = any(async move || ([("content-type", "text/event-stream")], endless()));
+    let router = Router::new().route("/events", events).route("/", any(async || "hello"));
+    let server = serving(router, Edge::default().limiting(limit)).await;
+    let mut first = TcpStream::connect(server).await.unwrap();
+    first.write_all(b"POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+    let post = |fields: &str| format!("POST / HTTP/1.1\r\nhost: x\r\n{fields}connection: close\r\n\r\n");
+    for asks in [str::from_utf8(GET).unwrap(), &post("mcp-method: subscriptions/listen\r\n")] {
+        let refused = soon(answer_to(server, asks.as_bytes())).await;
+        assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("address_streams"), "{refused}");
+    }
+    let acted_upon = soon(answer_to(server, post("mcp-method: tools/call\r\n").as_bytes())).await;
+    assert!(acted_upon.contains("200 OK"), "{acted_upon}");
 }
 
 /// One user, however many tokens and clients; others have their own.

@@ -229,6 +229,7 @@ mod tests {
             (&["2001:db8::9"], "2001:db8::9"),
             (&["::ffff:203.0.113.9"], "203.0.113.9"),
             (&["6.6.6.6,,203.0.113.9, "], "203.0.113.9"),
+            (&["6.6.6.6,\t203.0.113.9\t"], "203.0.113.9"),
         ] {
             assert_eq!(for_(lines).as_deref(), Some(client), "{lines:?}");
         }
@@ -268,8 +269,11 @@ mod tests {
             &[(PROTO, "http, https"), (HOST, "evil.example, mcp.example.com"), (FOR, "203.0.113.9")],
         );
         assert_eq!((said.https, said.host.unwrap().to_str().unwrap()), (Some(true), "mcp.example.com"));
-        assert_eq!(read(Fields::XForwarded, &[(PROTO, "HTTP")]).https, Some(false));
-        assert_eq!(read(Fields::XForwarded, &[(PROTO, "gopher")]).https, None);
+        for (proto, https) in
+            [("HTTP", Some(false)), ("Ws", Some(false)), ("Wss", Some(true)), ("gopher", None)]
+        {
+            assert_eq!(read(Fields::XForwarded, &[(PROTO, proto)]).https, https, "{proto}");
+        }
     }
 
     fn element_for(line: &str) -> (Option<String>, Option<bool>, Option<String>) {
@@ -287,6 +291,9 @@ mod tests {
             ("for=203.0.113.9;host=\"h:8443\";by=10.0.0.1;x=y", Some("203.0.113.9"), None, Some("h:8443")),
             ("for=\"2\\03.0.113.9\"", Some("203.0.113.9"), None, None),
             ("for=203.0.113.9;", Some("203.0.113.9"), None, None),
+            ("for=203.0.113.9;;proto=https", Some("203.0.113.9"), Some(true), None),
+            ("for=6.6.6.6;, for=203.0.113.9; ,for=10.0.0.1;\t", Some("203.0.113.9"), None, None),
+            (",,for=6.6.6.6,, for=203.0.113.9 ,\t,", Some("203.0.113.9"), None, None),
             ("for=6.6.6.6, for=unknown", None, None, None),
             ("for=6.6.6.6, proto=https", None, Some(true), None),
         ] {
@@ -308,12 +315,17 @@ mod tests {
             "for = 6.6.6.6",
             "6.6.6.6",
             "for=6.6.6.6;\\",
+            "for=6.6.6.6;x=",
+            "=6.6.6.6",
         ] {
             assert_eq!(element_for(line), (None, None, None), "{line}");
         }
         let lines = [(FORWARDED, "for=\""), (FORWARDED, "for=203.0.113.9")];
         let said = read(Fields::Forwarded, &lines).address;
         assert_eq!(said.unwrap().to_string(), "203.0.113.9", "a field of the proxy's own");
+        // The proxy goes on where the client's last field ends: what stands in the one before is the client's alone.
+        let lines = [(FORWARDED, "for=6.6.6.6;proto=https"), (FORWARDED, "x=\", for=203.0.113.9;proto=http")];
+        assert_eq!(read(Fields::Forwarded, &lines), Said::default());
     }
 
     /// A proxy that writes one kind of field leaves the other as its clients sent it.
@@ -344,6 +356,9 @@ mod tests {
         fn a_client_never_chooses(lie in "[ -~]{0,60}", quoted: bool) {
             let own = if quoted { "for=\"203.0.113.9\";proto=https" } else { "for=203.0.113.9;proto=https" };
             let address = read(Fields::Forwarded, &[(FORWARDED, &format!("{lie}, {own}"))]).address;
+            prop_assert!(address.is_none_or(|address| address.to_string() == "203.0.113.9"), "{:?}", address);
+            let lines = [(FORWARDED, "for=6.6.6.6"), (FORWARDED, &format!("{lie}, {own}"))];
+            let address = read(Fields::Forwarded, &lines).address;
             prop_assert!(address.is_none_or(|address| address.to_string() == "203.0.113.9"), "{:?}", address);
             let lines = [(FORWARDED, lie.as_str()), (FORWARDED, own)];
             prop_assert_eq!(read(Fields::Forwarded, &lines).address.unwrap().to_string(), "203.0.113.9");

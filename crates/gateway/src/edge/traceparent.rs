@@ -96,6 +96,8 @@ mod tests {
             &[&format!("cc-{TRACE}-00f067aa0ba902b7-01more")],
             &[&format!("00-{TRACE}-0000000000000000-01")],
             &[&format!("00-{TRACE}-00f067aa0ba902b7-0g")],
+            &[&format!("00-{TRACE}-00f067aa0ba902b7-+1")],
+            &[&format!("00-{TRACE}-00f067aa0ba902b7-0A")],
             &[&format!("0g-{TRACE}-00f067aa0ba902b7-01")],
             &[&"00-00000000000000000000000000000000-00f067aa0ba902b7-01".to_owned()],
             &[&good.to_uppercase()],
