@@ -33,7 +33,8 @@ impl FromStr for HostPattern {
         let is_name = matches!(host, Host::Domain(_));
         let host = host.to_string();
         match complete(&host) {
-            "" => Err(wrong()),
+            // A name has no empty label (RFC 1034 §3.1), whatever a URL parser takes.
+            host if host.split('.').any(str::is_empty) => Err(wrong()),
             _ if below && !is_name => Err(wrong()),
             host => Ok(Self { host: host.to_owned(), below }),
         }
@@ -147,6 +148,11 @@ mod tests {
         for text in [
             "",
             "*",
+            ".",
+            "..",
+            "example..com",
+            ".example.com",
+            "*..com",
             "*.",
             "a.*.example",
             "**.example.com",
