@@ -288,7 +288,7 @@ impl<A: Answers> Connection<A> {
                 if let Some(arrival) = &mut arrival {
                     arrival.answered(&response);
                 }
-                Ok::<_, Infallible>(response.map(|body| Noted { body, arrival, under_way }))
+                Ok::<_, Infallible>(response.map(|body| Noted { body, arrival, under_way, broken: None }))
             }
         });
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));

@@ -88,6 +88,23 @@ async fn http2_is_spoken_to_those_who_begin_with_it() {
     assert_eq!(soon(answer.text()).await.unwrap(), "hello 127.0.0.1");
 }
 
+/// What upstream said before it died: head and events. Nothing but the end is missing.
+#[tokio::test]
+async fn what_was_said_before_an_answer_broke_off_arrives() {
+    let router = Router::new().route(
+        "/",
+        get(async || {
+            let said = [Ok("data: 1\n\n"), Ok("data: 2\n\n"), Err(std::io::Error::other("upstream died"))];
+            Body::from_stream(futures_util::stream::iter(said))
+        }),
+    );
+    let server = start(router, Connections::default()).await;
+    let answer = soon(rest(server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+    assert!(answer.contains("data: 1") && answer.contains("data: 2"), "{answer:?}");
+    assert!(!answer.ends_with("0\r\n\r\n"), "{answer:?}");
+}
+
 /// Slow loris: whoever does not finish the head of a request in time is cut, however little was sent.
 #[tokio::test(start_paused = true)]
 async fn slow_heads_are_cut() {

@@ -84,6 +84,8 @@ pub(super) struct Noted {
     /// Of the request, where somebody wants to know.
     pub(super) arrival: Option<Box<Arrival>>,
     pub(super) under_way: UnderWay,
+    /// How it broke off, until what came before was written.
+    pub(super) broken: Option<axum::Error>,
 }
 
 impl http_body::Body for Noted {
@@ -95,7 +97,19 @@ impl http_body::Body for Noted {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.under_way.asked();
-        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = match Pin::new(&mut self.body).poll_frame(context) {
+            // hyper drops what it has not written yet, head and all, where the next piece is an error: upstream's last
+            // words would be lost with it.
+            Poll::Ready(Some(Err(error))) => {
+                self.broken = Some(error);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            frame => frame,
+        };
         self.under_way.waits(matches!(frame, Poll::Ready(Some(Ok(_)))));
         if let (Some(arrival), Poll::Ready(Some(Ok(frame)))) = (&mut self.arrival, &frame) {
             arrival.sent(frame.data_ref().map_or(0, Bytes::len));
