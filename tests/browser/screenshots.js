@@ -9,6 +9,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { Browser } from '../peers/browser.js';
 import { Callback } from '../peers/callback.js';
 import { Hallpass } from '../peers/hallpass.js';
+import { OidcProvider } from '../peers/oidc-provider.js';
 import { Person } from '../peers/person.js';
 import { Script } from '../peers/process.js';
 import { Application, newClient } from '../peers/sdk-client.js';
@@ -63,4 +64,21 @@ await new Script().run(async (script) => {
   await person.logIn(user);
   await person.readConsent();
   await picture('consent');
+
+  // The same with a provider to sign in through.
+  const as = await OidcProvider.start(script);
+  const company = await Hallpass.serve(script, [], {
+    config: `
+      [server]
+      upstream = "http://localhost:9/mcp"
+      [third_parties.acme]
+      issuer = "${as.issuer}"
+      client_id = "hallpass"
+      [authorization_server.sign_in.acme]
+      label = "Acme"
+      anybody = true
+    `,
+  });
+  await person.open(`${company.issuer}/login?then=/account`);
+  await picture('sign-in');
 });

@@ -45,9 +45,10 @@ export class Hallpass {
     self.command = [...through, HALLPASS, ...self.options, 'serve', '--listen', `localhost:${port}`, ...args];
     const [program, ...rest] = self.command;
     self.program = new Program(program, rest, { env: { NO_COLOR: '1' } });
-    const [, endpoint] = await self.program.prints(/MCP endpoint\s+(https?:\S+)/);
+    // Of several servers it prints a list, and nothing of it is the one.
+    const [, endpoint] = await self.program.prints(/MCP endpoint\s+(https?:\S+)|protects \d+ MCP servers/);
     self.endpoint = endpoint;
-    self.issuer = new URL('/', endpoint).origin;
+    self.issuer = endpoint && new URL('/', endpoint).origin;
     return self;
   }
 
