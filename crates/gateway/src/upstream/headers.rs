@@ -51,10 +51,10 @@ fn is_credential(name: &HeaderName) -> bool {
 /// The fields that `Connection` names.
 pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let fields = headers.get_all(CONNECTION).iter();
+    // A value may have bytes beside ASCII (RFC 9110 §5.5); what it names beside them is named all the same.
     fields
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .collect()
 }
 
@@ -185,6 +185,17 @@ mod tests {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         Onward::new(headers, Vec::new()).into_map()
+    }
+
+    #[test]
+    fn what_connection_names_goes_no_further_whatever_stands_beside_it() {
+        let mut headers = HeaderMap::new();
+        headers.append(CONNECTION, http::HeaderValue::from_bytes(b"\xe9, X-One ,,\tx-two").unwrap());
+        headers.append("x-one", "1".parse().unwrap());
+        headers.append("x-two", "2".parse().unwrap());
+        headers.append("x-three", "3".parse().unwrap());
+        let left = Onward::new(headers, Vec::new()).into_map();
+        assert_eq!(left.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-three"]);
     }
 
     #[test]

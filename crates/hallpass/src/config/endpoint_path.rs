@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ServerName;
 
 /// First segments that are the authorization server's own, or everyone's.
-pub(super) const TAKEN: [&str; 20] = [
+pub(super) const TAKEN: [&str; 22] = [
     ".well-known",
     "account",
     "admin",
@@ -16,11 +16,13 @@ pub(super) const TAKEN: [&str; 20] = [
     "consent",
     "device",
     "device_authorization",
+    "favicon.ico",
     "introspect",
     "jwks",
     "link",
     "login",
     "par",
+    "passkeys.js",
     "providers",
     "register",
     "revoke",
@@ -90,9 +92,20 @@ mod tests {
         for path in ["/mcp", "/notes/mcp", "/a-b_c.d~e"] {
             assert!(EndpointPath::try_from(path.to_owned()).is_ok(), "{path}");
         }
-        for path in
-            ["", "/", "mcp", "/mcp/", "//mcp", "/a/../b", "/a%2e", "/a?b", "/a;b", "/.well-known/x", "/token"]
-        {
+        for path in [
+            "",
+            "/",
+            "mcp",
+            "/mcp/",
+            "//mcp",
+            "/a/../b",
+            "/a%2e",
+            "/a?b",
+            "/a;b",
+            "/.well-known/x",
+            "/token",
+            "/favicon.ico",
+        ] {
             assert!(EndpointPath::try_from(path.to_owned()).is_err(), "{path}");
         }
     }
