@@ -133,12 +133,15 @@ impl Gateway {
 
     /// Upstream's answer, in which lists say what policy says.
     async fn forward(&self, upstream: &Upstream, permitted: Permitted<Request<Body>>) -> Response {
+        let refuse = |refusal: Refusal| self.0.resource_server.refuse(&refusal);
         let Some(lists) = Lists::of(permitted.lists(), self.0.listing) else {
-            return upstream.forward(permitted).await;
+            return upstream.forward(permitted).await.unwrap_or_else(refuse);
         };
         let caller = permitted.caller().clone();
-        let response = upstream.forward(permitted.map_headers(Lists::prepare)).await;
-        lists.apply(response, &self.0.resource_server, &caller).await
+        match upstream.forward(permitted.map_headers(Lists::prepare)).await {
+            Ok(response) => lists.apply(response, &self.0.resource_server, &caller).await,
+            Err(refusal) => refuse(refusal),
+        }
     }
 
     /// Takes a place for a request; nothing, where nothing is limited.

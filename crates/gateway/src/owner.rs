@@ -1,5 +1,7 @@
 //! Whose something is that outlives a request.
 
+use std::ffi::OsString;
+
 use hallpass_resource_server::Caller;
 
 /// A user through a client. Nobody else can use what is theirs, whatever
@@ -9,9 +11,21 @@ pub(crate) struct Owner {
     /// [`Caller::principal`].
     principal: String,
     client: String,
+    /// Which tokens of third parties are in it: the same user without the right to them is somebody else.
+    lent: Vec<OsString>,
 }
 
 impl Owner {
+    /// What is theirs has these tokens of third parties in it.
+    pub(crate) fn with(self, lent: &[OsString]) -> Self {
+        Self { lent: lent.to_vec(), ..self }
+    }
+
+    /// Whether there are tokens of third parties in it.
+    pub(crate) fn has_tokens(&self) -> bool {
+        !self.lent.is_empty()
+    }
+
     /// Whether it is theirs who call.
     pub(crate) fn is(&self, caller: &Caller) -> bool {
         self.principal == caller.principal() && self.client == caller.client_id()
@@ -25,7 +39,11 @@ impl Owner {
 
 impl From<&Caller> for Owner {
     fn from(caller: &Caller) -> Self {
-        Self { principal: caller.principal().to_owned(), client: caller.client_id().to_owned() }
+        Self {
+            principal: caller.principal().to_owned(),
+            client: caller.client_id().to_owned(),
+            lent: Vec::new(),
+        }
     }
 }
 
@@ -36,7 +54,7 @@ impl Owner {
     }
 
     pub(crate) fn named(user: &str) -> Self {
-        Self { principal: user.into(), client: "c".into() }
+        Self { principal: user.into(), client: "c".into(), lent: Vec::new() }
     }
 }
 

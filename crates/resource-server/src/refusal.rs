@@ -201,6 +201,24 @@ pub enum Refusal {
     /// The caller's verified words choose a server behind, and lead to none that the operator has listed.
     #[error("there is no server behind this endpoint for this account; ask its operator for access")]
     NothingBehind,
+    /// The server behind works at third parties for the caller, who has no account linked there, or not any more.
+    #[error(
+        "this server works at {parties} for you, and your account there is not linked; log in again to link it"
+    )]
+    NotLinked {
+        /// Where there is no account.
+        parties: String,
+        /// The scopes that stand for such accounts; none where every login is to link them.
+        missing: ScopeSet,
+        /// What to ask for: these, and all that the token has.
+        ask: ScopeSet,
+    },
+    /// A third party, or what is kept of the caller's account there: nobody's fault who calls.
+    #[error("your account at {party} cannot be used at this moment; try again shortly")]
+    ThirdPartyUnavailable {
+        /// Where.
+        party: String,
+    },
     /// RFC 9470 §3: the operation needs a login that is fresher.
     #[error("the operation needs a login of the last {} seconds; log in again", max_age.as_secs())]
     LoginTooOld {

@@ -80,6 +80,9 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         Refusal::NoProof | Refusal::Proof(_) | Refusal::ReplayedProof => Dpop("invalid_dpop_proof"),
         Refusal::NonceNeeded => Dpop(dpop::USE_NONCE),
         Refusal::InsufficientScope { ask, missing, .. } => Insufficient { ask, missing },
+        // Whoever logs in again, links anew.
+        Refusal::NotLinked { missing, .. } if missing.is_empty() => OAuth(ErrorCode::InvalidToken),
+        Refusal::NotLinked { ask, missing, .. } => Insufficient { ask, missing },
         Refusal::LoginTooOld { ask, max_age } => Stale { ask, max_age: *max_age },
         // No challenge: whoever follows one would log in for nothing.
         Refusal::Denied { id, .. } | Refusal::OutOfReach { id, .. } | Refusal::Unpermitted { id, .. } => {
@@ -92,6 +95,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         | Refusal::IntrospectionUnavailable
         | Refusal::AccountsUnavailable
         | Refusal::ReplaysUnavailable
+        | Refusal::ThirdPartyUnavailable { .. }
         | Refusal::Busy => Unavailable,
         Refusal::AmbiguousHost => JsonRpc(StatusCode::BAD_REQUEST, json_rpc::INVALID_REQUEST, None),
         Refusal::ForeignHost | Refusal::ForeignOrigin => {

@@ -77,6 +77,8 @@ rules! {
     Refusal::OutOfReach { .. } => "out_of_reach",
     Refusal::Unpermitted { .. } => "unpermitted",
     Refusal::NothingBehind => "nothing_behind",
+    Refusal::NotLinked { .. } => "not_linked",
+    Refusal::ThirdPartyUnavailable { .. } => "third_party_unavailable",
     Refusal::LoginTooOld { .. } => "login_too_old",
     Refusal::HeaderMismatch { .. } => "header_mismatch",
 }

@@ -2,11 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 
+use hallpass_protocol::secret::Secret;
 use hallpass_resource_server::Caller;
 use serde_json::Value;
 
 use super::refused::Refused;
 use super::{ProcessFor, StdioCommand};
+use crate::owner::Owner;
 
 /// What programs need to be run at all, and what says who the account is and which words it reads. The same as the official
 /// SDKs hand on to stdio servers, and the words.
@@ -53,6 +55,23 @@ impl From<&str> for Variable {
     }
 }
 
+/// Tokens of third parties for the caller. Who has other ones, or none, has no process in common with them; a new token in
+/// place of an old one changes nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lent {
+    /// The variables that they are in.
+    pub(crate) names: Vec<OsString>,
+    /// All of them, where a process may have to be started.
+    pub(crate) values: Vec<(OsString, Secret)>,
+}
+
+impl Lent {
+    /// Whose what is made with these is.
+    pub(super) fn owner(&self, caller: &Caller) -> Owner {
+        Owner::from(caller).with(&self.names)
+    }
+}
+
 /// Variables with their values.
 pub(super) type Variables = Vec<(OsString, OsString)>;
 
@@ -82,7 +101,7 @@ pub(super) fn of_caller(command: &StdioCommand, caller: &Caller) -> Result<Varia
 }
 
 /// All that is in the environment.
-pub(super) fn whole(command: &StdioCommand, told: &Variables) -> Variables {
+pub(super) fn whole(command: &StdioCommand, told: &Variables, lent: &Lent) -> Variables {
     let own = |name: &OsStr| std::env::var_os(name).map(|value| (name.to_owned(), value));
     let anyway = ANYWAY.iter().filter(|name| command.account.is_none() || !OF_THE_ACCOUNT.contains(name));
     let mut all: Variables = anyway.filter_map(|name| own(OsStr::new(name))).collect();
@@ -95,6 +114,7 @@ pub(super) fn whole(command: &StdioCommand, told: &Variables) -> Variables {
         }
     }
     all.extend(told.iter().cloned());
+    all.extend(lent.values.iter().map(|(name, secret)| (name.clone(), secret.expose().into())));
     all
 }
 

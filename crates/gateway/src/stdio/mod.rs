@@ -45,6 +45,7 @@ mod switch;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use environment::Lent;
 pub use environment::Variable;
 pub use limits::Limits;
 pub(crate) use server::StdioServer;

@@ -29,6 +29,7 @@ pub(super) async fn run(
                 None => break,
             },
         };
+        session.lends_to(&shared);
         match shared.switch(Era::Legacy).await {
             Ok(switch) => switch.forward(&session, input),
             Err(refused) => {

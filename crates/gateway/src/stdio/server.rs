@@ -20,7 +20,7 @@ use super::refused::Refused;
 use super::session::{Session, TOO_LONG};
 use super::sessions::{SESSION_ID, Sessions};
 use super::stateless::{self, Alone, Stateless};
-use super::{Limits, StdioCommand};
+use super::{Lent, Limits, ProcessFor, StdioCommand};
 use crate::owner::Owner;
 
 /// A stdio server behind HTTP. Clones share everything.
@@ -39,14 +39,27 @@ impl StdioServer {
     }
 
     /// Answers one request of streamable HTTP.
-    pub(crate) async fn forward(&self, request: Request<Body>, caller: &Caller) -> Response {
+    pub(crate) async fn forward(&self, request: Request<Body>, caller: &Caller, lent: &Lent) -> Response {
         let (parts, body) = request.into_parts();
+        let nothing = Lent::default();
+        let lent = if self.is_everybodys() { &nothing } else { lent };
+        let owner = lent.owner(caller);
         let answer = match parts.method {
-            Method::POST => self.post(&parts.headers, body, caller).await,
-            Method::GET => self.listen(&parts.headers, caller),
-            _ => self.end(&parts.headers, caller),
+            Method::POST => self.post(&parts.headers, body, caller, lent).await,
+            Method::GET => self.listen(&parts.headers, &owner),
+            _ => self.end(&parts.headers, &owner),
         };
         answer.unwrap_or_else(IntoResponse::into_response)
+    }
+
+    /// Whether there is one process for everybody.
+    pub(crate) fn is_everybodys(&self) -> bool {
+        self.0.house.command.process == ProcessFor::Shared
+    }
+
+    /// Ends what has tokens of third parties of this user's in it.
+    pub(crate) fn take_back(&self, caller: &Caller) {
+        self.0.take_back(caller);
     }
 
     /// Ends all sessions, and waits until every process is gone.
@@ -55,23 +68,30 @@ impl StdioServer {
     }
 
     /// "Sending Messages to the Server".
-    async fn post(&self, headers: &HeaderMap, body: Body, caller: &Caller) -> Result<Response, Refused> {
+    async fn post(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        caller: &Caller,
+        lent: &Lent,
+    ) -> Result<Response, Refused> {
         let events = Accepts::of(headers).for_post()?;
         let posted = message::read(&self.read(body).await?)?;
         match Alone::of(headers, &posted)? {
             Alone::No => {}
             // The end of a stream is what cancels.
             Alone::Notification => return Ok(StatusCode::ACCEPTED.into_response()),
-            Alone::Request(request) => return self.answer(request, &posted.messages, caller).await,
+            Alone::Request(request) => return self.answer(request, &posted.messages, caller, lent).await,
         }
-        let (mut session, mut begun, mut unanswered) = match self.0.of(headers, caller)? {
+        let (mut session, mut begun, mut unanswered) = match self.0.of(headers, &lent.owner(caller))? {
             Some(session) if posted.messages.iter().all(|message| !is_initialize(message)) => {
+                session.lend(lent);
                 (session, None, None)
             }
             Some(_) => return Err(Refused::InitializeWithin),
             None => {
                 begins_a_session(&posted)?;
-                let (id, session) = self.0.begin(caller).await?;
+                let (id, session) = self.0.begin(caller, lent).await?;
                 let unanswered = session.end.clone().drop_guard();
                 (session, Some(id), Some(unanswered))
             }
@@ -81,7 +101,7 @@ impl StdioServer {
         if let Some(first) = answers.as_mut().filter(|_| begun.is_some() && self.0.is_to_be_seen()) {
             if first.begins_with_a_result().await {
                 self.0.knows_sessions();
-            } else if let Some((id, other)) = self.0.begin_otherwise(caller).await {
+            } else if let Some((id, other)) = self.0.begin_otherwise(caller, lent).await {
                 // The first one ends with its guard.
                 unanswered = Some(other.end.clone().drop_guard());
                 answers = other.post(&messages, events)?;
@@ -110,10 +130,11 @@ impl StdioServer {
         Stateless { id, method, level }: Stateless,
         messages: &[Message],
         caller: &Caller,
+        lent: &Lent,
     ) -> Result<Response, Refused> {
         let House { limits, closing, tasks, .. } = &*self.0.house;
-        let switch = self.0.for_requests(caller).await?;
-        let owner = Owner::from(caller);
+        let switch = self.0.for_requests(caller, lent).await?;
+        let owner = lent.owner(caller);
         let other = switch.alone_of(&owner);
         let (session, mut inputs) = Session::alone(owner, limits, closing.child_token(), other.as_deref());
         if switch.under_way(&session.owner) >= limits.requests {
@@ -146,16 +167,16 @@ impl StdioServer {
     }
 
     /// "Listening for Messages from the Server".
-    fn listen(&self, headers: &HeaderMap, caller: &Caller) -> Result<Response, Refused> {
+    fn listen(&self, headers: &HeaderMap, owner: &Owner) -> Result<Response, Refused> {
         Accepts::of(headers).for_get()?;
-        let session = self.0.of(headers, caller)?;
+        let session = self.0.of(headers, owner)?;
         let session = session.ok_or(Refused::NoSession { id: None, discover: false })?;
         Ok(session.listen()?.into_response())
     }
 
     /// "Session Management", 5.
-    fn end(&self, headers: &HeaderMap, caller: &Caller) -> Result<Response, Refused> {
-        let session = self.0.of(headers, caller)?;
+    fn end(&self, headers: &HeaderMap, owner: &Owner) -> Result<Response, Refused> {
+        let session = self.0.of(headers, owner)?;
         let session = session.ok_or(Refused::NoSession { id: None, discover: false })?;
         session.end.cancel();
         Ok(StatusCode::NO_CONTENT.into_response())

@@ -1,6 +1,7 @@
 //! The sessions: how one begins, whose it is, how many there may be.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,7 @@ use http::{HeaderMap, HeaderName};
 use tokio::sync::mpsc;
 
 use super::ProcessFor;
-use super::environment::{self, Variables};
+use super::environment::{self, Lent, Variables};
 use super::era::Era;
 use super::house::House;
 use super::port;
@@ -19,6 +20,7 @@ use super::session::{Input, Session};
 use super::shared::Shared;
 use super::start::start;
 use super::switch::Switch;
+use crate::owner::Owner;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -37,6 +39,8 @@ struct Key {
     /// Where each session has a process, and there are none: one client's.
     client: Option<String>,
     told: Variables,
+    /// The variables with tokens of third parties.
+    lent: Vec<OsString>,
 }
 
 impl Sessions {
@@ -45,31 +49,35 @@ impl Sessions {
     }
 
     /// The caller's session that the request names, if it names one.
-    pub(super) fn of(&self, headers: &HeaderMap, caller: &Caller) -> Result<Option<Arc<Session>>, Refused> {
+    pub(super) fn of(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<Arc<Session>>, Refused> {
         let mut ids = headers.get_all(SESSION_ID).iter();
         let Some(id) = ids.next() else { return Ok(None) };
         let id = id.to_str().ok().filter(|_| ids.next().is_none());
         let session = id.and_then(|id| self.all().get(id).cloned());
-        let session = session.filter(|session| session.owner == caller.into() && !session.end.is_cancelled());
+        let session = session.filter(|session| session.owner == *owner && !session.end.is_cancelled());
         session.map(Some).ok_or(Refused::UnknownSession)
     }
 
     /// Begins a session; where it needs a process that does not run, the process is started.
-    pub(super) async fn begin(self: &Arc<Self>, caller: &Caller) -> Result<(String, Arc<Session>), Refused> {
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        caller: &Caller,
+        lent: &Lent,
+    ) -> Result<(String, Arc<Session>), Refused> {
         let told = environment::of_caller(&self.house.command, caller)?;
         // A program that knows no sessions has no process for one.
         let knows_sessions = self.house.eras.knows(Era::Legacy) != Some(false);
         if self.house.command.process == ProcessFor::Session && knows_sessions {
-            return self.begin_with_its_own(caller, &told);
+            return self.begin_with_its_own(caller, &told, lent);
         }
-        self.begin_sharing(caller, self.key(caller, told)).await
+        self.begin_sharing(caller, self.key(caller, told, lent), lent).await
     }
 
-    fn key(&self, caller: &Caller, told: Variables) -> Key {
+    fn key(&self, caller: &Caller, told: Variables, lent: &Lent) -> Key {
         let process = self.house.command.process;
         let user = (process != ProcessFor::Shared).then(|| caller.principal().to_owned());
         let client = (process == ProcessFor::Session).then(|| caller.client_id().to_owned());
-        Key { user, client, told }
+        Key { user, client, told, lent: lent.names.clone() }
     }
 
     /// Whether nobody knows yet if a process of a session's own would understand it.
@@ -79,11 +87,15 @@ impl Sessions {
 
     /// A process of its own refused to begin a session. Where it is the program that knows none, and not the client that said
     /// something wrong, the session is another one: what `initialize` of hallpass's own is answered with, decides.
-    pub(super) async fn begin_otherwise(self: &Arc<Self>, caller: &Caller) -> Option<(String, Arc<Session>)> {
+    pub(super) async fn begin_otherwise(
+        self: &Arc<Self>,
+        caller: &Caller,
+        lent: &Lent,
+    ) -> Option<(String, Arc<Session>)> {
         let told = environment::of_caller(&self.house.command, caller).ok()?;
-        let key = self.key(caller, told);
-        let switch = self.shared_by(key.clone()).switch(Era::Legacy).await.ok()?;
-        if switch.era() == Era::Legacy { None } else { self.begin_sharing(caller, key).await.ok() }
+        let key = self.key(caller, told, lent);
+        let switch = self.shared_by(key.clone(), lent).switch(Era::Legacy).await.ok()?;
+        if switch.era() == Era::Legacy { None } else { self.begin_sharing(caller, key, lent).await.ok() }
     }
 
     /// That the program knows sessions is seen.
@@ -93,9 +105,9 @@ impl Sessions {
 
     /// The process that answers requests which stand alone. Where each session has one, each client of a user's has one for
     /// all of those: they know no sessions.
-    pub(super) async fn for_requests(&self, caller: &Caller) -> Result<Arc<Switch>, Refused> {
+    pub(super) async fn for_requests(&self, caller: &Caller, lent: &Lent) -> Result<Arc<Switch>, Refused> {
         let told = environment::of_caller(&self.house.command, caller)?;
-        let switch = self.shared_by(self.key(caller, told)).switch(Era::Modern).await?;
+        let switch = self.shared_by(self.key(caller, told, lent), lent).switch(Era::Modern).await?;
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
         }
@@ -107,11 +119,12 @@ impl Sessions {
         self: &Arc<Self>,
         caller: &Caller,
         told: &Variables,
+        lent: &Lent,
     ) -> Result<(String, Arc<Session>), Refused> {
         let place = self.house.place()?;
-        let (id, session, inputs) = self.keep(caller)?;
+        let (id, session, inputs) = self.keep(lent.owner(caller))?;
         let House { command, limits, .. } = &*self.house;
-        let process = start(command, limits, told).map_err(|error| {
+        let process = start(command, limits, told, lent).map_err(|error| {
             tracing::error!(program = ?command.program, %error, "the MCP server does not start");
             self.all().remove(&id);
             Refused::NotStarted
@@ -131,13 +144,15 @@ impl Sessions {
         self: &Arc<Self>,
         caller: &Caller,
         key: Key,
+        lent: &Lent,
     ) -> Result<(String, Arc<Session>), Refused> {
-        let shared = self.shared_by(key);
+        let shared = self.shared_by(key, lent);
         shared.switch(Era::Legacy).await?;
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
         }
-        let (id, session, inputs) = self.keep(caller)?;
+        let (id, session, inputs) = self.keep(lent.owner(caller))?;
+        session.shares(lent);
         let (sessions, key, running) = (Arc::clone(self), id.clone(), Arc::clone(&session));
         self.house.tasks.spawn(async move {
             shared.join(&running);
@@ -147,7 +162,23 @@ impl Sessions {
         Ok((id, session))
     }
 
-    fn shared_by(&self, key: Key) -> Arc<Shared> {
+    /// What has tokens of third parties of that user's in it ends: sessions that have a process of their own, and processes that
+    /// sessions share.
+    pub(super) fn take_back(&self, caller: &Caller) {
+        let user = Owner::from(caller);
+        let all = self.all();
+        let theirs =
+            all.values().filter(|session| session.owner.has_tokens() && session.owner.is_same_user(&user));
+        theirs.for_each(|session| session.take_back());
+        drop(all);
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = shared
+            .iter()
+            .filter(|(key, _)| !key.lent.is_empty() && key.user.as_deref() == Some(caller.principal()));
+        theirs.for_each(|(_, shared)| shared.take_back());
+    }
+
+    fn shared_by(&self, key: Key, lent: &Lent) -> Arc<Shared> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if !shared.contains_key(&key) {
             shared.retain(|_, other| Arc::strong_count(other) > 1 || !other.is_forgotten());
@@ -157,18 +188,16 @@ impl Sessions {
             format!("{kind}-{}", name_of(&new_id()))
         };
         let (name, told) = (name(), key.told.clone());
-        Arc::clone(
-            shared.entry(key).or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, told))),
-        )
+        let shared =
+            shared.entry(key).or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, told)));
+        shared.lend(lent);
+        Arc::clone(shared)
     }
 
     /// Keeps a new session, within what its user may have.
-    fn keep(
-        &self,
-        caller: &Caller,
-    ) -> Result<(String, Arc<Session>, mpsc::UnboundedReceiver<Input>), Refused> {
+    fn keep(&self, owner: Owner) -> Result<(String, Arc<Session>, mpsc::UnboundedReceiver<Input>), Refused> {
         let House { limits, closing, .. } = &*self.house;
-        let (session, inputs) = Session::new(caller.into(), limits, closing.child_token());
+        let (session, inputs) = Session::new(owner, limits, closing.child_token());
         let (id, session) = (new_id(), Arc::new(session));
         let mut all = self.all();
         if all.len() >= limits.sessions {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
-use super::environment::Variables;
+use super::environment::{Lent, Variables};
 use super::era::{Era, Eras};
 use super::house::House;
 use super::process::{Audience, Ended};
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     name: String,
     /// Whose it is.
     told: Variables,
+    /// For the next process.
+    lent: Mutex<Lent>,
     running: Mutex<Running>,
     /// Whoever starts a process holds it: the next one may need none any more.
     starting: tokio::sync::Mutex<()>,
@@ -66,11 +68,30 @@ impl Shared {
             house,
             name,
             told,
+            lent: Mutex::default(),
             running: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
             backoff: Mutex::default(),
             sessions: Mutex::default(),
         }
+    }
+
+    /// The next process finds these in its environment. One that has others ends once no call is under way: the next request
+    /// starts it again.
+    pub(super) fn lend(&self, lent: &Lent) {
+        if self.lent().values == lent.values && lent.values.is_empty() {
+            return;
+        }
+        *self.lent() = lent.clone();
+        let running = self.running().clone();
+        running.all().filter(|switch| switch.has_other_than(lent)).for_each(|switch| switch.end.cancel());
+    }
+
+    /// Ends what has them. Sessions go on, with another process.
+    pub(super) fn take_back(&self) {
+        *self.lent() = Lent::default();
+        let running = self.running().clone();
+        running.all().for_each(|switch| switch.end.cancel());
     }
 
     /// The process that runs for clients of that kind; it is started if none does.
@@ -176,9 +197,10 @@ impl Shared {
         let House { command, limits, tasks, closing, .. } = &*self.house;
         let place = self.house.place()?;
         let everybodys = command.process == super::ProcessFor::Shared;
+        let lent = self.lent().clone();
         let (switch, lines) = Switch::new(limits, everybodys, closing.child_token());
-        let switch = Arc::new(switch);
-        let process = start(command, limits, &self.told).map_err(|error| {
+        let switch = Arc::new(switch.with(lent.clone()));
+        let process = start(command, limits, &self.told, &lent).map_err(|error| {
             tracing::error!(program = ?command.program, %error, "the MCP server does not start");
             self.backoff().failed(Duration::ZERO);
             Refused::NotStarted
@@ -199,6 +221,10 @@ impl Shared {
             drop(place);
         });
         Ok(switch)
+    }
+
+    fn lent(&self) -> MutexGuard<'_, Lent> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

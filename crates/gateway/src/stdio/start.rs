@@ -5,17 +5,22 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use super::environment::{self, Variables};
+use super::environment::{self, Lent, Variables};
 use super::process::Process;
 use super::{Limits, StdioCommand};
 
 /// Starts the program, and tells it whose process it is.
-pub(super) fn start(command: &StdioCommand, limits: &Limits, told: &Variables) -> io::Result<Process> {
+pub(super) fn start(
+    command: &StdioCommand,
+    limits: &Limits,
+    told: &Variables,
+    lent: &Lent,
+) -> io::Result<Process> {
     let mut program = Command::new(&command.program);
     program
         .args(&command.arguments)
         .env_clear()
-        .envs(environment::whole(command, told))
+        .envs(environment::whole(command, told, lent))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use hallpass_resource_server::Caller;
 use hallpass_resource_server::json_rpc::error_response;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
 
 use super::onward::Onward;
@@ -30,7 +30,11 @@ pub(super) struct Given {
 
 #[derive(Clone, Debug)]
 enum To {
-    One(Arc<Owner>),
+    One {
+        owner: Arc<Owner>,
+        /// Whether their client can be led to a page (MCP 2025-11-25, client/elicitation, "Capabilities").
+        can_be_led: bool,
+    },
     /// Upstream itself began sessions of several callers with it, so it is nobody's.
     Several,
 }
@@ -49,7 +53,7 @@ impl Given {
         let mut ids = fields.all(&SESSION_ID);
         let Some(id) = ids.next() else { return Ok(()) };
         let foreign = match self.to.get(&self.hash(id)) {
-            Some(To::One(other)) => !other.is(caller),
+            Some(To::One { owner, .. }) => !owner.is(caller),
             Some(To::Several) | None => false,
         };
         // Of two ids, upstream may take either, or both as one.
@@ -60,15 +64,26 @@ impl Given {
         Err(Box::new(error_response(StatusCode::NOT_FOUND, SESSION_NOT_FOUND, message, None)))
     }
 
+    /// Whether the client in that session of the caller's has said that it can be led to a page.
+    pub(super) fn can_be_led(&self, headers: &HeaderMap, caller: &Caller) -> bool {
+        let mut ids = headers.get_all(&SESSION_ID).iter();
+        let id = ids.next().filter(|_| ids.next().is_none());
+        let to = id.and_then(|id| self.to.get(&self.hash(id)));
+        matches!(to, Some(To::One { owner, can_be_led: true }) if owner.is(caller))
+    }
+
     /// Remembers what upstream answered, to a request that began a session or was within one.
-    pub(super) fn note(&self, began: bool, response: &Response, caller: &Caller) {
+    pub(super) fn note(&self, began: bool, can_be_led: bool, response: &Response, caller: &Caller) {
         let Some(id) = response.headers().get(&SESSION_ID).filter(|_| response.status().is_success()) else {
             return;
         };
         let id = self.hash(id);
         match self.to.get(&id) {
-            None => self.to.insert(id, To::One(Arc::new(Owner::from(caller)))),
-            Some(To::One(other)) if !other.is(caller) && began => {
+            None => {
+                let owner = Arc::new(Owner::from(caller));
+                self.to.insert(id, To::One { owner, can_be_led });
+            }
+            Some(To::One { owner, .. }) if !owner.is(caller) && began => {
                 tracing::warn!("the upstream server gave one session id to two callers; it proves nothing");
                 self.to.insert(id, To::Several);
             }

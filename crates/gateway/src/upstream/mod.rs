@@ -16,10 +16,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use ::http::header::HOST;
-use ::http::{HeaderValue, Request};
+use ::http::{HeaderValue, Method, Request};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use hallpass_resource_server::{Caller, Permitted};
+use hallpass_resource_server::{Caller, Permitted, Refusal};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 use url::Url;
@@ -32,9 +32,9 @@ use self::onward::Onward;
 pub use self::options::{HttpOptions, HttpVersion, Transport};
 use self::sse::SseUpstream;
 pub use self::tls::{Shown, UpstreamTls, UpstreamTlsError};
-use self::told::Told;
+use self::told::{Handed, NotHanded, Place, Told, Unlinked, linking};
 use crate::edge::RequestId;
-use crate::stdio::{Limits, StdioCommand, StdioServer};
+use crate::stdio::{Lent, Limits, StdioCommand, StdioServer};
 
 type BoxedService = BoxCloneSyncService<Request<Body>, Response, Infallible>;
 
@@ -107,17 +107,66 @@ impl Upstream {
 
     /// Carries a permitted request to the server, and its answer back. A session id leads only whom it
     /// was given to.
-    pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Response {
+    ///
+    /// # Errors
+    /// Where the server needs a third party's token of the caller's, and there is none: [`Refusal::NotLinked`] and
+    /// [`Refusal::ThirdPartyUnavailable`].
+    pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Result<Response, Refusal> {
         let (mut request, caller) = permitted.into_parts();
+        let mut can_be_led = false;
+        if self.told.works_at_third_parties() {
+            (request, can_be_led) = linking::introduces(request).await?;
+        }
+        let method = request.method().clone();
+        let handed = match self.told.hand(&caller, |place| self.is_place(place, &method)).await {
+            Ok(handed) => handed,
+            Err(NotHanded::Unavailable(party)) => return Err(Refusal::ThirdPartyUnavailable { party }),
+            Err(NotHanded::Unlinked(unlinked)) => return self.lead(request, &caller, &unlinked).await,
+        };
+        Ok(self.carry_with(request, &caller, handed, can_be_led).await)
+    }
+
+    /// Whether a token there reaches the server with such a request. The end of a session over stdio needs none.
+    fn is_place(&self, place: &Place, method: &Method) -> bool {
+        match (&self.kind, place) {
+            (Kind::Stdio(stdio), Place::Variable(_)) => !stdio.is_everybodys() && method != Method::DELETE,
+            (Kind::Stdio(_), Place::Field(_)) | (_, Place::Variable(_)) => false,
+            (_, Place::Field(_)) => true,
+        }
+    }
+
+    /// Leads the caller to where accounts are linked, where their client can be led; else whoever logs in again links them.
+    async fn lead(
+        &self,
+        request: Request<Body>,
+        caller: &Caller,
+        unlinked: &[Unlinked],
+    ) -> Result<Response, Refusal> {
+        if let Kind::Stdio(stdio) = &self.kind {
+            // What a process has of an account that is not there any more is of no use, and nothing to keep.
+            stdio.take_back(caller);
+        }
+        let refusal = Unlinked::refusal(unlinked, caller);
+        let can_be_led = self.given.can_be_led(request.headers(), caller);
+        linking::lead(request, unlinked, can_be_led, &refusal).await.ok_or(refusal)
+    }
+
+    async fn carry_with(
+        &self,
+        mut request: Request<Body>,
+        caller: &Caller,
+        handed: Handed,
+        can_be_led: bool,
+    ) -> Response {
         let id = request.extensions().get::<RequestId>().copied();
-        let made = match self.told.made(request.headers(), &caller).await {
+        let made = match self.told.made(request.headers(), caller).await {
             Ok(made) => made,
             Err(error) => {
                 tracing::warn!(%error, "a request was not carried on");
                 return bad_gateway(error.told());
             }
         };
-        let said = match self.told.say(&caller, id.as_ref(), made) {
+        let said = match self.told.say(caller, id.as_ref(), made, handed.fields) {
             Ok(said) => said,
             Err(error) => {
                 tracing::error!(%error, "a request was not carried on");
@@ -129,14 +178,19 @@ impl Upstream {
         let fields = Onward::new(std::mem::take(request.headers_mut()), said);
         if let Kind::Stdio(stdio) = &self.kind {
             *request.headers_mut() = fields.into_map();
-            return stdio.forward(request, &caller).await;
+            let lent = Lent { names: self.told.variables_of(caller), values: handed.variables };
+            let response = stdio.forward(request, caller, &lent).await;
+            if can_be_led {
+                self.given.note(true, true, &response, caller);
+            }
+            return response;
         }
         let began = given::begins(&fields);
-        if let Err(refused) = self.given.check(&fields, &caller) {
+        if let Err(refused) = self.given.check(&fields, caller) {
             return *refused;
         }
-        let response = self.carry(request, fields, &caller).await;
-        self.given.note(began, &response, &caller);
+        let response = self.carry(request, fields, caller).await;
+        self.given.note(began, can_be_led, &response, caller);
         response
     }
 
@@ -144,7 +198,7 @@ impl Upstream {
         match &self.kind {
             Kind::Http(http) => http.forward(request, fields).await,
             Kind::Sse(sse) => sse.forward(request, fields, caller).await,
-            Kind::Stdio(stdio) => stdio.forward(request, caller).await,
+            Kind::Stdio(stdio) => stdio.forward(request, caller, &Lent::default()).await,
             Kind::Service(service) => {
                 *request.headers_mut() = fields.into_map();
                 request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));

@@ -13,6 +13,8 @@ pub(super) enum Word<'a> {
     Text(Cow<'a, str>),
     /// A value as it is.
     Value(HeaderValue),
+    /// Nothing, and what the client says there isn't heard either.
+    Nothing,
 }
 
 impl<'a> Word<'a> {
@@ -74,6 +76,7 @@ impl<'a> Onward<'a> {
             match word {
                 Word::Text(text) => say(name, field_value(text).as_bytes()),
                 Word::Value(value) => say(name, value.as_bytes()),
+                Word::Nothing => {}
             }
         }
     }
@@ -93,6 +96,7 @@ impl<'a> Onward<'a> {
             let value = match word {
                 Word::Text(text) => HeaderValue::from_str(&field_value(&text)).ok(),
                 Word::Value(value) => Some(value),
+                Word::Nothing => None,
             };
             if let Some(value) = value {
                 fields.insert(name, value);
@@ -116,11 +120,13 @@ mod tests {
 
     const SUBJECT: HeaderName = HeaderName::from_static("x-hallpass-subject");
     const KEY: HeaderName = HeaderName::from_static("x-key");
+    const WITHHELD: HeaderName = HeaderName::from_static("x-withheld");
 
     fn told() -> Said<'static> {
         vec![
             (SUBJECT, Word::text("Zoë")),
             (KEY, Word::Value(HeaderValue::from_static("own"))),
+            (WITHHELD, Word::Nothing),
             (HOST, Word::text("elsewhere")),
         ]
     }
@@ -146,6 +152,7 @@ mod tests {
             ("u-a", "1"),
             ("host", "x"),
             ("x_key", "mine"),
+            ("x_withheld", "mine"),
             ("content-length", "7"),
             ("x.hallpass.subject", "admin"),
             ("connection", "u-b"),
@@ -174,7 +181,7 @@ mod tests {
         #[test]
         fn both_ways_are_one(
             said in vec((prop_oneof![
-                "u-[a-d]", "x[-_.]key", "x[-_]hallpass[-_.]subject", "x-forwarded-for", "cookie", "connection", "content-length", "te",
+                "u-[a-d]", "x[-_.]key", "x[-_.]withheld", "x[-_]hallpass[-_.]subject", "x-forwarded-for", "cookie", "connection", "content-length", "te",
             ], "u-[a-d]"), 0..12),
         ) {
             let said: Vec<_> = said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -4,6 +4,7 @@
 
 pub(crate) mod alone;
 pub(crate) mod stdio;
+pub(crate) mod third_party;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::standing::{Listening, Standing, level_at, place_of};
 use self::state::{State, Stream, Waiting, Way};
 pub(super) use self::watch::watch;
-use super::Limits;
 use super::events::{Messages, Outgoing, Sender, channel};
 use super::message::{Kind, Message};
 use super::refused::Refused;
 use super::room::{Held, Room};
+use super::shared::Shared;
+use super::{Lent, Limits};
 use crate::owner::Owner;
 
 /// A message of the client's on its way to the process.
@@ -52,6 +53,8 @@ pub(super) struct Session {
     state: Mutex<State>,
     /// What a process that others share has to know of it.
     standing: Mutex<Standing>,
+    /// Tokens of third parties, as they came with its latest request; where its process is its own, none.
+    lent: Mutex<Option<Lent>>,
 }
 
 /// How many rooms for answers those requests of a client's have in common that stand alone: several are read at a time.
@@ -92,6 +95,7 @@ impl Session {
             rooms,
             state: Mutex::new(State::new()),
             standing: Mutex::default(),
+            lent: Mutex::default(),
         };
         (session, inputs)
     }
@@ -111,6 +115,32 @@ impl Session {
         }
         session.standing().stands_alone = true;
         (session, inputs)
+    }
+
+    /// It will speak to processes that others have, too, and these are for the next one.
+    pub(super) fn shares(&self, lent: &Lent) {
+        *self.lent() = Some(lent.clone());
+    }
+
+    /// These came with its latest request.
+    pub(super) fn lend(&self, lent: &Lent) {
+        self.lent().iter_mut().for_each(|latest| latest.clone_from(lent));
+    }
+
+    pub(super) fn lends_to(&self, shared: &Shared) {
+        self.lent().iter().for_each(|lent| shared.lend(lent));
+    }
+
+    /// What it has of these ends: the session, where its process is its own; else they are only forgotten.
+    pub(super) fn take_back(&self) {
+        match &mut *self.lent() {
+            Some(latest) => *latest = Lent::default(),
+            None => self.end.cancel(),
+        }
+    }
+
+    fn lent(&self) -> MutexGuard<'_, Option<Lent>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

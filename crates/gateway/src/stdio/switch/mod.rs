@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::left::Left;
 pub(super) use self::opened::NotOpened;
 use self::opened::Opened;
+use super::Lent;
 use super::Limits;
 use super::era::Era;
 use super::message::{Kind, Message};
@@ -60,6 +61,8 @@ pub(super) struct Switch {
     everybodys: bool,
     /// What the server said at the beginning.
     opened: OnceLock<Opened>,
+    /// Tokens of third parties that the process was started with.
+    lent: Lent,
     state: Mutex<State>,
 }
 
@@ -139,7 +142,18 @@ impl Switch {
         };
         let (input, lines) = mpsc::unbounded_channel();
         let room = Room::new(limits.unread);
-        (Self { input, room, end, everybodys, opened: OnceLock::new(), state: Mutex::new(state) }, lines)
+        let (opened, lent) = (OnceLock::new(), Lent::default());
+        (Self { input, room, end, everybodys, opened, lent, state: Mutex::new(state) }, lines)
+    }
+
+    /// The process has these.
+    pub(super) fn with(self, lent: Lent) -> Self {
+        Self { lent, ..self }
+    }
+
+    /// Whether the process has other tokens than these, and no call is under way in it.
+    pub(super) fn has_other_than(&self, lent: &Lent) -> bool {
+        self.lent.values != lent.values && self.state().calls_nothing()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -275,14 +289,23 @@ impl Switch {
     }
 }
 
+impl Asked {
+    /// Who listens waits for nothing else.
+    fn listens(&self) -> bool {
+        matches!(self, Self::Hears { .. } | Self::Session { becomes: Becomes::Listened, .. })
+    }
+}
+
 impl State {
-    /// The only call under way. Who listens waits for nothing else.
+    /// The only call under way.
     fn only_call(&self) -> Option<i64> {
-        let listens = |asked: &Asked| {
-            matches!(asked, Asked::Hears { .. } | Asked::Session { becomes: Becomes::Listened, .. })
-        };
-        let mut calls = self.asked.iter().filter(|(_, asked)| !listens(asked)).map(|(number, _)| *number);
+        let mut calls = self.asked.iter().filter(|(_, asked)| !asked.listens()).map(|(number, _)| *number);
         calls.next().filter(|_| calls.next().is_none() && self.left.are_none())
+    }
+
+    /// Whether nobody waits for anything but what they listen to.
+    fn calls_nothing(&self) -> bool {
+        self.waiting.is_empty() && self.asked.values().all(Asked::listens)
     }
 
     /// The session that all calls under way belong to.

@@ -2,6 +2,8 @@
 
 mod assertion;
 mod exchange;
+pub(super) mod linking;
+mod third_party;
 
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use serde_json::Value;
 
 pub use self::assertion::{ASSERTION_TYPE, AssertionClaims, Assertions, Unsigned};
 pub use self::exchange::{Exchanged, Exchanges, NotExchanged};
+pub(super) use self::third_party::{Handed, NotHanded, Unlinked};
+pub use self::third_party::{NotGiven, Place, ThirdPartyToken};
 use super::headers::{CLIENT, EMAIL, ISSUER, REQUEST, SCOPE, SUBJECT, is_spelled_like};
 use super::onward::{Said, Word};
 use crate::edge::RequestId;
@@ -21,6 +25,7 @@ use crate::edge::RequestId;
 pub struct Told {
     caller: Who,
     own: Vec<(HeaderName, HeaderValue)>,
+    third_parties: Vec<ThirdPartyToken>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -36,7 +41,7 @@ impl Told {
     /// Nothing about the caller.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { caller: Who::Nobody, own: Vec::new() }
+        Self { caller: Who::Nobody, ..Self::default() }
     }
 
     /// Who is calling, in plain fields: `X-Hallpass-Subject` and its like. The default.
@@ -48,13 +53,13 @@ impl Told {
     /// Who is calling, in a signed assertion.
     #[must_use]
     pub fn assertion(assertions: Assertions) -> Self {
-        Self { caller: Who::Assertion(Arc::new(assertions)), own: Vec::new() }
+        Self { caller: Who::Assertion(Arc::new(assertions)), ..Self::default() }
     }
 
     /// Who is calling, by a token that was made for upstream in exchange for the caller's own (RFC 8693).
     #[must_use]
     pub fn token(exchanges: Exchanges) -> Self {
-        Self { caller: Who::Token(Arc::new(exchanges)), own: Vec::new() }
+        Self { caller: Who::Token(Arc::new(exchanges)), ..Self::default() }
     }
 
     /// A credential of hallpass's own for upstream, in that field. What a client says there does not arrive, in whatever spelling.
@@ -63,6 +68,16 @@ impl Told {
         value.set_sensitive(true);
         self.own.retain(|(before, _)| *before != field);
         self.own.push((field, value));
+        self
+    }
+
+    /// A third party's token for whoever calls, beside all else: it is asked for with each request. What a client says in its
+    /// field does not arrive, in whatever spelling, also where there is no token for it. The same field holds nothing else that
+    /// hallpass says.
+    #[must_use]
+    pub fn with_third_party(mut self, token: ThirdPartyToken) -> Self {
+        self.third_parties.retain(|before| before.place() != token.place());
+        self.third_parties.push(token);
         self
     }
 
@@ -90,11 +105,13 @@ impl Told {
         caller: &'a Caller,
         request: Option<&'a RequestId>,
         made: Option<HeaderValue>,
+        handed: Said<'a>,
     ) -> Result<Said<'a>, Unsigned> {
         let mut said: Said<'a> = Vec::with_capacity(6);
+        let is_handed = |name: &HeaderName| handed.iter().any(|(other, _)| is_spelled_like(other, name));
         // What the operator says in a field is said there alone: many servers read `_` as `-`.
         let mut say = |name: HeaderName, word| {
-            if !self.own.iter().any(|(own, _)| is_spelled_like(own, &name)) {
+            if !self.own.iter().any(|(own, _)| is_spelled_like(own, &name)) && !is_handed(&name) {
                 said.push((name, word));
             }
         };
@@ -111,7 +128,9 @@ impl Told {
         if let Some(request) = request {
             say(REQUEST, Word::text(request.as_str()));
         }
-        said.extend(self.own.iter().map(|(name, value)| (name.clone(), Word::Value(value.clone()))));
+        let own = self.own.iter().filter(|(name, _)| !is_handed(name));
+        said.extend(own.map(|(name, value)| (name.clone(), Word::Value(value.clone()))));
+        said.extend(handed);
         Ok(said)
     }
 }

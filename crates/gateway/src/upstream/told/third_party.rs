@@ -1,0 +1,195 @@
+//! Tokens of third parties for whoever calls: the server behind works there in their name (the arrangement `delegated`).
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hallpass_protocol::scope::{Scope, ScopeSet};
+use hallpass_protocol::secret::Secret;
+use hallpass_resource_server::{Caller, Refusal};
+use http::header::HeaderName;
+use url::Url;
+
+use super::super::onward::{Said, Word};
+use super::{Told, in_field};
+
+/// Where the server behind finds a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In that field: behind `Bearer` where that is `Authorization`, alone in every other. Nothing comes of it where the server
+    /// speaks stdio.
+    Field(HeaderName),
+    /// In that variable of its process's environment: a running process keeps the one that it was started with. Nothing comes
+    /// of it where the server speaks HTTP, or where its process is everybody's.
+    Variable(OsString),
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotGiven {
+    /// The caller has no account linked there, or the third party takes it no more.
+    #[error("the caller has no account linked there")]
+    NotLinked {
+        /// Hallpass's own page where they link one. It asks whoever opens it to log in, and links the account to them alone
+        /// (MCP 2025-11-25, client/elicitation, "Phishing"); it holds no secret and nothing about the caller.
+        link: Url,
+    },
+    /// It cannot be told, or not renewed, at this moment.
+    #[error("the third party, or what is kept of it, cannot be reached")]
+    Unavailable,
+}
+
+type Asking = Pin<Box<dyn Future<Output = Result<Secret, NotGiven>> + Send>>;
+type Ask = dyn Fn(&Caller) -> Asking + Send + Sync;
+
+/// A token of one third party's for the server behind: whoever calls is asked about with each request, and nothing is remembered
+/// here. Clones share whom they ask.
+#[derive(Clone)]
+pub struct ThirdPartyToken {
+    party: String,
+    place: Place,
+    scope: Option<Scope>,
+    ask: Arc<Ask>,
+}
+
+impl std::fmt::Debug for ThirdPartyToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = formatter.debug_struct("ThirdPartyToken");
+        shown.field("party", &self.party).field("place", &self.place).field("scope", &self.scope);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl ThirdPartyToken {
+    /// A token of `party`, as people know it, at that place. `ask` gives the caller's own, good at this moment.
+    pub fn new<F>(
+        party: impl Into<String>,
+        place: Place,
+        ask: impl Fn(&Caller) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Secret, NotGiven>> + Send + 'static,
+    {
+        let ask = Arc::new(move |caller: &Caller| -> Asking { Box::pin(ask(caller)) });
+        Self { party: party.into(), place, scope: None, ask }
+    }
+
+    /// For those alone who have this scope of ours. Others are carried on without it.
+    #[must_use]
+    pub fn for_scope(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn is_for(&self, caller: &Caller) -> bool {
+        self.scope.as_ref().is_none_or(|scope| caller.scopes().contains(scope.as_str()))
+    }
+}
+
+/// What third parties gave for one request.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct Handed {
+    pub(in crate::upstream) fields: Said<'static>,
+    pub(in crate::upstream) variables: Vec<(OsString, Secret)>,
+}
+
+/// Why the request can't go on.
+#[derive(Debug)]
+pub(in crate::upstream) enum NotHanded {
+    /// That one cannot be asked.
+    Unavailable(String),
+    /// All that the caller has to link first.
+    Unlinked(Vec<Unlinked>),
+}
+
+/// An account that the caller has to link.
+#[derive(Debug)]
+pub(in crate::upstream) struct Unlinked {
+    pub(in crate::upstream) party: String,
+    pub(in crate::upstream) link: Url,
+    scope: Option<Scope>,
+}
+
+impl Unlinked {
+    /// The same for a client that can only log in again: with the scopes that stand for the accounts, where each has one.
+    pub(in crate::upstream) fn refusal(all: &[Self], caller: &Caller) -> Refusal {
+        let parties: Vec<_> = all.iter().map(|one| one.party.as_str()).collect();
+        let scopes: Option<ScopeSet> = all.iter().map(|one| one.scope.clone()).collect();
+        let missing = scopes.unwrap_or_default();
+        let ask = caller.scopes().union(&missing);
+        Refusal::NotLinked { parties: parties.join(", "), missing, ask }
+    }
+}
+
+impl Told {
+    pub(in crate::upstream) fn works_at_third_parties(&self) -> bool {
+        !self.third_parties.is_empty()
+    }
+
+    /// The variables in which the caller's process finds tokens.
+    pub(in crate::upstream) fn variables_of(&self, caller: &Caller) -> Vec<OsString> {
+        let theirs = self.third_parties.iter().filter(|token| token.is_for(caller));
+        theirs
+            .filter_map(|token| match &token.place {
+                Place::Variable(name) => Some(name.clone()),
+                Place::Field(_) => None,
+            })
+            .collect()
+    }
+
+    /// What third parties give for the caller, as far as it is for a place that the server can look at.
+    pub(in crate::upstream) async fn hand(
+        &self,
+        caller: &Caller,
+        is_place: impl Fn(&Place) -> bool,
+    ) -> Result<Handed, NotHanded> {
+        let (mut handed, mut unlinked) = (Handed::default(), Vec::new());
+        for token in self.third_parties.iter().filter(|token| is_place(&token.place)) {
+            if !token.is_for(caller) {
+                if let Place::Field(name) = &token.place {
+                    handed.fields.push((name.clone(), Word::Nothing));
+                }
+                continue;
+            }
+            match (token.ask)(caller).await {
+                Ok(secret) if handed.take(&token.place, &secret) => {}
+                Ok(_) => {
+                    tracing::error!(
+                        party = token.party,
+                        "a third party's token holds what cannot be handed on"
+                    );
+                    return Err(NotHanded::Unavailable(token.party.clone()));
+                }
+                Err(NotGiven::Unavailable) => {
+                    tracing::warn!(party = token.party, "a third party's token could not be had");
+                    return Err(NotHanded::Unavailable(token.party.clone()));
+                }
+                Err(NotGiven::NotLinked { link }) => {
+                    let (party, scope) = (token.party.clone(), token.scope.clone());
+                    unlinked.push(Unlinked { party, link, scope });
+                }
+            }
+        }
+        if unlinked.is_empty() { Ok(handed) } else { Err(NotHanded::Unlinked(unlinked)) }
+    }
+}
+
+impl Handed {
+    /// Whether the place can hold such a token.
+    fn take(&mut self, place: &Place, secret: &Secret) -> bool {
+        match place {
+            Place::Field(name) => match in_field(name, secret.expose()) {
+                Some(value) => self.fields.push((name.clone(), Word::Value(value))),
+                None => return false,
+            },
+            // The operating system ends a variable at a NUL.
+            Place::Variable(_) if secret.expose().contains('\0') => return false,
+            Place::Variable(name) => self.variables.push((name.clone(), secret.clone())),
+        }
+        true
+    }
+}
