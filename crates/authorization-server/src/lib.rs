@@ -17,6 +17,7 @@
 //! | `keys` | the master key, what it seals, what signs tokens |
 //! | `scim` | people come and go as an identity provider says |
 //! | `audit` | what was decided, by whom and about what |
+//! | `vault` | tokens of third parties, with which servers act for people |
 //! | `store` | SQLite or PostgreSQL, one file of queries for each table |
 //!
 //! # Which clients get refresh tokens
@@ -72,6 +73,7 @@ mod scim;
 mod server;
 mod settings;
 mod store;
+mod vault;
 
 pub use audit::{AuditEvent, AuditFilter, AuditKind, AuditLog, Recorded};
 pub use clients::{
@@ -98,3 +100,4 @@ pub use store::{
     BackupError, DatabaseUrl, DatabaseUrlError, InitialAccessToken, Restoring, SealedAccounts,
     ServiceAccount, Store, StoreError, User,
 };
+pub use vault::{ActsFor, NoToken, ThirdParty, Vault};

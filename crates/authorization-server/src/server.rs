@@ -1,5 +1,6 @@
 //! The server as a whole: started once, then handed around.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::random::{digest, token};
 use crate::revocations::Revocations;
 use crate::settings::Settings;
 use crate::store::{LONGEST_ACCESS_TOKEN, Store, StoreError};
+use crate::vault::Remembered;
 
 /// How often other processes' revocations are read.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
@@ -44,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) remembered_clients: RememberedClients,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) cookies: Cookies,
+    pub(crate) remembered: Arc<Remembered>,
     setup_link: Option<Url>,
 }
 
@@ -53,6 +56,7 @@ struct Lasting {
     keys: Arc<KeyRing>,
     fetcher: Fetcher,
     passwords: Arc<Passwords>,
+    remembered: Arc<Remembered>,
     setup_link: Option<Url>,
 }
 
@@ -86,6 +90,9 @@ pub enum StartError {
     /// It stands in an address.
     #[error("a way to sign in is called '{0}'; give each a name of its own, of letters, digits, '-' and '_'")]
     SignInName(String),
+    /// It stands in an address.
+    #[error("a third party is called '{0}'; give each a name of its own, of letters, digits, '-' and '_'")]
+    ThirdPartyName(String),
     /// Nobody could log in.
     #[error("passwords are off, and there is no provider to sign in through: nobody could log in")]
     NoWayIn,
@@ -121,7 +128,8 @@ impl AuthorizationServer {
         let setup_link = new_setup_link(&settings, &store).await?;
         store.save_issuer(settings.issuer.as_str()).await?;
         let passwords = Arc::new(Passwords::new());
-        Self::with(Lasting { store, keys, fetcher, passwords, setup_link }, settings).await
+        let remembered = Arc::default();
+        Self::with(Lasting { store, keys, fetcher, passwords, remembered, setup_link }, settings).await
     }
 
     /// The same server with other settings: its router answers by them, while requests under way end by those that they
@@ -140,13 +148,14 @@ impl AuthorizationServer {
             keys: Arc::clone(&self.0.keys),
             fetcher: self.0.fetcher.clone(),
             passwords: Arc::clone(&self.0.passwords),
+            remembered: Arc::clone(&self.0.remembered),
             setup_link: self.0.setup_link.clone(),
         };
         Self::with(lasting, settings).await
     }
 
     async fn with(lasting: Lasting, settings: Settings) -> Result<Self, StartError> {
-        let Lasting { store, keys, fetcher, passwords, setup_link } = lasting;
+        let Lasting { store, keys, fetcher, passwords, remembered, setup_link } = lasting;
         for trusted in &settings.trusted_issuers {
             store.note_trusted_issuer(trusted.issuer.as_str()).await?;
         }
@@ -154,6 +163,7 @@ impl AuthorizationServer {
         let inner = Arc::new(Inner {
             cookies: Cookies::new(&settings.issuer),
             passwords,
+            remembered,
             documents: DocumentCache::default(),
             client_keys: ClientKeys::default(),
             remembered_clients: RememberedClients::default(),
@@ -183,6 +193,10 @@ impl AuthorizationServer {
     #[must_use]
     pub fn signer(&self) -> Signer {
         Signer { keys: Arc::clone(&self.0.keys), store: self.0.store.clone() }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
     }
 
     /// What [`OpaqueTokens`](crate::OpaqueTokens) work with.
@@ -330,12 +344,11 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.lifetimes.access_token > LONGEST_ACCESS_TOKEN {
         return Err(StartError::LongAccessTokens);
     }
-    for (at, way) in settings.sign_in.iter().enumerate() {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let same = settings.sign_in.iter().take(at).any(|other| other.name == way.name);
-        if way.name.is_empty() || !way.name.bytes().all(plain) || same {
-            return Err(StartError::SignInName(way.name.clone()));
-        }
+    if let Some(name) = wrong_name(settings.sign_in.iter().map(|way| way.name.as_str())) {
+        return Err(StartError::SignInName(name.to_owned()));
+    }
+    if let Some(name) = wrong_name(settings.third_parties.iter().map(|party| party.name.as_str())) {
+        return Err(StartError::ThirdPartyName(name.to_owned()));
     }
     if !settings.passwords && settings.sign_in.is_empty() {
         return Err(StartError::NoWayIn);
@@ -344,6 +357,14 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
         return Err(StartError::HastyRotation);
     }
     Ok(())
+}
+
+/// The first that cannot stand in an address, or is there twice.
+fn wrong_name<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let mut known = HashSet::new();
+    let mut names = names;
+    names.find(|name| name.is_empty() || !name.bytes().all(plain) || !known.insert(*name))
 }
 
 async fn new_setup_link(settings: &Settings, store: &Store) -> Result<Option<Url>, StoreError> {

@@ -17,6 +17,7 @@ use crate::keys::Rotation;
 use crate::login::SignIn;
 use crate::proxied::Proxied;
 use crate::server::StartError;
+use crate::vault::ThirdParty;
 
 /// The settings of one authorization server.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct Settings {
     pub mutual_tls: Option<MutualTls>,
     /// Providers that people may sign in through: none.
     pub sign_in: Vec<SignIn>,
+    /// Third parties at which servers act for people: none.
+    pub third_parties: Vec<ThirdParty>,
     /// Whether people may sign in by password: true. Without, there is no link for the first user either.
     pub passwords: bool,
     /// How long a request may take before it is answered with 503: 20 seconds. It ends the wait for a database that
@@ -84,6 +87,7 @@ impl Settings {
             count_addresses: true,
             mutual_tls: None,
             sign_in: Vec::new(),
+            third_parties: Vec::new(),
             passwords: true,
             patience: Duration::from_secs(20),
         }

@@ -57,6 +57,10 @@ kinds! {
     PasskeyRemoved = "passkey_removed", "Passkey removed";
     /// Who a person is at another issuer was unlinked from their account.
     IdentityUnlinked = "identity_unlinked", "Provider account unlinked";
+    /// A person has let servers act for them at a third party.
+    ThirdPartyLinked = "third_party_linked", "Third party linked";
+    /// Servers act for a person at a third party no more: unlinked, or ended there.
+    ThirdPartyEnded = "third_party_ended", "Third party's session ended";
     /// A user was added.
     UserAdded = "user_added", "User added";
     /// An identity provider has changed what is known of a user.

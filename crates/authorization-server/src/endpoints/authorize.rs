@@ -90,7 +90,8 @@ async fn authorize(
     }
     let session = current_session(server, headers).await?;
     let session = session.filter(|session| request.takes(session));
-    let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?;
+    let known = consent::is_remembered(server, session.as_ref(), &request, &proven).await?
+        && consent::is_linked(server, session.as_ref(), &request).await?;
     match (session, known) {
         (Some(session), true) => consent::grant(server, headers, &session, &request, &to_client).await,
         (session, _) if request.prompt.silent => Ok(tell(&proven, &to_client, &silent(session.as_ref()))),

@@ -9,9 +9,9 @@ use hallpass_protocol::redirect::RedirectUri;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 use http::{HeaderMap, StatusCode};
 
-use super::Server;
 use super::interaction::Interaction;
 use super::redirect::{ToClient, see_other};
+use super::{Server, acts};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
 use crate::clients::ClientKind;
@@ -20,7 +20,8 @@ use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, Stays, answer
 use crate::proxied::{self, Proxied};
 use crate::random::{digest, id, token};
 use crate::settings::names;
-use crate::store::{CodeRow, Consent, SessionRow};
+use crate::store::{CodeRow, Consent, SessionRow, StoreError};
+use crate::vault::{acts_at, first_missing};
 
 const PURPOSE: &str = "consent";
 
@@ -43,9 +44,34 @@ async fn show(server: &Server, headers: &HeaderMap, query: &str) -> Result<Respo
         return page(server, headers, &interaction, None).await;
     }
     match session(server, headers, &interaction).await? {
-        Some(session) => page(server, headers, &interaction, Some(&session)).await,
+        Some(session) => match link_first(server, &session, &interaction).await? {
+            Some(link) => Ok(link),
+            None => page(server, headers, &interaction, Some(&session)).await,
+        },
         None => Ok(see_other(&interaction.page(server, "/login"))),
     }
+}
+
+/// To the third party's page, where a server acts at one that is not linked yet.
+async fn link_first(
+    server: &Server,
+    session: &SessionRow,
+    interaction: &Interaction,
+) -> Result<Option<Response>, StoreError> {
+    let request = &interaction.request;
+    let back = ("interaction", interaction.id.as_str());
+    acts::needed(server, session, &request.resource, &request.scopes, back).await
+}
+
+/// Whether each third party is linked at which a server acts with such a grant.
+pub(super) async fn is_linked(
+    server: &Server,
+    session: Option<&SessionRow>,
+    request: &AuthorizationRequest,
+) -> Result<bool, StoreError> {
+    let Some(session) = session else { return Ok(true) };
+    let granted = session.bounds(&request.scopes);
+    Ok(first_missing(server, &session.user_id, &request.resource, &granted).await?.is_none())
 }
 
 async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
@@ -62,7 +88,10 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
         return Ok(see_other(&interaction.page(server, "/login")));
     };
     match decision {
-        Some("allow") => allow(server, headers, &interaction, &session).await,
+        Some("allow") => match link_first(server, &session, &interaction).await? {
+            Some(link) => Ok(link),
+            None => allow(server, headers, &interaction, &session).await,
+        },
         Some("switch") => switch(server, headers, &interaction).await,
         // Whatever is not a clear yes is a no.
         _ => deny(server, &interaction, Some(&session)).await,
@@ -289,6 +318,7 @@ async fn page(
         app_scheme: redirect.is_private_use().then(|| redirect.scheme().to_owned()),
         resource: names(&resources),
         resource_identifier: request.resource.to_string(),
+        acts: acts_at(server, &request.resource, &bounded),
         scopes: in_words(true),
         agreed: in_words(false),
         stays: match proxied {

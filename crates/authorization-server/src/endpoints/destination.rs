@@ -10,7 +10,7 @@ use crate::browser::{Browser, FormToken, came_from_here};
 use crate::pages::Problem;
 
 /// The pages that a login may lead to, with whatever is under them.
-const OWN_PAGES: [&str; 3] = ["/account", "/admin", "/device"];
+const OWN_PAGES: [&str; 4] = ["/account", "/acts", "/admin", "/device"];
 /// The parameter that names one of them.
 pub(super) const THEN: &str = "then";
 
@@ -125,7 +125,13 @@ mod tests {
 
     #[test]
     fn only_own_pages_are_led_to() {
-        for own in ["/account", "/account/passkeys", "/admin/users?name=ada", "/device?user_code=ABCD-EFGH"] {
+        for own in [
+            "/account",
+            "/account/passkeys",
+            "/admin/users?name=ada",
+            "/device?user_code=ABCD-EFGH",
+            "/acts/hub?user_code=ABCD-EFGH",
+        ] {
             assert!(is_own_page(own), "{own}");
         }
         for foreign in [

@@ -9,9 +9,9 @@ use hallpass_protocol::form::Parameters;
 use hallpass_protocol::scope::ScopeSet;
 use http::{HeaderMap, StatusCode};
 
-use super::Server;
 use super::destination::THEN;
 use super::redirect::see_other;
+use super::{Server, acts};
 use crate::audit::{AuditKind, NewEvent};
 use crate::browser::{FormToken, came_from_here};
 use crate::checks::Resources;
@@ -24,6 +24,7 @@ use crate::pages::{
 use crate::random::digest;
 use crate::settings::names;
 use crate::store::{Attempt, Decision, DeviceRow, SessionRow};
+use crate::vault::acts_at;
 
 pub(super) const PATH: &str = "/device";
 
@@ -143,7 +144,13 @@ async fn consent(
     })?;
     let resources = Resources::try_from(row.resource.clone()).map_err(|_| Problem::lost_interaction())?;
     let configured = resources.configured(&server.settings);
-    let asked = session.bounds(&ScopeSet::parse(&row.scopes).unwrap_or_default());
+    let scopes = ScopeSet::parse(&row.scopes).unwrap_or_default();
+    let back = ("user_code", code.shown());
+    if let Some(link) = acts::needed(server, session, &resources, &scopes, (back.0, &back.1)).await? {
+        return Ok(link);
+    }
+    let asked = session.bounds(&scopes);
+    let acts = acts_at(server, &resources, &asked);
     let scopes = configured.iter().flat_map(|resource| &resource.scopes);
     let page = DeviceConsentPage {
         client: client.shown_name(),
@@ -154,6 +161,7 @@ async fn consent(
         is_configured: client.kind == ClientKind::Configured,
         resource: names(&configured),
         resource_identifier: resources.to_string(),
+        acts,
         scopes: scopes
             .filter(|(scope, _)| asked.contains(scope))
             .map(|(scope, says)| ScopeInWords { name: scope.to_string(), says: says.clone() })

@@ -1,6 +1,7 @@
 //! The URLs, one file each.
 
 mod account;
+mod acts;
 mod address;
 mod admin;
 mod asked;
@@ -118,6 +119,8 @@ fn for_people() -> Router<Server> {
         .route("/login/code", get(login::code::get).post(login::code::post))
         .route("/login/with/{name}", get(login::through::begin))
         .route("/providers/{name}/callback", get(login::through::callback))
+        .route("/acts/{name}", get(acts::get))
+        .route("/acts/{name}/go", get(acts::go))
         .route("/login/passkey", post(login::passkey::post))
         .route("/passkeys.js", get(script::get))
         .merge(account::router())

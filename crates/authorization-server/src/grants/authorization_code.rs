@@ -6,7 +6,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, answer, issue, narrowed_resources, stored_scopes};
-use super::{Refusal, Sender, still};
+use super::{Refusal, Sender, linked, still};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::Resources;
 use crate::clients::AUTHORIZATION_CODE;
@@ -124,6 +124,7 @@ async fn consume(
     let binding = sender.bind(server, row.must_bind).await?;
     let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
     let scopes = still::scopes_of(server, &row.user_id, scopes).await?;
+    linked::check(server, &row.user_id, resources, &scopes).await?;
     let subject = Subject {
         grant_id: &row.grant_id,
         subject: &row.user_id,
@@ -139,6 +140,7 @@ async fn consume(
     if !server.store.redeem_code(code_hash, grant_ends, first, bound_to.as_deref()).await? {
         return Err(why_not(server, code_hash).await?);
     }
+    linked::check_again(server, &row.user_id, resources, &scopes, &row.grant_id).await?;
     Ok(answer(server, &subject, issued, refresh_token.map(Secret::new)))
 }
 

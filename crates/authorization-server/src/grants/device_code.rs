@@ -8,7 +8,7 @@ use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{self, Subject, issue, narrowed_resources, stored_scopes};
 use super::refresh_token::newest;
-use super::{Binding, Refusal, Sender, still};
+use super::{Binding, Refusal, Sender, linked, still};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::Resources;
 use crate::clients::DEVICE_CODE;
@@ -147,6 +147,7 @@ async fn consume(
     if !server.store.redeem_device(&hash, begins, sealed.as_deref()).await? {
         return Err(Refusal::UserGone);
     }
+    linked::check_again(server, about.user_id, &about.resources, &about.scopes, &row.grant_id).await?;
     tracing::info!(
         grant = row.grant_id,
         client = row.client_id,
@@ -178,6 +179,7 @@ impl<'a> About<'a> {
         still::check_resources(server, client, &resources)?;
         let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
         let scopes = still::scopes_of(server, user_id, scopes).await?;
+        linked::check(server, user_id, &resources, &scopes).await?;
         Ok(Self { row, user_id, resources, scopes })
     }
 

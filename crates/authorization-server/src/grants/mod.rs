@@ -6,6 +6,7 @@ mod binding;
 mod client_credentials;
 mod device_code;
 mod jwt_bearer;
+mod linked;
 mod refresh_token;
 mod refusal;
 mod sender;

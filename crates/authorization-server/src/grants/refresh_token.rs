@@ -14,7 +14,7 @@ use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, answer, issue, narrowed_resources, stored_scopes};
 use super::sender::is_certificate;
-use super::{MustBind, Refusal, Sender, still};
+use super::{MustBind, Refusal, Sender, linked, still};
 use crate::audit::{AuditKind, NewEvent};
 use crate::clients::REFRESH_TOKEN;
 use crate::keys::SealingKey;
@@ -56,6 +56,7 @@ pub(crate) async fn refresh(
     if row.behind.is_some() {
         return Err(Refusal::OtherArrangement);
     }
+    linked::check(server, &row.grant.user_id, &resources, &scopes).await?;
     let subject = Subject {
         grant_id: &row.grant.id,
         subject: &row.grant.user_id,

@@ -61,6 +61,11 @@ pub(crate) enum Refusal {
     /// RFC 6749 §5.2: the provider's word.
     #[error("the provider behind this server has ended the session: log in again")]
     ProviderEnded,
+    /// What the server does for the person at a third party it can do no more, or not yet.
+    #[error(
+        "the person's account at {0} is not linked, or its session there has ended: log in again, and link it there"
+    )]
+    NotLinked(String),
     /// Nothing is known of the session there.
     #[error("the provider behind this server does not answer as it should; nothing is lost: try again")]
     ProviderAway,

@@ -10,7 +10,7 @@ use hallpass_protocol::token::TokenResponse;
 use serde_json::{Value, json};
 
 use super::access_token::{Subject, answer, form as token_form, issue};
-use super::{MustBind, Refusal, Sender, still};
+use super::{MustBind, Refusal, Sender, linked, still};
 use crate::checks::{Resources, resource};
 use crate::clients::{Client, TOKEN_EXCHANGE};
 use crate::delegation::ExchangeRule;
@@ -39,6 +39,7 @@ pub(crate) async fn exchange_token(
     check_requested_form(server, form, &target)?;
     let rules = rules(server, client, &shown, &target)?;
     let scopes = still::scopes_of(server, &shown.sub, scopes(form, client, &rules)?).await?;
+    linked::check(server, &shown.sub, &target, &scopes).await?;
     let binding = sender.bind(server, MustBind::default()).await?;
     let login = shown.other.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
     let subject = Subject {

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use super::ActsLine;
+
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct AccountPage {
@@ -16,6 +18,7 @@ pub(crate) struct AccountPage {
     pub(crate) offers_passkeys: bool,
     pub(crate) passwords: bool,
     pub(crate) providers: Vec<ProviderLine>,
+    pub(crate) acts: Vec<ActsLine>,
     pub(crate) second_factor: bool,
     pub(crate) recovery_codes: i64,
     pub(crate) admin: String,

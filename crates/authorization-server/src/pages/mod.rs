@@ -1,6 +1,7 @@
 //! What people see: plain HTML, each page a template in `templates/`. Only passkeys take a script.
 
 mod account;
+mod acts;
 mod admin;
 mod confirm;
 mod headers;
@@ -19,6 +20,7 @@ pub(crate) use account::{
     AccountPage, App, CodePage, EnrolPage, NewPasskeyPage, PasskeyLine, PasswordPage, ProviderLine,
     RecoveryCodesPage, SessionLine,
 };
+pub(crate) use acts::{ActsAt, ActsLine, ActsPage};
 pub(crate) use admin::{
     AdminApps, AdminAudit, AdminClients, AdminKeys, AdminUsers, ClientLine, EventLine, KeyLine, LinkMadePage,
     UserLine,
@@ -84,6 +86,8 @@ pub(crate) struct ConsentPage {
     pub(crate) app_scheme: Option<String>,
     pub(crate) resource: String,
     pub(crate) resource_identifier: String,
+    /// Where the server acts for the person with it.
+    pub(crate) acts: Vec<ActsAt>,
     /// What is new.
     pub(crate) scopes: Vec<ScopeInWords>,
     /// What the person has allowed before.
@@ -115,6 +119,8 @@ pub(crate) struct DeviceConsentPage {
     pub(crate) is_configured: bool,
     pub(crate) resource: String,
     pub(crate) resource_identifier: String,
+    /// Where the server acts for the person with it.
+    pub(crate) acts: Vec<ActsAt>,
     pub(crate) scopes: Vec<ScopeInWords>,
     pub(crate) stays: Stays,
     pub(crate) action: String,

@@ -124,6 +124,8 @@ impl Store {
             "DELETE FROM initial_access_tokens",
             "DELETE FROM scim_tokens",
             "DELETE FROM access_tokens",
+            // What has been renewed since would look stolen.
+            "DELETE FROM vault",
         ] {
             sqlx::query(delete).execute(&mut *tx).await?;
         }

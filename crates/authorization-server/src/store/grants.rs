@@ -69,13 +69,17 @@ impl Store {
 
     /// Ends a grant with all its tokens. Nothing happens to one that has ended before: then it is false.
     pub(crate) async fn revoke_grant(&self, id: &str) -> Result<bool> {
-        let update = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id";
         let mut tx = self.begin().await?;
-        let revoked = self.revoke_in(&mut tx, update, id).await?;
+        let revoked = self.revoke_grant_in(&mut tx, id).await?;
         tx.commit().await?;
         let ended = !revoked.is_empty();
         self.remember_revoked(revoked);
         Ok(ended)
+    }
+
+    pub(super) async fn revoke_grant_in(&self, tx: &mut Transaction, id: &str) -> Result<Vec<String>> {
+        let update = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id";
+        self.revoke_in(tx, update, id).await
     }
 
     pub(super) async fn revoke_grants_where_client(

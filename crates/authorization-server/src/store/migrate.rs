@@ -30,6 +30,7 @@ pub(super) fn migrations() -> Migrator {
         step(36, "provisioning", include_str!("migrations/0036_provisioning.sql")),
         step(37, "proxied", include_str!("migrations/0037_proxied.sql")),
         step(38, "bounded people", include_str!("migrations/0038_bounded_people.sql")),
+        step(39, "vault", include_str!("migrations/0039_vault.sql")),
     ])
 }
 

@@ -58,6 +58,7 @@ mod totp;
 mod trusted_issuers;
 mod user_links;
 mod users;
+mod vault;
 mod vouched;
 
 use std::path::PathBuf;
@@ -96,6 +97,8 @@ pub(crate) use signing_keys::{NewSigningKey, SigningKeyRow};
 pub(crate) use totp::HalfLoginRow;
 pub use users::User;
 pub(crate) use users::UserRow;
+pub(crate) use vault::KIND as VAULT;
+pub(crate) use vault::{Ends, NewInVault, VaultRow};
 pub(crate) use vouched::{LoggedOut, VouchedBy, VouchedRow};
 
 /// The database of one authorization server. Clones share it.

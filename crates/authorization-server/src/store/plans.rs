@@ -6,7 +6,7 @@ use hallpass_testkit::database::TestDatabase;
 use sqlx::AssertSqlSafe;
 
 use super::testing::open;
-use super::{access_tokens, codes, device_codes, proxied, refresh_tokens, user_links};
+use super::{access_tokens, codes, device_codes, proxied, refresh_tokens, user_links, vault};
 
 #[tokio::test]
 async fn what_is_used_once_is_found_without_reading_a_whole_table() {
@@ -19,6 +19,8 @@ async fn what_is_used_once_is_found_without_reading_a_whole_table() {
         user_links::USE,
         access_tokens::FIND,
         proxied::TAKE_TURN,
+        vault::FIND,
+        vault::LEASE,
     ] {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))

@@ -1,7 +1,7 @@
 //! A new master key: every sealed value is sealed anew, a few at a time. Whoever is interrupted begins again and finds
 //! what is left.
 
-use super::{Result, Store, house_secrets, service_accounts, signing_keys};
+use super::{Result, Store, house_secrets, service_accounts, signing_keys, vault};
 use crate::audit::{AuditKind, By, NewEvent};
 use crate::login::second_factor;
 
@@ -40,11 +40,12 @@ macro_rules! sealed {
 }
 
 /// Every column called `sealed`; a test looks that none is missing.
-const SEALED: [Sealed; 4] = [
+const SEALED: [Sealed; 5] = [
     sealed!(house_secrets::KIND, "house_secrets", "name"),
     sealed!(signing_keys::KIND, "signing_keys", "kid"),
     sealed!(second_factor::SEALED, "totp", "user_id"),
     sealed!(service_accounts::KIND, "service_accounts", "id"),
+    sealed!(vault::KIND, "vault", "id"),
 ];
 
 impl Store {

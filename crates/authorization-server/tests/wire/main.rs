@@ -43,4 +43,5 @@ mod setup;
 mod sign_in;
 mod token;
 mod token_exchange;
+mod vault;
 mod workloads;

@@ -7,6 +7,7 @@ mod password;
 pub(super) mod providers;
 mod second_factor;
 mod sessions;
+mod third_parties;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -29,6 +30,7 @@ pub(super) fn router() -> Router<Server> {
         .route(passkeys::PATH, get(passkeys::get).post(passkeys::post))
         .route("/account/providers/{name}", get(providers::connect))
         .route(providers::REMOVE, post(providers::remove))
+        .route(third_parties::REMOVE, post(third_parties::remove))
         .route(passkeys::REMOVE, post(passkeys::remove))
         .route(second_factor::PATH, get(second_factor::get).post(second_factor::post))
         .route(second_factor::OFF, post(second_factor::off))

@@ -43,6 +43,7 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
         passkeys: passkeys.collect(),
         passwords: server.settings.passwords,
         providers: super::providers::lines(server, user_id).await?,
+        acts: super::third_parties::lines(server, user_id).await?,
         offers_passkeys: RelyingParty::of(&server.settings.issuer).is_some(),
         second_factor: server.store.find_totp(user_id).await?.is_some(),
         recovery_codes: server.store.count_recovery_codes(user_id).await?,

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::acts::{self, Acts};
 use super::super::destination::Destination;
 use super::super::redirect::see_other;
 use super::super::{Server, account};
@@ -29,6 +30,8 @@ const LEEWAY: Duration = Duration::from_secs(30);
 /// What somebody was sent to a provider for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::endpoints) enum Purpose {
+    /// To let servers act for them there.
+    Act(Acts),
     /// To sign in, and to go on there: the field that names it.
     SignIn { field: String, value: String, at: Timestamp },
     /// To link who they are there to this account.
@@ -156,20 +159,22 @@ async fn come_back(
     query: &str,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let way = way(server, name)?;
     let answer = AuthorizationResponse::parse(query).map_err(|_| Problem::lost_leg())?;
     let browser = server.cookies.browser(headers);
     let state = answer.state().unwrap_or_default();
-    let leg = Leg::finish(&server.store, &secret(&browser), &way.name, state).await?;
+    let leg = Leg::finish(&server.store, &secret(&browser), name, state).await?;
     let leg = leg.ok_or_else(Problem::lost_leg)?;
     let purpose: Purpose = serde_json::from_str(&leg.purpose).map_err(|_| unreadable())?;
     match purpose {
+        Purpose::Act(acts) => acts::come_back(server, headers, name, &answer, &leg, acts).await,
         Purpose::Link { user_id } => {
+            let way = way(server, name)?;
             let identity =
                 identity(server, way, &answer, &leg, None).await.map_err(|error| problem(way, &error))?;
             account::providers::link(server, headers, way, &identity, &user_id).await
         }
         Purpose::SignIn { field, value, at } => {
+            let way = way(server, name)?;
             let parameters = Parameters::parse(&as_query(&field, &value));
             let parameters = parameters.map_err(|_| Problem::lost_interaction())?;
             let mut destination = Destination::of(server, headers, &parameters).await?;

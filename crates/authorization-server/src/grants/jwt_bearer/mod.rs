@@ -12,7 +12,7 @@ use hallpass_protocol::jose::UnverifiedJwt;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, answer, issue};
-use super::{MustBind, Refusal, Sender};
+use super::{MustBind, Refusal, Sender, linked};
 use crate::clients::{Client, JWT_BEARER};
 use crate::server::Inner;
 use person::Person;
@@ -46,6 +46,7 @@ pub(crate) async fn exchange_assertion(
     assertion::check_once(server, trusted, &verified).await?;
     let binding = sender.bind(server, MustBind::default()).await?;
     let who = person.settle(server, trusted).await?;
+    linked::check(server, &who.subject, &resources, &scopes).await?;
     let hangs_on = [Some(own_grant.as_str()), Some(&client.own_grant), who.own_grant.as_deref()];
     let hangs_on: Vec<&str> = hangs_on.into_iter().flatten().collect();
     let subject = Subject {

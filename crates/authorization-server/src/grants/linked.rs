@@ -1,0 +1,56 @@
+//! What hangs on a person's session at a third party: without it, tokens for a server that acts there are good for nothing, and
+//! there are none.
+
+use hallpass_protocol::scope::ScopeSet;
+
+use super::Refusal;
+use crate::checks::Resources;
+use crate::server::Inner;
+use crate::vault::{NoToken, ThirdParty, Vault};
+
+/// That the sessions live, as far as the third parties say: one whose time has come is renewed by this. One that does not answer is
+/// no reason to refuse.
+pub(super) async fn check(
+    server: &Inner,
+    user_id: &str,
+    resources: &Resources,
+    scopes: &ScopeSet,
+) -> Result<(), Refusal> {
+    for party in needed(server, resources, scopes) {
+        // By the database: what is remembered may be a second old, and a code would be spent for nothing.
+        if party.session(&server.store, user_id).await?.is_none() {
+            return Err(Refusal::NotLinked(party.shown.clone()));
+        }
+        match Vault::of(server, party).token(user_id).await {
+            Ok(_) | Err(NoToken::Unavailable(_)) => {}
+            Err(NoToken::NotLinked(shown)) => return Err(Refusal::NotLinked(shown)),
+            Err(NoToken::Store(error)) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The same once the grant has begun: a session that has ended since the above has ended no grant that was not there yet.
+pub(super) async fn check_again(
+    server: &Inner,
+    user_id: &str,
+    resources: &Resources,
+    scopes: &ScopeSet,
+    grant_id: &str,
+) -> Result<(), Refusal> {
+    for party in needed(server, resources, scopes) {
+        if party.session(&server.store, user_id).await?.is_none() {
+            server.store.revoke_grant(grant_id).await?;
+            return Err(Refusal::NotLinked(party.shown.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn needed<'a>(
+    server: &'a Inner,
+    resources: &Resources,
+    scopes: &ScopeSet,
+) -> impl Iterator<Item = &'a ThirdParty> {
+    server.settings.third_parties.iter().filter(|party| party.needed(resources, scopes).is_some())
+}

@@ -1,0 +1,150 @@
+//! An access token of a third party's that is good at this moment.
+//!
+//! It is kept in memory until it is time for the next one, or until the row is replaced or ended: that is heard of like a revoked
+//! grant, within a second at every replica.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::time::Timestamp;
+use quick_cache::sync::Cache;
+
+use super::ThirdParty;
+use super::kept::Kept;
+use super::renewal::{self, LEASE};
+use crate::random::id;
+use crate::server::{AuthorizationServer, Inner};
+use crate::store::{Store, StoreError};
+
+/// So many tokens are kept in memory; the database has all of them.
+const MOST: usize = 10_000;
+/// How often whoever waits for another one's renewal looks, and how many times. Less than a client waits.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: usize = 240;
+/// How long a token whose next one is not there yet is used without looking.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// The sessions of people at one third party. It goes on where the server is replaced by one with other settings.
+#[derive(Clone)]
+pub struct Vault {
+    pub(super) store: Store,
+    pub(super) party: Arc<ThirdParty>,
+    remembered: Arc<Remembered>,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Vault").field(&self.party.name).finish()
+    }
+}
+
+/// Why there is no token. Nothing may be sent on without one.
+#[derive(Debug, thiserror::Error)]
+pub enum NoToken {
+    /// The person has no session at the third party: there was none, or it has ended.
+    #[error("the person's account at {0} is not linked, or its session there has ended: link it")]
+    NotLinked(String),
+    /// The third party does not answer, and the token that there is has ended. The session may be alive.
+    #[error("{0} does not answer right now, and nothing is lost: try again")]
+    Unavailable(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Tokens in memory, by third party and person.
+pub(crate) struct Remembered(Cache<(String, String), InMemory>);
+
+#[derive(Clone)]
+struct InMemory {
+    row: String,
+    token: Secret,
+    until: Option<Timestamp>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self(Cache::new(MOST))
+    }
+}
+
+impl AuthorizationServer {
+    /// The sessions of people at the third party of that name, if servers act there.
+    #[must_use]
+    pub fn vault(&self, third_party: &str) -> Option<Vault> {
+        let server = self.inner();
+        server.third_party(third_party).map(|party| Vault::of(server, party))
+    }
+}
+
+impl Vault {
+    pub(crate) fn of(server: &Inner, party: &ThirdParty) -> Self {
+        let (store, remembered) = (server.store.clone(), Arc::clone(&server.remembered));
+        Self { store, party: Arc::new(party.clone()), remembered }
+    }
+
+    /// An access token of this person, good at this moment. It is renewed in time: by one replica at a time, and before anybody
+    /// has the next one it is written. While a renewal is under way or fails, the token that there is is used to its end.
+    ///
+    /// # Errors
+    /// Where there is no session, or no token can be had right now.
+    pub async fn token(&self, user_id: &str) -> Result<Secret, NoToken> {
+        let now = self.store.now();
+        let key = (self.party.name.clone(), user_id.to_owned());
+        if let Some(known) = self.remembered.0.get(&key)
+            && known.until.is_none_or(|until| now < until)
+            && self.store.revoked().is_revoked(&known.row) == Ok(false)
+        {
+            return Ok(known.token);
+        }
+        match self.look(user_id).await {
+            Ok(known) => {
+                self.remembered.0.insert(key, known.clone());
+                Ok(known.token)
+            }
+            Err(error) => {
+                self.remembered.0.remove(&key);
+                Err(error)
+            }
+        }
+    }
+
+    /// By what the database says.
+    async fn look(&self, user_id: &str) -> Result<InMemory, NoToken> {
+        for _ in 0..LOOKS {
+            let row = self.party.session(&self.store, user_id).await?.ok_or_else(|| self.not_linked())?;
+            let kept = Kept::open(&self.store, &row.id, &row.sealed)?;
+            let now = self.store.now();
+            if row.ends.renew_at.is_none_or(|at| now < at) {
+                return Ok(InMemory { row: row.id, token: kept.access, until: row.ends.renew_at });
+            }
+            let lease = id();
+            if self.store.lease_in_vault(&row, &lease, now.after(LEASE)).await? {
+                // By itself: whoever asked may go away, and what the third party gives cannot be had again.
+                let renewing = renewal::renew(self.clone(), user_id.to_owned(), row, kept, lease);
+                tokio::spawn(renewing).await.map_err(|_| self.unavailable())??;
+                // What came of it stands in the database, and nowhere else.
+                continue;
+            }
+            if row.ends.ends_at.is_none_or(|end| now < end) {
+                let moment = now.after(MOMENT);
+                let until = Some(row.ends.ends_at.map_or(moment, |end| end.min(moment)));
+                return Ok(InMemory { row: row.id, token: kept.access, until });
+            }
+            if !row.is_leased && now < row.lease_ends {
+                return Err(self.unavailable());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(self.unavailable())
+    }
+
+    pub(super) fn not_linked(&self) -> NoToken {
+        NoToken::NotLinked(self.party.shown.clone())
+    }
+
+    pub(super) fn unavailable(&self) -> NoToken {
+        NoToken::Unavailable(self.party.shown.clone())
+    }
+}

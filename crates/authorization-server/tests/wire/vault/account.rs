@@ -1,0 +1,80 @@
+//! The account page: where servers act, linked and unlinked.
+
+use hallpass_testkit::person::Person;
+
+use super::Delegating;
+use crate::harness::{NATIVE, PASSWORD, USER};
+
+pub(super) async fn signed_in(two: &Delegating) -> Person {
+    let person = Person::new();
+    let login = person.open(two.house.url("/account")).await;
+    login.form().set("username", USER).set("password", PASSWORD).submit().await;
+    person
+}
+
+pub(super) async fn unlink(two: &Delegating, person: &mut Person) {
+    let account = person.open(two.house.url("/account")).await;
+    let is_it =
+        |form: &hallpass_testkit::person::Form| form.target().path().ends_with("/third-parties/remove");
+    let form = account.forms().into_iter().find(is_it).unwrap_or_else(|| panic!("{}", account.text()));
+    form.press("third_party", "hub").submit_and_confirm().await;
+}
+
+#[tokio::test]
+async fn a_person_sees_where_servers_act_and_ends_it() {
+    let two = Delegating::furnished().await;
+    let tokens = two.tokens().await;
+    let mut person = signed_in(&two).await;
+    let account = person.open(two.house.url("/account")).await;
+    assert!(account.text().contains("Servers act for you at"), "{}", account.text());
+    assert!(account.text().contains("Notes, with repo"));
+    unlink(&two, &mut person).await;
+    assert!(two.token().await.is_err());
+    let jti = crate::harness::claims(tokens.text("access_token"))["jti"].as_str().unwrap().to_owned();
+    assert_eq!(two.house.server.revocations().is_revoked(&jti), Ok(true));
+    let refused = two.house.refresh(NATIVE, tokens.text("refresh_token")).await;
+    assert_eq!(refused.error(), (400, "invalid_grant"));
+    // The third party is told, by and by.
+    while two.party.asked("/revoke").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let told = &two.party.asked("/revoke")[0].parameters;
+    assert_eq!(
+        (told["token"].as_str(), told["token_type_hint"].as_str()),
+        ("canary-refresh-1", "refresh_token")
+    );
+    // And linked anew, from there.
+    let account = person.open(two.house.url("/account")).await;
+    assert!(account.text().contains("Not linked."));
+    let page = account.follow("Link").await;
+    let account = two.link(&person, &page).await;
+    assert_eq!(account.url().path(), "/account");
+    assert_eq!(two.token().await.unwrap(), "canary-access-2");
+}
+
+#[tokio::test]
+async fn a_link_that_was_sent_asks_whoever_opens_it_to_log_in_and_is_theirs() {
+    let two = Delegating::furnished().await;
+    let person = Person::new();
+    let login = person.open(two.house.url("/acts/hub")).await;
+    assert_eq!(login.url().path(), "/login");
+    let page = login.form().set("username", USER).set("password", PASSWORD).submit().await;
+    assert_eq!(page.url().path(), "/acts/hub");
+    two.link(&person, &page).await;
+    assert_eq!(two.token().await.unwrap(), "canary-access-1");
+    assert_eq!(person.open(two.house.url("/acts/nobody")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_foreign_form_unlinks_nothing() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    let person = signed_in(&two).await;
+    let account = person.open(two.house.url("/account")).await;
+    let is_it =
+        |form: &hallpass_testkit::person::Form| form.target().path().ends_with("/third-parties/remove");
+    let form = account.forms().into_iter().find(is_it).unwrap();
+    let form = form.press("third_party", "hub").set("csrf", "x").set("confirmed", "yes");
+    assert_eq!(form.submit().await.status(), 403);
+    assert_eq!(two.linked().await, 1);
+}
