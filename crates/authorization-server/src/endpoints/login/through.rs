@@ -159,6 +159,9 @@ async fn come_back(
     query: &str,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
+    if server.third_party(name).is_none() {
+        way(server, name)?;
+    }
     let answer = AuthorizationResponse::parse(query).map_err(|_| Problem::lost_leg())?;
     let browser = server.cookies.browser(headers);
     let state = answer.state().unwrap_or_default();
