@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
 use hallpass_resource_server::{Caller, FrontDoor, Permitted, Refusal, ResourceServer, cors};
 use http::header::{ALLOW, ORIGIN};
@@ -21,7 +21,7 @@ use crate::choice::Choice;
 use crate::edge::Limit;
 use crate::edge::limits::{self, ALL, Limits, Of, Places, TooMuch, asks_for_stream};
 use crate::edge::metrics::ServerCounts;
-use crate::edge::observed::Observed;
+use crate::edge::observed::{Observed, Waiting};
 use crate::listen::Draining;
 use crate::listing::{Listing, Lists};
 use crate::served::{Served, Site};
@@ -132,16 +132,27 @@ impl Gateway {
     }
 
     /// Upstream's answer, in which lists say what policy says.
-    async fn forward(&self, upstream: &Upstream, permitted: Permitted<Request<Body>>) -> Response {
-        let refuse = |refusal: Refusal| self.0.resource_server.refuse(&refusal);
-        let Some(lists) = Lists::of(permitted.lists(), self.0.listing) else {
-            return upstream.forward(permitted).await.unwrap_or_else(refuse);
+    fn forward<'g>(
+        &'g self,
+        upstream: &'g Upstream,
+        permitted: Permitted<Request<Body>>,
+    ) -> impl Future<Output = Response> + Send + 'g {
+        let answer = match Lists::of(permitted.lists(), self.0.listing) {
+            None => Either::Left(upstream.forward(permitted)),
+            Some(lists) => Either::Right(Box::pin(self.forward_for(lists, upstream, permitted))),
         };
+        answer.map(|answer| answer.unwrap_or_else(|refusal| self.0.resource_server.refuse(&refusal)))
+    }
+
+    async fn forward_for(
+        &self,
+        lists: Lists,
+        upstream: &Upstream,
+        permitted: Permitted<Request<Body>>,
+    ) -> Result<Response, Refusal> {
         let caller = permitted.caller().clone();
-        match upstream.forward(permitted.map_headers(Lists::prepare)).await {
-            Ok(response) => lists.apply(response, &self.0.resource_server, &caller).await,
-            Err(refusal) => refuse(refusal),
-        }
+        let response = upstream.forward(permitted.map_headers(Lists::prepare)).await?;
+        Ok(lists.apply(response, &self.0.resource_server, &caller).await)
     }
 
     /// Takes a place for a request; nothing, where nothing is limited.
@@ -173,46 +184,44 @@ fn is_asked_by_a_page(request: &Request<Body>) -> bool {
 }
 
 /// Until a request is permitted, nothing of its body is read.
-async fn endpoint(gateway: Gateway, request: Request<Body>) -> Response {
+fn endpoint(gateway: Gateway, request: Request<Body>) -> impl Future<Output = Response> + Send + use<> {
     // What ends a stream that nothing else ends; every other request is spared it.
     let listening = request.method() == Method::GET;
     let draining = request.extensions().get::<Draining>().filter(|_| listening).cloned();
     let observed = Observed::of(request.extensions());
-    let resource_server = gateway.resource_server();
-    let tell = |caller: &Caller| observed.iter().for_each(|observed| observed.is_by(caller));
-    match resource_server.admit_telling(request, tell).await {
-        Ok(permitted) if is_mcp(permitted.get().method()) => {
-            let places = match gateway.enter(&permitted) {
-                Ok(places) => places,
-                Err(too_much) => {
-                    observed.iter().for_each(|observed| observed.limited(too_much.rule()));
-                    return limits::refuse(&too_much);
+    async move {
+        let resource_server = gateway.resource_server();
+        let tell = |caller: &Caller| observed.iter().for_each(|observed| observed.is_by(caller));
+        match resource_server.admit_telling(request, tell).await {
+            Ok(permitted) if is_mcp(permitted.get().method()) => {
+                let places = match gateway.enter(&permitted) {
+                    Ok(places) => places,
+                    Err(too_much) => {
+                        observed.iter().for_each(|observed| observed.limited(too_much.rule()));
+                        return limits::refuse(&too_much);
+                    }
+                };
+                let verified = permitted.verified().clone();
+                let Some(upstream) = gateway.0.behind.of(verified.caller()) else {
+                    return resource_server.refuse(&Refusal::NothingBehind);
+                };
+                observed.iter().for_each(Observed::permitted);
+                let waiting = observed.as_ref().map(Observed::waits);
+                let response = gateway.forward(upstream, permitted).await;
+                waiting.into_iter().for_each(Waiting::answered);
+                let response = resource_server.ends_with_the_login(response, verified, listening);
+                let response = match draining {
+                    Some(draining) => ends_with(response, draining, gateway.0.retired.clone()),
+                    None => response,
+                };
+                match places {
+                    Some(places) => places.held_by(response),
+                    None => response,
                 }
-            };
-            let verified = permitted.verified().clone();
-            let Some(upstream) = gateway.0.behind.of(verified.caller()) else {
-                return resource_server.refuse(&Refusal::NothingBehind);
-            };
-            let forwarded = gateway.forward(upstream, permitted);
-            let response = match &observed {
-                None => forwarded.await,
-                Some(observed) => {
-                    observed.permitted();
-                    observed.upstream(forwarded).await
-                }
-            };
-            let response = resource_server.ends_with_the_login(response, verified, listening);
-            let response = match draining {
-                Some(draining) => ends_with(response, draining, gateway.0.retired.clone()),
-                None => response,
-            };
-            match places {
-                Some(places) => places.held_by(response),
-                None => response,
             }
+            Ok(_) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST, DELETE")]).into_response(),
+            Err(refusal) => resource_server.refuse(&refusal),
         }
-        Ok(_) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST, DELETE")]).into_response(),
-        Err(refusal) => resource_server.refuse(&refusal),
     }
 }
 

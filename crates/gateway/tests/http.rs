@@ -6,6 +6,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
@@ -16,6 +17,7 @@ use http::{HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::Service;
 
 use support::{OTHER, Protected, protect, soon, text};
 
@@ -44,6 +46,17 @@ async fn a_permitted_request_arrives_as_it_was() {
     assert_eq!(received.headers["x-hallpass-subject"], "alice");
     assert_eq!(received.headers["x-hallpass-client"], "test-client");
     assert_eq!(received.headers["x-hallpass-scope"], "notes:read");
+}
+
+/// What answers a request is moved several times before it stands in its place: each KiB of it costs every request. What is not done
+/// for nearly all of them belongs in a box.
+#[tokio::test]
+async fn what_answers_a_request_is_small() {
+    let (gateway, _upstream) = before_an_upstream(true).await;
+    let request = gateway.request("POST").body(CALL.into()).unwrap();
+    let answering = gateway.gateway.served_with(Router::new()).call(request);
+    let size = std::mem::size_of_val(&*answering);
+    assert!(size <= 2048, "{size} bytes");
 }
 
 /// Two issuers may know two people by one name.

@@ -49,7 +49,7 @@ impl Schemes {
         }
     }
 
-    /// Who sent a request.
+    /// Who sent a request. What is not asked for nearly every one is in a box: all that waits in here is handed on with each.
     pub(crate) async fn authenticate(
         &self,
         parts: &Parts,
@@ -75,44 +75,57 @@ impl Schemes {
                 if bound_only && binding.x5t.is_none() { Err(Refusal::BoundOnly) } else { Ok(verified) }
             }
             Some(Credential::Dpop(token)) => {
-                let gate = self.dpop.as_ref().ok_or(Refusal::OtherScheme)?;
-                let verified = self.token(token, verifier, settings).await?;
-                let binding = Binding::of(verified.caller().claims())?;
-                let jkt = binding.jkt.as_deref().ok_or(Refusal::NotBound)?;
-                // As clients reach it, whatever Host says.
-                let here = |url: &Url| {
-                    let mut url = url.clone();
-                    url.set_path(parts.uri.path());
-                    url
-                };
-                let url = here(settings.resource.url());
-                let aliases: Vec<Url> = settings.aliases.iter().map(here).collect();
-                let bound = Bound {
-                    headers: &parts.headers,
-                    method: &parts.method,
-                    url: &url,
-                    aliases: &aliases,
-                    token: token.0,
-                    jkt,
-                    caller: verified.caller(),
-                };
-                gate.check(bound, settings.clock.now()).await?;
-                bound_to_certificate(&binding, certificate.as_ref())?;
-                Ok(verified)
+                Box::pin(self.by_key_bound_token(token, certificate, parts, verifier, settings)).await
             }
             Some(Credential::Basic(credentials)) => {
                 let (basic, list) = on(self.basic.as_ref(), accounts)?;
                 passwords_are_safe(settings)?;
                 let from = counted_address(parts, settings);
-                basic.verify(credentials.0, from, &self.guesses, list, settings).await
+                Box::pin(basic.verify(credentials.0, from, &self.guesses, list, settings)).await
             }
             Some(Credential::Digest(credentials)) => {
                 let (digest, list) = on(self.digest.as_ref(), accounts)?;
                 let from = counted_address(parts, settings);
                 let counted = (from, &self.guesses);
-                digest.verify(credentials.0, &parts.method, &parts.uri, counted, list, settings).await
+                Box::pin(digest.verify(credentials.0, &parts.method, &parts.uri, counted, list, settings))
+                    .await
             }
         }
+    }
+
+    /// RFC 9449 §7.
+    async fn by_key_bound_token(
+        &self,
+        token: Unverified<'_>,
+        certificate: Option<Shown>,
+        parts: &Parts,
+        verifier: &Verifier,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        let gate = self.dpop.as_ref().ok_or(Refusal::OtherScheme)?;
+        let verified = self.token(token, verifier, settings).await?;
+        let binding = Binding::of(verified.caller().claims())?;
+        let jkt = binding.jkt.as_deref().ok_or(Refusal::NotBound)?;
+        // As clients reach it, whatever Host says.
+        let here = |url: &Url| {
+            let mut url = url.clone();
+            url.set_path(parts.uri.path());
+            url
+        };
+        let url = here(settings.resource.url());
+        let aliases: Vec<Url> = settings.aliases.iter().map(here).collect();
+        let bound = Bound {
+            headers: &parts.headers,
+            method: &parts.method,
+            url: &url,
+            aliases: &aliases,
+            token: token.0,
+            jkt,
+            caller: verified.caller(),
+        };
+        gate.check(bound, settings.clock.now()).await?;
+        bound_to_certificate(&binding, certificate.as_ref())?;
+        Ok(verified)
     }
 
     /// An access token: one that is looked up; a JWT with the keys that are at hand, or with newer ones; anything else by
@@ -124,19 +137,39 @@ impl Schemes {
         settings: &Settings,
     ) -> Result<Verified, Refusal> {
         if let Some(stored) = self.stored.as_ref().filter(|stored| stored.may_know(token)) {
-            if let Some(verified) = stored.verify(token, settings).await? {
-                return Ok(verified);
-            }
-            // Another issuer's may begin alike.
-            return match &self.introspector {
-                Some(introspector) => introspector.verify(token.0, settings).await,
-                None => Err(Refusal::Inactive),
-            };
+            return Box::pin(self.look_up(stored, token, settings)).await;
         }
-        let refusal = match verifier.verify(token, settings) {
-            Ok(verified) => return Ok(verified),
-            Err(refusal) => refusal,
-        };
+        match verifier.verify(token, settings) {
+            Ok(verified) => Ok(verified),
+            Err(refusal) => Box::pin(self.ask_about(token, refusal, verifier, settings)).await,
+        }
+    }
+
+    /// An opaque token of an issuer whose store is at hand.
+    async fn look_up(
+        &self,
+        stored: &LookUp,
+        token: Unverified<'_>,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        if let Some(verified) = stored.verify(token, settings).await? {
+            return Ok(verified);
+        }
+        // Another issuer's may begin alike.
+        match &self.introspector {
+            Some(introspector) => introspector.verify(token.0, settings).await,
+            None => Err(Refusal::Inactive),
+        }
+    }
+
+    /// A token that is no good with the keys at hand, for this reason.
+    async fn ask_about(
+        &self,
+        token: Unverified<'_>,
+        refusal: Refusal,
+        verifier: &Verifier,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
         match (&refusal, &self.introspector) {
             (Refusal::Token(JoseError::UnknownKey(_)) | Refusal::KeysUnavailable, _) => {
                 match verifier.fetch_keys_for(token, settings).await {

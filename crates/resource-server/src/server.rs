@@ -108,25 +108,26 @@ impl ResourceServer {
     ///
     /// # Errors
     /// The first rule that the request broke.
-    pub async fn admit_telling(
+    pub fn admit_telling(
         &self,
         request: Request<Body>,
-        tell: impl FnOnce(&Caller),
-    ) -> Result<Permitted<Request<Body>>, Refusal> {
+        tell: impl FnOnce(&Caller) + Send,
+    ) -> impl Future<Output = Result<Permitted<Request<Body>>, Refusal>> + Send {
         let (mut parts, body) = request.into_parts();
-        let Inner { settings, verifier, schemes, .. } = &*self.0;
-        let verified = schemes.authenticate(&parts, verifier, settings).await?;
-        tell(verified.caller());
-        // A credential of this server, whose name another behind it may take for its own; or a key for another server of
-        // this house, which is nobody else's business.
-        let are_taken = settings.accounts.as_ref().is_some_and(|accounts| accounts.keys);
-        if are_taken || parts.headers.get_all(API_KEY).iter().any(is_key_of_this_house) {
-            parts.headers.remove(API_KEY);
+        async move {
+            let Inner { settings, verifier, schemes, .. } = &*self.0;
+            let verified = schemes.authenticate(&parts, verifier, settings).await?;
+            tell(verified.caller());
+            // A credential of this server, whose name another behind it may take for its own; or a key for another server of
+            // this house, which is nobody else's business.
+            let are_taken = settings.accounts.as_ref().is_some_and(|accounts| accounts.keys);
+            if are_taken || parts.headers.get_all(API_KEY).iter().any(is_key_of_this_house) {
+                parts.headers.remove(API_KEY);
+            }
+            let (body, lists) = self.authorize(&parts.headers, body, &verified).await?;
+            parts.extensions.insert(verified.caller().clone());
+            Ok(Permitted::new(Request::from_parts(parts, body), verified, lists))
         }
-        let request = Request::from_parts(parts, body);
-        let (mut request, lists) = self.authorize(request, &verified).await?;
-        request.extensions_mut().insert(verified.caller().clone());
-        Ok(Permitted::new(request, verified, lists))
     }
 
     /// Whether a caller may do what messages ask for that came by another way than HTTP; [`peek`](crate::json_rpc::peek)
@@ -147,26 +148,26 @@ impl ResourceServer {
 
     async fn authorize(
         &self,
-        request: Request<Body>,
+        headers: &HeaderMap,
+        body: Body,
         verified: &Verified,
-    ) -> Result<(Request<Body>, Vec<Asked>), Refusal> {
+    ) -> Result<(Body, Vec<Asked>), Refusal> {
         let Inner { settings, policy, .. } = &*self.0;
         let (granted, now) = (verified.caller().granted(), settings.clock.now());
         // Said first, so that a token which can do nothing costs no reading.
         policy.judge(&[], granted, now)?;
-        if !policy.reads_bodies() || request.body().is_end_stream() {
-            return Ok((request, Vec::new()));
+        if !policy.reads_bodies() || body.is_end_stream() {
+            return Ok((body, Vec::new()));
         }
-        let (parts, body) = request.into_parts();
-        let bytes = read(&parts.headers, body, settings.body_limit).await?;
+        let bytes = read(headers, body, settings.body_limit).await?;
         let mut lists = Vec::new();
         if !bytes.is_empty() {
             let messages = json_rpc::peek(&bytes)?;
-            json_rpc::check_mirrored_headers(&parts.headers, &messages)?;
+            json_rpc::check_mirrored_headers(headers, &messages)?;
             policy.judge(&messages, granted, now)?;
             lists = policy.lists(&messages);
         }
-        Ok((Request::from_parts(parts, Body::from(bytes)), lists))
+        Ok((Body::from(bytes), lists))
     }
 
     /// The answer to a request that was refused.

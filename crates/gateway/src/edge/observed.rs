@@ -99,16 +99,27 @@ impl Observed {
         self.note(|details| details.server.iter().for_each(|server| server.connected(is_there)));
     }
 
-    /// Waits for upstream, and notes how long that took: all but what its client still had to send.
-    pub(crate) async fn upstream<T>(&self, answer: impl Future<Output = T>) -> T {
-        let (begun, client) = (Instant::now(), self.note(|details| details.client));
-        let answer = answer.await;
-        let waited = begun.elapsed();
-        self.note(|details| {
+    /// From now on upstream is waited for.
+    pub(crate) fn waits(&self) -> Waiting<'_> {
+        Waiting { observed: self, begun: Instant::now(), client: self.note(|details| details.client) }
+    }
+}
+
+/// Upstream is waited for: all but what its client still has to send is noted as its time.
+pub(crate) struct Waiting<'o> {
+    observed: &'o Observed,
+    begun: Instant,
+    client: Duration,
+}
+
+impl Waiting<'_> {
+    /// There is an answer.
+    pub(crate) fn answered(self) {
+        let waited = self.begun.elapsed();
+        self.observed.note(|details| {
             // What the client took meanwhile is a part of this.
-            details.client = client;
+            details.client = self.client;
             details.upstream += waited;
         });
-        answer
     }
 }

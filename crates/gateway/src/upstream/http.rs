@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Uri, Version};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -51,6 +53,23 @@ pub enum HttpUpstreamError {
 
 /// In a box: it is handed on with each request, and what TLS keeps is large.
 type Alone = Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>;
+
+/// Why there is no connection.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why upstream gave no answer.
+enum Unanswered {
+    /// No connection came about.
+    Unreached(Broken),
+    /// The exchange went wrong.
+    Fault(Fault),
+}
+
+impl From<Fault> for Unanswered {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
 
 /// What a request goes over.
 enum Connected {
@@ -106,47 +125,78 @@ impl HttpUpstream {
         Ok(Self { connector, idle, version: options.version, connections, target, host, origin })
     }
 
-    pub(super) async fn forward(&self, request: Request<Body>, fields: Onward<'_>) -> Response {
+    pub(super) fn forward<'f>(
+        &'f self,
+        request: Request<Body>,
+        fields: Onward<'f>,
+    ) -> impl Future<Output = Response> + Send + use<'f> {
         let path = self.path(request.uri().query());
-        self.forward_to(&path, request, fields).await
+        self.forward_to(&path, request, fields)
     }
 
     /// The same to that path, and query, of this server's.
-    pub(super) async fn forward_to(
-        &self,
+    ///
+    /// Over HTTP/1.1 the request is written before anybody is waited for: what waits is handed on with every request, so it is
+    /// small.
+    pub(super) fn forward_to<'f>(
+        &'f self,
         path: &str,
         request: Request<Body>,
+        fields: Onward<'f>,
+    ) -> impl Future<Output = Response> + Send + use<'f> {
+        let observed = Observed::of(request.extensions());
+        let answer = match self.version {
+            HttpVersion::Http1 => Either::Left(self.send(self.message(path, request, fields), observed)),
+            HttpVersion::Http2 => {
+                Either::Right(Box::pin(self.send_as_agreed(path.to_owned(), request, fields, observed)))
+            }
+        };
+        answer.map(|answer| answer.map_or_else(|why| self.bad_gateway(why), answer::clean))
+    }
+
+    /// Over a connection of its own.
+    async fn send(&self, message: Message, observed: Option<Observed>) -> Result<Response, Unanswered> {
+        let stream = match self.idle.take() {
+            Some(idle) => idle,
+            None => Box::pin(in_time(observed, self.connect())).await?,
+        };
+        // A POST may have been acted upon: it is the client's to decide whether to send it again.
+        Ok(wire::exchange(stream, message, &self.idle).await?)
+    }
+
+    /// Over HTTP/2, where upstream speaks it.
+    async fn send_as_agreed(
+        &self,
+        path: String,
+        request: Request<Body>,
         fields: Onward<'_>,
-    ) -> Response {
-        let (error, said) = match self.connection(Observed::of(request.extensions())).await {
-            // A POST may have been acted upon: it is the client's to decide whether to send it again.
-            Ok(connection) => match self.exchange(connection, path, request, fields).await {
-                Ok(response) => return answer::clean(response),
-                Err(fault) => (chain(&fault), what_became_of_it(&fault)),
-            },
-            Err(error) => (chain(&*error), "the MCP server behind this gateway cannot be reached"),
+        observed: Option<Observed>,
+    ) -> Result<Response, Unanswered> {
+        let there = self.connections.take().map(Connected::Among);
+        let connected = match there.or_else(|| self.idle.take().map(Connected::Alone)) {
+            Some(there) => there,
+            None => in_time(observed, self.agree()).await?,
+        };
+        Ok(match connected {
+            Connected::Alone(stream) => {
+                wire::exchange(stream, self.message(&path, request, fields), &self.idle).await?
+            }
+            Connected::Among(place) => {
+                let (head, body) = self.head(&path, request, fields)?;
+                http2::exchange(place, head, body).await?
+            }
+        })
+    }
+
+    fn bad_gateway(&self, why: Unanswered) -> Response {
+        let (error, said) = match &why {
+            Unanswered::Unreached(error) => {
+                (chain(&**error), "the MCP server behind this gateway cannot be reached")
+            }
+            Unanswered::Fault(fault) => (chain(fault), what_became_of_it(fault)),
         };
         tracing::error!(upstream = self.origin, %error, "no answer of the upstream server");
         answer::bad_gateway(said)
-    }
-
-    async fn exchange(
-        &self,
-        connection: Connected,
-        path: &str,
-        request: Request<Body>,
-        fields: Onward<'_>,
-    ) -> Result<Response, Fault> {
-        match connection {
-            Connected::Alone(stream) => {
-                let message = self.message(path, request, fields);
-                wire::exchange(stream, message, &self.idle).await
-            }
-            Connected::Among(place) => {
-                let (head, body) = self.head(path, request, fields)?;
-                http2::exchange(place, head, body).await
-            }
-        }
     }
 
     /// What is sent for a request.
@@ -174,34 +224,14 @@ impl HttpUpstream {
         Ok((head, body))
     }
 
-    /// One that is there already, or a new one.
-    async fn connection(
-        &self,
-        observed: Option<Observed>,
-    ) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
-        if self.version == HttpVersion::Http2
-            && let Some(place) = self.connections.take()
-        {
-            return Ok(Connected::Among(place));
-        }
-        if let Some(idle) = self.idle.take() {
-            return Ok(Connected::Alone(idle));
-        }
-        let connected = match timeout(CONNECT, self.connect()).await {
-            Ok(connected) => connected,
-            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-        };
-        if let Some(observed) = observed {
-            observed.connected(connected.is_ok());
-        }
-        connected
+    async fn connect(&self) -> Result<Alone, Broken> {
+        Ok(Box::new(TokioIo::new(self.connector.clone().oneshot(self.target.clone()).await?)))
     }
 
-    async fn connect(&self) -> Result<Connected, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = self.connector.clone().oneshot(self.target.clone()).await?;
-        let speaks_http2 = self.version == HttpVersion::Http2 && has_chosen_http2(&stream);
-        let stream = Box::new(TokioIo::new(stream));
-        Ok(match speaks_http2 {
+    /// A new connection, in the version that upstream has chosen.
+    async fn agree(&self) -> Result<Connected, Broken> {
+        let stream = self.connect().await?;
+        Ok(match has_chosen_http2(stream.inner()) {
             true => Connected::Among(self.connections.open(stream).await?),
             false => Connected::Alone(stream),
         })
@@ -217,6 +247,21 @@ impl HttpUpstream {
             None => own.into(),
         }
     }
+}
+
+/// A connection that comes about within the time that it has.
+async fn in_time<T>(
+    observed: Option<Observed>,
+    connecting: impl Future<Output = Result<T, Broken>>,
+) -> Result<T, Unanswered> {
+    let connected = match timeout(CONNECT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    };
+    if let Some(observed) = observed {
+        observed.connected(connected.is_ok());
+    }
+    connected.map_err(Unanswered::Unreached)
 }
 
 /// Whether both sides have agreed on it; without TLS nobody is asked.

@@ -19,6 +19,8 @@ use ::http::header::HOST;
 use ::http::{HeaderValue, Method, Request};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use hallpass_resource_server::{Caller, Permitted, Refusal};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
@@ -111,8 +113,19 @@ impl Upstream {
     /// # Errors
     /// Where the server needs a third party's token of the caller's, and there is none: [`Refusal::NotLinked`] and
     /// [`Refusal::ThirdPartyUnavailable`].
-    pub async fn forward(&self, permitted: Permitted<Request<Body>>) -> Result<Response, Refusal> {
-        let (mut request, caller) = permitted.into_parts();
+    pub fn forward(
+        &self,
+        permitted: Permitted<Request<Body>>,
+    ) -> impl Future<Output = Result<Response, Refusal>> + Send + '_ {
+        let (request, caller) = permitted.into_parts();
+        // What is not done for nearly every request is in a box: all that waits in here is handed on with each.
+        match self.told.asks_for_each() {
+            false => Either::Left(self.carry_with(request, caller, None, Handed::default(), false).map(Ok)),
+            true => Either::Right(Box::pin(self.ask_and_carry(request, caller))),
+        }
+    }
+
+    async fn ask_and_carry(&self, mut request: Request<Body>, caller: Caller) -> Result<Response, Refusal> {
         let mut can_be_led = false;
         if self.told.works_at_third_parties() {
             (request, can_be_led) = linking::introduces(request).await?;
@@ -123,7 +136,14 @@ impl Upstream {
             Err(NotHanded::Unavailable(party)) => return Err(Refusal::ThirdPartyUnavailable { party }),
             Err(NotHanded::Unlinked(unlinked)) => return self.lead(request, &caller, &unlinked).await,
         };
-        Ok(self.carry_with(request, &caller, handed, can_be_led).await)
+        let made = match self.told.made(request.headers(), &caller).await {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::warn!(%error, "a request was not carried on");
+                return Ok(bad_gateway(error.told()));
+            }
+        };
+        Ok(self.carry_with(request, caller, made, handed, can_be_led).await)
     }
 
     /// Whether a token there reaches the server with such a request. The end of a session over stdio needs none.
@@ -151,62 +171,48 @@ impl Upstream {
         linking::lead(request, unlinked, can_be_led, &refusal).await.ok_or(refusal)
     }
 
-    async fn carry_with(
+    fn carry_with(
         &self,
         mut request: Request<Body>,
-        caller: &Caller,
+        caller: Caller,
+        made: Option<HeaderValue>,
         handed: Handed,
         can_be_led: bool,
-    ) -> Response {
+    ) -> impl Future<Output = Response> + Send + '_ {
         let id = request.extensions().get::<RequestId>().copied();
-        let made = match self.told.made(request.headers(), caller).await {
-            Ok(made) => made,
-            Err(error) => {
-                tracing::warn!(%error, "a request was not carried on");
-                return bad_gateway(error.told());
-            }
-        };
-        let said = match self.told.say(caller, id.as_ref(), made, handed.fields) {
-            Ok(said) => said,
-            Err(error) => {
-                tracing::error!(%error, "a request was not carried on");
-                return bad_gateway(
-                    "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
-                );
-            }
-        };
-        let fields = Onward::new(std::mem::take(request.headers_mut()), said);
-        if let Kind::Stdio(stdio) = &self.kind {
-            *request.headers_mut() = fields.into_map();
-            let lent = Lent { names: self.told.variables_of(caller), values: handed.variables };
-            let response = stdio.forward(request, caller, &lent).await;
-            if can_be_led {
-                self.given.note(true, true, &response, caller);
-            }
-            return response;
-        }
-        let began = given::begins(&fields);
-        if let Err(refused) = self.given.check(&fields, caller) {
-            return *refused;
-        }
-        let response = self.carry(request, fields, caller).await;
-        self.given.note(began, can_be_led, &response, caller);
-        response
-    }
-
-    async fn carry(&self, mut request: Request<Body>, fields: Onward<'_>, caller: &Caller) -> Response {
-        match &self.kind {
-            Kind::Http(http) => http.forward(request, fields).await,
-            Kind::Sse(sse) => sse.forward(request, fields, caller).await,
-            Kind::Stdio(stdio) => stdio.forward(request, caller, &Lent::default()).await,
-            Kind::Service(service) => {
-                *request.headers_mut() = fields.into_map();
-                request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-                match service.clone().oneshot(request).await {
-                    Ok(response) => answer::clean(response),
-                    Err(never) => match never {},
+        async move {
+            let Handed { fields: handed, variables } = handed;
+            let said = match self.told.say(&caller, id.as_ref(), made, handed) {
+                Ok(said) => said,
+                Err(error) => {
+                    tracing::error!(%error, "a request was not carried on");
+                    return bad_gateway(
+                        "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
+                    );
                 }
+            };
+            let fields = Onward::new(std::mem::take(request.headers_mut()), said);
+            if let Kind::Stdio(stdio) = &self.kind {
+                *request.headers_mut() = fields.into_map();
+                let lent = Lent { names: self.told.variables_of(&caller), values: variables };
+                let response = Box::pin(stdio.forward(request, &caller, &lent)).await;
+                if can_be_led {
+                    self.given.note(true, true, &response, &caller);
+                }
+                return response;
             }
+            let began = given::begins(&fields);
+            if let Err(refused) = self.given.check(&fields, &caller) {
+                return *refused;
+            }
+            let response = match &self.kind {
+                Kind::Http(http) => http.forward(request, fields).await,
+                Kind::Sse(sse) => Box::pin(sse.forward(request, fields, &caller)).await,
+                Kind::Stdio(stdio) => Box::pin(stdio.forward(request, &caller, &Lent::default())).await,
+                Kind::Service(service) => Box::pin(ask(service, request, fields)).await,
+            };
+            self.given.note(began, can_be_led, &response, &caller);
+            response
         }
     }
 
@@ -215,5 +221,15 @@ impl Upstream {
         if let Kind::Stdio(stdio) = &self.kind {
             stdio.close().await;
         }
+    }
+}
+
+/// A service in this process.
+async fn ask(service: &BoxedService, mut request: Request<Body>, fields: Onward<'_>) -> Response {
+    *request.headers_mut() = fields.into_map();
+    request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+    match service.clone().oneshot(request).await {
+        Ok(response) => answer::clean(response),
+        Err(never) => match never {},
     }
 }

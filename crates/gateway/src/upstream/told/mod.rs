@@ -81,6 +81,11 @@ impl Told {
         self
     }
 
+    /// Whether something of what upstream is told has to be asked for with each request, which may take a while.
+    pub(super) fn asks_for_each(&self) -> bool {
+        matches!(self.caller, Who::Token(_)) || self.works_at_third_parties()
+    }
+
     /// The token for upstream, where one is to be made for the one that stands in these fields.
     ///
     /// # Errors
