@@ -114,7 +114,8 @@ impl SignIn {
     }
 
     fn is_in(&self, identity: &Identity, groups: &[String]) -> bool {
-        let words: BTreeSet<&str> = identity.words(&self.groups.claim).into_iter().collect();
+        let lists_as_text = self.provider.settings().profile.lists_as_text;
+        let words: BTreeSet<&str> = identity.words(&self.groups.claim, lists_as_text).into_iter().collect();
         groups.iter().any(|group| words.contains(group.as_str()))
     }
 

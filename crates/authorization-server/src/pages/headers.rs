@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::redirect::RedirectUri;
 use http::HeaderMap;
 use http::HeaderValue;
@@ -17,6 +18,8 @@ use super::STYLE;
 
 static STYLE_SOURCE: LazyLock<String> =
     LazyLock::new(|| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, STYLE.as_bytes()))));
+
+const LOOPBACK: &str = "http://127.0.0.1:* http://localhost:*";
 
 /// Where a page's forms may lead, redirects included: Chrome applies `form-action` to the whole
 /// chain that a form begins.
@@ -36,12 +39,21 @@ impl FormTarget {
     pub(crate) fn client(redirect: &RedirectUri) -> Self {
         // A host source cannot spell an IPv6 address (CSP 3 §2.3.1), so there the scheme has to do.
         let source = match redirect.host() {
-            Some("127.0.0.1" | "localhost") if redirect.is_loopback() => {
-                "http://127.0.0.1:* http://localhost:*".to_owned()
-            }
+            Some("127.0.0.1" | "localhost") if redirect.is_loopback() => LOOPBACK.to_owned(),
             _ => format!("{}:", redirect.scheme()),
         };
         Self::Client(source)
+    }
+
+    /// For a page with forms that lead to these providers' pages of login, which may send the browser on to other sites of
+    /// theirs.
+    pub(crate) fn providers<'a>(issuers: impl Iterator<Item = &'a Issuer>) -> Self {
+        let over_tls: Vec<bool> = issuers.map(|issuer| issuer.url().scheme() == "https").collect();
+        match over_tls.as_slice() {
+            [] => Self::Own,
+            all if all.iter().all(|over_tls| *over_tls) => Self::Client("https:".to_owned()),
+            _ => Self::Client(LOOPBACK.to_owned()),
+        }
     }
 
     fn sources(&self) -> String {
@@ -93,6 +105,16 @@ mod tests {
         );
         assert_eq!(sources("http://[::1]:4711/cb"), "'self' http: https:");
         assert_eq!(sources("https://app.example/cb"), "'self' https:");
+        let ways = |issuers: &[&str]| {
+            let issuers: Vec<_> = issuers.iter().map(|issuer| Issuer::parse(issuer).unwrap()).collect();
+            FormTarget::providers(issuers.iter()).sources()
+        };
+        assert_eq!(ways(&[]), "'self'");
+        assert_eq!(ways(&["https://idp.example"]), "'self' https:");
+        assert_eq!(
+            ways(&["https://idp.example", "http://localhost:9"]),
+            "'self' http://127.0.0.1:* http://localhost:* https:"
+        );
         assert_eq!(sources("com.example.app:/cb"), "'self' com.example.app: https:");
     }
 }

@@ -74,11 +74,15 @@ impl Identity {
         self.claims.get("email").and_then(Value::as_str).filter(|_| is_verified)
     }
 
-    /// The words of a claim: a list of texts, or texts with spaces between.
+    /// The words of a claim: a list of texts, or one text. A text with spaces is one word, unless the provider writes its lists
+    /// so: a group may be called `Domain Admins of nowhere`.
     #[must_use]
-    pub fn words(&self, path: &str) -> Vec<&str> {
+    pub fn words(&self, path: &str, lists_as_text: bool) -> Vec<&str> {
         match self.claim(path) {
-            Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+            Some(Value::String(text)) if lists_as_text => {
+                text.split(' ').filter(|word| !word.is_empty()).collect()
+            }
+            Some(Value::String(text)) => vec![text],
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         }
@@ -113,10 +117,11 @@ mod tests {
     fn words_of_a_claim_are_found_by_name_or_path() {
         let one = identity(json!({"groups": ["a", 1, "b c"], "scope": "x  y",
             "realm_access": {"roles": ["staff"]}, "https://x.example/roles": ["admin"]}));
-        assert_eq!(one.words("groups"), ["a", "b c"]);
-        assert_eq!(one.words("scope"), ["x", "y"]);
-        assert_eq!(one.words("realm_access.roles"), ["staff"]);
-        assert_eq!(one.words("https://x.example/roles"), ["admin"]);
-        assert!(one.words("nothing.there").is_empty());
+        assert_eq!(one.words("groups", true), ["a", "b c"]);
+        assert_eq!(one.words("scope", true), ["x", "y"]);
+        assert_eq!(one.words("scope", false), ["x  y"]);
+        assert_eq!(one.words("realm_access.roles", false), ["staff"]);
+        assert_eq!(one.words("https://x.example/roles", false), ["admin"]);
+        assert!(one.words("nothing.there", true).is_empty());
     }
 }

@@ -57,10 +57,14 @@ pub(crate) enum NotGiven {
 }
 
 impl NotGiven {
-    /// For the client: it has done nothing wrong.
+    /// For the client: it has done nothing wrong. What the operator has set is for the log alone.
     pub(crate) fn to_oauth(&self) -> OAuthError {
         tracing::error!(rule = %self, "the provider's answer is not handed on");
-        OAuthError::new(ErrorCode::ServerError, self.to_string())
+        let says = match self {
+            Self::Audience { .. } => "the provider's access token is not for this server",
+            Self::Scopes { .. } => "the provider granted none of the scopes that were asked for",
+        };
+        OAuthError::new(ErrorCode::ServerError, format!("{says}; the operator finds the setting in the log"))
     }
 }
 

@@ -170,6 +170,10 @@ pub(super) fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<
 pub(super) fn text(value: Option<&Value>, name: &str) -> Result<Option<String>, ScimError> {
     match value {
         None | Some(Value::Null) => Ok(None),
+        // No database keeps it as every other character.
+        Some(Value::String(text)) if text.contains('\0') => {
+            Err(ScimError::Value(format!("{name} holds the character U+0000")))
+        }
         Some(Value::String(text)) if text.chars().count() <= LONGEST => {
             Ok((!text.is_empty()).then(|| text.clone()))
         }
@@ -230,6 +234,9 @@ mod tests {
             (json!({"userName": "x".repeat(65)}), "userName cannot be had"),
             (json!({"userName": "a\u{202e}b"}), "userName cannot be had"),
             (json!({"userName": "ada", "externalId": long}), "externalId is longer"),
+            (json!({"userName": "ada", "externalId": "a\0b"}), "externalId holds the character U+0000"),
+            (json!({"userName": "ada", "emails": [{"value": "a\0b"}]}), "emails.value holds"),
+            (json!({"userName": "ada", "name": {"givenName": "\0"}}), "name.givenName holds"),
             (json!({"userName": "ada", "active": 1}), "true or false"),
             (json!({"userName": "ada", "name": "Ada"}), "name has to be"),
             (json!({"userName": "ada", "emails": ["a@b"]}), "emails has to be"),

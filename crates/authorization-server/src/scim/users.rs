@@ -2,11 +2,12 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Path, RawQuery, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::form::Parameters;
 use hallpass_protocol::json::from_slice_unique;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -45,6 +46,18 @@ impl FromRequest<Server> for Body {
             }
             Err(_) => Err(ScimError::Syntax("it broke off".to_owned())),
         }
+    }
+}
+
+/// Whose resource it is. Nobody's id has U+0000, of which a database cannot even be asked.
+pub(super) struct Id(String);
+
+impl FromRequestParts<Server> for Id {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, ScimError> {
+        let id = Path::<String>::from_request_parts(parts, server).await.ok();
+        id.filter(|Path(id)| !id.contains('\0')).map(|Path(id)| Self(id)).ok_or(ScimError::NotFound)
     }
 }
 
@@ -105,7 +118,7 @@ fn people_filter(text: &str) -> Result<PeopleFilter, ScimError> {
 pub(super) async fn read(
     State(server): State<Server>,
     _: Provisioner,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
     let user = server.store.find_provisioned(&id).await?.ok_or(ScimError::NotFound)?;
@@ -140,7 +153,7 @@ pub(super) async fn create(
 pub(super) async fn replace(
     State(server): State<Server>,
     by: Provisioner,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ScimError> {
@@ -152,7 +165,7 @@ pub(super) async fn replace(
 pub(super) async fn change(
     State(server): State<Server>,
     by: Provisioner,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ScimError> {
@@ -199,7 +212,7 @@ async fn change_by(
 pub(super) async fn remove(
     State(server): State<Server>,
     by: Provisioner,
-    Path(id): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response, ScimError> {
     let user = server.store.find_provisioned(&id).await?.ok_or(ScimError::NotFound)?;

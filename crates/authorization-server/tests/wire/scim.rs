@@ -244,6 +244,29 @@ async fn what_cannot_be_read_is_refused_in_scims_form_and_changes_nothing() {
     assert_eq!(refusal(&scim.house.send(post).await), (405, ""));
 }
 
+/// No database keeps U+0000, and PostgreSQL fails where it is asked for.
+#[tokio::test]
+async fn no_value_and_no_id_holds_what_no_database_keeps() {
+    let scim = provisioned().await;
+    for (name, value) in [
+        ("userName", json!("a\0b")),
+        ("externalId", json!("a\0b")),
+        ("emails", json!([{ "value": "a\0@example.com" }])),
+    ] {
+        let mut body = json!({ "schemas": [USER_SCHEMA], "userName": "bob" });
+        body[name] = value;
+        assert_eq!(refusal(&scim.create(&body).await), (400, "invalidValue"), "{name}");
+    }
+    let ada = scim.ada().await;
+    let change = json!([{ "op": "replace", "path": "externalId", "value": "a\0" }]);
+    assert_eq!(refusal(&scim.patch(&ada, change).await), (400, "invalidValue"));
+    assert_eq!(refusal(&scim.find("externalId eq \"a\\u0000\"").await), (400, "invalidFilter"));
+    for method in [Method::GET, Method::DELETE] {
+        assert_eq!(scim.send(method, "/scim/v2/Users/a%00b", &json!({})).await.status, 404);
+    }
+    assert_eq!(scim.find("userName eq \"bob\"").await.json["totalResults"], 0);
+}
+
 #[tokio::test]
 async fn nothing_but_its_own_token_opens() {
     let mut scim = provisioned().await;

@@ -2,18 +2,18 @@
 
 use hallpass_authorization_server::provider::{Provider, ProviderCredentials, ProviderSettings};
 use hallpass_authorization_server::{
-    AccountLinking, AssertionKind, ExchangeRule, GroupRules, IssuerKeys, NewClient, Settings, SignIn,
-    TrustedIssuer, WhoEnters,
+    AccountLinking, AssertionKind, AssertionRule, ExchangeRule, GroupRules, IssuerKeys, NewClient, Settings,
+    SignIn, TrustedIssuer, WhoEnters,
 };
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::issuer::Issuer;
-use hallpass_protocol::jose::JwkSet;
+use hallpass_protocol::jose::{JwkSet, SigningKey};
 use hallpass_protocol::profile::Profile;
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use hallpass_testkit::clock::FakeClock;
-use hallpass_testkit::person::{Page, Person};
+use hallpass_testkit::person::{Form, Page, Person};
 use hallpass_testkit::third_party::{CLIENT_ID, CLIENT_SECRET, ThirdParty};
 use serde_json::{Value, json};
 
@@ -71,6 +71,14 @@ impl Two {
 
     async fn through(&self, person: &Person, page: &Page, link: &str) -> String {
         let away = page.follow(link).await;
+        let there = away.location().unwrap_or_else(|| panic!("{}", away.text()));
+        assert!(there.as_str().starts_with(self.party.issuer()), "{there}");
+        person.arrive(there).await.location().unwrap().to_string()
+    }
+
+    /// By the button of the account page, as far as the address that the provider sends the browser back to.
+    async fn link(&self, person: &Person, account: &Page) -> String {
+        let away = link_form(account).submit().await;
         let there = away.location().unwrap_or_else(|| panic!("{}", away.text()));
         assert!(there.as_str().starts_with(self.party.issuer()), "{there}");
         person.arrive(there).await.location().unwrap().to_string()
@@ -507,7 +515,7 @@ async fn an_account_is_linked_by_its_owner_and_unlinked() {
     let person = Person::new();
     let login = person.open(two.house.url("/login?then=/account")).await;
     let account = login.form().set("username", USER).set("password", PASSWORD).submit().await;
-    let callback = two.through(&person, &account, "Link").await;
+    let callback = two.link(&person, &account).await;
     // Not in a browser in which somebody else has logged in meanwhile, and not in one with nobody.
     assert_eq!(Person::new().arrive(&callback).await.status(), 400);
     let account = person.arrive(&callback).await;
@@ -520,7 +528,7 @@ async fn an_account_is_linked_by_its_owner_and_unlinked() {
     let bob = Person::new();
     let login = bob.open(two.house.url("/login?then=/account")).await;
     let page = login.form().set("username", "bob").set("password", PASSWORD).submit().await;
-    let callback = two.through(&bob, &page, "Link").await;
+    let callback = two.link(&bob, &page).await;
     assert_eq!(bob.arrive(&callback).await.status(), 409, "it is ada's");
 
     let unlink = account.forms().into_iter().find(|form| form.target().path().ends_with("/remove")).unwrap();
@@ -528,6 +536,111 @@ async fn an_account_is_linked_by_its_owner_and_unlinked() {
     let account = unlink.press(&name, &value).submit_and_confirm().await;
     assert!(account.text().contains("Not linked"), "{}", account.text());
     assert_eq!(two.sign_in(&Person::new()).await.status(), 403);
+}
+
+fn link_form(account: &Page) -> Form {
+    let mut forms = account.forms().into_iter();
+    forms.find(|form| form.target().path().ends_with("/link")).unwrap_or_else(|| panic!("{}", account.text()))
+}
+
+/// Whoever is sent there unasked may be signed in there as somebody else, who would then be in here. Browsers without Fetch
+/// Metadata say nothing of where a request comes from.
+#[tokio::test]
+async fn linking_begins_with_a_form_of_the_account_page_alone() {
+    let two = Two::with(|_| {}).await;
+    let person = Person::new();
+    let login = person.open(two.house.url("/login?then=/account")).await;
+    let account = login.form().set("username", USER).set("password", PASSWORD).submit().await;
+    let policy = account.header("content-security-policy").unwrap();
+    assert!(
+        policy.contains("form-action 'self' http://127.0.0.1:*"),
+        "Chrome asks at each redirect: {policy}"
+    );
+    let cookies: Vec<_> = person.cookies().iter().map(|one| format!("{}={}", one.name, one.value)).collect();
+    let old_browser = async |method: http::Method, form: &[(&str, &str)]| {
+        let url = two.house.url("/account/providers/acme/link");
+        let request = two.house.http.request(method, url).header("cookie", cookies.join("; ")).form(form);
+        two.house.send(request).await.status
+    };
+    let begun = async || two.house.number("SELECT COUNT(*) FROM provider_legs").await;
+    assert_eq!(old_browser(http::Method::GET, &[]).await, 405);
+    assert_eq!(old_browser(http::Method::POST, &[]).await, 403);
+    assert_eq!(old_browser(http::Method::POST, &[("csrf", "x")]).await, 403);
+    assert_eq!(begun().await, 0);
+    let form = link_form(&account);
+    let (_, csrf) = form.fields().iter().find(|(name, _)| name == "csrf").unwrap();
+    assert_eq!(old_browser(http::Method::POST, &[("csrf", csrf)]).await, 303);
+    assert_eq!(begun().await, 1);
+}
+
+/// A text is one group, unless the provider is known to write lists so: `Domain Admins` is neither `Domain` nor `Admins`.
+#[tokio::test]
+async fn a_text_is_one_group() {
+    for (lists_as_text, groups, enters) in [
+        (false, "staff", true),
+        (false, "not staff", false),
+        (false, "staff guests", false),
+        (true, "staff guests", true),
+    ] {
+        let two = Two::with(|way| {
+            way.who = WhoEnters { groups: vec!["staff".to_owned()], ..WhoEnters::default() };
+            let mut settings = way.provider.settings().clone();
+            settings.profile.lists_as_text = lists_as_text;
+            way.provider = Provider::new(settings);
+        })
+        .await;
+        two.party.script().claims = json!({ "groups": groups });
+        assert_eq!(two.sign_in(&Person::new()).await.status() == 200, enters, "{lists_as_text} {groups}");
+    }
+}
+
+/// The company's word about a person says which app may act for them, and not what their groups allow here.
+#[tokio::test]
+async fn an_assertion_about_somebody_gives_no_more_than_their_groups_allow() {
+    const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let key = SigningKey::generate_es256().unwrap();
+    let jwks = JwkSet { keys: vec![key.public_jwk()] };
+    let two = Two::with_settings(|way, settings| {
+        way.groups.scopes = vec![("readers".to_owned(), ScopeSet::parse("notes:read").unwrap())];
+        let mut trusted = speaks_for_acme(way.provider.settings().issuer.as_str());
+        trusted.keys = IssuerKeys::Value(jwks);
+        trusted.rules = vec![AssertionRule {
+            client_id: "app".to_owned(),
+            subject: "*".to_owned(),
+            claims: Vec::new(),
+            resources: None,
+            scopes: ScopeSet::parse("notes:read notes:write").unwrap(),
+        }];
+        settings.trusted_issuers = vec![trusted];
+    })
+    .await;
+    let client = NewClient {
+        id: "app".to_owned(),
+        secret: Some(Secret::new("s")),
+        grant_types: vec![JWT_BEARER.to_owned()],
+        ..NewClient::default()
+    };
+    two.house.server.clients().add(client).await.unwrap();
+    two.party.script().claims = json!({ "groups": ["readers"] });
+    two.claims(&Person::new()).await;
+    let ask = async |jti: &str, scope: &str| {
+        let now = two.house.clock.now().unix();
+        let claims = json!({
+            "iss": two.party.issuer(), "sub": "sub-of-ada", "aud": two.house.issuer, "client_id": "app",
+            "jti": jti, "iat": now, "exp": now + 300, "scope": scope, "resource": two.house.resource(),
+        });
+        let assertion = key.sign("oauth-id-jag+jwt", &claims).unwrap();
+        let form = [
+            ("grant_type", JWT_BEARER),
+            ("client_id", "app"),
+            ("client_secret", "s"),
+            ("assertion", &assertion),
+        ];
+        two.house.post("/token", &form).await
+    };
+    assert_eq!(ask("1", "notes:read notes:write").await.text("scope"), "notes:read");
+    assert_eq!(ask("2", "notes:write").await.error(), (400, "invalid_grant"));
+    assert_eq!(two.house.number("SELECT COUNT(*) FROM seen_ids").await, 1, "what is refused is not used up");
 }
 
 #[tokio::test]

@@ -53,6 +53,8 @@ pub struct Profile {
     pub dead_refresh_errors: Vec<String>,
     /// The claim that says which organization an account belongs to, where an address does not.
     pub hosted_domain: Option<String>,
+    /// Writes a list of words, such as groups, as one text with spaces between. Else a text is one word, spaces and all.
+    pub lists_as_text: bool,
     /// Who somebody is, for a provider that has no ID tokens.
     pub people: Option<People>,
 }

@@ -28,7 +28,7 @@ pub(super) fn router() -> Router<Server> {
         .route("/account/logout", post(sessions::log_out))
         .route(password::PATH, get(password::get).post(password::post))
         .route(passkeys::PATH, get(passkeys::get).post(passkeys::post))
-        .route("/account/providers/{name}", get(providers::connect))
+        .route("/account/providers/{name}/link", post(providers::connect))
         .route(providers::REMOVE, post(providers::remove))
         .route(third_parties::REMOVE, post(third_parties::remove))
         .route(passkeys::REMOVE, post(passkeys::remove))

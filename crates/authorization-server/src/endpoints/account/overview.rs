@@ -49,7 +49,8 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
         recovery_codes: server.store.count_recovery_codes(user_id).await?,
         admin: server.path("/admin"),
     };
-    Ok(answer(StatusCode::OK, &page, &FormTarget::Own))
+    let ways = server.settings.sign_in.iter().map(|way| &way.provider.settings().issuer);
+    Ok(answer(StatusCode::OK, &page, &FormTarget::providers(ways)))
 }
 
 /// The connected apps of a person, or with an empty id of all.

@@ -12,7 +12,6 @@ use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use super::PATH;
 use crate::audit::{AuditKind, NewEvent};
-use crate::browser::came_from_here;
 use crate::login::{SignIn, current_session};
 use crate::pages::{Problem, ProviderLine, ago};
 use crate::provider::Identity;
@@ -21,13 +20,15 @@ use crate::store::StoreError;
 
 pub(super) const REMOVE: &str = "/account/providers/remove";
 
-/// To the provider, from a page of ours alone.
+/// To the provider, by the form of the account page alone: whoever is sent there unasked might be signed in there as somebody
+/// else, who would then be in here.
 pub(in crate::endpoints) async fn connect(
     State(server): State<Server>,
     Path(name): Path<String>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    begin(&server, &name, &headers).await.unwrap_or_else(|away| away.into_response(&server))
+    begin(&server, &name, &headers, &body).await.unwrap_or_else(|away| away.into_response(&server))
 }
 
 pub(in crate::endpoints) async fn remove(
@@ -38,12 +39,10 @@ pub(in crate::endpoints) async fn remove(
     run_remove(&server, &headers, &body).await.unwrap_or_else(|away| away.into_response(&server))
 }
 
-async fn begin(server: &Server, name: &str, headers: &HeaderMap) -> Result<Response, Away> {
+async fn begin(server: &Server, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
     let way = way(server, name)?;
-    let member = Member::of(server, headers, PATH).await?.recent(server, PATH)?;
-    if !came_from_here(headers, server.settings.issuer.url()) {
-        return Ok(see_other(&server.path(PATH)));
-    }
+    let (member, _) = Member::of_form(server, headers, body, PATH).await?;
+    let member = member.recent(server, PATH)?;
     Ok(link_at(server, way, &member.browser, &member.session.user_id).await?)
 }
 
@@ -122,7 +121,7 @@ pub(super) async fn lines(server: &Server, user_id: &str) -> Result<Vec<Provider
         id: None,
         since: String::new(),
         used: None,
-        connect: server.path(&format!("/account/providers/{}", way.name)),
+        connect: server.path(&format!("/account/providers/{}/link", way.name)),
     }));
     Ok(lines)
 }

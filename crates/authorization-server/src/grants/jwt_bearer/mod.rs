@@ -12,7 +12,7 @@ use hallpass_protocol::jose::UnverifiedJwt;
 use hallpass_protocol::token::TokenResponse;
 
 use super::access_token::{Subject, answer, issue};
-use super::{MustBind, Refusal, Sender, linked};
+use super::{MustBind, Refusal, Sender, linked, still};
 use crate::clients::{Client, JWT_BEARER};
 use crate::server::Inner;
 use person::Person;
@@ -42,6 +42,10 @@ pub(crate) async fn exchange_assertion(
     let (resources, rules) = granted::resources(server, client, rules, &verified, form)?;
     let scopes = granted::scopes(server, client, trusted, &rules, &verified, &resources, form)?;
     let person = Person::find(server, trusted, &verified).await?;
+    let scopes = match person.user_id() {
+        Some(user_id) => still::scopes_of(server, user_id, scopes).await?,
+        None => scopes,
+    };
     // Last: an assertion that breaks a rule must not use up that of a good one.
     assertion::check_once(server, trusted, &verified).await?;
     let binding = sender.bind(server, MustBind::default()).await?;

@@ -68,6 +68,15 @@ impl Person {
         if linking.create { Ok(Self::ToCreate(named)) } else { Err(Refusal::NoAccount) }
     }
 
+    /// The account that there is already.
+    pub(super) fn user_id(&self) -> Option<&str> {
+        match self {
+            Self::Known(known) => Some(&known.user_id),
+            Self::ToLink(_, user_id) => Some(user_id),
+            Self::Foreign(_) | Self::ToCreate(_) => None,
+        }
+    }
+
     /// Writes what there is to write. Of two at once for one person, the second finds what the first has written.
     pub(super) async fn settle(self, server: &Inner, trusted: &TrustedIssuer) -> Result<Who, Refusal> {
         let (named, user) = match self {
