@@ -63,6 +63,7 @@ targets![
     redirect_uri,
     registration,
     scim,
+    security_event,
     token_response,
 ];
 

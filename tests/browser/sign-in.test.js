@@ -12,27 +12,32 @@ import { Browser } from '../peers/browser.js';
 import { Callback } from '../peers/callback.js';
 import { converse } from '../peers/conversation.js';
 import { Everything } from '../peers/everything.js';
-import { Hallpass } from '../peers/hallpass.js';
+import { ALICE, Hallpass } from '../peers/hallpass.js';
 import { Installation } from '../peers/installation.js';
 import { OidcProvider } from '../peers/oidc-provider.js';
 import { Person } from '../peers/person.js';
-import { freePort, temporaryFolder } from '../peers/process.js';
+import { freePort, temporaryFolder, waitFor } from '../peers/process.js';
 import { connectDirectly, connectWithLogin } from '../peers/sdk-client.js';
 
 const SECRET = 'a secret of this test';
 
-/** A provider that knows one hallpass, which people come back to at this address. */
-async function provider(owner, callback) {
+/** A provider that knows one hallpass, of this issuer, by this name. */
+async function provider(owner, issuer, name) {
+  const logout = `${issuer}/backchannel_logout`;
   return OidcProvider.start(owner, {
     clients: [
       {
         client_id: 'hallpass',
         client_secret: SECRET,
-        redirect_uris: [callback],
+        redirect_uris: [`${issuer}/providers/${name}/callback`],
         response_types: ['code'],
         grant_types: ['authorization_code'],
+        backchannel_logout_uri: logout,
+        backchannel_logout_session_required: true,
       },
     ],
+    features: { backchannelLogout: { enabled: true } },
+    tells: [logout],
     claims: { openid: ['sub'], email: ['email', 'email_verified'] },
     // In the ID token there is the subject alone; the address comes from UserInfo.
     findAccount: (_, id) => ({
@@ -70,7 +75,7 @@ const signIn = (person, as, name, label = /^continue with acme$/i) => async (url
 
 test('people sign in through a provider', { timeout: 120_000 }, async (t) => {
   const port = await freePort();
-  const as = await provider(t, `http://localhost:${port}/providers/acme/callback`);
+  const as = await provider(t, `http://localhost:${port}`, 'acme');
   const everything = await Everything.start(t);
   const hallpass = await Hallpass.serve(t, [], {
     user: null,
@@ -144,6 +149,28 @@ test('people sign in through a provider', { timeout: 120_000 }, async (t) => {
     assert.deepEqual((await users()).sort(), ['alice', 'bob', 'carol'].map((name) => `${name}@acme.example`));
   });
 
+  await t.test('whoever logs out there is out here, in that browser alone', async () => {
+    const calls = async (token) =>
+      (await fetch(hallpass.endpoint, { method: 'POST', headers: { authorization: `Bearer ${token}` } })).status;
+    const signedIn = async () => {
+      const person = new Person(await Browser.open(t));
+      const callback = await Callback.listen(t);
+      const { client, application } = await connectWithLogin(hallpass.endpoint, callback, signIn(person, as, 'dave'));
+      await client.close();
+      return { person, token: application.tokens().access_token };
+    };
+    const [one, other] = [await signedIn(), await signedIn()];
+    assert.notEqual(await calls(one.token), 401);
+    await as.logOut(one.person);
+    await waitFor(() => as.has('backchannel.success'), { why: () => as.events.join('\n') });
+    assert.equal(await calls(one.token), 401);
+    assert.notEqual(await calls(other.token), 401);
+    await one.person.open(`${hallpass.issuer}/account`);
+    await one.person.reads(/continue with acme/i);
+    await other.person.open(`${hallpass.issuer}/account`);
+    await other.person.reads(/signed in as dave@acme\.example/i);
+  });
+
   await t.test('whoever says no there is told so here, and may try again', async () => {
     const person = new Person(await Browser.open(t));
     await person.open(`${hallpass.issuer}/login?then=/account`);
@@ -156,6 +183,40 @@ test('people sign in through a provider', { timeout: 120_000 }, async (t) => {
   });
 });
 
+// Chrome asks the policy of the account page at each redirect that its form leads to.
+test('an account is linked at a provider, and unlinked', { timeout: 120_000 }, async (t) => {
+  const port = await freePort();
+  const as = await provider(t, `http://localhost:${port}`, 'acme');
+  const hallpass = await Hallpass.serve(t, [], {
+    port,
+    config: `
+      [server]
+      upstream = "http://localhost:9/mcp"
+      ${thirdParty('acme', as, await secretFile(t))}
+      [authorization_server.sign_in.acme]
+      label = "Acme"
+    `,
+  });
+  const person = new Person(await Browser.open(t));
+  await person.open(`${hallpass.issuer}/login?then=/account`);
+  await person.logIn(ALICE);
+  await person.press(/^link$/i);
+  await as.logIn(person, 'alice-at-acme');
+  await person.reads(/linked just now/i);
+
+  const other = new Person(await Browser.open(t));
+  await other.open(`${hallpass.issuer}/login?then=/account`);
+  await other.follow(/^continue with acme$/i);
+  await as.logIn(other, 'alice-at-acme');
+  await other.reads(new RegExp(`signed in as ${ALICE.name}`, 'i'));
+
+  await person.press(/^unlink$/i);
+  await person.press(/^unlink$/i);
+  await person.reads(/not linked/i);
+  await other.open(`${hallpass.issuer}/account`);
+  await other.reads(/continue with acme/i);
+});
+
 test('two tenants have a provider each', { timeout: 120_000 }, async (t) => {
   const port = await freePort();
   const names = ['acme', 'globex'];
@@ -163,7 +224,7 @@ test('two tenants have a provider each', { timeout: 120_000 }, async (t) => {
   const all = {};
   for (const name of names) {
     all[name] = {
-      as: await provider(t, `${at(name)}/providers/${name}/callback`),
+      as: await provider(t, at(name), name),
       everything: await Everything.start(t),
       issuer: at(name),
       endpoint: `${at(name)}/mcp`,

@@ -21,16 +21,17 @@ export class OidcProvider {
   /**
    * @param {object} options
    *   `features`: the provider's own, beside those below; `clients`: registered by hand;
-   *   `documents`: what it gets where it fetches these URLs, since a certificate for them cannot be had here
+   *   `documents`: what it gets where it fetches these URLs, since a certificate for them cannot be had here;
+   *   `tells`: what it may post to, on this machine
    */
-  static async start(owner, { features = {}, clients = [], documents = {}, ...configuration } = {}) {
+  static async start(owner, { features = {}, clients = [], documents = {}, tells = [], ...configuration } = {}) {
     const self = new OidcProvider();
     self.#server = createServer((request, response) => self.answer(request, response));
     self.#server.listen(0, '127.0.0.1');
     owner.after(() => self.#close());
     await once(self.#server, 'listening');
     self.issuer = `http://127.0.0.1:${self.#server.address().port}`;
-    self.#options = { features, clients, documents, ...configuration };
+    self.#options = { features, clients, documents, tells, ...configuration };
     self.#keys = [await newKey()];
     self.#serve();
     return self;
@@ -42,6 +43,13 @@ export class OidcProvider {
     this.#serve();
   }
 
+  /** A person logs out, and means it. */
+  async logOut(person) {
+    await person.open(`${this.issuer}/session/end`);
+    await person.press(/yes/i);
+    await person.reads(/success/i);
+  }
+
   /** Is not to be reached any more. */
   async stop() {
     const closed = once(this.#server, 'close');
@@ -50,7 +58,7 @@ export class OidcProvider {
   }
 
   #serve() {
-    const { features, clients, documents, ...configuration } = this.#options;
+    const { features, clients, documents, tells, ...configuration } = this.#options;
     this.provider = new Provider(this.issuer, {
       ...configuration,
       clients,
@@ -60,7 +68,7 @@ export class OidcProvider {
       enabledJWA: { idTokenSigningAlgValues: ['ES256'], dPoPSigningAlgValues: ['ES256'] },
       scopes: ['openid', 'offline_access', ...SCOPES],
       // The guard of its fetch refuses this machine's addresses, and rightly so.
-      fetch: async (url) => documentAt(documents, url),
+      fetch: async (url, options) => (tells.includes(String(url)) ? fetch(url, options) : documentAt(documents, url)),
       features: {
         pushedAuthorizationRequests: { enabled: false },
         dPoP: { enabled: false },
@@ -71,7 +79,7 @@ export class OidcProvider {
     });
     this.answer = this.provider.callback();
     for (const event of EVENTS) this.provider.on(event, () => this.events.push(event));
-    for (const event of ['server_error', 'grant.error', 'authorization.error', 'registration_create.error']) {
+    for (const event of ['server_error', 'grant.error', 'authorization.error', 'backchannel.error', 'registration_create.error']) {
       this.provider.on(event, (_, error) => this.events.push(`${event}: ${error.message} ${error.error_description ?? ''}`));
     }
   }
@@ -102,6 +110,7 @@ const EVENTS = [
   'registration_create.success',
   'pushed_authorization_request.success',
   'authorization.success',
+  'backchannel.success',
   'device_authorization.success',
   'grant.success',
   'grant.revoked',

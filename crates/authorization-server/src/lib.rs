@@ -72,6 +72,7 @@ mod revocations;
 mod scim;
 mod server;
 mod settings;
+mod signals;
 mod store;
 mod vault;
 

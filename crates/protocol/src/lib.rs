@@ -12,6 +12,7 @@
 //! | [`form`], [`json`] | parameters and documents in which a name stands for one thing |
 //! | [`oauth_error`] | errors as OAuth says them |
 //! | [`jose`] | signed JWTs, strictly |
+//! | [`subject_identifier`] | whom a security event is about |
 //! | [`digest`] | HTTP Digest, from the server's side |
 //! | [`dpop`], [`client_assertion`] | what a client signs: possession of a key, and who it is |
 //! | [`certificate`] | what a client shows in TLS |
@@ -39,6 +40,7 @@ pub mod resource_metadata;
 pub mod scope;
 pub mod secret;
 pub mod server_metadata;
+pub mod subject_identifier;
 mod text;
 pub mod time;
 pub mod token;

@@ -1,6 +1,7 @@
 //! What an operator lists before anybody else's word, or anybody's token, is exchanged for a token of this server.
 //! Nothing is allowed that is not listed.
 
+mod authority;
 mod workload;
 
 use hallpass_protocol::issuer::Issuer;
@@ -8,6 +9,7 @@ use hallpass_protocol::jose::{JwkSet, UnverifiedJwt, VerifyingKeys};
 use hallpass_protocol::scope::ScopeSet;
 use serde_json::{Map, Value};
 
+pub(crate) use authority::{is_of, of_tenant};
 pub use workload::{PinsTooLittle, WORKLOADS, Workload};
 
 use crate::audit::{AuditKind, By, NewEvent};
@@ -29,6 +31,9 @@ pub struct TrustedIssuer {
     /// Who this server is at the issuer: the `aud` of its logout tokens (OpenID Connect Back-Channel Logout 1.0). None are taken,
     /// where nothing is said.
     pub logout_audience: Option<String>,
+    /// Who this server is to the issuer's transmitter of shared signals: the `aud` of its security events (OpenID CAEP 1.0). None
+    /// are taken, where nothing is said.
+    pub signals_audience: Option<String>,
     /// The accounts that people of this issuer have here; none, where nothing is said: then a token is about
     /// `ISSUER#SUBJECT`, and nobody of this server.
     pub accounts: Option<AccountLinking>,

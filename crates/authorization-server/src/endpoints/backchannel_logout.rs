@@ -12,6 +12,7 @@ use super::oauth_answer::{error, form};
 use crate::audit::{AuditKind, By, NewEvent};
 use crate::grants::storage;
 use crate::logout::{LogoutRefused, logged_out};
+use crate::signals::NotTold;
 
 pub(super) const PATH: &str = "/backchannel_logout";
 
@@ -23,19 +24,22 @@ pub(super) async fn post(State(server): State<Server>, headers: HeaderMap, body:
     };
     match logged_out(&server, form.get("logout_token").ok().flatten()).await {
         Ok(ended) => {
-            if let Some(user_id) = &ended.user_id {
-                let event = NewEvent::new(AuditKind::LoggedOut).user(user_id).by(&By::Issuer(ended.issuer));
-                server.store.record(event);
+            for user_id in &ended.people {
+                let event = NewEvent::new(AuditKind::LoggedOut).user(user_id);
+                server.store.record(event.by(&By::Issuer(ended.issuer.clone())));
             }
             (StatusCode::OK, [(CACHE_CONTROL, "no-store")]).into_response()
         }
-        Err(LogoutRefused::Store(failed)) => {
+        Err(LogoutRefused::Store(failed) | LogoutRefused::Told(NotTold::Store(failed))) => {
             tracing::error!(error = %failed, "the store failed");
             error(&storage())
         }
-        Err(LogoutRefused::Unreachable) => {
-            error(&OAuthError::new(ErrorCode::TemporarilyUnavailable, LogoutRefused::Unreachable.to_string()))
+        Err(refused) => {
+            let code = match refused {
+                LogoutRefused::Told(NotTold::Unreachable) => ErrorCode::TemporarilyUnavailable,
+                _ => ErrorCode::InvalidRequest,
+            };
+            error(&OAuthError::new(code, refused.to_string()))
         }
-        Err(refused) => error(&OAuthError::new(ErrorCode::InvalidRequest, refused.to_string())),
     }
 }

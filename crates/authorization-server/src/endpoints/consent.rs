@@ -256,7 +256,7 @@ pub(super) async fn grant(
         expires_at: server.store.now().after(server.settings.lifetimes.code),
         used_at: None,
     };
-    server.store.insert_code(&digest(&code), &row).await?;
+    server.store.insert_code_of(&digest(&code), &row, session.came_by.as_ref()).await?;
     Ok(to_client.code(&code))
 }
 

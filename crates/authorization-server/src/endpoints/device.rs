@@ -112,8 +112,7 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let allowed = field("decision") == Some("allow");
     let decision = if allowed { Decision::Allowed } else { Decision::Denied };
     // Nothing is claimed here, or codes could be guessed past the count: the page has done that.
-    let (hash, login) = (digest(code.as_str()), session.authenticated_at);
-    let decided = server.store.decide_device(&hash, &session.user_id, decision, login).await?;
+    let decided = server.store.decide_device(&digest(code.as_str()), &session, decision).await?;
     let client = decided.ok_or_else(Problem::lost_interaction)?;
     tracing::info!(user = session.user_id, client, allowed, "a person has decided on a device");
     let kind = if allowed { AuditKind::ConsentGiven } else { AuditKind::ConsentDenied };

@@ -28,6 +28,7 @@ mod redirect;
 mod register;
 mod revoke;
 mod script;
+mod security_events;
 mod setup;
 mod token;
 mod wrong_method;
@@ -83,6 +84,7 @@ pub(crate) fn router(server: Server) -> Router {
                 .delete(register::management::delete),
         )
         .route(backchannel_logout::PATH, post(backchannel_logout::post))
+        .route(security_events::PATH, post(security_events::post))
         .route("/revoke", post(revoke::post));
     let api = match server.settings.proxied {
         Some(_) => api,

@@ -222,8 +222,17 @@ impl Users {
         }
     }
 
-    /// Lets a disabled user log in again; sessions, grants and tokens that ended stay ended. False where nobody has the
-    /// name.
+    /// Whether an identity provider says that the user is not active (SCIM). That is its own to take back.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn is_deactivated(&self, name: &str) -> Result<bool, StoreError> {
+        let Ok(name) = UserName::parse(name) else { return Ok(false) };
+        self.store.is_deactivated(&name.key).await
+    }
+
+    /// Lets a disabled user log in again, unless an identity provider says otherwise; sessions, grants and tokens that ended stay
+    /// ended. False where nobody has the name.
     ///
     /// # Errors
     /// Where the store fails.

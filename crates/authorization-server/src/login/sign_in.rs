@@ -14,7 +14,7 @@ use crate::browser::Browser;
 use crate::provider::{Identity, Provider};
 use crate::random::id;
 use crate::server::Inner;
-use crate::store::{IdentityRow, Made, NewPerson, Shown, Standing, StoreError};
+use crate::store::{IdentityRow, Made, NewPerson, Shown, SidHash, Standing, StoreError};
 
 /// A way to sign in through somebody else's provider.
 #[derive(Clone, Debug)]
@@ -29,6 +29,9 @@ pub struct SignIn {
     pub who: WhoEnters,
     /// What its groups mean here.
     pub groups: GroupRules,
+    /// Who this server is to the provider's transmitter of shared signals: the `aud` of its security events (OpenID CAEP 1.0). None
+    /// are taken, where nothing is said. Its logout tokens always are.
+    pub signals_audience: Option<String>,
 }
 
 /// Whom a provider may let in. With nothing said: people whose account here is linked already, and nobody else.
@@ -158,8 +161,10 @@ pub(crate) async fn log_in_through(
     admitted?;
     let said = identity.claim("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
     let at = said.unwrap_or_else(|| server.store.now());
+    let sid = identity.claim("sid").and_then(Value::as_str);
+    let sid = sid.map(|sid| SidHash::of(identity.issuer(), sid));
     let known = mark(browser, &row.name_key);
-    Ok(Authenticated::new(row.user_id, Shown::Identity { id: row.id, at }, known))
+    Ok(Authenticated::new(row.user_id, Shown::Identity { id: row.id, at, sid }, known))
 }
 
 /// How often another name is tried.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hallpass_protocol::issuer::Issuer;
-use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifiedJwt};
+use hallpass_protocol::jose::{Expected, JoseError, UnverifiedJwt, VerifiedJwt, VerifyingKeys};
 use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 use serde_json::Value;
@@ -59,11 +59,7 @@ impl Provider {
         issuer: &Issuer,
         now: Timestamp,
     ) -> Result<VerifiedJwt, ProviderError> {
-        let uri = discovered.metadata().jwks_uri.as_ref();
-        let uri = discovered.endpoint(self.settings(), "jwks_uri", uri)?;
-        let source = KeySource::Uri(uri.to_string());
-        let wanted = (token.kid(), token.algorithm());
-        let keys = self.0.keys.find(&self.settings().fetcher, &source, wanted, now).await?;
+        let keys = self.keys_of(token, discovered, now).await?;
         let expected = Expected {
             issuer,
             audience: &[self.settings().client_id.as_str()],
@@ -73,6 +69,30 @@ impl Provider {
             leeway: LEEWAY,
         };
         token.verify(&keys, &expected).map_err(ProviderError::IdToken)
+    }
+
+    /// Who it is, and its keys, with the one that a token names among them if it can be had.
+    pub(crate) async fn keys(
+        &self,
+        token: &UnverifiedJwt<'_>,
+        now: Timestamp,
+    ) -> Result<(Issuer, VerifyingKeys), ProviderError> {
+        let discovered = self.discovered(now).await?;
+        let keys = self.keys_of(token, &discovered, now).await?;
+        Ok((discovered.issuer().clone(), keys))
+    }
+
+    async fn keys_of(
+        &self,
+        token: &UnverifiedJwt<'_>,
+        discovered: &Discovered,
+        now: Timestamp,
+    ) -> Result<VerifyingKeys, ProviderError> {
+        let uri = discovered.metadata().jwks_uri.as_ref();
+        let uri = discovered.endpoint(self.settings(), "jwks_uri", uri)?;
+        let source = KeySource::Uri(uri.to_string());
+        let wanted = (token.kid(), token.algorithm());
+        Ok(self.0.keys.find(&self.settings().fetcher, &source, wanted, now).await?)
     }
 }
 

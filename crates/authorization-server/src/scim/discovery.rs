@@ -39,7 +39,7 @@ pub(super) async fn configuration(State(server): State<Server>, _: Provisioner) 
 }
 
 pub(super) async fn resource_types(State(server): State<Server>, _: Provisioner) -> Response {
-    answer(StatusCode::OK, &list(&[user_type(&server)]))
+    answer(StatusCode::OK, &list(&[user_type(&server)], 1, 1))
 }
 
 pub(super) async fn resource_type(State(server): State<Server>, _: Provisioner) -> Response {
@@ -47,7 +47,7 @@ pub(super) async fn resource_type(State(server): State<Server>, _: Provisioner) 
 }
 
 pub(super) async fn schemas(State(server): State<Server>, _: Provisioner) -> Response {
-    answer(StatusCode::OK, &list(&[user_schema(&server)]))
+    answer(StatusCode::OK, &list(&[user_schema(&server)], 1, 1))
 }
 
 pub(super) async fn schema(
@@ -61,14 +61,14 @@ pub(super) async fn schema(
     }
 }
 
-/// RFC 7644 §3.4.2.
-pub(super) fn list(all: &[Value]) -> Value {
+/// RFC 7644 §3.4.2: a page of so many in all, which begins with the one of that number.
+pub(super) fn list(page: &[Value], first: usize, total: u64) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": all.len(),
-        "startIndex": 1,
-        "itemsPerPage": all.len(),
-        "Resources": all,
+        "totalResults": total,
+        "startIndex": first,
+        "itemsPerPage": page.len(),
+        "Resources": page,
     })
 }
 

@@ -9,11 +9,11 @@ use hallpass_protocol::json::from_slice_unique;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::attributes::Attributes;
 use super::bearer::Provisioner;
-use super::discovery::MOST_RESULTS;
+use super::discovery::{MOST_RESULTS, list as listed};
 use super::error::ScimError;
 use super::filter::Filter;
 use super::patch::Change;
@@ -92,14 +92,7 @@ pub(super) async fn list(
     let count = number("count")?.unwrap_or(RESULTS).min(MOST_RESULTS);
     let (users, total) = server.store.list_provisioned(&filter, first - 1, count).await?;
     let users: Vec<_> = users.iter().map(|user| Written::of(&server, user).into_body()).collect();
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": total,
-        "startIndex": first,
-        "itemsPerPage": users.len(),
-        "Resources": users,
-    });
-    Ok(answer(StatusCode::OK, &body))
+    Ok(answer(StatusCode::OK, &listed(&users, first, total)))
 }
 
 fn people_filter(text: &str) -> Result<PeopleFilter, ScimError> {

@@ -2,7 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
-use super::{Result, Store};
+use super::{CameBy, Result, Store};
 use crate::grants::MustBind;
 
 /// What a code stands for (OAuth 2.1 §4.1.2), and whether it was used.
@@ -44,11 +44,21 @@ pub(crate) struct FirstToken {
 pub(super) const REDEEM: &str = "UPDATE codes SET used_at = $2
      WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
        AND EXISTS (SELECT 1 FROM users WHERE users.id = codes.user_id AND disabled_at IS NULL)
-     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device, authenticated_at";
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device, authenticated_at, came_by, sid_hash";
 
 impl Store {
     /// Stores a code, and notes that its client is in use.
     pub(crate) async fn insert_code(&self, code_hash: &str, code: &CodeRow) -> Result<()> {
+        self.insert_code_of(code_hash, code, None).await
+    }
+
+    /// The same with the login at a provider that it came of.
+    pub(crate) async fn insert_code_of(
+        &self,
+        code_hash: &str,
+        code: &CodeRow,
+        came_by: Option<&CameBy>,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query("UPDATE clients SET used_at = $2 WHERE id = $1 AND origin = 'dynamic'")
             .bind(&code.client_id)
@@ -58,8 +68,8 @@ impl Store {
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
                                 resource, scopes, refreshable, expires_at, bound_to, confidential, device,
-                                must_bind, authenticated_at, given)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                must_bind, authenticated_at, given, came_by, sid_hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         )
         .bind(code_hash)
         .bind(&code.grant_id)
@@ -77,6 +87,8 @@ impl Store {
         .bind(code.must_bind.as_str())
         .bind(code.authenticated_at.map(Timestamp::unix))
         .bind(code.given.as_deref())
+        .bind(came_by.map(CameBy::identity_id))
+        .bind(came_by.and_then(CameBy::sid_hash))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -157,16 +169,29 @@ impl Store {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
-        type Row = (String, String, String, String, String, i64, Option<String>, Option<i64>);
+        type Row = (
+            String,
+            String,
+            String,
+            String,
+            String,
+            i64,
+            Option<String>,
+            Option<i64>,
+            Option<String>,
+            Option<String>,
+        );
         let row: Option<Row> =
             sqlx::query_as(REDEEM).bind(code_hash).bind(now).fetch_optional(&mut *tx).await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential, device, login)) = row else {
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential, device, login, came_by, sid)) =
+            row
+        else {
             return Ok(false);
         };
         sqlx::query(
             "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential, device, authenticated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                                 confidential, device, authenticated_at, came_by, sid_hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(&grant_id)
         .bind(user_id)
@@ -179,6 +204,8 @@ impl Store {
         .bind(confidential)
         .bind(device)
         .bind(login)
+        .bind(came_by)
+        .bind(sid)
         .execute(&mut *tx)
         .await?;
         if let Some(first) = first {

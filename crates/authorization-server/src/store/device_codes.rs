@@ -2,7 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
-use super::{BeginsGrant, Result, Store};
+use super::{BeginsGrant, CameBy, Result, SessionRow, Store};
 use crate::grants::MustBind;
 
 /// What a device asked for, and what became of it.
@@ -101,7 +101,7 @@ pub(super) const REDEEM: &str =
     "UPDATE device_codes SET decision = 'redeemed', redeemed_at = $2, given_token = $3
      WHERE device_hash = $1 AND decision = 'allowed' AND expires_at > $2
        AND EXISTS (SELECT 1 FROM users WHERE users.id = device_codes.user_id AND disabled_at IS NULL)
-     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, authenticated_at";
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, authenticated_at, came_by, sid_hash";
 
 impl Store {
     /// False where the user code is taken by another device.
@@ -190,20 +190,21 @@ impl Store {
     pub(crate) async fn decide_device(
         &self,
         user_code_hash: &str,
-        user_id: &str,
+        session: &SessionRow,
         decision: Decision,
-        authenticated_at: Timestamp,
     ) -> Result<Option<String>> {
         Ok(sqlx::query_scalar(
-            "UPDATE device_codes SET decision = $3, authenticated_at = $5
+            "UPDATE device_codes SET decision = $3, authenticated_at = $5, came_by = $6, sid_hash = $7
              WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $4
              RETURNING client_id",
         )
         .bind(user_code_hash)
-        .bind(user_id)
+        .bind(&session.user_id)
         .bind(decision.as_str())
         .bind(self.now().unix())
-        .bind(authenticated_at.unix())
+        .bind(session.authenticated_at.unix())
+        .bind(session.came_by.as_ref().map(CameBy::identity_id))
+        .bind(session.came_by.as_ref().and_then(CameBy::sid_hash))
         .fetch_optional(self.writer())
         .await?)
     }
@@ -241,16 +242,17 @@ impl Store {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_device(&mut tx, device_hash).await?;
-        type Row = (String, String, String, String, String, i64, Option<i64>);
+        type Row = (String, String, String, String, String, i64, Option<i64>, Option<String>, Option<String>);
         let update = sqlx::query_as(REDEEM).bind(device_hash).bind(now).bind(sealed_token);
         let row: Option<Row> = update.fetch_optional(&mut *tx).await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential, login)) = row else {
+        let Some((grant_id, user_id, client_id, resource, scopes, confidential, login, came_by, sid)) = row
+        else {
             return Ok(false);
         };
         sqlx::query(
             "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential, authenticated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                 confidential, authenticated_at, came_by, sid_hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&grant_id)
         .bind(user_id)
@@ -262,6 +264,8 @@ impl Store {
         .bind(begins.bound_to)
         .bind(confidential)
         .bind(login)
+        .bind(came_by)
+        .bind(sid)
         .execute(&mut *tx)
         .await?;
         if let Some((token_hash, expires_at)) = begins.refresh_token {

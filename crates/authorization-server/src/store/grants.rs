@@ -114,21 +114,6 @@ impl Store {
         .await
     }
 
-    /// Those that were not made to outlast a login (`offline_access`).
-    pub(super) async fn revoke_grants_of_logins(
-        &self,
-        tx: &mut Transaction,
-        user_id: &str,
-    ) -> Result<Vec<String>> {
-        self.revoke_in(
-            tx,
-            "UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL
-               AND ' ' || scopes || ' ' NOT LIKE '% offline_access %' RETURNING id",
-            user_id,
-        )
-        .await
-    }
-
     async fn revoke_in(
         &self,
         tx: &mut Transaction,

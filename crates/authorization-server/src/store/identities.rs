@@ -173,10 +173,13 @@ impl Store {
             .collect())
     }
 
-    /// Forgets it, and ends the tokens that came from assertions about it, all or nothing. False where this person has no such
+    /// Forgets it, and ends the person's sessions that came through it and the tokens that came from assertions about it, all or
+    /// nothing. False where this person has no such
     /// identity.
     pub(crate) async fn delete_identity(&self, user_id: &str, id: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // Or a login in flight would begin a session after those that end here.
+        self.hold_user_alone(&mut tx, user_id).await?;
         let gone: Option<Option<String>> =
             sqlx::query_scalar("DELETE FROM identities WHERE user_id = $1 AND id = $2 RETURNING own_grant")
                 .bind(user_id)
@@ -184,6 +187,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
         let Some(own_grant) = gone else { return Ok(false) };
+        self.end_sessions_through(&mut tx, user_id, id).await?;
         if let Some(own_grant) = &own_grant {
             self.write_revocation(&mut tx, own_grant).await?;
         }
@@ -223,7 +227,8 @@ mod tests {
         assert!(store.link_identity("j", "other issuer", "sub", "v").await.unwrap());
 
         let ends = Timestamp::from_unix(9_000);
-        let shown = |id: &str, at| Shown::Identity { id: id.to_owned(), at: Timestamp::from_unix(at) };
+        let shown =
+            |id: &str, at| Shown::Identity { id: id.to_owned(), at: Timestamp::from_unix(at), sid: None };
         assert!(store.insert_session("1", "u", &shown("i", 900), None, ends).await.unwrap());
         assert_eq!(store.find_session("1").await.unwrap().unwrap().authenticated_at.unix(), 900);
         assert!(store.insert_session("2", "u", &shown("i", 1_030), None, ends).await.unwrap());
@@ -231,7 +236,11 @@ mod tests {
         assert_eq!(late, 1_000, "no login is in the future");
         assert!(!store.insert_session("3", "u", &shown("j", 900), None, ends).await.unwrap(), "eve's");
         assert!(!store.delete_identity("u", "j").await.unwrap());
+        assert!(store.insert_session("p", "u", &Shown::Password("h".to_owned()), None, ends).await.unwrap());
         assert!(store.delete_identity("u", "i").await.unwrap());
+        for (session, lives) in [("1", false), ("2", false), ("p", true)] {
+            assert_eq!(store.find_session(session).await.unwrap().is_some(), lives, "{session}");
+        }
         assert!(!store.insert_session("4", "u", &shown("i", 900), None, ends).await.unwrap());
         store.disable_user("eve").await.unwrap();
         assert!(!store.insert_session("5", "v", &shown("j", 900), None, ends).await.unwrap());

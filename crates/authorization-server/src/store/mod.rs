@@ -10,6 +10,7 @@
 mod access_tokens;
 mod audit_events;
 mod backup;
+mod came_by;
 mod checkpoints;
 mod clients;
 mod codes;
@@ -72,6 +73,7 @@ use crate::keys::{MasterKey, Unsealable};
 use crate::revocations::Revocations;
 
 pub use backup::BackupError;
+pub(crate) use came_by::{CameBy, Ended, EndedFor, SidHash, Whom};
 pub(crate) use clients::{ClientOrigin, ClientRow};
 pub(crate) use codes::{CodeRow, FirstToken};
 pub(crate) use consents::Consent;
@@ -99,7 +101,7 @@ pub use users::User;
 pub(crate) use users::UserRow;
 pub(crate) use vault::KIND as VAULT;
 pub(crate) use vault::{Ends, NewInVault, VaultRow};
-pub(crate) use vouched::{LoggedOut, VouchedBy, VouchedRow};
+pub(crate) use vouched::{VouchedBy, VouchedRow};
 
 /// The database of one authorization server. Clones share it.
 #[derive(Clone)]

@@ -41,7 +41,7 @@ pub(crate) enum NotChanged<E> {
 macro_rules! people {
     ($where:literal) => {
         concat!(
-            "SELECT users.id, users.name, users.created_at, users.disabled_at, provisioned.attributes,
+            "SELECT users.id, users.name, users.created_at, users.deactivated_at, provisioned.attributes,
                     provisioned.changed_at
              FROM users LEFT JOIN provisioned ON provisioned.user_id = users.id ",
             $where
@@ -53,14 +53,15 @@ const BY_ID: &str = people!("WHERE users.id = $1");
 
 type Columns = (String, String, i64, Option<i64>, Option<String>, Option<i64>);
 
-fn read((id, name, created_at, disabled_at, attributes, changed_at): Columns) -> Result<ProvisionedUser> {
-    let mut read = Attributes::named(&name, disabled_at.is_none());
+/// Whether somebody is active is the identity provider's own word; whom the operator has disabled stays out beside it.
+fn read((id, name, created_at, deactivated_at, attributes, changed_at): Columns) -> Result<ProvisionedUser> {
+    let mut read = Attributes::named(&name, deactivated_at.is_none());
     if let Some(text) = attributes {
         let unreadable = |_| StoreError::Unreadable { what: "description of a person" };
         let kept: Attributes = serde_json::from_str(&text).map_err(unreadable)?;
         read = Attributes { user_name: read.user_name, active: read.active, ..kept };
     }
-    let changed = [Some(created_at), disabled_at, changed_at].into_iter().flatten().max();
+    let changed = [Some(created_at), deactivated_at, changed_at].into_iter().flatten().max();
     Ok(ProvisionedUser {
         id,
         attributes: read,
@@ -130,7 +131,7 @@ impl Store {
             return Ok(false);
         }
         if !attributes.active {
-            self.set_disabled(&mut tx, id, true).await?;
+            self.set_active(&mut tx, id, false).await?;
         }
         self.describe(&mut tx, id, attributes).await?;
         tx.commit().await?;
@@ -171,9 +172,9 @@ impl Store {
         match (before.attributes.active, attributes.active) {
             (true, false) => {
                 revoked = self.end_all_of(&mut tx, id).await?;
-                self.set_disabled(&mut tx, id, true).await?;
+                self.set_active(&mut tx, id, false).await?;
             }
-            (false, true) => self.set_disabled(&mut tx, id, false).await?,
+            (false, true) => self.set_active(&mut tx, id, true).await?,
             _ => {}
         }
         self.describe(&mut tx, id, &attributes).await?;
@@ -211,12 +212,30 @@ impl Store {
         Ok(rows.into_iter().map(|(id, disabled_at)| (id, disabled_at.is_some())).collect())
     }
 
-    async fn set_disabled(&self, tx: &mut Transaction, id: &str, disabled: bool) -> Result<()> {
-        sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1")
+    pub(crate) async fn is_deactivated(&self, name_key: &str) -> Result<bool> {
+        let deactivated: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM users WHERE name_key = $1 AND deactivated_at IS NOT NULL",
+        )
+        .bind(name_key)
+        .fetch_one(self.reader())
+        .await?;
+        Ok(deactivated > 0)
+    }
+
+    async fn set_active(&self, tx: &mut Transaction, id: &str, active: bool) -> Result<()> {
+        let update = match active {
+            true => {
+                sqlx::query("UPDATE users SET deactivated_at = NULL, disabled_at = barred_at WHERE id = $1")
+                    .bind(id)
+            }
+            false => sqlx::query(
+                "UPDATE users SET deactivated_at = COALESCE(deactivated_at, $2),
+                                  disabled_at = COALESCE(disabled_at, $2) WHERE id = $1",
+            )
             .bind(id)
-            .bind(disabled.then(|| self.now().unix()))
-            .execute(&mut **tx)
-            .await?;
+            .bind(self.now().unix()),
+        };
+        update.execute(&mut **tx).await?;
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum SeenBy {
     Assertion,
     /// Word of a logout elsewhere, by its issuer.
     LogoutToken,
+    /// A security event, by its issuer.
+    SecurityEvent,
     /// A DPoP proof, by its key.
     DpopProof,
     /// What a resource server takes once, by the party that sent it.
@@ -31,9 +33,11 @@ impl SeenBy {
     /// no longer.
     fn longer(self) -> Duration {
         match self {
-            Self::ClientAssertion | Self::Assertion | Self::LogoutToken | Self::DpopProof => {
-                CLOCK_MAY_BE_AHEAD
-            }
+            Self::ClientAssertion
+            | Self::Assertion
+            | Self::LogoutToken
+            | Self::SecurityEvent
+            | Self::DpopProof => CLOCK_MAY_BE_AHEAD,
             Self::ResourceServer => Duration::ZERO,
         }
     }

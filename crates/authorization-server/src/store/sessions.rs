@@ -3,7 +3,7 @@
 use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::time::Timestamp;
 
-use super::{Result, Store, StoreError};
+use super::{CameBy, Result, SidHash, Store, StoreError};
 use crate::checks::OFFLINE_ACCESS;
 
 /// A browser session whose person may still log in.
@@ -19,6 +19,8 @@ pub(crate) struct SessionRow {
     pub(crate) authenticated_at: Timestamp,
     /// What the person may be granted; all, where nothing is said.
     pub(crate) scopes: Option<ScopeSet>,
+    /// The login at a provider that it began with.
+    pub(crate) came_by: Option<CameBy>,
 }
 
 impl SessionRow {
@@ -43,8 +45,8 @@ pub(crate) enum Shown {
     Password(String),
     /// The passkey with this credential id.
     Passkey(String),
-    /// Who they are at a provider, by the row's id; they logged in there at that time.
-    Identity { id: String, at: Timestamp },
+    /// Who they are at a provider, by the row's id; they logged in there at that time, in that session.
+    Identity { id: String, at: Timestamp, sid: Option<SidHash> },
 }
 
 impl Shown {
@@ -77,27 +79,27 @@ impl Store {
         device: Option<&str>,
         expires_at: Timestamp,
     ) -> Result<bool> {
-        let at = match shown {
-            Shown::Identity { at, .. } => self.now().min(*at),
-            _ => self.now(),
+        let (at, sid) = match shown {
+            Shown::Identity { at, sid, .. } => (self.now().min(*at), sid.as_ref().map(SidHash::as_str)),
+            _ => (self.now(), None),
         };
         let (insert, shown) = match shown {
             Shown::Password(hash) => (
-                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
-                 SELECT $1, id, $3, $4, $5 FROM users
+                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device, sid_hash)
+                 SELECT $1, id, $3, $4, $5, $7 FROM users
                  WHERE id = $2 AND disabled_at IS NULL AND password_hash = $6",
                 hash,
             ),
             Shown::Passkey(id) => (
-                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
-                 SELECT $1, id, $3, $4, $5 FROM users
+                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device, sid_hash)
+                 SELECT $1, id, $3, $4, $5, $7 FROM users
                  WHERE id = $2 AND disabled_at IS NULL
                    AND id IN (SELECT user_id FROM passkeys WHERE credential_id = $6)",
                 id,
             ),
             Shown::Identity { id, .. } => (
-                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device)
-                 SELECT $1, id, $3, $4, $5 FROM users
+                "INSERT INTO sessions (token_hash, user_id, authenticated_at, expires_at, device, sid_hash, came_by)
+                 SELECT $1, id, $3, $4, $5, $7, $6 FROM users
                  WHERE id = $2 AND disabled_at IS NULL
                    AND id IN (SELECT user_id FROM identities WHERE identities.id = $6)",
                 id,
@@ -112,6 +114,7 @@ impl Store {
             .bind(expires_at.unix())
             .bind(device)
             .bind(shown)
+            .bind(sid)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
@@ -119,8 +122,10 @@ impl Store {
     }
 
     pub(crate) async fn find_session(&self, token_hash: &str) -> Result<Option<SessionRow>> {
-        let row: Option<(String, String, i64, i64, Option<String>)> = sqlx::query_as(
-            "SELECT users.id, users.name, users.is_admin, sessions.authenticated_at, users.scopes
+        type Row = (String, String, i64, i64, Option<String>, Option<String>, Option<String>);
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT users.id, users.name, users.is_admin, sessions.authenticated_at, users.scopes,
+                    sessions.came_by, sessions.sid_hash
              FROM sessions JOIN users ON users.id = sessions.user_id
              WHERE sessions.token_hash = $1 AND sessions.expires_at > $2
                AND users.disabled_at IS NULL",
@@ -129,7 +134,9 @@ impl Store {
         .bind(self.now().unix())
         .fetch_optional(self.reader())
         .await?;
-        let Some((user_id, user_name, is_admin, authenticated_at, scopes)) = row else { return Ok(None) };
+        let Some((user_id, user_name, is_admin, authenticated_at, scopes, came_by, sid)) = row else {
+            return Ok(None);
+        };
         let scopes = scopes.map(|scopes| ScopeSet::parse(&scopes)).transpose();
         Ok(Some(SessionRow {
             token_hash: token_hash.to_owned(),
@@ -138,6 +145,7 @@ impl Store {
             is_admin: is_admin != 0,
             authenticated_at: Timestamp::from_unix(authenticated_at),
             scopes: scopes.map_err(|_| StoreError::Unreadable { what: "bound of a person's scopes" })?,
+            came_by: CameBy::read(came_by, sid),
         }))
     }
 

@@ -14,8 +14,10 @@ pub struct User {
     pub name: String,
     /// When the account was made.
     pub created_at: Timestamp,
-    /// Since when the account is disabled.
+    /// Since when the account is disabled, by whomever.
     pub disabled_at: Option<Timestamp>,
+    /// Since when an identity provider says that the person is not active (SCIM).
+    pub deactivated_at: Option<Timestamp>,
     /// Whether this person runs the server: sees and changes other people's accounts, and clients.
     pub admin: bool,
     /// Whether a one-time code is asked for after the password.
@@ -33,6 +35,11 @@ pub(crate) struct UserRow {
     /// Whether a password alone is not enough.
     pub(crate) second_factor: bool,
 }
+
+/// The operator's word, beside that of an identity provider (SCIM): each is taken back by whoever said it.
+const BAR: &str =
+    "UPDATE users SET barred_at = COALESCE(barred_at, $2), disabled_at = COALESCE(disabled_at, $2)
+     WHERE name_key = $1";
 
 impl Store {
     /// False where the name is taken.
@@ -70,9 +77,9 @@ impl Store {
     }
 
     pub(crate) async fn list_users(&self) -> Result<Vec<User>> {
-        type Row = (String, String, i64, Option<i64>, i64, i64, i64);
+        type Row = (String, String, i64, Option<i64>, Option<i64>, i64, i64, i64);
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, name, created_at, disabled_at, is_admin,
+            "SELECT id, name, created_at, disabled_at, deactivated_at, is_admin,
                     (SELECT COUNT(*) FROM totp WHERE totp.user_id = users.id),
                     (SELECT COUNT(*) FROM passkeys WHERE passkeys.user_id = users.id)
              FROM users ORDER BY name_key",
@@ -81,14 +88,17 @@ impl Store {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|(id, name, created_at, disabled_at, is_admin, second_factor, passkeys)| User {
-                id,
-                name,
-                created_at: Timestamp::from_unix(created_at),
-                disabled_at: disabled_at.map(Timestamp::from_unix),
-                admin: is_admin != 0,
-                second_factor: second_factor > 0,
-                passkeys: passkeys.unsigned_abs(),
+            .map(|(id, name, created_at, disabled_at, deactivated_at, is_admin, second_factor, passkeys)| {
+                User {
+                    id,
+                    name,
+                    created_at: Timestamp::from_unix(created_at),
+                    disabled_at: disabled_at.map(Timestamp::from_unix),
+                    deactivated_at: deactivated_at.map(Timestamp::from_unix),
+                    admin: is_admin != 0,
+                    second_factor: second_factor > 0,
+                    passkeys: passkeys.unsigned_abs(),
+                }
             })
             .collect())
     }
@@ -181,13 +191,15 @@ impl Store {
             .await?)
     }
 
-    /// Lets the person log in again. What ended when the account was disabled stays ended. False where nobody has the
-    /// name.
+    /// Takes the operator's word back. The person may log in again, unless an identity provider says otherwise (SCIM); what ended
+    /// when the account was disabled stays ended. False where nobody has the name.
     pub(crate) async fn enable_user(&self, name_key: &str) -> Result<bool> {
-        let done = sqlx::query("UPDATE users SET disabled_at = NULL WHERE name_key = $1")
-            .bind(name_key)
-            .execute(self.writer())
-            .await?;
+        let done = sqlx::query(
+            "UPDATE users SET barred_at = NULL, disabled_at = deactivated_at WHERE name_key = $1",
+        )
+        .bind(name_key)
+        .execute(self.writer())
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -203,19 +215,13 @@ impl Store {
 
     /// Disables the account and ends its sessions and grants, all or nothing. False where nobody has the name.
     pub(crate) async fn disable_user(&self, name_key: &str) -> Result<bool> {
-        self.end_user(
-            name_key,
-            None,
-            "UPDATE users SET disabled_at = $2 WHERE name_key = $1 AND disabled_at IS NULL",
-        )
-        .await
+        self.end_user(name_key, None, BAR).await
     }
 
     /// The same at the wish of an administrator, who has to be another person and still one: so somebody is always left who
     /// runs the server. False where that is not so, too.
     pub(crate) async fn disable_user_as(&self, admin_id: &str, name_key: &str) -> Result<bool> {
-        let end = "UPDATE users SET disabled_at = $2 WHERE name_key = $1 AND disabled_at IS NULL";
-        self.end_user(name_key, Some(admin_id), end).await
+        self.end_user(name_key, Some(admin_id), BAR).await
     }
 
     /// Makes somebody no longer one who runs the server, at the wish of an administrator, under the same rule.

@@ -1,10 +1,7 @@
 //! Who an account is at other issuers, by their assertions: one person each, found by issuer and subject and by nothing else. A
 //! login at an issuer makes the same rows.
 
-use hallpass_protocol::time::Timestamp;
-
-use super::locks::Turn;
-use super::{Result, SeenBy, Store, Transaction};
+use super::{Result, Store, Transaction};
 
 /// What an issuer's name for somebody is linked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +19,6 @@ pub(crate) struct VouchedRow {
 pub(crate) struct VouchedBy<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) subject: &'a str,
-}
-
-/// What came of word of a logout elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LoggedOut {
-    /// Whose login has ended.
-    User(String),
-    /// The issuer's subject is nobody here.
-    Nobody,
-    /// That word had come before.
-    Before,
 }
 
 const FIND: &str = "SELECT identities.user_id, identities.own_grant, users.disabled_at
@@ -148,41 +134,6 @@ impl Store {
         }))
     }
 
-    /// Ends the login of whoever this is, all or nothing: sessions, codes, grants that were not made to outlast it, and the tokens
-    /// that came from this identity. The token with that id and end says so, once: where nothing could be ended, it may be sent
-    /// again.
-    pub(crate) async fn end_login_of(
-        &self,
-        VouchedBy { issuer, subject }: VouchedBy<'_>,
-        (id, until): (&str, Timestamp),
-    ) -> Result<LoggedOut> {
-        let mut tx = self.begin().await?;
-        self.take_turn(&mut tx, Turn::EndingGrants).await?;
-        if !self.see_id_in(&mut tx, SeenBy::LogoutToken, issuer, id, until).await? {
-            return Ok(LoggedOut::Before);
-        }
-        let row: Option<Columns> =
-            sqlx::query_as(FIND).bind(issuer).bind(subject).fetch_optional(&mut *tx).await?;
-        let Some((id, ..)) = row else {
-            tx.commit().await?;
-            return Ok(LoggedOut::Nobody);
-        };
-        self.hold_user_alone(&mut tx, &id).await?;
-        for delete in [
-            "DELETE FROM sessions WHERE user_id = $1",
-            "DELETE FROM half_logins WHERE user_id = $1",
-            "DELETE FROM codes WHERE user_id = $1",
-            "DELETE FROM device_codes WHERE user_id = $1",
-        ] {
-            sqlx::query(delete).bind(&id).execute(&mut *tx).await?;
-        }
-        let mut revoked = self.revoke_grants_of_logins(&mut tx, &id).await?;
-        revoked.extend(self.revoke_identities_of(&mut tx, &id).await?);
-        tx.commit().await?;
-        self.remember_revoked(revoked);
-        Ok(LoggedOut::User(id))
-    }
-
     /// Ends all tokens that came from this person's identities; what comes later is under other names.
     pub(super) async fn revoke_identities_of(
         &self,
@@ -218,6 +169,7 @@ fn numbered(name: &str, id: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use hallpass_protocol::time::Timestamp;
     use hallpass_testkit::clock::FakeClock;
     use hallpass_testkit::database::TestDatabase;
 

@@ -42,6 +42,7 @@ pub(crate) async fn trust_with(change: impl FnOnce(&mut Settings)) -> Trust {
         kind,
         audience: None,
         logout_audience: None,
+        signals_audience: None,
         accounts: None,
         once: true,
         rules: vec![rule],

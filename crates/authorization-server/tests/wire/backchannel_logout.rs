@@ -86,6 +86,27 @@ async fn what_was_granted_to_outlast_a_login_outlasts_it() {
     assert_eq!(house.refresh(NATIVE, tokens.text("refresh_token")).await.status, 200);
 }
 
+/// A subject of another tenant of the same issuer is somebody else, where the token says which; else it is whoever has the name.
+#[tokio::test]
+async fn a_logout_ends_the_login_of_a_person_of_a_tenant_of_the_issuer() {
+    let trust = company().await;
+    let of = async |jti: &str, tenant: &str| {
+        let mut claims = trust.id_jag(jti);
+        claims["tenant"] = json!(tenant);
+        trust.present(&claims).await.text("access_token").to_owned()
+    };
+    let (eu, us) = (of("1", "eu").await, of("2", "us").await);
+    let mut logout = trust.logout("1", "alice");
+    logout["tenant"] = json!("eu");
+    assert_eq!(trust.tell("logout+jwt", &logout).await.status, 200);
+    assert!(trust.house.is_revoked(&eu) && !trust.house.is_revoked(&us));
+    let eu = of("3", "eu").await;
+    assert_eq!(trust.tell("logout+jwt", &trust.logout("2", "bob")).await.status, 200);
+    assert!(!trust.house.is_revoked(&eu) && !trust.house.is_revoked(&us));
+    assert_eq!(trust.tell("logout+jwt", &trust.logout("3", "alice")).await.status, 200);
+    assert!(trust.house.is_revoked(&eu) && trust.house.is_revoked(&us));
+}
+
 #[tokio::test]
 async fn a_logout_that_could_not_be_done_may_be_sent_again() {
     let trust = company().await;
@@ -117,6 +138,8 @@ async fn each_single_fault_ends_nothing_and_uses_up_nothing() {
         ("exp", json!(null)),
         ("iat", json!(now + 31)),
         ("jti", json!(null)),
+        ("sid", json!(7)),
+        ("tenant", json!("")),
         ("nonce", json!("n")),
         ("events", json!(null)),
         ("events", json!({})),

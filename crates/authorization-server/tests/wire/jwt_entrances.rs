@@ -53,6 +53,7 @@ async fn doors() -> Doors {
         kind: AssertionKind::Workload,
         audience: None,
         logout_audience: None,
+        signals_audience: None,
         accounts: None,
         once: true,
         rules: vec![AssertionRule {

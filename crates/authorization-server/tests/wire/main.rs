@@ -39,6 +39,7 @@ mod revoke;
 mod scim;
 mod second_factor;
 mod secrets;
+mod security_events;
 mod setup;
 mod sign_in;
 mod token;

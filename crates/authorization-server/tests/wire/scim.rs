@@ -414,10 +414,41 @@ async fn a_version_that_somebody_has_changed_since_is_left_alone() {
     assert_eq!(change("*", "third").await, 200);
     let gone = scim.request(Method::DELETE, &path).header("if-match", version.trim_start_matches("W/"));
     assert_eq!(refusal(&scim.house.send(gone).await), (412, ""));
-    // The operator's changes count, too.
-    let before = scim.get(&path).await.header("etag").unwrap().to_owned();
-    assert!(scim.house.server.users().disable(USER).await.unwrap());
-    assert_eq!(change(&before, "fourth").await, 412);
+}
+
+/// Two words about one person, the operator's and the identity provider's: each is taken back by whoever said it.
+#[tokio::test]
+async fn whom_the_operator_has_disabled_stays_out_whatever_an_identity_provider_says() {
+    let scim = provisioned().await;
+    let ada = scim.ada().await;
+    let users = scim.house.server.users();
+    let is_out = async || users.list().await.unwrap()[0].disabled_at.is_some();
+    let active = async |active: bool| {
+        let changed = scim.patch(&ada, json!([{ "op": "replace", "path": "active", "value": active }])).await;
+        assert_eq!((changed.status, &changed.json["active"]), (200, &json!(active)));
+    };
+    assert!(users.disable(USER).await.unwrap());
+    let path = format!("/scim/v2/Users/{ada}");
+    assert_eq!(scim.get(&path).await.json["active"], true, "the identity provider's own word");
+    active(true).await;
+    assert_eq!(scim.send(Method::PUT, &path, &json!({ "userName": USER })).await.status, 200);
+    assert!(is_out().await);
+    assert!(users.enable(USER).await.unwrap());
+    assert!(!is_out().await);
+    assert_eq!(scim.house.tokens().await.status, 200);
+    for operator_first in [true, false] {
+        active(false).await;
+        assert!(is_out().await);
+        assert!(users.disable(USER).await.unwrap());
+        match operator_first {
+            true => assert!(users.enable(USER).await.unwrap()),
+            false => active(true).await,
+        }
+        assert!(is_out().await, "one of them still says so");
+        assert!(users.enable(USER).await.unwrap());
+        active(true).await;
+        assert!(!is_out().await);
+    }
 }
 
 #[tokio::test]

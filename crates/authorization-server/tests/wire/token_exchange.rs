@@ -90,6 +90,29 @@ async fn it_ends_with_the_token_that_was_shown_and_with_its_client() {
     }
 }
 
+/// One token may be exchanged twice, at once: what came of it are two tokens, and each ends by itself, or both with the first.
+#[tokio::test]
+async fn twins_of_one_exchanged_token_end_each_by_itself() {
+    let house = house().await;
+    let second = format!("{}/second", house.issuer);
+    let shown = house.tokens().await;
+    let exchange = || ask(&house, "backend", shown.text("access_token"), &second, "");
+    let (one, other) = tokio::join!(exchange(), exchange());
+    let id = |tokens: &Answer| claims(tokens.text("access_token"))["jti"].as_str().unwrap().to_owned();
+    let (first, twin, parent) = (id(&one), id(&other), id(&shown));
+    assert_ne!(first, twin);
+    let is_revoked = |id: &str| house.server.revocations().is_revoked(id).unwrap();
+    let revoke = [("client_id", "backend"), ("client_secret", "s"), ("token", one.text("access_token"))];
+    assert_eq!(house.post("/revoke", &revoke).await.status, 200);
+    assert!(is_revoked(&first) && !is_revoked(&twin) && !is_revoked(&parent));
+    // Nor does a client end what is not its own by what it has of it.
+    let foreign = [("client_id", "backend"), ("client_secret", "s"), ("token", shown.text("access_token"))];
+    assert_eq!(house.post("/revoke", &foreign).await.status, 200);
+    assert!(!is_revoked(&parent) && !is_revoked(&twin));
+    house.post("/revoke", &[("client_id", NATIVE), ("token", shown.text("access_token"))]).await;
+    assert!(is_revoked(&parent) && is_revoked(&twin));
+}
+
 // Row 25 of never-again: client × subject × audience × scope.
 #[tokio::test]
 async fn everything_else_is_denied() {

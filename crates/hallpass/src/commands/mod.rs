@@ -28,6 +28,7 @@ pub(crate) mod scim;
 mod stored;
 mod table;
 pub(crate) mod token;
+mod tokens;
 pub(crate) mod user;
 mod way;
 mod when;

@@ -69,8 +69,15 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
             }
         }
         cli::User::Enable { name } => {
-            found(users().await?.enable(&name).await?, &name)?;
-            say!("{name} may log in again; apps have to be connected anew.");
+            let users = users().await?;
+            found(users.enable(&name).await?, &name)?;
+            match users.is_deactivated(&name).await? {
+                false => say!("{name} may log in again; apps have to be connected anew."),
+                true => say!(
+                    "{name} is no longer disabled here, and still may not log in: the identity provider says that {name} is \
+                     not active (SCIM)."
+                ),
+            }
         }
         cli::User::List(listing) => list(&users().await?, listing.format()).await?,
         cli::User::Disable { name } => {
@@ -125,6 +132,7 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
                     "one_time_codes": user.second_factor,
                     "passkeys": user.passkeys,
                     "disabled_at": user.disabled_at.map(|at| at.unix()),
+                    "deactivated_at": user.deactivated_at.map(|at| at.unix()),
                 })
             })
             .collect();
@@ -140,6 +148,7 @@ async fn list(users: &Users, format: Format) -> Result<(), Failure> {
         .into_iter()
         .map(|user| {
             let state = match user.disabled_at {
+                Some(_) if user.deactivated_at.is_some() => "deactivated (SCIM)",
                 Some(_) => "disabled",
                 None if user.admin => "active, admin",
                 None => "active",

@@ -28,6 +28,9 @@ pub(crate) struct TrustedIssuer {
     /// Who this server is at the issuer (its client id there): then its logout tokens are taken at `/backchannel_logout` (OpenID
     /// Connect Back-Channel Logout 1.0). Default: none are.
     pub(crate) logout_client_id: Option<String>,
+    /// Who this server is to the issuer's transmitter of shared signals, the `aud` of its security events: then they are taken at
+    /// `/security_events` (RFC 8935; OpenID CAEP 1.0, session revoked). Default: none are.
+    pub(crate) signals_audience: Option<String>,
     /// Whether each counts once, by its `jti`. Default: true, except for platforms whose tokens have none.
     pub(crate) once: Option<bool>,
     /// The accounts that people of this issuer have here. Default: `none`.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ServerName;
 
 /// First segments that are the authorization server's own, or everyone's.
-pub(super) const TAKEN: [&str; 22] = [
+pub(super) const TAKEN: [&str; 23] = [
     ".well-known",
     "account",
     "admin",
@@ -27,6 +27,7 @@ pub(super) const TAKEN: [&str; 22] = [
     "register",
     "revoke",
     "scim",
+    "security_events",
     "setup",
     "token",
 ];

@@ -77,4 +77,7 @@ pub(crate) struct SignIn {
     /// it.
     #[serde(deserialize_with = "lists::some")]
     pub(crate) administrators: Vec<String>,
+    /// Who this server is to the third party's transmitter of shared signals, the `aud` of its security events: then they are taken
+    /// at `/security_events` (RFC 8935; OpenID CAEP 1.0, session revoked). Default: none are.
+    pub(crate) signals_audience: Option<String>,
 }

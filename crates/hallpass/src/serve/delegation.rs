@@ -58,6 +58,7 @@ fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<TrustedIssuer> 
         },
         audience: set.audience.clone(),
         logout_audience: set.logout_client_id.clone(),
+        signals_audience: set.signals_audience.clone(),
         accounts: accounts(set).with_context(place)?,
         once: set.once.unwrap_or_else(|| platform.is_none_or(|platform| platform.id)),
         rules: set
@@ -86,6 +87,12 @@ fn trusted_issuer(set: &config::TrustedIssuer) -> anyhow::Result<TrustedIssuer> 
         trusted.logout_audience.is_none() || trusted.accounts.is_some(),
         "{}: a logout there ends logins of accounts here, and its people have none: add accounts = \"linked\", or take \
          logout_client_id out",
+        place()
+    );
+    ensure!(
+        trusted.signals_audience.is_none() || trusted.accounts.is_some(),
+        "{}: a signal ends logins of accounts here, and its people have none: add accounts = \"linked\", or take \
+         signals_audience out",
         place()
     );
     Ok(trusted)
@@ -273,6 +280,7 @@ mod tests {
         for (wrong, says) in [
             (format!("once = false\n{people}"), "always counts once"),
             (format!("logout_client_id = 'h'\n{people}"), "its people have none"),
+            (format!("signals_audience = 'h'\n{people}"), "take signals_audience out"),
             (format!("email_domains = ['example.com']\n{people}"), "add accounts = \"linked\""),
             (linked.replace("Example.com", "*.example.com"), "is no domain"),
             (linked.replace("Example.com", "ada@example.com"), "is no domain"),

@@ -138,6 +138,7 @@ fn sign_in(
             scopes: rules,
             administrators: said.administrators.clone(),
         },
+        signals_audience: said.signals_audience.clone(),
     })
 }
 

@@ -50,7 +50,11 @@ async fn whoever_leaves_hears_nothing_more() {
     while let Ok(Some(_)) = stream.chunk().await {}
     let answer = Client::new().post(format!("{}/mcp", house.base)).bearer_auth(&token).body("{}").send();
     assert_eq!(answer.await.unwrap().status().as_u16(), 401);
-    assert!(house.run(&["user", "list"]).contains("disabled"));
+    assert!(house.run(&["user", "list"]).contains("deactivated (SCIM)"));
+    // The operator's word is another one.
+    let enabled = house.run(&["user", "enable", left["userName"].as_str().unwrap()]);
+    assert!(enabled.contains("still may not log in"), "{enabled}");
+    assert!(house.run(&["user", "list"]).contains("deactivated (SCIM)"));
 
     let list = house.run(&["scim", "token", "list", "--json"]);
     let list: Value = serde_json::from_str(&list).unwrap();

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::JoseError;
 use super::unverified::ExpectedClaims;
+use super::{Expected, JoseError, VerifiedEvent};
 use crate::time::Timestamp;
 
 /// 9999-12-31T23:59:59Z. A later time is a mistake or an attempt at a token without an end.
@@ -98,41 +100,73 @@ pub(super) fn check_claims(
         not_before: time(claims, "nbf")?,
         id: text(claims, "jti")?,
     };
-    check_issuer(&found, expected)?;
-    check_audience(&found, expected)?;
-    check_expiry(&found, expected)?;
-    check_not_before(&found, expected)?;
-    check_issued_at(&found, expected)?;
+    check_issuer(&found.issuer, expected)?;
+    check_audience(&found.audience, expected)?;
+    check_expiry(found.expires_at, expected)?;
+    check_not_before(found.not_before, expected)?;
+    check_issued_at(found.issued_at, expected)?;
     Ok(found)
 }
 
+/// The same for a security event token (RFC 8417 §2.2), which has an id and events, and no end or subject where none is said.
+pub(super) fn check_event_claims(
+    claims: &Arc<Map<String, Value>>,
+    expected: &Expected<'_>,
+) -> Result<VerifiedEvent, JoseError> {
+    let Expected { audience: ours, now, leeway, .. } = *expected;
+    let expected = ExpectedClaims { issuer: expected.issuer.as_str(), audience: ours, now, leeway };
+    let issuer = text(claims, "iss")?.ok_or(JoseError::MissingIssuer)?;
+    let audience = audience(claims)?.ok_or(JoseError::MissingAudience)?;
+    let id = text(claims, "jti")?.ok_or(JoseError::MissingId)?;
+    let issued_at = time(claims, "iat")?.ok_or(JoseError::MissingIssuedAt)?;
+    let (expires_at, not_before) = (time(claims, "exp")?, time(claims, "nbf")?);
+    let subject = text(claims, "sub")?;
+    check_issuer(&issuer, &expected)?;
+    check_audience(&audience, &expected)?;
+    expires_at.map_or(Ok(()), |at| check_expiry(at, &expected))?;
+    check_not_before(not_before, &expected)?;
+    check_issued_at(issued_at, &expected)?;
+    check_events(claims)?;
+    let all = Arc::clone(claims);
+    Ok(VerifiedEvent { issuer, audience, id, issued_at, expires_at, subject, all })
+}
+
+/// RFC 8417 §2.2: one event at least, each an object under the URI of its type.
+fn check_events(claims: &Map<String, Value>) -> Result<(), JoseError> {
+    match claims.get("events") {
+        None => Err(JoseError::MissingEvents),
+        Some(Value::Object(events)) if events.is_empty() => Err(JoseError::MissingEvents),
+        Some(Value::Object(events)) if events.values().all(Value::is_object) => Ok(()),
+        Some(_) => Err(JoseError::ClaimType("events")),
+    }
+}
+
 /// RFC 7519 §4.1.1.
-fn check_issuer(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
-    let same = found.issuer == expected.issuer;
-    if same { Ok(()) } else { Err(JoseError::WrongIssuer) }
+fn check_issuer(issuer: &str, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
+    if issuer == expected.issuer { Ok(()) } else { Err(JoseError::WrongIssuer) }
 }
 
 /// RFC 7519 §4.1.3.
-fn check_audience(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
-    let ours = expected.audience.iter().any(|name| found.audience.contains(name));
+fn check_audience(audience: &Audience, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
+    let ours = expected.audience.iter().any(|name| audience.contains(name));
     if ours { Ok(()) } else { Err(JoseError::WrongAudience) }
 }
 
 /// RFC 7519 §4.1.4: refused at that second, not after it.
-fn check_expiry(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
-    let valid = expected.now < found.expires_at.after(expected.leeway);
+fn check_expiry(expires_at: Timestamp, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
+    let valid = expected.now < expires_at.after(expected.leeway);
     if valid { Ok(()) } else { Err(JoseError::Expired) }
 }
 
 /// RFC 7519 §4.1.5.
-fn check_not_before(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
-    let begun = found.not_before.is_none_or(|at| at <= expected.now.after(expected.leeway));
+fn check_not_before(not_before: Option<Timestamp>, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
+    let begun = not_before.is_none_or(|at| at <= expected.now.after(expected.leeway));
     if begun { Ok(()) } else { Err(JoseError::NotYetValid) }
 }
 
 /// RFC 7519 §4.1.6; a token from the future has a clock behind it that cannot be relied on.
-fn check_issued_at(found: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
-    let past = found.issued_at <= expected.now.after(expected.leeway);
+fn check_issued_at(issued_at: Timestamp, expected: &ExpectedClaims<'_>) -> Result<(), JoseError> {
+    let past = issued_at <= expected.now.after(expected.leeway);
     if past { Ok(()) } else { Err(JoseError::IssuedInFuture) }
 }
 

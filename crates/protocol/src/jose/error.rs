@@ -55,6 +55,12 @@ pub enum JoseError {
     /// RFC 9068 §2.2.
     #[error("the token has no iat")]
     MissingIssuedAt,
+    /// RFC 8417 §2.2.
+    #[error("the token has no jti")]
+    MissingId,
+    /// RFC 8417 §2.2.
+    #[error("the token has no events")]
+    MissingEvents,
     /// RFC 7519 §4.1: a string, a list of strings, or whole seconds between 1970 and 9999.
     #[error("the token's claim {0:?} has the wrong type or is out of range")]
     ClaimType(&'static str),

@@ -11,6 +11,7 @@
 //! 4. `iss`, `sub`, `aud`, `exp` and `iat` must be there; times are whole numbers; no JSON member
 //!    is there twice.
 //! 5. [`VerifiedJwt`] comes from [`UnverifiedJwt::verify`] and from nowhere else.
+//! 6. What speaks of somebody and proves nobody (RFC 8417) is a type of its own, [`VerifiedEvent`].
 //!
 //! ```
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,6 +48,7 @@ mod algorithm;
 mod claims;
 mod error;
 mod jwk;
+mod security_event;
 mod signing_key;
 mod unverified;
 mod verified;
@@ -57,6 +59,7 @@ pub use algorithm::Algorithm;
 pub use claims::{Audience, Claims};
 pub use error::{JoseError, JwkError};
 pub use jwk::{Jwk, JwkSet, PublicKey};
+pub use security_event::VerifiedEvent;
 pub use signing_key::SigningKey;
 pub(crate) use unverified::ExpectedClaims;
 pub use unverified::{Expected, MAX_JWT_LEN, UnverifiedJwt};

@@ -25,7 +25,7 @@ pub struct UnverifiedJwt<'a> {
     typ: Option<String>,
     embedded_key: Option<Value>,
     /// Shared with what is verified: nothing is copied on the way.
-    claims: Arc<Map<String, Value>>,
+    pub(super) claims: Arc<Map<String, Value>>,
 }
 
 /// What a token must be to be taken.
@@ -150,9 +150,13 @@ impl<'a> UnverifiedJwt<'a> {
         expected: &ExpectedClaims<'_>,
     ) -> Result<VerifiedJwt, JoseError> {
         self.check_type(typ)?;
-        keys.check(self.kid(), self.algorithm, self.signed, self.signature)?;
+        self.check_signature(keys)?;
         let claims = check_claims(&self.claims, expected)?;
         Ok(VerifiedJwt::new(claims, Arc::clone(&self.claims), self.algorithm, self.kid.clone()))
+    }
+
+    pub(super) fn check_signature(&self, keys: &VerifyingKeys) -> Result<(), JoseError> {
+        keys.check(self.kid(), self.algorithm, self.signed, self.signature)
     }
 
     /// RFC 8725 §3.11: an ID token is no access token.

@@ -3,10 +3,9 @@
 
 use hallpass_protocol::jose::{JoseError, VerifiedJwt};
 use serde_json::Value;
-use url::form_urlencoded::byte_serialize;
 
 use crate::audit::{AuditKind, By, NewEvent};
-use crate::delegation::{AccountLinking, AssertionKind, TrustedIssuer};
+use crate::delegation::{AccountLinking, AssertionKind, TrustedIssuer, is_of, of_tenant};
 use crate::grants::Refusal;
 use crate::login::UserName;
 use crate::server::Inner;
@@ -127,10 +126,7 @@ impl Named {
         let issuer = trusted.issuer.as_str();
         let authority = match assertion.claim("tenant").filter(|_| trusted.kind == AssertionKind::IdJag) {
             None => issuer.to_owned(),
-            // No issuer has a query (RFC 8414 §2), so nobody else has this name.
-            Some(Value::String(tenant)) if !tenant.is_empty() => {
-                format!("{issuer}?tenant={}", byte_serialize(tenant.as_bytes()).collect::<String>())
-            }
+            Some(Value::String(tenant)) if !tenant.is_empty() => of_tenant(issuer, tenant),
             Some(_) => return Err(Refusal::Assertion(JoseError::ClaimType("tenant"))),
         };
         let address = trusted.accounts.as_ref().and_then(|linking| verified_address(linking, assertion));
@@ -153,11 +149,8 @@ impl Named {
 /// Whether the account is somebody's of this issuer already, in whichever tenant: an address that changes hands takes nothing
 /// along.
 async fn is_anothers(server: &Inner, trusted: &TrustedIssuer, user_id: &str) -> Result<bool, StoreError> {
-    let of_issuer = |of: &str| {
-        let rest = of.strip_prefix(trusted.issuer.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("?tenant="))
-    };
-    Ok(server.store.list_identities(user_id).await?.iter().any(|known| of_issuer(&known.issuer)))
+    let linked = server.store.list_identities(user_id).await?;
+    Ok(linked.iter().any(|known| is_of(&known.issuer, trusted.issuer.as_str())))
 }
 
 /// OpenID Connect Core §5.1: `email` counts where `email_verified` is true, and in a domain that the operator lets this
