@@ -77,6 +77,7 @@ pub(crate) async fn logged_out(server: &Inner, token: Option<&str>) -> Result<Lo
             any_tenant: tenant.is_none(),
         }),
         sid: sid.map(|sid| SidHash::of(token.issuer(), sid)),
+        through: teller.through(token.issuer()),
         outlasting: false,
         once: (SeenBy::LogoutToken, token.issuer(), token.id(), until),
     };

@@ -119,6 +119,17 @@ impl Member {
 }
 
 impl Recent {
+    /// Whoever sends a form of the page of this path, a moment after a login.
+    pub(super) async fn of_form(
+        server: &Server,
+        headers: &HeaderMap,
+        body: &[u8],
+        path: &str,
+    ) -> Result<(Self, Parameters), Away> {
+        let (member, form) = Member::of_form(server, headers, body, path).await?;
+        Ok((member.recent(server, path)?, form))
+    }
+
     pub(super) fn administrator(self) -> Result<Administrator, Away> {
         match self.0.session.is_admin {
             true => Ok(Administrator(self)),

@@ -70,6 +70,7 @@ pub(crate) async fn signalled(server: &Inner, token: &str) -> Result<Signalled, 
     let ended = Ended {
         whom: user.map(|user| whom(&issuer, user, address.as_deref())).transpose()?,
         sid: session.map(|session| sid(&issuer, session)).transpose()?,
+        through: teller.through(&issuer),
         outlasting: true,
         once: (SeenBy::SecurityEvent, &issuer, event.id(), until),
     };

@@ -85,6 +85,11 @@ impl<'a> Teller<'a> {
         }
     }
 
+    /// The issuer, where it has a say in what came through it, and in nothing else.
+    pub(crate) fn through<'i>(&self, issuer: &'i str) -> Option<&'i str> {
+        matches!(self, Self::Provider(_)).then_some(issuer)
+    }
+
     /// Whether it may speak for addresses of this domain, which is in lower case.
     pub(crate) fn speaks_for(&self, domain: &str) -> bool {
         let listed = match self {

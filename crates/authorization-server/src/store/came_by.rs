@@ -61,6 +61,9 @@ pub(crate) struct Ended<'a> {
     pub(crate) whom: Option<Whom<'a>>,
     /// Which one of their sessions there; all, where none is named.
     pub(crate) sid: Option<SidHash>,
+    /// The issuer, where it has a say in what came through it alone: a provider that people sign in through is one of several ways
+    /// in.
+    pub(crate) through: Option<&'a str>,
     /// Whether grants end that were made to outlast a login (`offline_access`).
     pub(crate) outlasting: bool,
     /// Whose word it is, and the id and end of what says so. It counts once: where nothing could be ended, it may be sent again.
@@ -76,10 +79,12 @@ pub(crate) enum EndedFor {
     Before,
 }
 
-/// Of somebody: all; or what came of that session, and where the person is named (`$3`) also what came of none that is known.
+/// Of somebody: all; or what came of that session, and where the person is named (`$3`) also what came of none that is known. Of
+/// that, all; or what came through that issuer (`$4`).
 macro_rules! of_the_login {
     () => {
-        "user_id = $1 AND ($2 = '' OR sid_hash = $2 OR ($3 = 1 AND sid_hash IS NULL))"
+        "user_id = $1 AND ($2 = '' OR sid_hash = $2 OR ($3 = 1 AND sid_hash IS NULL))
+         AND ($4 = '' OR came_by IN (SELECT id FROM identities WHERE user_id = $1 AND issuer = $4))"
     };
 }
 
@@ -154,22 +159,26 @@ impl Store {
     ) -> Result<Vec<String>> {
         let sid = ended.sid.as_ref().map_or("", SidHash::as_str);
         let named = ended.whom.is_some();
+        // A session of the issuer's own came through it in any case.
+        let through = ended.through.filter(|_| named).unwrap_or_default();
         for delete in [
             concat!("DELETE FROM sessions WHERE ", of_the_login!()),
             concat!("DELETE FROM codes WHERE ", of_the_login!()),
             concat!("DELETE FROM device_codes WHERE ", of_the_login!()),
         ] {
-            sqlx::query(delete).bind(user_id).bind(sid).bind(i64::from(named)).execute(&mut **tx).await?;
+            let delete = sqlx::query(delete).bind(user_id).bind(sid).bind(i64::from(named)).bind(through);
+            delete.execute(&mut **tx).await?;
         }
         let mut revoked: Vec<String> = sqlx::query_scalar(concat!(
-            "UPDATE grants SET revoked_at = $4 WHERE ",
+            "UPDATE grants SET revoked_at = $5 WHERE ",
             of_the_login!(),
-            " AND revoked_at IS NULL AND ($5 = 1 OR ' ' || scopes || ' ' NOT LIKE '% offline_access %')
+            " AND revoked_at IS NULL AND ($6 = 1 OR ' ' || scopes || ' ' NOT LIKE '% offline_access %')
              RETURNING id"
         ))
         .bind(user_id)
         .bind(sid)
         .bind(i64::from(named))
+        .bind(through)
         .bind(self.now().unix())
         .bind(i64::from(ended.outlasting))
         .fetch_all(&mut **tx)
@@ -177,12 +186,14 @@ impl Store {
         for id in &revoked {
             self.write_revocation(tx, id).await?;
         }
-        if named {
+        if named && through.is_empty() {
             sqlx::query("DELETE FROM half_logins WHERE user_id = $1")
                 .bind(user_id)
                 .execute(&mut **tx)
                 .await?;
-            revoked.extend(self.revoke_identities_of(tx, user_id).await?);
+        }
+        if named {
+            revoked.extend(self.revoke_identities_at(tx, user_id, through).await?);
         }
         Ok(revoked)
     }

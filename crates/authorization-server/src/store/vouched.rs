@@ -140,10 +140,22 @@ impl Store {
         tx: &mut Transaction,
         user_id: &str,
     ) -> Result<Vec<String>> {
+        self.revoke_identities_at(tx, user_id, "").await
+    }
+
+    /// The same of the identities at one issuer, where one is named.
+    pub(super) async fn revoke_identities_at(
+        &self,
+        tx: &mut Transaction,
+        user_id: &str,
+        issuer: &str,
+    ) -> Result<Vec<String>> {
         let ended: Vec<String> = sqlx::query_scalar(
-            "SELECT own_grant FROM identities WHERE user_id = $1 AND own_grant IS NOT NULL",
+            "SELECT own_grant FROM identities
+             WHERE user_id = $1 AND own_grant IS NOT NULL AND ($2 = '' OR issuer = $2)",
         )
         .bind(user_id)
+        .bind(issuer)
         .fetch_all(&mut **tx)
         .await?;
         for own_grant in &ended {

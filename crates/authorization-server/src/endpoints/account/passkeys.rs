@@ -46,8 +46,7 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
 }
 
 async fn add(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
-    let member = member.recent(server, PATH)?;
+    let (member, form) = Recent::of_form(server, headers, body, PATH).await?;
     let party = party(server)?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let name = match shown(field("name")) {
@@ -76,8 +75,7 @@ async fn add(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Respon
 }
 
 async fn run_remove(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, super::PATH).await?;
-    let member = member.recent(server, super::PATH)?;
+    let (member, form) = Recent::of_form(server, headers, body, super::PATH).await?;
     let passkey = form.get("passkey").ok().flatten().unwrap_or_default();
     if !is_confirmed(&form) {
         let passkeys = server.store.list_passkeys(&member.session.user_id).await?;

@@ -41,8 +41,7 @@ async fn change(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     if !server.settings.passwords {
         return Err(Problem::no_passwords().into());
     }
-    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
-    let member = member.recent(server, PATH)?;
+    let (member, form) = Recent::of_form(server, headers, body, PATH).await?;
     let password = Secret::new(form.get("password").ok().flatten().unwrap_or_default());
     if let Err(why) = check_strength(&password) {
         return Ok(page(server, &member, StatusCode::UNPROCESSABLE_ENTITY, Some(sentence(&why))));

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::super::Server;
 use super::super::login::through::{link_at, way};
-use super::super::member::{Away, Member};
+use super::super::member::{Away, Recent};
 use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use super::PATH;
@@ -41,8 +41,7 @@ pub(in crate::endpoints) async fn remove(
 
 async fn begin(server: &Server, name: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
     let way = way(server, name)?;
-    let (member, _) = Member::of_form(server, headers, body, PATH).await?;
-    let member = member.recent(server, PATH)?;
+    let (member, _) = Recent::of_form(server, headers, body, PATH).await?;
     Ok(link_at(server, way, &member.browser, &member.session.user_id).await?)
 }
 
@@ -75,8 +74,7 @@ pub(in crate::endpoints) async fn link(
 }
 
 async fn run_remove(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
-    let member = member.recent(server, PATH)?;
+    let (member, form) = Recent::of_form(server, headers, body, PATH).await?;
     let identity = form.get("identity").ok().flatten().unwrap_or_default();
     if !is_confirmed(&form) {
         let question = Question::ending(

@@ -47,8 +47,7 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
 
 /// The first code proves that the app has the secret; only then is it in use.
 async fn confirm(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
-    let member = member.recent(server, PATH)?;
+    let (member, form) = Recent::of_form(server, headers, body, PATH).await?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let (key, session) = (server.store.key(), &member.session);
     let offered = Enrolment::offered(key, &session.user_id, field("offer"), host(server), &session.user_name);
@@ -70,8 +69,7 @@ async fn confirm(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Re
 }
 
 async fn run_off(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, super::PATH).await?;
-    let member = member.recent(server, super::PATH)?;
+    let (member, form) = Recent::of_form(server, headers, body, super::PATH).await?;
     if !is_confirmed(&form) {
         let question = Question::ending(
             "Turn one-time codes off?".to_owned(),

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::super::Server;
 use super::super::account;
-use super::super::member::{Away, Member};
+use super::super::member::{Away, Recent};
 use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use super::administrator;
@@ -41,8 +41,8 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
 }
 
 async fn disconnect(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
-    let admin = member.recent(server, PATH)?.administrator()?;
+    let (member, form) = Recent::of_form(server, headers, body, PATH).await?;
+    let admin = member.administrator()?;
     let grant = form.get("grant").ok().flatten().unwrap_or_default();
     if !is_confirmed(&form) {
         let app = account::apps_of(server, "").await?.into_iter().find(|app| app.id == grant);

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::super::Server;
 use super::super::account;
-use super::super::member::{Administrator, Away, Member};
+use super::super::member::{Administrator, Away, Recent};
 use super::super::question::{Question, is_confirmed};
 use super::super::redirect::see_other;
 use super::{PATH, administrator};
@@ -32,8 +32,8 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
 }
 
 async fn act(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Response, Away> {
-    let (member, form) = Member::of_form(server, headers, body, PATH).await?;
-    let admin = member.recent(server, PATH)?.administrator()?;
+    let (member, form) = Recent::of_form(server, headers, body, PATH).await?;
+    let admin = member.administrator()?;
     let field = |name| form.get(name).ok().flatten().unwrap_or_default();
     let (action, name) = (field("action"), field("user"));
     if ASKED.contains(&action) && !is_confirmed(&form) {

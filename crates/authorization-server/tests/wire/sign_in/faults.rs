@@ -31,7 +31,7 @@ const AWAY: &str = "Acme does not answer right now. Try again in a moment.";
 const NO: &str = "Acme did not sign you in.";
 const UNUSABLE: &str = "What Acme answered cannot be used.";
 const CLOSED: &str = "Your account at Acme opens nothing here.";
-const CONSENT: &str = "wants to";
+const CONSENT: &str = "Allow access?";
 
 fn claim(two: &Two, name: &str, seconds: i64) {
     two.party.script().claims = json!({ name: two.house.clock.now().unix() + seconds });

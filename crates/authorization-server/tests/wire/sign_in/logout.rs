@@ -1,7 +1,6 @@
 //! Word of the provider that somebody's login there has ended (`/backchannel_logout`, `/security_events`).
 
 use super::*;
-use crate::harness::Answer;
 
 const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
@@ -118,6 +117,25 @@ async fn a_logout_of_a_person_in_a_session_spares_their_other_sessions_there() {
     assert!(!two.lives(&other).await.0, "without a session there: all of them");
 }
 
+/// The provider is one way in of several: what did not come through it is none of its business.
+#[tokio::test]
+async fn a_provider_ends_no_login_that_did_not_come_through_it() {
+    let two = two().await;
+    let person = Person::new();
+    let login = person.open(two.house.url("/login?then=/account")).await;
+    let account = login.form().set("username", USER).set("password", PASSWORD).submit().await;
+    let callback = two.link(&person, &account).await;
+    assert!(person.arrive(&callback).await.text().contains("Unlink"));
+    let by_password = two.house.redeem(&two.in_browser(&person).await).await;
+    let through = two.in_session(Some("s1"), "notes:read").await;
+    assert_eq!(two.tell(&two.logout("1", &json!({ "sub": "sub-of-ada" }))).await.status, 200);
+    assert_eq!(two.lives(&through).await, ENDED);
+    assert!(!two.house.is_revoked(by_password.text("access_token")));
+    let subject = json!({ "format": "iss_sub", "iss": two.party.issuer(), "sub": "sub-of-ada" });
+    assert_eq!(two.signal("1", &subject).await.status, 202);
+    assert_eq!(two.lives(&SignedIn { person, tokens: by_password }).await, ALIVE);
+}
+
 #[tokio::test]
 async fn each_fault_of_a_providers_logout_token_ends_nothing() {
     let two = two().await;
@@ -163,17 +181,8 @@ async fn each_fault_of_a_providers_logout_token_ends_nothing() {
 async fn what_a_device_was_allowed_ends_with_the_session_in_which_it_was() {
     let two = two().await;
     let one = two.in_session(Some("s1"), "notes:read").await;
-    let begun = two.house.post("/device_authorization", &[("client_id", NATIVE)]).await;
-    assert_eq!(begun.status, 200, "{:?}", begun.json);
-    let page = one.person.open(begun.text("verification_uri_complete")).await;
-    let page = if page.text().contains("name=\"decision\"") { page } else { page.form().submit().await };
-    page.form().press("decision", "allow").submit().await;
-    let form = [
-        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-        ("client_id", NATIVE),
-        ("device_code", begun.text("device_code")),
-    ];
-    let tokens = two.house.post("/token", &form).await;
+    let device = two.allowed_device(&one.person, "notes:read").await;
+    let tokens = two.poll(&device).await;
     assert_eq!(tokens.status, 200, "{:?}", tokens.json);
     assert_eq!(two.tell(&two.logout("1", &json!({ "sid": "s1" }))).await.status, 200);
     assert!(two.house.is_revoked(tokens.text("access_token")));

@@ -25,7 +25,7 @@ use hallpass_testkit::person::{Form, Page, Person};
 use hallpass_testkit::third_party::{CLIENT_ID, CLIENT_SECRET, ThirdParty};
 use serde_json::{Value, json};
 
-use crate::harness::{House, NATIVE, PASSWORD, USER, set};
+use crate::harness::{Answer, House, NATIVE, PASSWORD, USER, set};
 
 struct Two {
     house: House,
@@ -91,6 +91,25 @@ impl Two {
         let there = away.location().unwrap_or_else(|| panic!("{}", away.text()));
         assert!(there.as_str().starts_with(self.party.issuer()), "{there}");
         person.arrive(there).await.location().unwrap().to_string()
+    }
+
+    /// A device that somebody has allowed who is signed in with this browser; what it asks for its tokens with.
+    async fn allowed_device(&self, person: &Person, scope: &str) -> Vec<(&'static str, String)> {
+        const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+        let grant_types = vec![GRANT.to_owned()];
+        let tv = NewClient { id: "tv".to_owned(), grant_types, ..NewClient::default() };
+        self.house.server.clients().add(tv).await.unwrap();
+        let begun = self.house.post("/device_authorization", &[("client_id", "tv"), ("scope", scope)]).await;
+        let page = person.open(begun.text("verification_uri_complete")).await;
+        let decided = page.form().press("decision", "allow").submit().await;
+        assert_eq!(decided.status(), 200, "{}", decided.text());
+        let code = begun.text("device_code").to_owned();
+        vec![("grant_type", GRANT.to_owned()), ("client_id", "tv".to_owned()), ("device_code", code)]
+    }
+
+    async fn poll(&self, device: &[(&'static str, String)]) -> Answer {
+        let form: Vec<_> = device.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.house.post("/token", &form).await
     }
 
     /// The whole way to the page of consent, or to why not.

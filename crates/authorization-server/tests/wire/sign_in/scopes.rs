@@ -97,19 +97,10 @@ async fn groups_that_were_left_since_consent_count_at_the_token() {
     let person = Person::new();
     let back = two.sign_in(&person).await.form().press("decision", "allow").submit().await;
     let code = back.location_param("code").unwrap();
-    let begun = two.house.post("/device_authorization", &[("client_id", NATIVE)]).await;
-    let page = person.open(begun.text("verification_uri_complete")).await;
-    let page = if page.text().contains("name=\"decision\"") { page } else { page.form().submit().await };
-    page.form().press("decision", "allow").submit().await;
+    let device = two.allowed_device(&person, "notes:read notes:write").await;
     two.house.sql("UPDATE users SET scopes = 'notes:read' WHERE scopes IS NOT NULL").await;
     assert_eq!(two.house.redeem(&code).await.text("scope"), "notes:read");
-    let form = [
-        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-        ("client_id", NATIVE),
-        ("device_code", begun.text("device_code")),
-    ];
-    let scope = two.house.post("/token", &form).await.text("scope").to_owned();
-    assert!(!scope.contains("notes:write"), "{scope}");
+    assert_eq!(two.poll(&device).await.text("scope"), "notes:read");
 }
 
 /// The company's word about a person says which app may act for them, and not what their groups allow here.
