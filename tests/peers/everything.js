@@ -12,15 +12,22 @@ const SERVER = path.resolve(
 /** The command that runs it over stdio. */
 export const STDIO = [process.execPath, SERVER, 'stdio'];
 
-/** It over streamable HTTP. The owner ends it. */
+/** What it prints once it listens, and where. */
+const HTTP = {
+  streamableHttp: [/listening on port/, '/mcp'],
+  sse: [/running on port/, '/sse'],
+};
+
+/** It over streamable HTTP, or over HTTP+SSE. The owner ends it. */
 export class Everything {
-  static async start(owner) {
+  static async start(owner, transport = 'streamableHttp') {
     const self = new Everything();
+    const [listens, where] = HTTP[transport];
     const port = await freePort();
-    self.program = new Program(process.execPath, [SERVER, 'streamableHttp'], { env: { PORT: String(port) } });
+    self.program = new Program(process.execPath, [SERVER, transport], { env: { PORT: String(port) } });
     owner.after(() => self.program.stop());
-    self.url = `http://127.0.0.1:${port}/mcp`;
-    await self.program.prints(/listening on port/);
+    self.url = `http://127.0.0.1:${port}${where}`;
+    await self.program.prints(listens);
     return self;
   }
 }

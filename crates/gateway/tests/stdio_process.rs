@@ -60,6 +60,26 @@ async fn the_environment_is_what_is_named_and_nothing_else() {
     assert_ne!(environment(&client, "PATH").await, Value::Null);
 }
 
+/// A new secret is in the next process, and nothing is in hallpass's own memory of the one before.
+#[tokio::test]
+async fn a_variable_from_a_file_is_read_as_a_process_starts() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "old\n").unwrap();
+    let gateway = gateway(with(&[("KEY", Variable::File(file.path().to_owned()))]));
+    let first = Client::begin(&gateway).await;
+    std::fs::write(file.path(), "new\n").unwrap();
+    assert_eq!(environment(&Client::begin(&gateway).await, "KEY").await, "new");
+    assert_eq!(environment(&first, "KEY").await, "old");
+    std::fs::write(file.path(), "s3cret\0").unwrap();
+    let (log, _guard) = support::logged();
+    let response = gateway.post(INITIALIZE).await;
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert!(!text(response).await.contains("KEY"));
+    let log = log.lock().unwrap().clone();
+    let path = file.path().to_str().unwrap();
+    assert!(log.contains(path) && log.contains("NUL") && !log.contains("s3cret"), "{log}");
+}
+
 #[tokio::test]
 async fn a_process_hears_whose_it_is() {
     let gateway = gateway(with(&[("HALLPASS_SUBJECT", "admin".into())]));

@@ -1,6 +1,8 @@
 //! What a process finds in its environment: what is named, and nothing else.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use hallpass_protocol::secret::Secret;
 use hallpass_resource_server::Caller;
@@ -42,6 +44,8 @@ const OF_THE_ACCOUNT: [&str; 4] = ["HOME", "LOGNAME", "SHELL", "USER"];
 pub enum Variable {
     /// From the configuration.
     Text(OsString),
+    /// From a file, as [`secret_in`] reads it, each time that a process starts. Without it, none does.
+    File(PathBuf),
     /// From hallpass's own environment, under the same name; without it, the variable is not there.
     Inherited,
     /// From a claim of the token that was verified, by its name or by a path with dots. A string is taken as it is, all else
@@ -100,14 +104,39 @@ pub(super) fn of_caller(command: &StdioCommand, caller: &Caller) -> Result<Varia
     Ok(told)
 }
 
+/// What a variable holds whose value is in a file: all of it but the end of its last line.
+///
+/// # Errors
+/// Where the file can't be read, is no UTF-8, or holds what no variable can.
+pub fn secret_in(file: &Path) -> io::Result<OsString> {
+    let mut text = std::fs::read_to_string(file)?;
+    if text.ends_with('\n') {
+        text.pop();
+        text.truncate(text.strip_suffix('\r').map_or(text.len(), str::len));
+    }
+    match text.contains('\0') {
+        // The operating system ends a variable there.
+        true => Err(io::Error::new(io::ErrorKind::InvalidData, "it holds a NUL")),
+        false => Ok(text.into()),
+    }
+}
+
 /// All that is in the environment.
-pub(super) fn whole(command: &StdioCommand, told: &Variables, lent: &Lent) -> Variables {
+///
+/// # Errors
+/// Where a file can't be read.
+pub(super) fn whole(command: &StdioCommand, told: &Variables, lent: &Lent) -> io::Result<Variables> {
     let own = |name: &OsStr| std::env::var_os(name).map(|value| (name.to_owned(), value));
     let anyway = ANYWAY.iter().filter(|name| command.account.is_none() || !OF_THE_ACCOUNT.contains(name));
     let mut all: Variables = anyway.filter_map(|name| own(OsStr::new(name))).collect();
     for (name, variable) in &command.environment {
         match variable {
             Variable::Text(text) => all.push((name.clone(), text.clone())),
+            Variable::File(file) => {
+                let said =
+                    |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+                all.push((name.clone(), secret_in(file).map_err(said)?));
+            }
             Variable::Inherited => all.extend(own(name)),
             // Among what is told.
             Variable::Claim(_) => {}
@@ -115,10 +144,37 @@ pub(super) fn whole(command: &StdioCommand, told: &Variables, lent: &Lent) -> Va
     }
     all.extend(told.iter().cloned());
     all.extend(lent.values.iter().map(|(name, secret)| (name.clone(), secret.expose().into())));
-    all
+    Ok(all)
 }
 
 /// The operating system ends a variable at a NUL.
 fn printable(text: &str) -> String {
     text.replace('\0', "%00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_but_for_its_last_line_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, value) in [
+            ("s", "s"),
+            ("s\n", "s"),
+            ("s\r\n", "s"),
+            ("a\nb\n\n", "a\nb\n"),
+            ("s\r", "s\r"),
+            ("", ""),
+            (" s ", " s "),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(secret_in(file.path()).unwrap(), value, "{text:?}");
+        }
+        for bytes in [&b"a\0b"[..], b"\xff"] {
+            std::fs::write(file.path(), bytes).unwrap();
+            assert_eq!(secret_in(file.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+        assert_eq!(secret_in(Path::new("/nowhere/at/all")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 }

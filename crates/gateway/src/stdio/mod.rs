@@ -46,7 +46,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use environment::Lent;
-pub use environment::Variable;
+pub use environment::{Variable, secret_in};
 pub use limits::Limits;
 pub(crate) use server::StdioServer;
 

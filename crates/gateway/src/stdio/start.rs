@@ -20,7 +20,7 @@ pub(super) fn start(
     program
         .args(&command.arguments)
         .env_clear()
-        .envs(environment::whole(command, told, lent))
+        .envs(environment::whole(command, told, lent)?)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

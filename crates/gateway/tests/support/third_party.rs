@@ -17,6 +17,8 @@ pub(crate) struct ThirdParty {
 #[derive(Default)]
 struct State {
     asked: usize,
+    /// Whether tokens are the same each time.
+    lasts: bool,
     answer: Option<Result<String, NotGiven>>,
 }
 
@@ -49,8 +51,8 @@ impl ThirdParty {
     fn answer(&self, user: &str) -> Result<Secret, NotGiven> {
         let mut state = self.state.lock().unwrap();
         state.asked += 1;
-        let count = state.asked;
-        state.answer.clone().unwrap_or_else(|| Ok(format!("{user}-{count}"))).map(Secret::new)
+        let own = if state.lasts { user.to_owned() } else { format!("{user}-{}", state.asked) };
+        state.answer.clone().unwrap_or(Ok(own)).map(Secret::new)
     }
 
     pub(crate) fn asked(&self) -> usize {
@@ -59,6 +61,11 @@ impl ThirdParty {
 
     pub(crate) fn gives(&self, token: &str) {
         self.state.lock().unwrap().answer = Some(Ok(token.to_owned()));
+    }
+
+    /// The user's name, each time.
+    pub(crate) fn gives_each_their_own(&self) {
+        self.state.lock().unwrap().lasts = true;
     }
 
     pub(crate) fn is_away(&self) {

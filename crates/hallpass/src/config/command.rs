@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -33,6 +34,11 @@ pub(crate) enum Variable {
         /// Its name.
         claim: String,
     },
+    /// A file with something secret.
+    File {
+        /// The file.
+        file: PathBuf,
+    },
     /// hallpass's own environment.
     Inherited {
         /// Always true.
@@ -48,7 +54,7 @@ impl<'de> Deserialize<'de> for Variable {
             type Value = Variable;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a text, { claim = \"NAME\" } or { inherit = true }")
+                formatter.write_str("a text, { claim = \"NAME\" }, { file = \"PATH\" } or { inherit = true }")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Variable, E> {
@@ -56,14 +62,20 @@ impl<'de> Deserialize<'de> for Variable {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Variable, A::Error> {
-                let wrong = || A::Error::custom("write a text, { claim = \"NAME\" } or { inherit = true }");
+                let wrong = || {
+                    A::Error::custom(
+                        "write a text, { claim = \"NAME\" }, { file = \"PATH\" } or { inherit = true }",
+                    )
+                };
                 let variable = match members.next_key::<String>()?.as_deref() {
                     Some("claim") => Variable::Claim { claim: members.next_value()? },
+                    Some("file") => Variable::File { file: members.next_value()? },
                     Some("inherit") => Variable::Inherited { inherit: members.next_value()? },
                     _ => return Err(wrong()),
                 };
                 let says_nothing = match &variable {
                     Variable::Claim { claim } => claim.is_empty(),
+                    Variable::File { file } => file.as_os_str().is_empty(),
                     Variable::Inherited { inherit } => !inherit,
                     Variable::Text(_) => false,
                 };
@@ -98,18 +110,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_is_a_text_a_claim_or_inherited() {
+    fn a_variable_is_a_text_a_claim_a_file_or_inherited() {
         let read = |text: &str| {
             toml::from_str::<std::collections::BTreeMap<String, Variable>>(&format!("v = {text}"))
         };
         let variable = |text: &str| read(text).unwrap().remove("v").unwrap();
         assert_eq!(variable("'x'"), Variable::Text("x".into()));
         assert_eq!(variable("{ claim = 'email' }"), Variable::Claim { claim: "email".into() });
+        assert_eq!(variable("{ file = 'key' }"), Variable::File { file: "key".into() });
         assert_eq!(variable("{ inherit = true }"), Variable::Inherited { inherit: true });
         for text in [
             "1",
             "{}",
             "{ claim = '' }",
+            "{ file = '' }",
+            "{ file = 'a', inherit = true }",
             "{ inherit = false }",
             "{ claim = 'a', inherit = true }",
             "{ secret = 'a' }",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::log::LogSink;
 use super::tls::AskedFor;
-use super::{AuthorizationServer, Config, Database, Server};
+use super::{AuthorizationServer, Config, Database, Server, Variable};
 
 impl Config {
     /// The same, as seen from that folder.
@@ -54,6 +54,11 @@ fn authorization_server(said: &mut AuthorizationServer, at: &impl Fn(&mut PathBu
 
 fn server(server: &mut Server, at: &impl Fn(&mut PathBuf)) {
     server.directory.iter_mut().for_each(at);
+    for variable in server.environment.values_mut() {
+        if let Variable::File { file } = variable {
+            at(file);
+        }
+    }
     server.credentials.certificates.iter_mut().for_each(|said| at(&mut said.authority));
     for asked in server.issuers.iter_mut().filter_map(|issuer| issuer.introspection.as_mut()) {
         asked.secret_file.iter_mut().chain(&mut asked.key_file).for_each(at);
@@ -86,6 +91,13 @@ mod tests {
         assert!(all.len() > 10 && all.iter().all(|path| path.starts_with("/folder")), "{all:?}");
         let server = config.server.as_ref().unwrap();
         assert_eq!(server.directory.as_deref(), Some("/folder/srv".as_ref()));
+        let of_variables = server.environment.values().filter_map(|variable| match variable {
+            Variable::File { file } => Some(file),
+            _ => None,
+        });
+        assert!(
+            of_variables.clone().count() > 0 && of_variables.clone().all(|file| file.starts_with("/folder"))
+        );
         assert!(config.data.unwrap().starts_with("/folder"));
         assert!(matches!(config.log.access, Some(LogSink::File(path)) if path.starts_with("/folder")));
         let mut config: Config = toml::from_str(every).unwrap();

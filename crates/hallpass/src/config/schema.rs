@@ -103,8 +103,9 @@ pub(crate) struct Server {
     pub(crate) process: ProcessFor,
     /// How much the processes of that command may use.
     pub(crate) process_limits: ProcessLimits,
-    /// Environment variables for that command: a text, `{ claim = "NAME" }` of the caller's token, or `{ inherit = true }` for
-    /// hallpass's own of that name. Of hallpass's other variables it gets `PATH`, `HOME` and their like only.
+    /// Environment variables for that command: a text, `{ claim = "NAME" }` of the caller's token, `{ file = "PATH" }` for what is
+    /// in that file when a process starts, or `{ inherit = true }` for hallpass's own of that name. Of hallpass's other variables
+    /// it gets `PATH`, `HOME` and their like only.
     pub(crate) environment: BTreeMap<String, Variable>,
     /// The folder that the command runs in.
     pub(crate) directory: Option<PathBuf>,

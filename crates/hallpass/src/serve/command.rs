@@ -35,6 +35,13 @@ impl Command {
         if claims && server.process == ProcessFor::Shared {
             return Err(PlanError::SharedClaim.at(section.place(&["environment"])));
         }
+        for (name, variable) in &server.environment {
+            if let Variable::File { file } = variable {
+                let unread = |source| PlanError::VariableFile { file: file.clone(), source };
+                stdio::secret_in(file)
+                    .map_err(|error| unread(error).at(section.place(&["environment", name])))?;
+            }
+        }
         if server.process_limits.memory.is_some() && !cfg!(target_os = "linux") {
             return Err(PlanError::NoMemoryLimit.at(section.place(&["process_limits", "memory"])));
         }
@@ -87,6 +94,7 @@ impl Command {
 fn variable(value: &Variable) -> stdio::Variable {
     match value {
         Variable::Text(text) => stdio::Variable::Text(text.into()),
+        Variable::File { file } => stdio::Variable::File(file.clone()),
         Variable::Claim { claim } => stdio::Variable::Claim(claim.clone()),
         Variable::Inherited { .. } => stdio::Variable::Inherited,
     }

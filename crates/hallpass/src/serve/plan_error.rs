@@ -142,6 +142,14 @@ pub(crate) enum PlanError {
         "a process that everybody shares is told no claim of one caller's token; set process = \"user\" or \"session\", or take the claim out"
     )]
     SharedClaim,
+    /// A variable's value.
+    #[error("{} can't be what a variable holds: {source}", .file.display())]
+    VariableFile {
+        /// The file that is named there.
+        file: std::path::PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
     /// Other systems have no such limit that could be set from outside.
     #[error("the memory of a process is limited on Linux only; take memory out")]
     NoMemoryLimit,

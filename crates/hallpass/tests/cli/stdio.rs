@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::program::{Serving, command, run, said};
 
-/// An MCP server that answers every request with its number and three of its variables.
+/// An MCP server that answers every request with its number and four of its variables.
 const SERVER: &str = r#"while read -r line; do
 id=${line#*\"id\":}; id=${id%%[,\}]*}
-case $line in *\"id\"*) echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"pid\":$$,\"a\":\"$A\",\"b\":\"$B\",\"c\":\"$C\"}}";; esac
+case $line in *\"id\"*) echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},\"pid\":$$,\"a\":\"$A\",\"b\":\"$B\",\"c\":\"$C\",\"d\":\"$D\"}}";; esac
 done"#;
 
 /// A session; what its server's process says of itself.
@@ -44,6 +44,10 @@ async fn processes_are_shared_as_the_file_says_and_see_what_it_names() {
     for (process, shared) in [("session", false), ("user", true), ("shared", true)] {
         let data = tempfile::tempdir().unwrap();
         let mut config = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        // Beside the configuration, from wherever hallpass is started.
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "s3cret").unwrap();
+        let secret = file.path().file_name().unwrap().to_str().unwrap();
         write!(
             config,
             r#"
@@ -51,7 +55,7 @@ listen = "localhost:0"
 [server]
 command = ["sh", "-c", '''{SERVER}''']
 process = "{process}"
-environment = {{ A = "said", B = {{ inherit = true }} }}
+environment = {{ A = "said", B = {{ inherit = true }}, D = {{ file = "{secret}" }} }}
 process_limits = {{ processes = 4, memory = "512MB", idle = "5m", call = "1m" }}
 credentials = {{ api_keys = true }}
 "#
@@ -66,7 +70,8 @@ credentials = {{ api_keys = true }}
         let endpoint = serving.value_of("MCP endpoint");
         let (one, two) = (about(&endpoint, &key).await, about(&endpoint, &key).await);
         assert_eq!(one["pid"] == two["pid"], shared, "{process}");
-        assert_eq!((&one["a"], &one["b"], &one["c"]), (&json!("said"), &json!("handed on"), &json!("")));
+        let said = ["a", "b", "c", "d"].map(|name| one[name].clone());
+        assert_eq!(said, ["said", "handed on", "", "s3cret"]);
     }
 }
 
@@ -78,6 +83,7 @@ fn what_cannot_be_run_so_is_told_with_its_line() {
         ("process = \"shared\"\nenvironment = { A = { claim = \"email\" } }", 4, "no claim"),
         ("environment = { A = { secret = \"x\" } }", 3, "inherit = true"),
         ("environment = { A = 1 }", 3, "inherit = true"),
+        ("environment = { A = { file = \"nowhere\" } }", 3, "nowhere can't be what a variable holds"),
         ("user = \"no-such-user-here\"", 3, "no user no-such-user-here"),
         ("group = \"daemon\"", 3, "user is not"),
         ("process_limits = { memory = \"1GiB\" }", 3, "no size"),

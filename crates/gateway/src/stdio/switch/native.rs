@@ -14,6 +14,7 @@ use super::super::message::{Kind, Message};
 use super::super::rewrite;
 use super::super::session::Session;
 use super::super::stateless::{CAPABILITIES, REVISIONS, SUBSCRIPTION};
+use super::earlier::refused_to_tell;
 use super::{Asked, Becomes, METHOD_NOT_FOUND, Switch, bridge};
 use crate::members::Members;
 
@@ -79,9 +80,18 @@ impl Switch {
     pub(super) fn no_longer_listens(&self, id: &Id) {
         let Id::Number(number) = id else { return };
         let mut state = self.state();
-        if let Some(Asked::Hears { session, uri: Some(uri), .. }) = state.asked.get(number) {
-            session.standing().subscriptions.remove(uri);
-            state.asked.remove(number);
+        if let Some(Asked::Hears { .. }) = state.asked.get(number)
+            && let Some(Asked::Hears { session, uri, waits }) = state.asked.remove(number)
+        {
+            drop(state);
+            if let Some(uri) = uri {
+                session.standing().subscriptions.remove(&uri);
+            }
+            // It was never agreed to: whoever asked for it would wait for ever.
+            if let Some(id) = waits {
+                let line = refused_to_tell(&id);
+                session.hand(Message { kind: Kind::Response(Some(id)), line });
+            }
             return;
         }
         if !matches!(state.asked.get(number), Some(Asked::Session { becomes: Becomes::Listened, .. })) {

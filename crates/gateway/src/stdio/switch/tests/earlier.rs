@@ -51,6 +51,28 @@ fn a_resource_is_listened_for_once() {
     assert_eq!(rig.heard()[0]["method"], "subscriptions/listen");
 }
 
+/// basic/patterns/cancellation: the server tears a subscription down by a notification, also one that it has not agreed to yet.
+/// Whoever asked for it is told, and nothing of it is kept.
+#[test]
+fn a_subscription_that_is_cancelled_before_it_is_agreed_to_is_refused() {
+    let mut rig = Rig::of_now(&["alice"]);
+    let mut first = rig.post(0, &subscribe(1)).unwrap();
+    let number = rig.heard()[0]["id"].clone();
+    rig.says(&json!({"method":"notifications/cancelled","params":{"requestId":number}}));
+    let answers = all(&mut first);
+    assert_eq!((&answers[0]["id"], &answers[0]["error"]["code"]), (&json!(1), &json!(-32602)));
+    assert!(rig.switch.state().asked.is_empty());
+    // It may ask again, and what listens for lists ends as well.
+    let _again = rig.post(0, &subscribe(2));
+    assert_eq!(rig.heard()[0]["method"], "subscriptions/listen");
+    let _listening = rig.listen(0);
+    rig.post(0, &json!({"method":"notifications/initialized"}));
+    for listens in rig.heard() {
+        rig.says(&json!({"method":"notifications/cancelled","params":{"requestId":listens["id"]}}));
+        assert!(!rig.switch.state().asked.contains_key(&listens["id"].as_i64().unwrap()), "{listens}");
+    }
+}
+
 /// A client that answers one question of two has its answer kept, with those of all its calls in one room.
 #[test]
 fn answers_that_wait_for_others_have_their_room() {
