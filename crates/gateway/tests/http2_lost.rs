@@ -126,7 +126,7 @@ async fn a_silent_upstream_is_given_up_and_its_streams_break_off() {
     let (_stream, mut body) = rig.listens().await;
     rig.fate.send(Fate::Silence).unwrap();
     tokio::time::pause();
-    let broken = tokio::time::timeout(Duration::from_secs(60), body.frame()).await;
+    let broken = tokio::time::timeout(Duration::from_secs(35), body.frame()).await;
     assert!(broken.expect("to be noticed").unwrap().is_err());
     tokio::time::resume();
     assert_eq!(rig.call().await, 1);
