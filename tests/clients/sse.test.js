@@ -21,7 +21,7 @@ const newV2 = () => new v2.Client({ name: 'stranger', version: '1.0.0' });
 async function logIn(Transport, make, endpoint) {
   const application = new Application(CALLBACK);
   const first = new Transport(new URL(endpoint), { authProvider: application });
-  await assert.rejects(make().connect(first), { name: /UnauthorizedError|Error/ });
+  await assert.rejects(make().connect(first), /Unauthorized/);
   assert.ok(application.authorizationUrl, 'the refusal led to a login');
   const answer = (await new TextBrowser().allow(application.authorizationUrl, ALICE)).searchParams;
   assert.equal(answer.get('state'), application.expectedState);
@@ -65,7 +65,7 @@ test('a server that speaks HTTP+SSE', { timeout: 120_000 }, async (t) => {
     const token = application.tokens().access_token;
     const stream = await fetch(endpoint, { headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' } });
     const reader = stream.body.getReader();
-    t.after(() => reader.cancel());
+    t.after(() => reader.cancel().catch(() => {}));
     let said = '';
     while (!said.includes('\n\n')) said += Buffer.from((await reader.read()).value);
     const [, named] = /^event: endpoint\ndata: (\S+)\n\n/.exec(said) ?? assert.fail(said);
