@@ -44,7 +44,10 @@ pub(super) async fn post(State(server): State<Server>, asked: Asked, body: Bytes
 async fn answer(server: &Server, asked: &Asked, body: &[u8]) -> Result<Response, Response> {
     let form = form(&asked.headers, body).map_err(|refused| error(&refused))?;
     let grant_type = grant_type(server, &form).map_err(|refused| error(&refused))?;
-    let workload = client_of_workload(server, &asked.headers, &form).filter(|_| grant_type == JWT_BEARER);
+    let workload = match grant_type {
+        JWT_BEARER => client_of_workload(server, &asked.headers, &form).map_err(|refused| error(&refused))?,
+        _ => None,
+    };
     let client = match workload {
         Some(id) => believed(server, asked, &Presented::named(id), look_up(grant_type)).await?,
         None => client_by(server, asked, &form, look_up(grant_type)).await?,

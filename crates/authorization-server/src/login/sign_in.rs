@@ -45,6 +45,13 @@ pub struct WhoEnters {
     pub groups: Vec<String>,
 }
 
+impl WhoEnters {
+    /// Whether anybody new may come.
+    pub(crate) fn lets_in_strangers(&self) -> bool {
+        self.anybody || !self.domains.is_empty() || !self.groups.is_empty()
+    }
+}
+
 /// What groups mean here. Who is in none of them gets what is left: nothing, where scopes are said.
 #[derive(Clone, Debug)]
 pub struct GroupRules {
@@ -101,7 +108,7 @@ impl SignIn {
         if !who.groups.is_empty() && !self.is_in(identity, &who.groups) {
             return Err(NotAdmitted::Group);
         }
-        Ok(who.anybody || !who.domains.is_empty() || !who.groups.is_empty())
+        Ok(who.lets_in_strangers())
     }
 
     /// A provider that has a claim for the organization means it: an address of that domain can be a private account's.

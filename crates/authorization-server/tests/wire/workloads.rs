@@ -26,11 +26,17 @@ async fn a_workload_names_no_client() {
     assert_eq!(tokens.status, 200, "{:?}", tokens.json);
     let claims = trust.house.verify(tokens.text("access_token"));
     assert_eq!((claims.client_id.as_str(), claims.sub), ("robot", format!("{CLOUD}#repo:us/tool")));
-    for (name, value) in [("sub", json!("repo:them/tool")), ("ref", json!("other")), ("iss", json!("x"))] {
+    let no_rule = (400, "invalid_grant");
+    for (name, value, expected) in [
+        ("sub", json!("repo:them/tool"), no_rule),
+        ("ref", json!("other"), no_rule),
+        // Of whom no workloads are known: somebody who should have named a client.
+        ("iss", json!("x"), (401, "invalid_client")),
+    ] {
         let mut claims = trust.workload("2");
         claims[name] = value;
         let refused = trust.work_alone(&claims, &[]).await;
-        assert_eq!(refused.error(), (401, "invalid_client"), "{name}: no rule, so no client");
+        assert_eq!(refused.error(), expected, "{name}: {:?}", refused.json);
     }
     // An identity assertion of a person is bound to a client that has shown who it is.
     let person = trust.idp.sign("oauth-id-jag+jwt", &trust.id_jag("3")).unwrap();

@@ -25,6 +25,7 @@ use crate::pages::{
     FormTarget, LoginPage, PasskeyLogin, Problem, Through, answer_with_script, retry_after, shown,
 };
 use crate::settings::names;
+use crate::store::StoreError;
 
 const PURPOSE: &str = "login";
 
@@ -154,7 +155,7 @@ async fn page(
         passkey,
         asks,
         error,
-        nobody: server.settings.passwords && server.store.count_users().await? == 0,
+        nobody: nobody(server).await?,
         action: server.path("/login"),
         leads: destination.field(),
         csrf: destination.issue_form_token(PURPOSE),
@@ -162,4 +163,10 @@ async fn page(
     };
     // What follows is here; the page that takes passwords need not let its form go elsewhere.
     Ok(answer_with_script(status, &page, &FormTarget::Own))
+}
+
+/// That nobody can sign in before the set-up link was used: nobody is here, and nobody new may come through a provider.
+async fn nobody(server: &Server) -> Result<bool, StoreError> {
+    let strangers = server.settings.sign_in.iter().any(|way| way.who.lets_in_strangers());
+    Ok(server.settings.passwords && !strangers && server.store.count_users().await? == 0)
 }

@@ -1,5 +1,6 @@
 //! `/login/with/{name}`: to somebody else's provider, to sign in there. `/providers/{name}/callback`: and back.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::{Path, RawQuery, State};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::acts::{self, Acts};
+use super::super::address::CameFrom;
 use super::super::destination::Destination;
 use super::super::redirect::see_other;
 use super::super::{Server, account};
@@ -52,10 +54,12 @@ pub(in crate::endpoints) async fn callback(
     State(server): State<Server>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
+    CameFrom(address): CameFrom,
     headers: HeaderMap,
 ) -> Response {
     let query = query.unwrap_or_default();
-    come_back(&server, &name, &query, &headers).await.unwrap_or_else(Problem::into_response)
+    let address = address.filter(|_| server.settings.count_addresses);
+    come_back(&server, &name, &query, &headers, address).await.unwrap_or_else(Problem::into_response)
 }
 
 pub(in crate::endpoints) fn way<'a>(server: &'a Server, name: &str) -> Result<&'a SignIn, Problem> {
@@ -81,7 +85,7 @@ async fn send_away(
     let fresh = Fresh::of(server, headers, &destination).await?;
     match to_provider(server, way, destination.browser(), &purpose, &fresh).await? {
         Ok(url) => Ok(see_other(&url)),
-        Err(error) => failed(server, way, &destination, &error).await,
+        Err(error) => failed(server, way, &destination, &error, None).await,
     }
 }
 
@@ -158,6 +162,7 @@ async fn come_back(
     name: &str,
     query: &str,
     headers: &HeaderMap,
+    address: Option<IpAddr>,
 ) -> Result<Response, Problem> {
     if server.third_party(name).is_none() {
         way(server, name)?;
@@ -187,8 +192,8 @@ async fn come_back(
                 other => other,
             };
             match identity {
-                Ok(identity) => admit(server, headers, way, &mut destination, &identity).await,
-                Err(error) => failed(server, way, &destination, &error).await,
+                Ok(identity) => admit(server, headers, way, &mut destination, &identity, address).await,
+                Err(error) => failed(server, way, &destination, &error, address).await,
             }
         }
     }
@@ -221,12 +226,15 @@ async fn admit(
     way: &SignIn,
     destination: &mut Destination,
     identity: &Identity,
+    address: Option<IpAddr>,
 ) -> Result<Response, Problem> {
     match log_in_through(server, way, destination.browser(), identity).await {
         Ok(person) => enter(server, headers, destination, &person).await,
         Err(NotAdmitted::Store(error)) => Err(error.into()),
         Err(why) => {
-            refused(server, way, &why.to_string());
+            let account = server.store.find_identity(identity.issuer(), identity.subject()).await?;
+            let event = refused(way, &format!("{why} (sub {})", identity.subject())).address(address);
+            server.store.record(account.iter().fold(event, |event, account| event.user(&account.user_id)));
             let error = format!(
                 "Your account at {} opens nothing here. Ask whoever runs this server, or sign in another way.",
                 way.shown
@@ -242,16 +250,16 @@ async fn failed(
     way: &SignIn,
     destination: &Destination,
     error: &ProviderError,
+    address: Option<IpAddr>,
 ) -> Result<Response, Problem> {
-    refused(server, way, &error.to_string());
+    server.store.record(refused(way, &error.to_string()).address(address));
     let (status, says) = in_words(way, error);
     page(server, destination, status, String::new(), Some(says)).await
 }
 
-fn refused(server: &Server, way: &SignIn, why: &str) {
+fn refused(way: &SignIn, why: &str) -> NewEvent {
     tracing::warn!(provider = way.name, why, "a login through a provider was refused");
-    let event = NewEvent::new(AuditKind::LoginRefused).detail(format!("through {}: {why}", way.name));
-    server.store.record(event);
+    NewEvent::new(AuditKind::LoginRefused).detail(format!("through {}: {why}", way.name))
 }
 
 /// What the provider said may be an attacker's words; it stands in the log alone.

@@ -164,6 +164,11 @@ async fn each_fault_is_told_to_the_person_and_logged() {
         let events = two.house.server.audit_log().list(&AuditFilter::default(), 1000).await.unwrap();
         let refused = events.iter().find(|event| event.event == "login_refused");
         let detail = refused.and_then(|event| event.detail.as_deref());
+        if fault == "the person was deactivated here" {
+            let refused = refused.unwrap();
+            assert!(refused.user_id.is_some() && refused.address.is_some(), "who it was: {refused:?}");
+            assert!(detail.unwrap().contains("sub-of-ada"), "{detail:?}");
+        }
         match logged {
             Some(logged) => {
                 let detail = detail.unwrap_or_else(|| panic!("{fault}: {events:?}"));
