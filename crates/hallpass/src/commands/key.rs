@@ -61,7 +61,9 @@ pub(crate) async fn run(command: cli::Key, place: &Place) -> Result<(), Failure>
                 ));
             }
             if how == How::Key {
-                note(format_args!("The key of {name}, shown this once:"));
+                note(format_args!(
+                    "The key of {name}, shown this once; a server that runs takes it up within a second:"
+                ));
                 say!("{}", secret.expose());
             } else {
                 say!("{name} may call with that password.");
