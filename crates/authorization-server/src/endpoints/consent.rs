@@ -288,12 +288,12 @@ async fn page(
     };
     let proxied = server.settings.proxied.as_ref();
     let bounded = bounds(session, request);
-    let in_words = |is_new: bool| -> Vec<ScopeInWords> {
-        let asked = |scope: &Scope| bounded.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
+    let in_words = |is_of: &dyn Fn(&Scope) -> bool| -> Vec<ScopeInWords> {
+        let asked = |scope: &Scope| request.scopes.contains(scope) && scope.as_str() != OFFLINE_ACCESS;
         resources
             .iter()
             .flat_map(|resource| resource.scopes.iter().map(|one| (resource.name.as_str(), one)))
-            .filter(|(_, (scope, _))| asked(scope) && agreed.contains(scope) != is_new)
+            .filter(|(_, (scope, _))| asked(scope) && is_of(scope))
             .map(|(server, (scope, says))| ScopeInWords {
                 name: proxied
                     .map_or_else(|| scope.to_string(), |proxied| proxied.shown_scope(request, scope)),
@@ -319,8 +319,9 @@ async fn page(
         resource: names(&resources),
         resource_identifier: request.resource.to_string(),
         acts: acts_at(server, &request.resource, &bounded),
-        scopes: in_words(true),
-        agreed: in_words(false),
+        scopes: in_words(&|scope| bounded.contains(scope) && !agreed.contains(scope)),
+        agreed: in_words(&|scope| bounded.contains(scope) && agreed.contains(scope)),
+        withheld: in_words(&|scope| !bounded.contains(scope)),
         stays: match proxied {
             Some(proxied) => {
                 Stays::with_provider(request.refreshable, &server.settings.lifetimes, &proxied.shown_name())

@@ -92,6 +92,8 @@ pub(crate) struct ConsentPage {
     pub(crate) scopes: Vec<ScopeInWords>,
     /// What the person has allowed before.
     pub(crate) agreed: Vec<ScopeInWords>,
+    /// What is asked for, and beyond what the person's groups allow.
+    pub(crate) withheld: Vec<ScopeInWords>,
     pub(crate) stays: Stays,
     pub(crate) action: String,
     pub(crate) interaction: String,
