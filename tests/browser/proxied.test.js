@@ -57,7 +57,10 @@ async function arrange(owner, format) {
       parameters = { prompt = "consent" }
       [server.scopes]
       ${SCOPES.map((scope) => `"${scope}" = {}`).join('\n')}
-      [authorization_server.proxied]
+      [authorization_server]
+      proxied = "acme"
+      [third_parties.acme]
+      issuer = "${as.issuer}"
       client_id = "hallpass"
       secret_file = "${secret}"
     `,

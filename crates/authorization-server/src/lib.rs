@@ -92,7 +92,7 @@ pub use login::{
     WhoEnters,
 };
 pub use pages::plain_page;
-pub use proxied::{Proxied, ProxiedResource};
+pub use proxied::{Agreement, HandedOn, Introspect, NotTaken, Proxied, ProxiedResource};
 pub use revocations::{OutOfDate, Revocations};
 pub use scim::{ProvisioningToken, ProvisioningTokens};
 pub use server::{AuthorizationServer, Signer, StartError};

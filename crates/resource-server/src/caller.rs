@@ -73,6 +73,11 @@ impl Caller {
         Self(Arc::new(said))
     }
 
+    /// Whether it is the very same, not one that is alike.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The issuer of the token. A subject is unique within its issuer only (RFC 9068 §2.2).
     #[must_use]
     pub fn issuer(&self) -> &str {

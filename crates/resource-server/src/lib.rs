@@ -8,6 +8,7 @@
 //! | [`credential`] | is there exactly one credential, where it belongs? | 400, 401 |
 //! | [`verify`] | did a trusted issuer sign it, for this resource, for now, and is it not revoked? | 401, 503 |
 //! | [`remote_keys`], [`stored`], [`introspection`] | what does its issuer say? | 401, 503 |
+//! | [`agreed`] | and what did a person agree to, where it was handed on? | 401, 503 |
 //! | [`dpop`], [`certificate`] | does the sender hold the key that the token is bound to? | 401 |
 //! | [`accounts`] | or is it a key or password of this server's own list? | 401 |
 //! | [`policy`] | does it have the scopes that the operation needs? | 400, 403, 413 |
@@ -36,6 +37,7 @@
 //! ```
 
 pub mod accounts;
+pub mod agreed;
 mod binding;
 pub mod caller;
 pub mod certificate;
@@ -66,6 +68,7 @@ mod verifications;
 pub mod verify;
 
 pub use accounts::{Account, Accounts};
+pub use agreed::{Agreed, AgreedTokens};
 pub use caller::{Caller, Granted};
 pub use certificate::{CertificateAccount, Certificates, PeerCertificate};
 pub use claims::ClaimNames;

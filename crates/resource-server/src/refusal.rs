@@ -56,6 +56,9 @@ pub enum Refusal {
     /// RFC 7662 §2.2: the issuer does not know the token, or it is not for here and now.
     #[error("the token is not active here; log in again")]
     Inactive,
+    /// MCP "Confused Deputy Problem": a provider's token that no client here was given, so that nobody has agreed to it.
+    #[error("the token was not given to a client by this server's own authorization server; log in there")]
+    NotHandedOn,
     /// RFC 7800 §3.1: what binds the token is not understood.
     #[error("the token is bound to a key in a way that this server does not know")]
     UnknownBinding,

@@ -71,6 +71,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         | Refusal::UntrustedTenant
         | Refusal::Revoked
         | Refusal::Inactive
+        | Refusal::NotHandedOn
         | Refusal::UnknownBinding
         | Refusal::SentAsBearer
         | Refusal::BoundOnly

@@ -41,6 +41,7 @@ rules! {
     Refusal::UntrustedIssuer => "untrusted_issuer",
     Refusal::UntrustedTenant => "untrusted_tenant",
     Refusal::Inactive => "token_inactive",
+    Refusal::NotHandedOn => "token_not_handed_on",
     Refusal::UnknownBinding => "unknown_binding",
     Refusal::SentAsBearer => "bound_token_as_bearer",
     Refusal::NotBound => "token_not_bound",

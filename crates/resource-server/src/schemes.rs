@@ -14,6 +14,7 @@ use crate::accounts::basic::Basic;
 use crate::accounts::digest::Digest;
 use crate::accounts::guesses::Guesses;
 use crate::accounts::{Accounts, is_key};
+use crate::agreed::Bounds;
 use crate::binding::Binding;
 use crate::certificate::{Shown, peer_of};
 use crate::credential::{self, Credential, Unverified};
@@ -22,12 +23,13 @@ use crate::introspection::Introspector;
 use crate::refusal::Refusal;
 use crate::settings::{OwnAccounts, Settings};
 use crate::stored::{self, LookUp};
-use crate::verify::{Standing, Verified, Verifier, still_counts};
+use crate::verify::{Standing, Verified, Verifier, still_counts, unrevoked};
 
 /// What remembers something between requests, of the schemes that are on.
 pub(crate) struct Schemes {
     stored: Option<LookUp>,
     introspector: Option<Introspector>,
+    bounds: Option<Bounds>,
     dpop: Option<Gate>,
     basic: Option<Basic>,
     digest: Option<Digest>,
@@ -42,6 +44,7 @@ impl Schemes {
         Self {
             stored: LookUp::of(settings),
             introspector: introspection.map(|settings| Introspector::new(settings, remembered)),
+            bounds: Bounds::of(settings),
             dpop: Gate::of(settings),
             basic: accounts.filter(|accounts| accounts.basic).map(|_| Basic::new()),
             digest: Digest::of(settings),
@@ -128,9 +131,36 @@ impl Schemes {
         Ok(verified)
     }
 
-    /// An access token: one that is looked up; a JWT with the keys that are at hand, or with newer ones; anything else by
-    /// asking.
+    /// An access token, with what may be done with it here.
     pub(crate) async fn token(
+        &self,
+        token: Unverified<'_>,
+        verifier: &Verifier,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        let verified = self.unbounded(token, verifier, settings).await?;
+        match &self.bounds {
+            Some(bounds) => Box::pin(bounds.bound(token, verified, settings)).await,
+            None => Ok(verified),
+        }
+    }
+
+    /// The same where nobody can be asked.
+    pub(crate) fn bound_at_once(
+        &self,
+        token: Unverified<'_>,
+        verified: Verified,
+        settings: &Settings,
+    ) -> Result<Verified, Refusal> {
+        match &self.bounds {
+            Some(bounds) => bounds.bound_at_once(token, verified, settings),
+            None => Ok(verified),
+        }
+    }
+
+    /// At its issuer's word: one that is looked up; a JWT with the keys that are at hand, or with newer ones; anything else by
+    /// asking.
+    async fn unbounded(
         &self,
         token: Unverified<'_>,
         verifier: &Verifier,
@@ -189,7 +219,9 @@ impl Schemes {
         let caller = verified.caller();
         match (verified.standing(), &self.introspector, &settings.accounts) {
             (Standing::Opaque(token), Some(introspector), _) => {
-                introspector.recheck(token, caller, settings).await
+                introspector.recheck(token, caller, settings).await?;
+                // One that was handed on may have been taken back here.
+                if self.bounds.is_some() { unrevoked(caller, settings) } else { Ok(()) }
             }
             (Standing::Account, _, Some(accounts)) => {
                 accounts.list.still_has(caller.token_id(), settings.clock.now())

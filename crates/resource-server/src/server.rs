@@ -69,7 +69,8 @@ impl ResourceServer {
     /// # Errors
     /// The rule that it broke.
     pub fn verify(&self, token: &str) -> Result<Verified, Refusal> {
-        self.0.verifier.verify(Unverified(token), &self.0.settings)
+        let verified = self.0.verifier.verify(Unverified(token), &self.0.settings)?;
+        self.0.schemes.bound_at_once(Unverified(token), verified, &self.0.settings)
     }
 
     /// Verifies an access token that came by another way than HTTP; asks its issuer where that is needed, for keys or

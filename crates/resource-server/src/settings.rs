@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::accounts::{Accounts, DigestScheme};
+use crate::agreed::AgreedTokens;
 use crate::certificate::Certificates;
 use crate::claims::ClaimNames;
 use crate::dpop::Dpop;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Opaque tokens that can be looked up in this process. None by default.
     pub stored_tokens: Option<StoredTokens>,
+    /// Tokens of a provider that an authorization server in this process hands on, and bounds. None by default.
+    pub agreed_tokens: Option<AgreedTokens>,
     /// Who is asked about tokens that are no JWTs (RFC 7662).
     pub introspection: Option<Introspection>,
     /// Proof of possession (RFC 9449). Without it, bound tokens are refused.
@@ -99,6 +102,7 @@ impl Settings {
             tenant: None,
             policy: Policy::default(),
             stored_tokens: None,
+            agreed_tokens: None,
             introspection: None,
             dpop: None,
             accounts: None,

@@ -10,7 +10,7 @@ use hallpass_protocol::jose::{AccessTokenClaims, JoseError};
 use hallpass_protocol::secret::Secret;
 use quick_cache::sync::Cache;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::caller::{Caller, Granted, Said, principal_of};
@@ -66,14 +66,31 @@ pub(crate) struct LookUp {
     tokens: StoredTokens,
     /// By SHA-256 of the token.
     remembered: Cache<[u8; 32], Caller>,
-    turns: Semaphore,
+    turns: Turns,
+}
+
+/// Whose turn it is to ask the store.
+pub(crate) struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(AT_ONCE))
+    }
+}
+
+impl Turns {
+    /// A turn, until it is dropped.
+    pub(crate) async fn take(&self) -> Result<SemaphorePermit<'_>, Unavailable> {
+        let turn = timeout(PATIENCE, self.0.acquire()).await;
+        turn.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
+    }
 }
 
 impl LookUp {
     pub(crate) fn of(settings: &Settings) -> Option<Self> {
         let tokens = settings.stored_tokens.clone()?;
-        let (remembered, turns) = (Cache::new(settings.remembered_tokens), Semaphore::new(AT_ONCE));
-        Some(Self { tokens, remembered, turns })
+        let remembered = Cache::new(settings.remembered_tokens);
+        Some(Self { tokens, remembered, turns: Turns::default() })
     }
 
     /// Whether the token may be one of these.
@@ -105,7 +122,7 @@ impl LookUp {
     }
 
     async fn find(&self, token: Unverified<'_>) -> Found {
-        let Ok(Ok(_turn)) = timeout(PATIENCE, self.turns.acquire()).await else { return Err(Unavailable) };
+        let _turn = self.turns.take().await?;
         (self.tokens.find)(Secret::new(token.0)).await
     }
 

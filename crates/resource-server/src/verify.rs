@@ -46,6 +46,11 @@ impl Verified {
         &self.standing
     }
 
+    /// The same credential, with less that it may do.
+    pub(crate) fn of(self, caller: Caller) -> Self {
+        Self { caller, ..self }
+    }
+
     pub(crate) fn into_caller(self) -> Caller {
         self.caller
     }

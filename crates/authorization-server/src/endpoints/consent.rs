@@ -333,6 +333,7 @@ async fn page(
         csrf: interaction.issue_form_token(server, headers, PURPOSE),
         username: session.map(|session| session.user_name.clone()),
         provider: proxied.map(Proxied::shown_name),
+        besides: proxied.map(|proxied| proxied.asked_besides(request)).unwrap_or_default(),
     };
     Ok(answer(StatusCode::OK, &page, &FormTarget::client(redirect)))
 }

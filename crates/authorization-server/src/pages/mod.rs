@@ -102,6 +102,8 @@ pub(crate) struct ConsentPage {
     pub(crate) username: Option<String>,
     /// Where the person logs in next, if it is elsewhere.
     pub(crate) provider: Option<String>,
+    /// What is asked for there beside what this app asks for, as it is called there.
+    pub(crate) besides: Vec<String>,
 }
 
 /// Asks for the code that a device shows.

@@ -14,6 +14,9 @@ pub enum ProviderError {
     /// Nothing came back.
     #[error("the provider does not answer: {0}")]
     Unreachable(#[from] FetchError),
+    /// It has not answered in time.
+    #[error("the provider has not answered in time")]
+    Slow,
     /// It is in trouble, and may answer later (RFC 9110 §15.6, RFC 6585 §4).
     #[error("the provider answered {0}; it may be better later")]
     InTrouble(u16),
@@ -105,6 +108,6 @@ impl ProviderError {
     /// Whether the same may succeed later: nothing is known of the person's session.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::InTrouble(_) | Self::Keys(_))
+        matches!(self, Self::Unreachable(_) | Self::Slow | Self::InTrouble(_) | Self::Keys(_))
     }
 }

@@ -94,8 +94,8 @@ impl Came<'_> {
         let tokens = self.redeem(&theirs, now).await?;
         let person = Person::of(proxied, &tokens, leg, max_age(request, now), now).await?;
         let profile = &proxied.provider.settings().profile;
-        let mut given = Given::of(tokens, &request.scopes, resource, profile, now)
-            .map_err(|refused| Stopped::Told(refused.to_oauth()))?;
+        let given = Given::of(tokens, &request.scopes, resource, profile, now).await;
+        let mut given = given.map_err(|refused| Stopped::Told(refused.to_oauth()))?;
         if !request.refreshable {
             given.refresh_token = None;
         }
@@ -107,7 +107,7 @@ impl Came<'_> {
             redirect_uri: request.redirect_uri.as_str().to_owned(),
             challenge: request.challenge.as_str().to_owned(),
             resource: request.resource.as_str().to_owned(),
-            scopes: given.scopes().to_string(),
+            scopes: given.agreed().to_string(),
             refreshable: given.refresh_token.is_some(),
             bound_to: request.dpop_key.clone(),
             confidential: request.confidential,

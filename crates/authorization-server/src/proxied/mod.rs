@@ -11,6 +11,8 @@
 //! | `callback` | what comes back becomes a code of this server's |
 //! | `person` | whose tokens they are |
 //! | `given` | what the provider gave: judged, and sealed under what its client gets |
+//! | `introspect` | what an opaque access token is |
+//! | `handed_on` | what was agreed to for each access token that a client has |
 //! | `behind` | the provider's refresh token, sealed under the one that its client has |
 //! | `redeem` | the code for the provider's access token |
 //! | `refresh` | the same for a refresh token, with one refresh at the provider |
@@ -23,6 +25,8 @@ mod asked;
 mod behind;
 mod callback;
 mod given;
+mod handed_on;
+mod introspect;
 mod leave;
 mod person;
 mod redeem;
@@ -34,6 +38,8 @@ mod settings;
 pub(crate) use callback::PATH as CALLBACK_PATH;
 pub(crate) use callback::get as callback;
 pub(crate) use given::{Given, NotGiven};
+pub use handed_on::{Agreement, HandedOn};
+pub use introspect::{Introspect, NotTaken};
 pub(crate) use leave::leave;
 pub(crate) use redeem::redeem;
 pub(crate) use refresh::{Next, refresh};

@@ -1,20 +1,16 @@
 //! A code of this server's for the provider's access token, and a refresh token of this server's for the provider's.
 
-use std::time::Duration;
-
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
 use super::Given;
 use super::behind;
+use super::handed_on::note;
 use crate::audit::{AuditKind, NewEvent};
 use crate::grants::Refusal;
 use crate::random::{digest, token};
 use crate::server::Inner;
-use crate::store::{CodeRow, FirstToken, StoreError};
-
-/// How long a token is remembered whose end the provider has not said.
-const UNSAID: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::store::{CodeRow, FirstToken};
 
 /// The last step, once every check of the code was made: one statement consumes it. `None` where someone was faster, or the
 /// account is gone.
@@ -40,19 +36,12 @@ pub(crate) async fn redeem(
         None => None,
     };
     // Before anything is consumed: where it fails, nothing has happened.
-    note(server, &row.client_id, &given).await?;
+    note(server, &row.client_id, (&row.grant_id, ends), &given).await?;
     if !server.store.redeem_code_for(&digest(code.expose()), ends, first, bound_to).await? {
         return Ok(None);
     }
     record(server, &row.grant_id, &row.user_id, &row.client_id, &given);
     Ok(Some(given.answer(refresh_token.map(|(ours, _)| ours), now)))
-}
-
-/// Whose token it is that is handed over, so that its client alone can give it back.
-pub(super) async fn note(server: &Inner, client_id: &str, given: &Given) -> Result<(), StoreError> {
-    let (hash, ends) = given.access_token();
-    let ends = ends.unwrap_or_else(|| server.store.now().after(UNSAID));
-    server.store.note_handed_over(&hash, client_id, ends).await
 }
 
 /// For the audit log.

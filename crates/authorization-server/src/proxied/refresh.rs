@@ -11,11 +11,13 @@ use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::asked::Asked;
+use super::handed_on::note;
 use super::{Given, NotGiven, Proxied, ProxiedResource, behind, redeem};
 use crate::grants::{Refusal, alive, newest, successor_key};
+use crate::provider::ProviderError;
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::settings::Lifetimes;
@@ -25,8 +27,8 @@ use crate::store::{RefreshTokenRow, Rotation, Store, StoreError};
 const TURN: Duration = Duration::from_secs(60);
 /// How often the others look.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long the others wait, less than a client does.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the provider may take. With what comes after, it is less than a turn: nobody else asks with the same token meanwhile.
+const ANSWER: Duration = Duration::from_secs(20);
 /// How often, and how far apart, it is tried to store what the provider has given.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
@@ -52,7 +54,7 @@ pub(crate) async fn refresh(
     let resource = resource.ok().and_then(|resources| proxied.resource(&resources));
     let resource = resource.ok_or_else(|| Refusal::ResourceGone(row.grant.resource.clone()))?;
     let hash = digest(presented.expose());
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + proxied.patience;
     loop {
         let row = server.store.find_refresh_token(&hash).await?.ok_or(Refusal::UnknownRefreshToken)?;
         alive(server, &row)?;
@@ -62,13 +64,18 @@ pub(crate) async fn refresh(
         let turn_ends = server.store.now().after(TURN);
         if let Some(behind) = server.store.take_turn_at_provider(&hash, turn_ends).await? {
             let row = RefreshTokenRow { behind: Some(behind), ..row };
-            ask(server, proxied, resource, &presented, row).await?;
+            by(until, ask(server, proxied, resource, &presented, row)).await?;
         } else if Instant::now() < until {
             sleep(LOOK).await;
         } else {
             return Err(Refusal::ProviderAway);
         }
     }
+}
+
+/// What comes of it in time. A client hears early that it may try again: what was begun goes on, and is there for it then.
+async fn by(until: Instant, asking: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
+    timeout_at(until, asking).await.unwrap_or(Err(Refusal::ProviderAway))
 }
 
 /// The newest of the chain, with the access token that came with it.
@@ -79,7 +86,8 @@ async fn hand_over(
 ) -> Result<TokenResponse, Refusal> {
     let (newest, given) = newest(server, presented).await?;
     let given = given.ok_or(Refusal::OtherArrangement)?;
-    redeem::note(server, &row.grant.client_id, &given).await?;
+    let grant = (row.grant.id.as_str(), row.grant.expires_at);
+    note(server, &row.grant.client_id, grant, &given).await?;
     redeem::record(server, &row.grant.id, &row.grant.user_id, &row.grant.client_id, &given);
     Ok(given.answer(Some(newest), server.store.now()))
 }
@@ -122,7 +130,8 @@ impl Asks {
             ScopeSet::parse(&row.grant.scopes).map_err(|_| StoreError::Unreadable { what: "scope" })?;
         let asked = Asked::of(proxied, resource, &scopes);
         let form = crate::provider::TokenRequest::Refresh { token: &theirs, scopes: &asked.scopes };
-        let tokens = match proxied.provider.tokens(form, asked.resource, store.now()).await {
+        let answer = timeout(ANSWER, proxied.provider.tokens(form, asked.resource, store.now())).await;
+        let tokens = match answer.unwrap_or(Err(ProviderError::Slow)) {
             Ok(tokens) => tokens,
             Err(error) if error.ends_session() => {
                 tracing::info!(grant = row.grant.id, %error, "the provider has ended a session, and its grant ends");
@@ -138,7 +147,7 @@ impl Asks {
         // RFC 6749 §6: where there is no new one, the old one goes on.
         let theirs = tokens.refresh_token.clone().unwrap_or(theirs);
         let profile = &proxied.provider.settings().profile;
-        match Given::of(tokens, &scopes, resource, profile, store.now()) {
+        match Given::of(tokens, &scopes, resource, profile, store.now()).await {
             Ok(given) => self.keep(&hash, given, &theirs).await,
             Err(refused) => {
                 let refused: NotGiven = refused;
@@ -177,5 +186,26 @@ impl Asks {
             sleep(BETWEEN_TRIES).await;
         }
         Err(Refusal::ProviderAway)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_hears_in_time_that_it_may_try_again() {
+        let now = Instant::now();
+        let heard = by(now, std::future::pending()).await;
+        assert!(matches!(heard, Err(Refusal::ProviderAway)));
+        let heard = by(now + Proxied::PATIENCE, std::future::ready(Err(Refusal::Revoked))).await;
+        assert!(matches!(heard, Err(Refusal::Revoked)), "what comes in time is told as it is");
+        assert!(Proxied::PATIENCE < Duration::from_secs(10), "after which many clients give up");
+    }
+
+    /// Or another process would send the provider the token that is being spent.
+    #[test]
+    fn a_turn_is_longer_than_all_that_is_done_in_it() {
+        assert!(ANSWER + crate::proxied::introspect::PATIENCE + BETWEEN_TRIES * TRIES < TURN);
     }
 }

@@ -3,6 +3,7 @@
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 
+use super::handed_on::token_id;
 use super::{Proxied, behind};
 use crate::grants::follow;
 use crate::random::digest;
@@ -46,8 +47,9 @@ pub(crate) async fn revoke_access_token(
     client_id: &str,
     token: &str,
 ) -> Result<bool, StoreError> {
-    if !server.store.was_handed_over(&digest(token), client_id).await? {
-        return Ok(true);
-    }
+    let hash = digest(token);
+    let Some(grant_id) = server.store.end_handed_over(&hash, client_id).await? else { return Ok(true) };
+    // Resource servers that remember it hear of that; one that asks finds nothing.
+    server.store.revoke_access_token(&token_id(&grant_id, &hash)).await?;
     Ok(at_provider(proxied, &Secret::new(token), "access_token", server.store.now()).await)
 }

@@ -32,6 +32,7 @@ pub(super) fn migrations() -> Migrator {
         step(38, "bounded people", include_str!("migrations/0038_bounded_people.sql")),
         step(39, "vault", include_str!("migrations/0039_vault.sql")),
         step(40, "came by", include_str!("migrations/0040_came_by.sql")),
+        step(41, "agreed", include_str!("migrations/0041_agreed.sql")),
     ])
 }
 

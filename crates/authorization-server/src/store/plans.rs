@@ -21,6 +21,7 @@ async fn what_is_used_once_is_found_without_reading_a_whole_table() {
         proxied::TAKE_TURN,
         vault::FIND,
         vault::LEASE,
+        proxied::FIND_HANDED_OVER,
     ] {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))

@@ -2,10 +2,28 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::crowd::Crowd;
 use super::{Result, Store};
 
-/// Anyone can begin one. Beyond so many the oldest make room.
+/// Anyone can begin one, in as many browsers as they like.
 const MOST: i64 = 10_000;
+/// A person has a few at once: tabs that were left.
+const MOST_OF_A_BROWSER: i64 = 20;
+
+const ALL: Crowd = Crowd {
+    others: "SELECT COUNT(*) FROM provider_legs WHERE state_hash <> $1",
+    thin: "DELETE FROM provider_legs WHERE state_hash IN
+             (SELECT state_hash FROM provider_legs WHERE state_hash <> $1 ORDER BY expires_at LIMIT $2)",
+};
+
+const OF_ITS_BROWSER: Crowd = Crowd {
+    others: "SELECT COUNT(*) FROM provider_legs WHERE state_hash <> $1
+               AND browser_hash = (SELECT browser_hash FROM provider_legs WHERE state_hash = $1)",
+    thin: "DELETE FROM provider_legs WHERE state_hash IN
+             (SELECT state_hash FROM provider_legs WHERE state_hash <> $1
+                AND browser_hash = (SELECT browser_hash FROM provider_legs WHERE state_hash = $1)
+              ORDER BY expires_at LIMIT $2)",
+};
 
 impl Store {
     pub(crate) async fn insert_provider_leg(
@@ -27,23 +45,8 @@ impl Store {
         .bind(expires_at.unix())
         .execute(self.writer())
         .await?;
-        self.bound_provider_legs(MOST, state_hash).await
-    }
-
-    async fn bound_provider_legs(&self, most: i64, just_begun: &str) -> Result<()> {
-        let there: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM provider_legs").fetch_one(self.reader()).await?;
-        if there > most {
-            sqlx::query(
-                "DELETE FROM provider_legs WHERE state_hash IN
-                   (SELECT state_hash FROM provider_legs WHERE state_hash <> $1 ORDER BY expires_at LIMIT $2)",
-            )
-            .bind(just_begun)
-            .bind(there - most)
-            .execute(self.writer())
-            .await?;
-        }
-        Ok(())
+        self.make_room(&OF_ITS_BROWSER, MOST_OF_A_BROWSER, state_hash).await?;
+        self.make_room(&ALL, MOST, state_hash).await
     }
 
     /// Says what it was begun for, and ends it: in the browser that began it, at the provider that it was begun at. For one
@@ -83,7 +86,7 @@ mod tests {
         for n in 0..5 {
             let (state, ends) = (n.to_string(), Timestamp::from_unix(2_000 + n));
             store.insert_provider_leg(&state, "b", "p", "", ends).await.unwrap();
-            store.bound_provider_legs(2, &state).await.unwrap();
+            store.make_room(&ALL, 2, &state).await.unwrap();
         }
         let mut left = Vec::new();
         for state in ["0", "1", "2", "3", "4"] {
@@ -92,5 +95,22 @@ mod tests {
             }
         }
         assert_eq!(left, ["3", "4"]);
+    }
+
+    /// Whoever begins one after the other crowds out nobody else.
+    #[tokio::test]
+    async fn a_browser_makes_room_by_itself() {
+        let database = TestDatabase::new();
+        let store = open(&database, FakeClock::at(Timestamp::from_unix(1_000)).clock()).await;
+        store.insert_provider_leg("first", "own", "p", "", Timestamp::from_unix(2_000)).await.unwrap();
+        for n in 0..30 {
+            let (state, ends) = (n.to_string(), Timestamp::from_unix(2_001 + n));
+            store.insert_provider_leg(&state, "greedy", "p", "", ends).await.unwrap();
+        }
+        assert!(store.take_provider_leg("first", "own", "p").await.unwrap().is_some());
+        for n in 0..30 {
+            let left = store.take_provider_leg(&n.to_string(), "greedy", "p").await.unwrap().is_some();
+            assert_eq!(left, n >= 10, "{n}");
+        }
     }
 }

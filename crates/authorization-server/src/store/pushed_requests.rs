@@ -2,7 +2,15 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::crowd::Crowd;
 use super::{Result, Store};
+
+const ALL: Crowd = Crowd {
+    others: "SELECT COUNT(*) FROM pushed_requests WHERE request_hash <> $1",
+    thin:
+        "DELETE FROM pushed_requests WHERE request_hash IN
+             (SELECT request_hash FROM pushed_requests WHERE request_hash <> $1 ORDER BY expires_at LIMIT $2)",
+};
 
 impl Store {
     pub(crate) async fn insert_pushed_request(
@@ -27,20 +35,7 @@ impl Store {
 
     /// Leaves as many requests. The oldest go, and never the one that was just pushed.
     pub(crate) async fn bound_pushed_requests(&self, most: i64, just_pushed: &str) -> Result<()> {
-        let there: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM pushed_requests").fetch_one(self.reader()).await?;
-        if there > most {
-            sqlx::query(
-                "DELETE FROM pushed_requests WHERE request_hash IN
-                   (SELECT request_hash FROM pushed_requests WHERE request_hash <> $1
-                    ORDER BY expires_at LIMIT $2)",
-            )
-            .bind(just_pushed)
-            .bind(there - most)
-            .execute(self.writer())
-            .await?;
-        }
-        Ok(())
+        self.make_room(&ALL, most, just_pushed).await
     }
 
     /// Takes the request out. One statement decides: it is there for exactly one caller, and for its client alone.

@@ -12,7 +12,6 @@ use super::duration::Span;
 use super::hosts::{MetadataDocuments, Redirect};
 use super::mutual_tls::MutualTls;
 use super::provider::SignIn;
-use super::proxied::ProxiedClient;
 
 /// The embedded authorization server.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -57,8 +56,9 @@ pub(crate) struct AuthorizationServer {
     pub(crate) trusted_issuers: Vec<TrustedIssuer>,
     /// Which tokens may be exchanged for which others (RFC 8693). Default: none.
     pub(crate) exchange: Vec<Exchange>,
-    /// Who hallpass is at the provider whose tokens it hands on, for servers whose arrangement is `proxied`.
-    pub(crate) proxied: Option<ProxiedClient>,
+    /// The third party whose tokens hallpass hands on, for servers whose arrangement is `proxied`: the name of one of
+    /// `[third_parties]`. Register `PUBLIC-URL/provider/callback` there as a redirect URI.
+    pub(crate) proxied: Option<String>,
 }
 
 impl Default for AuthorizationServer {

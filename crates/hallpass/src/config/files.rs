@@ -35,12 +35,10 @@ impl House<'_> {
         let set = self.authorization_server();
         let trusted = set.trusted_issuers.iter().filter_map(|issuer| issuer.jwks.clone());
         let mutual_tls = set.mutual_tls.iter().flat_map(|said| said.authorities.clone());
-        let proxied = set.proxied.iter();
-        let proxied = proxied.flat_map(|said| [&said.secret_file, &said.key_file]).flatten().cloned();
         let password = self.own_database().and_then(|said| said.password_file.clone());
         let parties = self.third_parties().values().flat_map(|party| [&party.secret_file, &party.key_file]);
         let parties = parties.flatten().cloned();
-        of_servers.chain(trusted).chain(mutual_tls).chain(proxied).chain(password).chain(parties).collect()
+        of_servers.chain(trusted).chain(mutual_tls).chain(password).chain(parties).collect()
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) use monitoring::Monitoring;
 pub(crate) use otlp::Otlp;
 pub(crate) use protected::Protected;
 pub(crate) use provider::{SecretBy, SignIn, ThirdParty};
-pub(crate) use proxied::{ProxiedClient, ProxiedServer, SecretSent};
+pub(crate) use proxied::ProxiedServer;
 pub(crate) use proxy::Proxy;
 pub(crate) use public_url::PublicUrl;
 pub(crate) use rules::{Condition, Rule, Rules};

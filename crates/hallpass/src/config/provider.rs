@@ -20,7 +20,8 @@ pub(crate) struct ThirdParty {
     /// `slack`, `cognito`, `okta`, `auth0`, `keycloak`). Default: the one whose `issuers` fit.
     #[serde(default)]
     pub(crate) profile: Option<String>,
-    /// Who hallpass is there. Its redirect URI to be registered is `/providers/NAME/callback` below the public URL.
+    /// Who hallpass is there. Its redirect URI to be registered is `/providers/NAME/callback` below the public URL, to sign in
+    /// through it, and `/provider/callback` where its tokens are handed on (`authorization_server.proxied`).
     pub(crate) client_id: String,
     /// A file with the client secret.
     #[serde(default)]
@@ -34,7 +35,8 @@ pub(crate) struct ThirdParty {
     /// The name (`kid`) of that key. Default: its thumbprint (RFC 7638).
     #[serde(default)]
     pub(crate) kid: Option<String>,
-    /// What is asked for. Default: `openid`, `email` and `profile`; nothing of a provider without ID tokens.
+    /// What is asked for. Default: `openid`, `email` and `profile`, or `openid` alone where its tokens are handed on; nothing of a
+    /// provider without ID tokens.
     #[serde(default, deserialize_with = "lists::some_of_all")]
     pub(crate) scopes: Option<Vec<String>>,
     /// The tenants whose people may enter, by their numbers, where the issuer stands for several (`common` and

@@ -47,9 +47,6 @@ fn database(database: &mut Database, at: &impl Fn(&mut PathBuf)) {
 fn authorization_server(said: &mut AuthorizationServer, at: &impl Fn(&mut PathBuf)) {
     said.mutual_tls.iter_mut().flat_map(|said| &mut said.authorities).for_each(at);
     said.trusted_issuers.iter_mut().filter_map(|issuer| issuer.jwks.as_mut()).for_each(at);
-    if let Some(client) = &mut said.proxied {
-        client.secret_file.iter_mut().chain(&mut client.key_file).for_each(at);
-    }
 }
 
 fn server(server: &mut Server, at: &impl Fn(&mut PathBuf)) {

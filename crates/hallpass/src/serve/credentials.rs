@@ -70,6 +70,8 @@ pub(crate) struct CredentialPlan {
 #[derive(Debug)]
 pub(crate) struct Trusted {
     said: config::Issuer,
+    /// Which of the file's it is.
+    entry: usize,
     reading: Reading,
     algorithms: Vec<Algorithm>,
     fetcher: Fetcher,
@@ -94,7 +96,7 @@ impl CredentialPlan {
         }
         let place = issuers::place(section);
         let mut issuers: Vec<Trusted> = Vec::new();
-        for said in &server.issuers {
+        for (entry, said) in server.issuers.iter().enumerate() {
             for reading in issuers::readings(said, section)? {
                 if issuers.iter().any(|other| other.reading.issuer == reading.issuer) {
                     let what = format!(
@@ -103,7 +105,7 @@ impl CredentialPlan {
                     );
                     return Err(CredentialFault::Value { place, what });
                 }
-                issuers.push(trusted(said, reading, &place)?);
+                issuers.push(trusted((entry, said), reading, &place)?);
             }
         }
         if issuers.iter().filter(|issuer| issuer.introspection.is_some()).count() > 1 {
@@ -148,6 +150,12 @@ impl CredentialPlan {
     /// The first issuer that is named, and what fetches from it.
     pub(crate) fn first_issuer(&self) -> Option<(&Issuer, &Fetcher)> {
         self.issuers.first().map(|trusted| (&trusted.reading.issuer, &trusted.fetcher))
+    }
+
+    /// The first of them under all of its names: a provider may have one for each tenant.
+    pub(crate) fn of_first(&self) -> impl Iterator<Item = &Issuer> {
+        let first = self.issuers.first().map(|trusted| trusted.entry);
+        self.issuers.iter().filter(move |one| Some(one.entry) == first).map(|one| &one.reading.issuer)
     }
 
     /// All issuers that are named.
@@ -242,7 +250,11 @@ impl Trusted {
     }
 }
 
-fn trusted(said: &config::Issuer, reading: Reading, place: &str) -> Result<Trusted, CredentialFault> {
+fn trusted(
+    (entry, said): (usize, &config::Issuer),
+    reading: Reading,
+    place: &str,
+) -> Result<Trusted, CredentialFault> {
     let wrong = |what: String| CredentialFault::Value { place: place.to_owned(), what };
     let issuer = &reading.issuer;
     let algorithm = |name: &String| {
@@ -263,7 +275,7 @@ fn trusted(said: &config::Issuer, reading: Reading, place: &str) -> Result<Trust
     };
     let introspection = said.introspection.as_ref().map(|said| client(said, place)).transpose()?;
     let fetcher = Fetcher::new(policy)?;
-    Ok(Trusted { said: said.clone(), reading, algorithms, fetcher, introspection })
+    Ok(Trusted { said: said.clone(), entry, reading, algorithms, fetcher, introspection })
 }
 
 fn client(said: &config::Introspection, place: &str) -> Result<IntrospectionClient, CredentialFault> {

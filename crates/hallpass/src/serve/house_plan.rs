@@ -69,11 +69,7 @@ impl HousePlan {
         let delegations = Delegations::of(set, &embedded).map_err(|(setting, why)| {
             PlanError::Delegation(why).at(house.place(&["authorization_server", setting]))
         })?;
-        let place = house.place(&["authorization_server", "proxied"]);
-        let provider =
-            proxied::provider(set, &servers, house.profiles(), &place).map_err(|(setting, fault)| {
-                PlanError::from(fault).at(house.place(&["authorization_server", setting]))
-            })?;
+        let provider = proxied::provider(house, &servers)?;
         let sign_in = provider::sign_ins(house, &embedded)?;
         Ok(Self {
             sign_in,

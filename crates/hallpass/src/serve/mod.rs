@@ -15,6 +15,7 @@ mod external;
 mod foundation;
 mod front_page;
 mod ground;
+mod handed_on;
 mod house_plan;
 pub(crate) mod issuers;
 mod listeners;

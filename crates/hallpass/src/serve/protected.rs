@@ -17,6 +17,7 @@ use url::Url;
 
 use super::foundation::Foundation;
 use super::ground::Ground;
+use super::handed_on;
 use super::house_plan::HousePlan;
 use super::mark::Mark;
 use super::plan::Plan;
@@ -74,6 +75,8 @@ struct MadeOf {
     mark: Arc<Mark>,
     alias: Option<Url>,
     opaque: bool,
+    /// Who hallpass is at the provider whose tokens it hands on.
+    client_id: Option<String>,
 }
 
 /// What it stands in.
@@ -104,7 +107,9 @@ pub(super) async fn put_together(
     let mutual_tls = house.authorization_server.mutual_tls.as_ref().filter(|_| is_home);
     let alias = mutual_tls.and_then(|said| said.url.clone());
     let opaque = house.embedded().any(|server| server.access_tokens == TokenForm::Opaque);
-    let made_of = MadeOf { mark: Arc::clone(&server.mark), alias: alias.clone(), opaque };
+    let client_id = house.provider.as_ref().map(|provider| provider.settings().client_id.clone());
+    let made_of =
+        MadeOf { mark: Arc::clone(&server.mark), alias: alias.clone(), opaque, client_id: client_id.clone() };
     if let Some(former) = former.filter(|former| former.made_of == made_of) {
         return Ok(Arc::clone(former));
     }
@@ -123,6 +128,12 @@ pub(super) async fn put_together(
         let issuer = Issuer::parse(&own_issuer).map_err(Failure::configuration)?;
         settings.stored_tokens = opaque_tokens(started, opaque, &issuer).await?;
         trust(&mut settings, started, issuer, server.public_client_id.clone());
+    }
+    if let Some(started) = issues.filter(|_| server.is_fronted()) {
+        hear(&mut settings, started);
+        let client_id = client_id.as_deref();
+        settings.agreed_tokens =
+            client_id.and_then(|client_id| handed_on::agreed(server, client_id, started.handed_on()));
     }
     let key = server.key.as_ref().map(|key| key.as_str());
     server.credentials.apply(&mut settings, ground.accounts.of(key));
@@ -158,7 +169,13 @@ pub(super) async fn put_together(
     Ok(Arc::new(Protected { origin, endpoint, name, gateway, upstream, made_of }))
 }
 
-/// The embedded authorization server's tokens are taken, and its revocations are heard.
+/// What the authorization server revokes is dead at once.
+fn hear(settings: &mut resource_server::Settings, authorization_server: &AuthorizationServer) {
+    let revocations = authorization_server.revocations();
+    settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
+}
+
+/// The embedded authorization server's tokens are taken.
 fn trust(
     settings: &mut resource_server::Settings,
     authorization_server: &AuthorizationServer,
@@ -166,7 +183,6 @@ fn trust(
     public_client_id: Option<String>,
 ) {
     let keys = authorization_server.verifying_keys();
-    let revocations = authorization_server.revocations();
     // A user of a tenant is told with the issuer: another tenant may have one of that name, and the same server behind it.
     settings.own_issuer = settings.tenant.is_none().then(|| issuer.clone());
     settings.issuers.push(TrustedIssuer {
@@ -174,7 +190,6 @@ fn trust(
         claims: ClaimNames { tenant_otherwise: settings.tenant.clone(), ..ClaimNames::default() },
         ..TrustedIssuer::new(issuer, Keys::live(move || keys.current()))
     });
-    settings.revocations = Revocations::uncertain(move |jti| revocations.is_revoked(jti).ok());
 }
 
 /// Its opaque tokens; nothing where there can be none, so that made-up ones are a JWT that is none, and no question to the

@@ -17,10 +17,9 @@ use crate::config::{self, House};
 pub(super) fn sign_ins(house: &House<'_>, servers: &[&ScopePlan]) -> Result<Vec<SignIn>, PlanError> {
     let mut all = BTreeMap::new();
     for (name, said) in house.third_parties() {
-        let provider = provider(said, house.profiles()).map_err(|error| {
-            PlanError::Provider(format!("{error:#}")).at(house.outside(&["third_parties", name]))
-        })?;
-        all.insert(name.as_str(), provider);
+        let provider = settings(said, house.profiles(), &["openid", "email", "profile"]);
+        let provider = provider.and_then(knows_people).map_err(|error| wrong(house, name, &error))?;
+        all.insert(name.as_str(), Provider::new(provider));
     }
     let sign_in = |(name, said): (&String, &config::SignIn)| {
         all.get(name.as_str())
@@ -34,7 +33,32 @@ pub(super) fn sign_ins(house: &House<'_>, servers: &[&ScopePlan]) -> Result<Vec<
     house.authorization_server().sign_in.iter().map(sign_in).collect()
 }
 
-fn provider(said: &config::ThirdParty, own: &[Profile]) -> anyhow::Result<Provider> {
+/// The third party of that name, to ask for tokens of its own; nothing where there is none.
+pub(super) fn third_party(house: &House<'_>, name: &str) -> Result<Option<ProviderSettings>, PlanError> {
+    let said = house.third_parties().get(name);
+    said.map(|said| settings(said, house.profiles(), &["openid"]))
+        .transpose()
+        .map_err(|error| wrong(house, name, &error))
+}
+
+fn wrong(house: &House<'_>, name: &str, error: &anyhow::Error) -> PlanError {
+    PlanError::Provider(format!("{error:#}")).at(house.outside(&["third_parties", name]))
+}
+
+fn knows_people(settings: ProviderSettings) -> anyhow::Result<ProviderSettings> {
+    ensure!(
+        settings.profile.people.is_some() || settings.scopes.contains("openid"),
+        "without `openid` among its scopes nobody says who a person is; or give its profile `people`"
+    );
+    Ok(settings)
+}
+
+/// Who it is and who hallpass is there. What is asked for where the file says nothing is `usual`.
+fn settings(
+    said: &config::ThirdParty,
+    own: &[Profile],
+    usual: &[&'static str],
+) -> anyhow::Result<ProviderSettings> {
     let named = said.profile.as_deref().map(|name| named(name, own)).transpose()?;
     let issuer = match (&said.issuer, &named) {
         (Some(issuer), _) => issuer.clone(),
@@ -52,21 +76,16 @@ fn provider(said: &config::ThirdParty, own: &[Profile]) -> anyhow::Result<Provid
         own.iter().for_each(|profile| profiles.add(profile.clone()));
         profiles.of(issuer.as_str()).clone()
     });
-    let usual = || if profile.people.is_some() { Vec::new() } else { vec!["openid", "email", "profile"] };
+    let usual = || if profile.people.is_some() { Vec::new() } else { usual.to_vec() };
     let words = said.scopes.as_ref().map_or_else(usual, |words| words.iter().map(String::as_str).collect());
     let scopes = scopes(words)?;
-    let has_id_tokens = scopes.iter().any(|scope| scope.as_str() == "openid");
-    ensure!(
-        profile.people.is_some() || has_id_tokens,
-        "without `openid` among its scopes nobody says who a person is; or give its profile `people`"
-    );
     // The operator chose this host; it may be inside the operator's network.
     let policy = Policy {
         allow_loopback: is_loopback(issuer.url()),
         opened_hosts: issuer.url().host_str().map(str::to_owned).into_iter().collect(),
         ..Policy::default()
     };
-    Ok(Provider::new(ProviderSettings {
+    Ok(ProviderSettings {
         credentials: credentials(said)?,
         client_id: said.client_id.clone(),
         tenants: said.tenants.clone(),
@@ -74,7 +93,7 @@ fn provider(said: &config::ThirdParty, own: &[Profile]) -> anyhow::Result<Provid
         issuer,
         profile,
         scopes,
-    }))
+    })
 }
 
 /// The file's own come first.

@@ -1,15 +1,18 @@
 //! The arrangement `proxied`, as planned: whose tokens are handed on, and what each server is there.
 
-use hallpass_authorization_server::provider::{Provider, ProviderCredentials, ProviderSettings};
+use hallpass_authorization_server::provider::{Provider, ProviderCredentials};
 use hallpass_authorization_server::{Proxied, ProxiedResource};
-use hallpass_protocol::profile::{Profile, Profiles};
-use hallpass_protocol::scope::{Scope, ScopeSet};
-use hallpass_protocol::{ResourceIdentifier, Secret};
+use hallpass_protocol::ResourceIdentifier;
+use hallpass_protocol::scope::Scope;
+use hallpass_resource_server::Provider as Reading;
 
-use super::credentials::{CredentialFault, read, read_key};
+use super::credentials::CredentialFault;
+use super::handed_on;
+use super::plan_error::PlanError;
+use super::provider;
 use super::scopes::{ScopePlan, scope_set};
 use super::server_plan::ServerPlan;
-use crate::config::{Arrangement, DpopMode, ProxiedClient, SecretSent, Section, Server};
+use crate::config::{Arrangement, DpopMode, House, Section, Server};
 
 /// Why tokens of a provider cannot be handed on.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +20,8 @@ pub(crate) enum ProxiedFault {
     /// Nobody is told what hallpass is at the provider.
     #[error(
         "the arrangement of [{0}] is proxied, and hallpass is no client of its provider yet: register one there with the redirect \
-         URI PUBLIC-URL/provider/callback, and add [authorization_server.proxied] with client_id and secret_file"
+         URI PUBLIC-URL/provider/callback, add [third_parties.NAME] with issuer, client_id and secret_file, and say \
+         authorization_server.proxied = \"NAME\""
     )]
     NoClient(String),
     /// A client that nobody uses.
@@ -25,14 +29,20 @@ pub(crate) enum ProxiedFault {
         "no server is proxied, so nobody is sent to the provider; say arrangement = \"proxied\" in its table, or take this out"
     )]
     NoServer,
-    /// A name that is missing.
-    #[error("who hallpass is at the provider is not said: add client_id = \"…\", as the provider calls it")]
-    NoClientId,
-    /// Both, or neither.
+    /// A name that nobody has.
+    #[error("there is no [third_parties.{0}] whose tokens could be handed on")]
+    NoThirdParty(String),
+    /// A public client, as which anybody could come.
     #[error(
-        "hallpass shows who it is by one of `secret_file` and `key_file`; `secret` only says how a secret is sent"
+        "hallpass is a confidential client of whoever's tokens it hands on: add secret_file or key_file to [third_parties.{0}]"
     )]
-    Credentials,
+    Credentials(String),
+    /// What nobody could tell about.
+    #[error(
+        "the access tokens of [third_parties.{0}] are opaque, and nobody else can tell whom they are for; add introspection to \
+         [[{1}.issuers]], or take arrangement = \"embedded\" and let people sign in through it"
+    )]
+    Opaque(String, String),
     /// People log in here or there.
     #[error(
         "[{embedded}] logs people in here, and [{proxied}] at a provider; one authorization server does one of them: run a process \
@@ -46,18 +56,19 @@ pub(crate) enum ProxiedFault {
     },
     /// Two providers.
     #[error(
-        "[{one}] has the tokens of {first}, and [{other}] those of {second}; one authorization server has one provider, which is \
-         the first of a server's issuers: run a process for each"
+        "[{server}] takes the tokens of {issuer}, and [third_parties.{third_party}], whose tokens are handed on, is {provider}; they \
+         are one: the first of its [[{server}.issuers]] is the provider. For several providers run a process for each, or make \
+         them tenants"
     )]
-    TwoProviders {
+    OtherProvider {
         /// A server.
-        one: String,
-        /// Its provider.
-        first: String,
-        /// Another.
-        other: String,
-        /// Its provider.
-        second: String,
+        server: String,
+        /// Whose tokens it takes.
+        issuer: String,
+        /// What the file calls the provider.
+        third_party: String,
+        /// Who that is.
+        provider: String,
     },
     /// Tokens that hallpass would have to issue.
     #[error(
@@ -92,10 +103,11 @@ pub(crate) enum ProxiedFault {
 #[derive(Clone, Debug)]
 pub(crate) struct ProxiedPlan {
     called: Option<String>,
-    scopes: Vec<(Scope, String)>,
+    pub(super) scopes: Vec<(Scope, String)>,
     parameters: Vec<(String, String)>,
-    /// Where its audiences are said.
-    setting: String,
+    pub(super) other_tokens: bool,
+    /// Where the provider's tokens are described.
+    table: String,
 }
 
 impl ProxiedPlan {
@@ -133,83 +145,65 @@ impl ProxiedPlan {
             called: said.called,
             scopes: named,
             parameters: said.parameters.into_iter().collect(),
-            setting: format!("audiences of [[{}.issuers]]", section.title()),
+            other_tokens: said.other_tokens,
+            table: format!("[[{}.issuers]]", section.title()),
         }))
     }
 }
 
-/// The provider of all servers that are proxied; none, where none is. `Err` is the setting of `[authorization_server]` that is
-/// wrong, and why.
-pub(super) fn provider(
-    set: &crate::config::AuthorizationServer,
-    servers: &[ServerPlan],
-    profiles: &[Profile],
-    place: &str,
-) -> Result<Option<Provider>, (&'static str, ProxiedFault)> {
-    let wrong = |fault| ("proxied", fault);
+/// The provider of all servers that are proxied; none, where none is.
+pub(super) fn provider(house: &House<'_>, servers: &[ServerPlan]) -> Result<Option<Provider>, PlanError> {
+    let set = house.authorization_server();
+    let at = |setting: &str, fault: ProxiedFault| {
+        PlanError::from(fault).at(house.place(&["authorization_server", setting]))
+    };
+    let wrong = |fault| Err(at("proxied", fault));
     let mut proxied = servers.iter().filter(|server| server.proxied.is_some());
-    let first = proxied.next();
-    let (first, client) = match (first, &set.proxied) {
+    let (first, name) = match (proxied.next(), &set.proxied) {
         (None, None) => return Ok(None),
-        (None, Some(_)) => return Err(wrong(ProxiedFault::NoServer)),
-        (Some(first), None) => return Err(wrong(ProxiedFault::NoClient(first.title.clone()))),
-        (Some(first), Some(client)) => (first, client),
+        (None, Some(_)) => return wrong(ProxiedFault::NoServer),
+        (Some(first), None) => return wrong(ProxiedFault::NoClient(first.title.clone())),
+        (Some(first), Some(name)) => (first, name),
     };
     if let Some(embedded) = servers.iter().find(|server| server.is_embedded()) {
         let (embedded, proxied) = (embedded.title.clone(), first.title.clone());
-        return Err(wrong(ProxiedFault::Mixed { embedded, proxied }));
+        return wrong(ProxiedFault::Mixed { embedded, proxied });
     }
     if !set.trusted_issuers.is_empty() {
-        return Err(("trusted_issuers", ProxiedFault::Exchanges("[[authorization_server.trusted_issuers]]")));
+        let fault = ProxiedFault::Exchanges("[[authorization_server.trusted_issuers]]");
+        return Err(at("trusted_issuers", fault));
     }
     if !set.exchange.is_empty() {
-        return Err(("exchange", ProxiedFault::Exchanges("[[authorization_server.exchange]]")));
+        return Err(at("exchange", ProxiedFault::Exchanges("[[authorization_server.exchange]]")));
     }
-    // That there is one was checked with the server.
-    let Some((issuer, fetcher)) = first.credentials.first_issuer() else { return Ok(None) };
-    for other in proxied {
-        let named = other.credentials.first_issuer().map(|(issuer, _)| issuer);
-        if let Some(second) = named.filter(|second| *second != issuer) {
-            return Err(wrong(ProxiedFault::TwoProviders {
-                one: first.title.clone(),
-                first: issuer.to_string(),
-                other: other.title.clone(),
-                second: second.to_string(),
-            }));
+    let Some(mut settings) = provider::third_party(house, name)? else {
+        return wrong(ProxiedFault::NoThirdParty(name.clone()));
+    };
+    if matches!(settings.credentials, ProviderCredentials::None) {
+        return wrong(ProxiedFault::Credentials(name.clone()));
+    }
+    for server in std::iter::once(first).chain(proxied) {
+        // That there is one was checked with the server.
+        let Some(trusted) = server.credentials.trusted().first() else { return Ok(None) };
+        if server.credentials.of_first().all(|issuer| *issuer != settings.issuer) {
+            return wrong(ProxiedFault::OtherProvider {
+                server: server.title.clone(),
+                issuer: trusted.issuer().to_string(),
+                third_party: name.clone(),
+                provider: settings.issuer.to_string(),
+            });
+        }
+        let reads = [trusted.profile(), Some(settings.profile.name.as_str())].into_iter().flatten();
+        let is_opaque = reads.filter_map(Reading::named).any(|reading| reading.opaque);
+        if is_opaque && trusted.introspection().is_none() {
+            return wrong(ProxiedFault::Opaque(name.clone(), server.title.clone()));
         }
     }
-    if client.client_id.is_empty() {
-        return Err(wrong(ProxiedFault::NoClientId));
+    if settings.tenants.is_empty() {
+        let said = first.credentials.issuers().next();
+        settings.tenants = said.map(|(said, _)| said.tenants.clone()).unwrap_or_default();
     }
-    let mut known = Profiles::default();
-    profiles.iter().cloned().for_each(|profile| known.add(profile));
-    let profile = known.of(issuer.as_str()).clone();
-    let usual = if profile.people.is_some() { "" } else { "openid" };
-    let scopes = client.scopes.as_ref().map_or_else(|| usual.to_owned(), |scopes| scopes.join(" "));
-    let scopes = ScopeSet::parse(&scopes).map_err(|error| {
-        wrong(CredentialFault::Value { place: place.to_owned(), what: error.to_string() }.into())
-    })?;
-    let tenants = first.credentials.issuers().next().map(|(said, _)| said.tenants.clone());
-    Ok(Some(Provider::new(ProviderSettings {
-        issuer: issuer.clone(),
-        profile,
-        client_id: client.client_id.clone(),
-        credentials: credentials(client, place).map_err(wrong)?,
-        scopes,
-        tenants: tenants.unwrap_or_default(),
-        fetcher: fetcher.clone(),
-    })))
-}
-
-fn credentials(client: &ProxiedClient, place: &str) -> Result<ProviderCredentials, ProxiedFault> {
-    let secret = |file: &std::path::Path| Ok::<_, ProxiedFault>(Secret::new(read(file, place)?.trim()));
-    match (&client.secret_file, &client.key_file, client.secret) {
-        (Some(file), None, None) => Ok(ProviderCredentials::Secret(secret(file)?)),
-        (Some(file), None, Some(SecretSent::Basic)) => Ok(ProviderCredentials::Basic(secret(file)?)),
-        (Some(file), None, Some(SecretSent::Post)) => Ok(ProviderCredentials::Post(secret(file)?)),
-        (None, Some(file), None) => Ok(ProviderCredentials::PrivateKey(read_key(file, None, place)?)),
-        _ => Err(ProxiedFault::Credentials),
-    }
+    Ok(Some(Provider::new(settings)))
 }
 
 /// What the authorization server hands on.
@@ -224,13 +218,15 @@ pub(super) fn settings(
         let called = plan.called.as_ref().or_else(|| said.audiences.first());
         Some(ProxiedResource {
             called: called.cloned().unwrap_or_else(|| identifier.to_string()),
-            identifier,
             audiences: said.audiences.clone(),
             scopes: plan.scopes.clone(),
             grants: reading.claims.grants.clone(),
             parameters: plan.parameters.clone(),
-            setting: plan.setting.clone(),
+            introspect: handed_on::introspect(server, &identifier),
+            identifier,
+            table: plan.table.clone(),
         })
     };
-    Proxied { provider: provider.clone(), resources: servers.iter().filter_map(resource).collect() }
+    let resources = servers.iter().filter_map(resource).collect();
+    Proxied { provider: provider.clone(), resources, patience: Proxied::PATIENCE }
 }

@@ -32,16 +32,18 @@ fn secret() -> NamedTempFile {
 fn config(upstream: &str, issuer: &str, secret: &NamedTempFile) -> String {
     format!(
         "listen = \"localhost:0\"\n[server]\nupstream = \"{upstream}\"\narrangement = \"proxied\"\n\
-         [server.scopes]\n\"notes:read\" = {{}}\n\
+         [server.scopes]\ndefault = [\"notes:read\"]\n\"notes:read\" = {{}}\n\"notes:write\" = {{}}\n\
+         [server.tools]\n\"write_*\" = {{ scopes = [\"notes:write\"] }}\n\
          [[server.issuers]]\nissuer = \"{issuer}\"\naudiences = [\"api://notes\"]\n\
-         [authorization_server.proxied]\nclient_id = \"{CLIENT_ID}\"\nsecret_file = \"{}\"\n",
+         [authorization_server]\nproxied = \"acme\"\n\
+         [third_parties.acme]\nissuer = \"{issuer}\"\nclient_id = \"{CLIENT_ID}\"\nsecret_file = \"{}\"\n",
         secret.path().display()
     )
 }
 
 /// A protected server, and a client that has registered with it.
 struct House {
-    _serving: Serving,
+    serving: Serving,
     party: ThirdParty,
     endpoint: String,
     issuer: String,
@@ -51,11 +53,15 @@ struct House {
 
 impl House {
     async fn start(data: &std::path::Path) -> Self {
+        Self::with(data, |config| config).await
+    }
+
+    async fn with(data: &std::path::Path, change: impl FnOnce(String) -> String) -> Self {
         let party = ThirdParty::start(Clock::new(|| SystemTime::now().into())).await;
         let upstream = Upstream::start().await;
         let secret = secret();
-        let config = file(&config(upstream.url("/mcp").as_str(), party.issuer(), &secret));
-        let mut serving = Serving::start(data, &["--config", config.path().to_str().unwrap()]);
+        let config = file(&change(config(upstream.url("/mcp").as_str(), party.issuer(), &secret)));
+        let mut serving = Serving::start_heard(data, &["--config", config.path().to_str().unwrap()]);
         let endpoint = serving.value_of("MCP endpoint");
         let http = reqwest::Client::new();
         let issuer = endpoint.trim_end_matches("/mcp").to_owned();
@@ -63,7 +69,7 @@ impl House {
         let registered = http.post(format!("{issuer}/register")).json(&body).send().await.unwrap();
         let registered: Value = registered.json().await.unwrap();
         let client_id = registered["client_id"].as_str().unwrap().to_owned();
-        Self { _serving: serving, party, endpoint, issuer, http, client_id }
+        Self { serving, party, endpoint, issuer, http, client_id }
     }
 
     /// The answer of the provider's people to /authorize, and of hallpass to that.
@@ -86,6 +92,16 @@ impl House {
         person.open(callback).await.location().unwrap()
     }
 
+    /// What the client hears where it gets no code.
+    async fn refused(&self, error: &str) -> String {
+        let back = self.answered().await;
+        let said = |name: &str| {
+            back.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+        };
+        assert_eq!(said("error").as_deref(), Some(error), "{back}");
+        said("error_description").unwrap()
+    }
+
     async fn tokens(&self) -> Value {
         let back = self.answered().await;
         let code = back.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("{back}")).1;
@@ -100,9 +116,26 @@ impl House {
         answer.json().await.unwrap()
     }
 
+    /// A token of the provider's that did not come this way.
+    fn sign(&self, client_id: &str, aud: &str, scope: &str) -> String {
+        let now = hallpass_protocol::time::Timestamp::from(SystemTime::now());
+        let claims = json!({ "iss": self.party.issuer(), "sub": "sub-of-ada", "client_id": client_id, "aud": aud,
+            "scope": scope, "jti": "another", "iat": now, "exp": now.after(std::time::Duration::from_secs(60)) });
+        self.party.script().key.sign("at+jwt", &claims).unwrap()
+    }
+
     async fn call(&self, token: &str) -> (u16, String) {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
-        let request = self.http.post(&self.endpoint).bearer_auth(token).json(&body);
+        self.asked(token, &json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" })).await
+    }
+
+    async fn write(&self, token: &str) -> u16 {
+        let params = json!({ "name": "write_note", "arguments": {} });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        self.asked(token, &body).await.0
+    }
+
+    async fn asked(&self, token: &str, body: &Value) -> (u16, String) {
+        let request = self.http.post(&self.endpoint).bearer_auth(token).json(body);
         let answer = request.header("accept", "application/json, text/event-stream").send().await.unwrap();
         let challenge =
             answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
@@ -131,36 +164,103 @@ async fn a_client_registers_here_and_calls_with_the_providers_token() {
     let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
     assert_eq!(house.call(token).await.0, 200);
 
-    // A token of the same provider for somebody else, which did not come this way, and one without a scope.
-    let key = house.party.script().key.clone();
-    let now = hallpass_protocol::time::Timestamp::from(SystemTime::now());
-    let sign = |aud: &str, scope: &str| {
-        let claims = json!({ "iss": house.party.issuer(), "sub": "sub-of-ada", "client_id": CLIENT_ID, "aud": aud,
-            "scope": scope, "jti": "another", "iat": now, "exp": now.after(std::time::Duration::from_secs(60)) });
-        key.sign("at+jwt", &claims).unwrap()
-    };
-    assert_eq!(house.call(&sign("api://notes", "notes:read")).await.0, 200);
-    assert_eq!(house.call(&sign("api://other", "notes:read")).await.0, 401);
-    let (status, challenge) = house.call(&sign("api://notes", "openid")).await;
-    assert_eq!(status, 403);
-    assert!(challenge.contains("insufficient_scope") && challenge.contains("notes:read"), "{challenge}");
+    // A token of the same provider that did not come this way, whoever's it is.
+    for client_id in [CLIENT_ID, "robot"] {
+        assert_eq!(house.call(&house.sign(client_id, "api://notes", "notes:read")).await.0, 401);
+    }
     assert_eq!(house.call(tokens["refresh_token"].as_str().unwrap()).await.0, 401);
+}
+
+// The provider gives its one client all that anybody ever agreed to for any client here.
+#[tokio::test]
+async fn a_client_may_what_was_agreed_to_for_it_whatever_its_token_says() {
+    let data = tempfile::tempdir().unwrap();
+    let house = House::start(data.path()).await;
+    let much = "openid notes:read notes:write";
+    house.party.script().access_claims = Some(json!({ "aud": "api://notes", "scope": much }));
+    house.party.script().answer = json!({ "scope": much });
+    let tokens = house.tokens().await;
+    assert_eq!(tokens["scope"], "notes:read", "{tokens}");
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!((house.call(token).await.0, house.write(token).await), (200, 403));
+    // What its client gives back is dead here at once, though it is a JWT of somebody else's.
+    let form = [("client_id", house.client_id.as_str()), ("token", token)];
+    let answer = house.http.post(format!("{}/revoke", house.issuer)).form(&form).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(house.call(token).await.0, 401);
+}
+
+#[tokio::test]
+async fn machines_of_the_providers_come_in_where_the_operator_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let house =
+        House::with(data.path(), |config| format!("{config}[server.proxied]\nother_tokens = true\n")).await;
+    for (client_id, aud, scope, status) in [
+        ("robot", "api://notes", "notes:read", 200),
+        ("robot", "api://other", "notes:read", 401),
+        ("robot", "api://notes", "openid", 403),
+        (CLIENT_ID, "api://notes", "notes:read", 401),
+    ] {
+        let (answered, challenge) = house.call(&house.sign(client_id, aud, scope)).await;
+        assert_eq!(answered, status, "{client_id} {aud} {scope}");
+        assert_eq!(status == 403, challenge.contains("insufficient_scope"), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn scopes_that_have_another_name_there_count_here() {
+    let data = tempfile::tempdir().unwrap();
+    let scopes = "[server.proxied.scopes]\n\"notes:read\" = \"api.read\"\n";
+    let house = House::with(data.path(), |config| format!("{config}{scopes}")).await;
+    house.party.script().access_claims = Some(json!({ "aud": "api://notes", "scope": "api.read" }));
+    house.party.script().answer = json!({ "scope": "api.read" });
+    let tokens = house.tokens().await;
+    assert_eq!(tokens["scope"], "notes:read", "{tokens}");
+    assert_eq!(house.call(tokens["access_token"].as_str().unwrap()).await.0, 200);
+}
+
+// An opaque token says nothing about whom it is for: its provider is asked before anybody has it.
+#[tokio::test]
+async fn an_opaque_token_is_handed_on_where_it_can_be_asked_about_and_is_for_this_server() {
+    let data = tempfile::tempdir().unwrap();
+    let mut house = House::start(data.path()).await;
+    assert!(house.refused("server_error").await.contains("opaque"));
+    let logged = house.serving.line_with("opaque");
+    assert!(logged.contains("`introspection` to [[server.issuers]]"), "{logged}");
+
+    let data = tempfile::tempdir().unwrap();
+    let secret = secret();
+    let introspection = format!(
+        "audiences = [\"api://notes\"]\nintrospection = {{ client_id = \"{CLIENT_ID}\", secret_file = \"{}\" }}\n",
+        secret.path().display()
+    );
+    let change = |config: String| config.replace("audiences = [\"api://notes\"]\n", &introspection);
+    let house = House::with(data.path(), change).await;
+    let endpoint = format!("{}/introspect", house.party.issuer());
+    house.party.script().metadata = json!({ "introspection_endpoint": endpoint });
+    let active = json!({ "active": true, "sub": "sub-of-ada", "client_id": CLIENT_ID, "scope": "notes:read notes:write" });
+    let for_other = json!({ "active": true, "sub": "sub-of-ada", "client_id": CLIENT_ID, "aud": "https://other.example" });
+    for refused in [json!({ "active": false }), active.clone(), for_other] {
+        house.party.script().documents.insert("/introspect".to_owned(), refused);
+        assert!(house.refused("server_error").await.contains("would be refused here"));
+    }
+    let mut good = active;
+    good["aud"] = json!("api://notes");
+    house.party.script().documents.insert("/introspect".to_owned(), good);
+    let tokens = house.tokens().await;
+    let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
+    assert_eq!((house.call(token).await.0, house.write(token).await), (200, 403));
 }
 
 #[tokio::test]
 async fn a_token_for_somebody_else_is_not_handed_on_and_the_setting_is_named() {
     let data = tempfile::tempdir().unwrap();
-    let house = House::start(data.path()).await;
+    let mut house = House::start(data.path()).await;
     house.party.script().access_claims = Some(json!({ "aud": "https://graph.example" }));
-    let back = house.answered().await;
-    let said =
-        |name: &str| back.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
-    assert_eq!(said("error").as_deref(), Some("server_error"));
-    let why = said("error_description").unwrap();
-    assert!(
-        why.contains("https://graph.example") && why.contains("audiences of [[server.issuers]]"),
-        "{why}"
-    );
+    let why = house.refused("server_error").await;
+    assert!(why.contains("not for this server") && !why.contains("graph.example"), "{why}");
+    let logged = house.serving.line_with("https://graph.example");
+    assert!(logged.contains("`audiences` of [[server.issuers]]"), "{logged}");
 }
 
 #[test]
@@ -188,7 +288,12 @@ fn mistakes_say_where_they_are_and_what_to_do() {
     let data = tempfile::tempdir().unwrap();
     let secret = secret();
     let path = secret.path().display();
-    let client = format!("[authorization_server.proxied]\nclient_id = \"x\"\nsecret_file = \"{path}\"\n");
+    let party = |issuer: &str, shown: &str| {
+        format!(
+            "[authorization_server]\nproxied = \"acme\"\n[third_parties.acme]\nissuer = \"{issuer}\"\nclient_id = \"x\"\n{shown}"
+        )
+    };
+    let client = party("https://login.example.com", &format!("secret_file = \"{path}\"\n"));
     let up = "upstream = \"http://127.0.0.1:1/mcp\"";
     let server = format!("[server]\n{up}\narrangement = \"proxied\"\n");
     let issuer = "[[server.issuers]]\nissuer = \"https://login.example.com\"\n";
@@ -198,23 +303,39 @@ fn mistakes_say_where_they_are_and_what_to_do() {
         )
     };
     let other = "arrangement = \"proxied\"\n[[servers.b.issuers]]\nissuer = \"https://other.example\"";
+    let google = "[[server.issuers]]\nprofile = \"google\"\ntenants = [\"acme.example\"]\n";
     for (text, words) in [
         (format!("{server}{client}"), &[":3", "the arrangement is proxied", "[[server.issuers]]"][..]),
-        (format!("{server}{issuer}"), &["/provider/callback", "[authorization_server.proxied]"]),
-        (format!("[server]\n{up}\n{client}"), &[":3", "no server is proxied"]),
         (
-            format!("{server}{issuer}[authorization_server.proxied]\nclient_id = \"x\"\n"),
-            &["`secret_file` and `key_file`"],
+            format!("{server}{issuer}"),
+            &["/provider/callback", "[third_parties.NAME]", "authorization_server.proxied = \"NAME\""],
+        ),
+        (format!("[server]\n{up}\n{client}"), &[":4", "no server is proxied"]),
+        (
+            format!("{server}{issuer}[authorization_server]\nproxied = \"nobody\"\n"),
+            &["no [third_parties.nobody]"],
         ),
         (
-            format!("{server}{issuer}[authorization_server.proxied]\nsecret_file = \"{path}\"\n"),
-            &["add client_id"],
+            format!("{server}{issuer}{}", party("https://login.example.com", "")),
+            &["secret_file or key_file to [third_parties.acme]"],
+        ),
+        (
+            format!("{server}{issuer}{}", party("https://login.example.com", "secret_file = \"/nowhere\"\n")),
+            &["/nowhere"],
         ),
         (
             format!(
-                "{server}{issuer}[authorization_server.proxied]\nclient_id = \"x\"\nsecret_file = \"/nowhere\"\n"
+                "{server}{issuer}{}",
+                party("https://login.example.com", "").replace("client_id = \"x\"\n", "")
             ),
-            &["/nowhere"],
+            &["client_id"],
+        ),
+        (
+            format!(
+                "{server}{google}{}",
+                party("https://accounts.google.com", &format!("secret_file = \"{path}\"\n"))
+            ),
+            &["[third_parties.acme] are opaque", "add introspection to [[server.issuers]]"],
         ),
         (format!("{server}access_tokens = \"opaque\"\n{issuer}{client}"), &["issues no access tokens"]),
         (
@@ -228,7 +349,7 @@ fn mistakes_say_where_they_are_and_what_to_do() {
         (format!("[server]\n{up}\n[server.proxied]\ncalled = \"x\"\n"), &[":3", "arrangement = \"proxied\""]),
         (
             format!("{}{client}", two("https://login.example.com", other)),
-            &["[servers.a] has the tokens of https://login.example.com", "https://other.example"],
+            &["[servers.b] takes the tokens of https://other.example", "is https://login.example.com"],
         ),
         (
             format!("{}{client}", two("https://login.example.com", "")),

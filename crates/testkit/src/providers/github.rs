@@ -3,15 +3,18 @@
 use serde_json::json;
 
 use super::Behaviour;
-use super::quirk::{Quirk, Rule};
+use super::quirk::{Quirk, Rule, refused};
 
 /// The provider.
 pub const GITHUB: Behaviour = Behaviour {
     name: "github",
     issuer: "/login/oauth",
-    // Path-inserted, as RFC 8414 has it; nothing below the issuer, and no OpenID document.
-    // https://github.com/github/github-mcp-server/issues/2901
-    documents: &["/.well-known/oauth-authorization-server/login/oauth"],
+    // Path-inserted, as RFC 8414 has it, and as OpenID Connect Discovery has it; a preview, for clients of MCP.
+    // https://docs.github.com/en/apps/github-authentication-discovery-endpoints
+    documents: &[
+        "/.well-known/oauth-authorization-server/login/oauth",
+        "/login/oauth/.well-known/openid-configuration",
+    ],
     typ: "",
     subject: "583231",
     quirks: &[
@@ -30,6 +33,15 @@ pub const GITHUB: Behaviour = Behaviour {
                     members.remove(member);
                 }
                 members.insert("token_endpoint_auth_methods_supported".into(), json!(["client_secret_post"]));
+            }),
+        },
+        Quirk {
+            name: "takes S256 and no other method",
+            source: "https://github.blog/changelog/2025-07-14-pkce-support-for-oauth-and-github-app-authentication",
+            rule: Rule::Authorization(|request| {
+                let method = request.get("code_challenge_method").map(String::as_str);
+                let other = request.contains_key("code_challenge") && method != Some("S256");
+                refused(other, "invalid_request", "the code challenge method is not supported")
             }),
         },
         Quirk {

@@ -137,7 +137,8 @@ impl House {
         sqlx::query_scalar(question).fetch_one(&mut self.connect().await).await.unwrap()
     }
 
-    async fn connect(&self) -> sqlx::AnyConnection {
+    /// A connection past the store.
+    pub async fn connect(&self) -> sqlx::AnyConnection {
         let url = match self.database.place() {
             DatabasePlace::File(path) => format!("sqlite://{}", path.display()),
             DatabasePlace::Url(url) => url.to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{CALLED, Fronted, SETTING};
+use super::{CALLED, Fronted, TABLE};
 use crate::harness::NATIVE;
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn a_token_for_another_is_not_handed_on() {
         let back = fronted.answered(&fronted.house.request()).await;
         assert_eq!(back.location_param("code"), None);
         assert_eq!(back.location_param("error").as_deref(), Some("server_error"));
-        assert!(!back.location_param("error_description").unwrap().contains(SETTING), "that is for the log");
+        assert!(!back.location_param("error_description").unwrap().contains(TABLE), "that is for the log");
     }
     for aud in [json!(CALLED), json!([fronted.house.resource()]), json!(["x", CALLED])] {
         fronted.party.script().access_claims = Some(json!({ "aud": aud }));
@@ -29,7 +29,7 @@ async fn nor_at_a_refresh_and_nothing_is_lost_by_that() {
     fronted.party.script().access_claims = Some(json!({ "aud": "https://graph.example" }));
     let refused = fronted.house.refresh(NATIVE, &token).await;
     assert_eq!(refused.error(), (500, "server_error"));
-    assert!(!refused.text("error_description").contains(SETTING), "that is for the log");
+    assert!(!refused.text("error_description").contains(TABLE), "that is for the log");
     // The provider has rotated, and what it gave is kept.
     fronted.party.script().access_claims = Some(json!({ "aud": CALLED }));
     assert_eq!(fronted.house.refresh(NATIVE, &token).await.status, 200);

@@ -1,9 +1,11 @@
 //! The arrangement `proxied`: the users and the tokens are a provider's.
 
+mod agreed;
 mod audience;
 mod callback;
 mod confused_deputy;
 mod metadata;
+mod providers;
 mod refresh;
 mod revoke;
 mod token;
@@ -11,7 +13,7 @@ mod token;
 use std::time::Duration;
 
 use hallpass_authorization_server::provider::{Provider, ProviderCredentials, ProviderSettings};
-use hallpass_authorization_server::{Proxied, ProxiedResource, Settings};
+use hallpass_authorization_server::{Introspect, Proxied, ProxiedResource, Settings};
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::profile::Profile;
@@ -28,7 +30,7 @@ use crate::harness::{Answer, House, redemption};
 /// What the provider calls the resource of the harness.
 const CALLED: &str = "api://notes";
 /// What an operator sets for that.
-const SETTING: &str = "[[server.issuers]] audiences";
+const TABLE: &str = "[[server.issuers]]";
 
 /// A house whose tokens are those of this provider.
 struct Fronted {
@@ -130,9 +132,11 @@ fn proxied(party: &ThirdParty, settings: &Settings) -> Proxied {
         scopes: Vec::new(),
         grants: ScopeSet::default(),
         parameters: Vec::new(),
-        setting: SETTING.to_owned(),
+        introspect: Some(Introspect::new(|_| std::future::ready(Ok(())))),
+        table: TABLE.to_owned(),
     };
-    Proxied { provider, resources: settings.resources.iter().map(|one| resource(&one.identifier)).collect() }
+    let resources = settings.resources.iter().map(|one| resource(&one.identifier)).collect();
+    Proxied { provider, resources, patience: Proxied::PATIENCE }
 }
 
 fn parameter(url: &Url, name: &str) -> Option<String> {

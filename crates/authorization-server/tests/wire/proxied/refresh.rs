@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Barrier;
+use tokio::time::timeout;
 
 use super::Fronted;
 use crate::harness::{NATIVE, OTHER};
@@ -166,6 +167,57 @@ async fn a_process_that_died_while_it_asked_holds_nobody_up_for_long() {
     fronted.house.sql("UPDATE refresh_tokens SET asking_until = 1800000060").await;
     fronted.advance(60);
     assert_eq!(fronted.house.refresh(NATIVE, &token).await.status, 200);
+}
+
+// Whoever had the turn before may have left another token of the provider's than the one that was read before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_to_the_provider_is_read_with_the_turn() {
+    let fronted = Fronted::furnished().await;
+    let token = fronted.tokens().await.text("refresh_token").to_owned();
+    let house = &fronted.house;
+    let mut replica = house.connect().await;
+    let read = "SELECT behind FROM refresh_tokens WHERE used_at IS NULL";
+    let spent: String = sqlx::query_scalar(read).fetch_one(&mut replica).await.unwrap();
+    // A replica is given a token for somebody else: the provider has rotated, and what it gave is behind the token now.
+    fronted.party.script().access_claims = Some(json!({ "aud": "https://graph.example" }));
+    assert_eq!(house.refresh(NATIVE, &token).await.status, 500);
+    fronted.party.script().access_claims = None;
+    let fresh: String = sqlx::query_scalar(read).fetch_one(&mut replica).await.unwrap();
+    assert_ne!(fresh, spent);
+    let put = "UPDATE refresh_tokens SET behind = $1 WHERE used_at IS NULL";
+    sqlx::query(put).bind(&spent).execute(&mut replica).await.unwrap();
+    // As if the replica were about to say so, while somebody else waits for the turn.
+    sqlx::raw_sql("BEGIN").execute(&mut replica).await.unwrap();
+    sqlx::query(put).bind(&fresh).execute(&mut replica).await.unwrap();
+    let asking = house.refresh(NATIVE, &token);
+    tokio::pin!(asking);
+    assert!(timeout(Duration::from_millis(500), &mut asking).await.is_err(), "it waits for its turn");
+    sqlx::raw_sql("COMMIT").execute(&mut replica).await.unwrap();
+    let answer = asking.await;
+    assert_eq!(answer.status, 200, "{:?}", answer.json);
+    let sent = fronted.party.asked("/token").last().unwrap().parameters["refresh_token"].clone();
+    assert_eq!(sent, "canary-refresh-2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_provider_keeps_no_client_waiting_and_nothing_is_lost() {
+    let fronted = Fronted::with(|proxied| proxied.patience = Duration::from_millis(100)).await;
+    let token = fronted.tokens().await.text("refresh_token").to_owned();
+    fronted.party.script().hesitates = Duration::from_millis(800);
+    let house = &fronted.house;
+    let (one, other) = tokio::join!(house.refresh(NATIVE, &token), house.refresh(NATIVE, &token));
+    for answer in [one, other] {
+        assert_eq!(answer.error(), (503, "temporarily_unavailable"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    let answer = loop {
+        let answer = house.refresh(NATIVE, &token).await;
+        if answer.status != 503 {
+            break answer;
+        }
+    };
+    assert_eq!((answer.status, answer.text("access_token")), (200, "canary-access-2"));
+    assert_eq!(fronted.refreshes(), 1, "what was begun went on");
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn scopes_have_the_names_that_they_have_here() {
     fronted.party.script().answer = json!({ "scope": "openid" });
     let back = fronted.answered(&fronted.house.request()).await;
     assert_eq!(back.location_param("error").as_deref(), Some("server_error"));
-    assert!(!back.location_param("error_description").unwrap().contains(super::SETTING));
+    assert!(!back.location_param("error_description").unwrap().contains(super::TABLE));
 }
 
 #[tokio::test]

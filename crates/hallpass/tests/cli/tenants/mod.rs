@@ -25,6 +25,7 @@ mod browsers;
 mod change;
 mod commands;
 mod isolation;
+mod providers;
 mod replicas;
 
 /// One process with three tenants. In each there are `ada`, who is an administrator at acme alone, and the clients `ide` and
