@@ -69,7 +69,7 @@ pub const ENTRA: Behaviour = Behaviour {
         },
         Quirk {
             name: "takes a scope without its API for one of Microsoft Graph",
-            source: "https://github.com/anthropics/claude-code/issues/73460 (AADSTS650053)",
+            source: "https://learn.microsoft.com/en-us/entra/identity-platform/scopes-oidc, https://github.com/anthropics/claude-code/issues/73460 (AADSTS650053)",
             rule: Rule::Authorization(|request| {
                 let known = ["openid", "profile", "email", "offline_access"];
                 let scopes = request.get("scope").map_or("", String::as_str).split(' ');
@@ -77,6 +77,18 @@ pub const ENTRA: Behaviour = Behaviour {
                 let says =
                     "AADSTS650053: The application asked for a scope that doesn't exist on the resource.";
                 refused(strange.into_iter().any(|scope| !scope.starts_with(API)), "invalid_client", says)
+            }),
+        },
+        Quirk {
+            name: "refuses `.default` beside other scopes of an API",
+            source: "https://learn.microsoft.com/en-us/entra/identity-platform/scopes-oidc#the-default-scope",
+            rule: Rule::Authorization(|request| {
+                let scopes = request.get("scope").map_or("", String::as_str).split(' ');
+                let of_api: Vec<_> = scopes.filter(|scope| scope.starts_with(API)).collect();
+                let mixed = of_api.len() > 1 && of_api.iter().any(|scope| scope.ends_with("/.default"));
+                let says =
+                    "AADSTS70011: .default scope can't be combined with resource-specific scopes.";
+                refused(mixed, "invalid_request", says)
             }),
         },
         Quirk {

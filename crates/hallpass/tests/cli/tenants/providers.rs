@@ -156,13 +156,13 @@ async fn external_takes_the_tokens_of_a_tenants_own_provider_alone() {
         )
     })
     .await;
-    for at in 0..2 {
+    for (at, tenant) in BOTH.into_iter().enumerate() {
         assert_eq!(two.named(at).await, json!([two.parties[at].issuer()]));
         let endpoint = two.endpoint(at);
-        assert_eq!(two.call(at, &two.signed(at, &endpoint)).await, 200, "{}", BOTH[at]);
+        assert_eq!(two.call(at, &two.signed(at, &endpoint)).await, 200, "{tenant}");
         // Of the other's provider, for this server; of its own, for the other server.
-        assert_eq!(two.call(at, &two.signed(1 - at, &endpoint)).await, 401, "{}", BOTH[at]);
-        assert_eq!(two.call(at, &two.signed(at, &two.endpoint(1 - at))).await, 401, "{}", BOTH[at]);
+        assert_eq!(two.call(at, &two.signed(1 - at, &endpoint)).await, 401, "{tenant}");
+        assert_eq!(two.call(at, &two.signed(at, &two.endpoint(1 - at))).await, 401, "{tenant}");
     }
 }
 
@@ -197,15 +197,15 @@ async fn proxied_hands_on_the_tokens_of_a_tenants_own_provider_and_takes_no_othe
         assert_eq!(status, 200, "{answer}");
         tokens.push(answer);
     }
-    for at in 0..2 {
-        let token = tokens[at]["access_token"].as_str().unwrap();
+    for (at, answer) in tokens.iter().enumerate() {
+        let token = answer["access_token"].as_str().unwrap();
         assert_eq!((two.call(at, token).await, two.call(1 - at, token).await), (200, 401), "{}", BOTH[at]);
         assert_eq!(two.call(at, &two.signed(at, "api://notes")).await, 401, "not handed on");
         let refresh = async |here: usize| {
             let form = [
                 ("grant_type", "refresh_token"),
                 ("client_id", two.clients[here].as_str()),
-                ("refresh_token", tokens[at]["refresh_token"].as_str().unwrap()),
+                ("refresh_token", answer["refresh_token"].as_str().unwrap()),
             ];
             let request = two.request(Method::POST, &format!("{}/token", two.issuer(here))).form(&form);
             request.send().await.unwrap().status().as_u16()
@@ -240,8 +240,7 @@ async fn people_sign_in_through_their_tenants_own_provider() {
         assert_eq!(status, 200, "{answer}");
         tokens.push(answer["access_token"].as_str().unwrap().to_owned());
     }
-    for at in 0..2 {
-        let token = &tokens[at];
+    for (at, token) in tokens.iter().enumerate() {
         assert_eq!((two.call(at, token).await, two.call(1 - at, token).await), (200, 401), "{}", BOTH[at]);
         // The provider's own tokens are nobody's where hallpass issues them.
         assert_eq!(two.call(at, &two.signed(at, &two.endpoint(at))).await, 401);
