@@ -86,8 +86,7 @@ pub const ENTRA: Behaviour = Behaviour {
                 let scopes = request.get("scope").map_or("", String::as_str).split(' ');
                 let of_api: Vec<_> = scopes.filter(|scope| scope.starts_with(API)).collect();
                 let mixed = of_api.len() > 1 && of_api.iter().any(|scope| scope.ends_with("/.default"));
-                let says =
-                    "AADSTS70011: .default scope can't be combined with resource-specific scopes.";
+                let says = "AADSTS70011: .default scope can't be combined with resource-specific scopes.";
                 refused(mixed, "invalid_request", says)
             }),
         },
