@@ -131,14 +131,21 @@ impl Schemes {
         Ok(verified)
     }
 
-    /// An access token, with what may be done with it here.
+    /// An access token: one that is looked up; a JWT with the keys that are at hand, or with newer ones; anything else by
+    /// asking. Where it was handed on, what was agreed to bounds it.
     pub(crate) async fn token(
         &self,
         token: Unverified<'_>,
         verifier: &Verifier,
         settings: &Settings,
     ) -> Result<Verified, Refusal> {
-        let verified = self.unbounded(token, verifier, settings).await?;
+        let verified = match self.stored.as_ref().filter(|stored| stored.may_know(token)) {
+            Some(stored) => Box::pin(self.look_up(stored, token, settings)).await?,
+            None => match verifier.verify(token, settings) {
+                Ok(verified) => verified,
+                Err(refusal) => Box::pin(self.ask_about(token, refusal, verifier, settings)).await?,
+            },
+        };
         match &self.bounds {
             Some(bounds) => Box::pin(bounds.bound(token, verified, settings)).await,
             None => Ok(verified),
@@ -155,23 +162,6 @@ impl Schemes {
         match &self.bounds {
             Some(bounds) => bounds.bound_at_once(token, verified, settings),
             None => Ok(verified),
-        }
-    }
-
-    /// At its issuer's word: one that is looked up; a JWT with the keys that are at hand, or with newer ones; anything else by
-    /// asking.
-    async fn unbounded(
-        &self,
-        token: Unverified<'_>,
-        verifier: &Verifier,
-        settings: &Settings,
-    ) -> Result<Verified, Refusal> {
-        if let Some(stored) = self.stored.as_ref().filter(|stored| stored.may_know(token)) {
-            return Box::pin(self.look_up(stored, token, settings)).await;
-        }
-        match verifier.verify(token, settings) {
-            Ok(verified) => Ok(verified),
-            Err(refusal) => Box::pin(self.ask_about(token, refusal, verifier, settings)).await,
         }
     }
 
