@@ -27,6 +27,7 @@ fn main() {
                 "serverInfo": { "name": "echo", "version": "1" },
             }),
             "echo" | "tools/call" => params.clone(),
+            "tools/list" => json!({ "tools": [mirrored()] }),
             "logging/setLevel" => json!({}),
             "unknown" | "server/discover" => {
                 let error = json!({ "code": -32601, "message": "there is no such method" });
@@ -139,6 +140,12 @@ fn main() {
     if stubborn {
         std::thread::sleep(Duration::from_secs(1000));
     }
+}
+
+/// A tool that has its callers' fields say what an argument says.
+fn mirrored() -> Value {
+    let properties = json!({ "region": { "type": "string", "x-mcp-header": "Region" } });
+    json!({ "name": "mirrored", "inputSchema": { "type": "object", "properties": properties } })
 }
 
 /// Those whose turn has come are answered in another order than they came in.

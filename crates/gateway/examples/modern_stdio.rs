@@ -26,11 +26,14 @@ struct Server {
     listening: Vec<(Value, Value)>,
     /// What came as a notification.
     heard: Vec<Value>,
+    /// Whether its tools are others by now.
+    changed: bool,
 }
 
 fn main() {
     let kind = std::env::args().nth(1).unwrap_or_default();
-    let mut server = Server { kind, begun: Begun::Not, listening: Vec::new(), heard: Vec::new() };
+    let mut server =
+        Server { kind, begun: Begun::Not, listening: Vec::new(), heard: Vec::new(), changed: false };
     for line in std::io::stdin().lock().lines() {
         let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
         if message["method"] == "die" {
@@ -110,7 +113,7 @@ impl Server {
             }),
             // What it was sent, all of it.
             "echo" | "tools/call" => json!({ "sent": params }),
-            "tools/list" => json!({ "tools": [], "ttlMs": 5, "cacheScope": "public" }),
+            "tools/list" => self.tools(params),
             "pid" => json!({ "pid": std::process::id() }),
             "heard" => json!({ "heard": self.heard, "listening": self.listening }),
             "progress" => {
@@ -150,6 +153,7 @@ impl Server {
                 json!({})
             }
             "change" => {
+                self.changed = true;
                 self.all(
                     |filter| filter["toolsListChanged"] == true,
                     "notifications/tools/list_changed",
@@ -199,6 +203,18 @@ impl Server {
             self.listening.retain(|(id, _)| *id != message["params"]["requestId"]);
         }
         self.heard.push(message);
+    }
+
+    /// On the second page, a tool that has its callers' fields say what an argument says; once it has changed, another argument.
+    fn tools(&self, params: &Value) -> Value {
+        let name = if self.changed { "place" } else { "region" };
+        let properties = json!({ name: { "type": "string", "x-mcp-header": "Region" } });
+        let tool =
+            json!({ "name": "mirrored", "inputSchema": { "type": "object", "properties": properties } });
+        match params["cursor"].as_str() {
+            None => json!({ "tools": [], "nextCursor": "2", "ttlMs": 5, "cacheScope": "public" }),
+            Some(_) => json!({ "tools": [tool], "ttlMs": 5, "cacheScope": "public" }),
+        }
     }
 
     /// It has no resource below `none:`.

@@ -71,7 +71,7 @@ async fn a_request_says_what_its_session_said() {
             format!("{META}clientCapabilities"):{"roots":{}},
         });
         assert_eq!(heard, json!({"sent":{"a":1,"_meta":meta}}));
-        assert_eq!(session.result(2, "tools/list", json!({})).await, json!({"tools":[]}));
+        assert_eq!(session.result(2, "tools/list", json!({})).await, json!({"tools":[],"nextCursor":"2"}));
         assert_eq!(session.result(3, "ping", json!({})).await, json!({}));
         for method in ["server/discover", "subscriptions/listen", "tasks/get"] {
             let answer = Events::of(session.call(4, method, json!({})).await).rest().await.remove(0);

@@ -10,8 +10,8 @@ use hallpass_gateway::{Limits, ProcessFor, StdioCommand, Upstream};
 use http::StatusCode;
 use serde_json::{Value, json};
 use support::alone::{NOW, call, call_as, document, message, post_as};
-use support::stdio::{Client, Events, freeze, modern, pass};
-use support::{Protected, protect, soon};
+use support::stdio::{Client, Events, freeze, modern, pass, program};
+use support::{Protected, alone, protect, soon};
 
 const EVERY: [ProcessFor; 3] = [ProcessFor::Session, ProcessFor::User, ProcessFor::Shared];
 
@@ -270,4 +270,68 @@ async fn a_server_that_answers_nothing_is_begun_with_initialize() {
     assert_eq!(document(first).await.1["result"]["sent"]["a"], 1);
     // It is known by now.
     assert_eq!(document(call_as(&gateway, "bob", 1, "echo", json!({"a":1})).await).await.0, StatusCode::OK);
+}
+
+/// MCP 2026-07-28, streamable HTTP, "Server Behavior for Custom Headers": a program sees no fields, so they are held against its
+/// tools' schemas here, whichever revisions it knows.
+#[tokio::test]
+async fn fields_say_what_the_arguments_of_a_call_say() {
+    for kind in ["modern", "legacy"] {
+        for process in [ProcessFor::Session, ProcessFor::User, ProcessFor::Shared] {
+            let command = if kind == "modern" { modern(kind) } else { program() };
+            let gateway =
+                protect(Upstream::stdio(StdioCommand { process, ..command }, Limits::default()), false);
+            let call = async |tool: &str, region: &Value, field: Option<&str>| {
+                let params = json!({"name":tool,"arguments":{"region":region}});
+                let mut fields = vec![
+                    ("mcp-protocol-version", alone::NOW),
+                    ("mcp-method", "tools/call"),
+                    ("mcp-name", tool),
+                ];
+                fields.extend(field.map(|field| ("mcp-param-region", field)));
+                let message = alone::message(1, "tools/call", params);
+                let (status, said) =
+                    document(alone::post_as(&gateway, "alice", &message, &fields).await).await;
+                (status.as_u16(), said["error"]["code"].clone())
+            };
+            let region = json!("eu");
+            for (tool, region, field, expected) in [
+                ("mirrored", &region, Some("eu"), (200, Value::Null)),
+                ("mirrored", &region, Some("=?base64?ZXU=?="), (200, Value::Null)),
+                ("mirrored", &Value::Null, None, (200, Value::Null)),
+                ("mirrored", &region, None, (400, json!(-32020))),
+                ("mirrored", &region, Some("us"), (400, json!(-32020))),
+                ("mirrored", &region, Some("=?base64?ZXU?="), (400, json!(-32020))),
+                ("mirrored", &Value::Null, Some("eu"), (400, json!(-32020))),
+                ("other", &region, None, (200, Value::Null)),
+                ("other", &region, Some("us"), (200, Value::Null)),
+            ] {
+                assert_eq!(
+                    call(tool, region, field).await,
+                    expected,
+                    "{kind} {process:?} {tool} {region} {field:?}"
+                );
+            }
+        }
+    }
+}
+
+/// What a tool's schema is by now is what counts: a client that is refused lists the tools, and calls again.
+#[tokio::test]
+async fn a_schema_that_has_changed_is_known_from_the_list() {
+    let gateway = gateway(ProcessFor::User);
+    let call = async |argument: &str| {
+        let message = alone::message(1, "tools/call", json!({"name":"mirrored","arguments":{argument:"eu"}}));
+        let fields = [
+            ("mcp-protocol-version", alone::NOW),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "mirrored"),
+            ("mcp-param-region", "eu"),
+        ];
+        document(alone::post_as(&gateway, "alice", &message, &fields).await).await.0
+    };
+    assert_eq!((call("region").await, call("place").await), (StatusCode::OK, StatusCode::BAD_REQUEST));
+    result(&gateway, "change", json!({})).await;
+    result(&gateway, "tools/list", json!({"cursor":"2"})).await;
+    assert_eq!((call("region").await, call("place").await), (StatusCode::BAD_REQUEST, StatusCode::OK));
 }

@@ -73,12 +73,8 @@ impl Way {
 const NOT_WRITTEN: [&str; 1] = ["tasks-status-notifications"];
 
 /// What a server over stdio cannot do.
-const STDIO: [(&str, &str); 3] = [
+const STDIO: [(&str, &str); 2] = [
     ("server-sse-polling", "a program's messages have no event ids, so a stream that was lost cannot go on"),
-    (
-        "http-custom-header-server-validation",
-        "a program sees no headers, and hallpass does not hold them against its tools' schemas",
-    ),
     (
         "*server-sse-multiple-streams @ 2026-07-28",
         "an answer with nothing before it is plain JSON here; the check of streams says so and judges nothing",

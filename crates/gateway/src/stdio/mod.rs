@@ -12,6 +12,7 @@
 //! | `last_words` | why a process ended |
 //! | `port`, `switch`, `rewrite` | the way between such sessions and their process, under ids that nobody else has |
 //! | `era` | which kinds of revisions the program knows |
+//! | `mirrors` | fields that say what the arguments of a call say |
 //! | `room` | how many bytes may wait for somebody who does not read |
 //! | `message`, `line`, `events` | JSON-RPC messages, lines of a pipe, Server-Sent Events |
 //! | `refused` | every reason why a request is not carried on |
@@ -29,6 +30,7 @@ mod last_words;
 mod limits;
 mod line;
 mod message;
+mod mirrors;
 mod port;
 mod process;
 mod refused;

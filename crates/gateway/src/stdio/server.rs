@@ -81,7 +81,9 @@ impl StdioServer {
             Alone::No => {}
             // The end of a stream is what cancels.
             Alone::Notification => return Ok(StatusCode::ACCEPTED.into_response()),
-            Alone::Request(request) => return self.answer(request, &posted.messages, caller, lent).await,
+            Alone::Request(request) => {
+                return self.answer(request, headers, &posted.messages, caller, lent).await;
+            }
         }
         let (mut session, mut begun, mut unanswered) = match self.0.of(headers, &lent.owner(caller))? {
             Some(session) if posted.messages.iter().all(|message| !is_initialize(message)) => {
@@ -128,6 +130,7 @@ impl StdioServer {
     async fn answer(
         &self,
         Stateless { id, method, level }: Stateless,
+        headers: &HeaderMap,
         messages: &[Message],
         caller: &Caller,
         lent: &Lent,
@@ -139,6 +142,16 @@ impl StdioServer {
         let (session, mut inputs) = Session::alone(owner, limits, closing.child_token(), other.as_deref());
         if switch.under_way(&session.owner) >= limits.requests {
             return Err(Refused::Busy(Some(id)));
+        }
+        if let [call] = messages
+            && method == "tools/call"
+        {
+            match timeout(limits.start, switch.agrees(headers, &call.line)).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Refused::Mirror(id, "Mcp-Param-… of an argument")),
+                // It does not say what its tools are.
+                Err(_) => return Err(Refused::Busy(Some(id))),
+            }
         }
         session.standing().level = level;
         let session = Arc::new(session);

@@ -20,7 +20,7 @@ const NAME: &str = "Mcp-Name";
 pub fn check_mirrored_headers(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Refusal> {
     agrees(headers, METHOD, messages, |value, message| value.to_str().ok() == message.method.as_deref())?;
     agrees(headers, NAME, messages, |value, message| {
-        let value = decode(value);
+        let value = mirrored_value(value);
         value.is_some() && value.as_deref() == mirrored_name(message)
     })
 }
@@ -55,8 +55,10 @@ fn agrees(
     }
 }
 
-/// "Value Encoding": plain, or `=?base64?…?=`.
-fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
+/// What a field says that mirrors a part of the body ("Value Encoding"): plain, or `=?base64?…?=`. `None` where it says nothing
+/// that could be there.
+#[must_use]
+pub fn mirrored_value(value: &HeaderValue) -> Option<Cow<'_, str>> {
     let text = value.to_str().ok()?;
     match text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(encoded) => {

@@ -10,5 +10,5 @@ mod within;
 
 pub use error::{FORBIDDEN, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, error_response};
 pub use fold::folds_to;
-pub use mirrored::check_mirrored_headers;
+pub use mirrored::{check_mirrored_headers, mirrored_value};
 pub use peek::{Id, Message, PeekError, peek};

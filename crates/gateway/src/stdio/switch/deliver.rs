@@ -33,7 +33,12 @@ impl Switch {
                     question.session.hand(Message { kind: Kind::Cancelled(id), line });
                 }
             }
-            Kind::Notification(method) => self.notify(&method, &line),
+            Kind::Notification(method) => {
+                if method == "notifications/tools/list_changed" {
+                    self.tools_changed();
+                }
+                self.notify(&method, &line);
+            }
         }
     }
 
@@ -68,8 +73,15 @@ impl Switch {
                     session.standing().subscriptions.insert(uri);
                 }
                 let line = rewrite::answer(line, &id);
+                if matches!(&becomes, Becomes::Modern(method) if method == "tools/list") {
+                    self.hear_tools(&line);
+                }
                 let line = match becomes {
                     Becomes::Itself => line,
+                    Becomes::Listed => {
+                        self.hear_tools(&line);
+                        line
+                    }
                     Becomes::Modern(method) => self.now(&line, &method),
                     Becomes::Listened => native::listened(&line, &id),
                     Becomes::Discovered => native::discovered(&line, self.everybodys),

@@ -18,6 +18,7 @@ mod deliver;
 mod earlier;
 mod forward;
 mod left;
+mod mirrored;
 mod native;
 mod notified;
 mod opened;
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::left::Left;
+use self::mirrored::Listed;
 pub(super) use self::opened::NotOpened;
 use self::opened::Opened;
 use super::Lent;
@@ -63,6 +65,9 @@ pub(super) struct Switch {
     opened: OnceLock<Opened>,
     /// Tokens of third parties that the process was started with.
     lent: Lent,
+    listed: Mutex<Listed>,
+    /// Whoever asks for its tools holds it: the next one may know them by then.
+    asks_for_tools: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -111,6 +116,8 @@ enum Becomes {
     Listened,
     /// What `server/discover` says of a server that knows it.
     Discovered,
+    /// What it is, and the tools that it lists are remembered.
+    Listed,
     /// An answer of an earlier revision, from a server of 2026-07-28; and the call, if it may be sent again.
     Earlier(Option<asking::Again>),
 }
@@ -143,7 +150,9 @@ impl Switch {
         let (input, lines) = mpsc::unbounded_channel();
         let room = Room::new(limits.unread);
         let (opened, lent) = (OnceLock::new(), Lent::default());
-        (Self { input, room, end, everybodys, opened, lent, state: Mutex::new(state) }, lines)
+        let (listed, asks_for_tools) = Default::default();
+        let state = Mutex::new(state);
+        (Self { input, room, end, everybodys, opened, lent, listed, asks_for_tools, state }, lines)
     }
 
     /// The process has these.

@@ -26,6 +26,7 @@ pub(super) fn becomes(method: &str) -> Becomes {
     match method {
         "subscriptions/listen" => Becomes::Listened,
         "server/discover" => Becomes::Discovered,
+        "tools/list" => Becomes::Listed,
         _ => Becomes::Itself,
     }
 }

@@ -99,21 +99,27 @@ impl Switch {
     /// Declared is what can be brought to a client that can do it; where the one that is served can't, the server hears so
     /// when it asks.
     async fn begin(&self, era: Era) -> Result<Opened, NotOpened> {
-        let client = json!({ "name": "hallpass", "version": env!("CARGO_PKG_VERSION") });
         let (method, params) = match era {
             Era::Legacy => {
                 let can = json!({ "roots": {}, "sampling": {}, "elicitation": { "form": {}, "url": {} } });
-                let params = json!({ "protocolVersion": LATEST, "capabilities": can, "clientInfo": client });
+                let params =
+                    json!({ "protocolVersion": LATEST, "capabilities": can, "clientInfo": client() });
                 ("initialize", params)
             }
-            Era::Modern => {
-                let meta = json!({ VERSION: REVISION, CLIENT: client, CAPABILITIES: {} });
-                ("server/discover", json!({ "_meta": meta }))
-            }
+            Era::Modern => ("server/discover", json!({ "_meta": own_meta() })),
         };
         let answer = self.ask(method, &params).await.ok_or(NotOpened::Ended(method))?;
         Opened::read(era, &answer).map_err(|what| NotOpened::Answer(method, what))
     }
+}
+
+fn client() -> Value {
+    json!({ "name": "hallpass", "version": env!("CARGO_PKG_VERSION") })
+}
+
+/// What a request of hallpass's own says of itself ("Per-request protocol fields").
+pub(super) fn own_meta() -> Value {
+    json!({ VERSION: REVISION, CLIENT: client(), CAPABILITIES: {} })
 }
 
 impl Opened {
