@@ -1,6 +1,7 @@
 //! The accept loop. `axum::serve` sets no time limit on a request's head and no limit on how long a
 //! shutdown takes, so hallpass has its own.
 
+mod aside;
 mod challenges;
 mod coding;
 mod looks;
@@ -11,10 +12,12 @@ mod tls;
 mod written;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,8 +25,8 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use futures_util::future::{Either, ready};
 use hallpass_protocol::certificate::PeerCertificate;
-use http::Version;
 use http::header::EXPECT;
+use http::{Method, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -36,8 +39,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use self::aside::Aside;
 pub use self::challenges::{Answered, Challenges};
-use self::looks::{Looks, Seen, Verdict};
+use self::looks::{LOOKS, Looks, Verdict};
 use self::measured::Measured;
 use self::requests::{Noted, Requests};
 use self::rest::ReadToItsEnd;
@@ -47,7 +51,7 @@ use crate::edge::Edge;
 use crate::edge::overheard::Overheard;
 use crate::edge::proxies::told;
 
-/// Among a request's extensions: is cancelled when the server has begun to shut down. Answers that have
+/// Among the extensions of a GET: is cancelled when the server has begun to shut down. Answers that have
 /// no end of their own end then.
 #[derive(Clone, Debug)]
 pub struct Draining(pub CancellationToken);
@@ -166,8 +170,8 @@ fn builder(connections: &Connections) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(connections.head)
+        // It would make a timer for each request, where one for a connection will do: `Quiet`.
+        .header_read_timeout(None)
         // Head and body of a short answer in one piece cost less than two pieces handed over at once.
         .writev(false)
         .max_buf_size(connections.head_bytes)
@@ -195,6 +199,18 @@ async fn pause(error: &io::Error) {
 
 /// A proxy says at once whom it speaks for.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
+
+/// What ends the wait for the next look at a connection.
+enum News<E> {
+    /// It has ended by itself.
+    Over(Result<(), E>),
+    /// It is time to look.
+    Look,
+    /// The server begins to shut down.
+    Drains,
+    /// The server has waited long enough.
+    Cut,
+}
 
 struct Connection<A> {
     builder: Arc<Builder<TokioExecutor>>,
@@ -256,8 +272,8 @@ impl<A: Answers> Connection<A> {
         let (answers, draining, body) = (self.service, Draining(self.draining.clone()), self.body);
         let edge = self.edge;
         let service = service_fn(move |request: Request<Incoming>| {
-            let under_way = noting.begin();
             let is_stream = request.version() == Version::HTTP_2;
+            let under_way = noting.begin(is_stream);
             let mut refused = coding::refusal(request.headers());
             let waits = request.headers().contains_key(EXPECT);
             let mut request = request.map(|incoming| match Measured::new(body, incoming) {
@@ -266,7 +282,9 @@ impl<A: Answers> Connection<A> {
                 body => Body::new(ReadToItsEnd::connection(body)),
             });
             request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(draining.clone());
+            if request.method() == Method::GET {
+                request.extensions_mut().insert(draining.clone());
+            }
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
@@ -292,43 +310,45 @@ impl<A: Answers> Connection<A> {
             }
         });
         let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
-        // hyper's own limit begins once it knows which HTTP is spoken, which a peer that sends
-        // nothing never lets it know; and over HTTP/2 it has none.
-        let mut look = interval_at(Instant::now() + self.head, self.head);
+        let each = (self.head / LOOKS).max(Duration::from_millis(1));
+        let mut look = interval_at(Instant::now() + each, each);
         let mut looks = Looks::from(written.so_far());
-        let mut leaving = false;
-        let result = loop {
-            tokio::select! {
-                result = connection.as_mut() => break result,
-                _ = look.tick() => {
-                    let (pieces, piece_waits) = requests.flow();
-                    let seen = Seen {
-                        begun: requests.begun(),
-                        under_way: requests.are_under_way(),
-                        written: written.so_far(),
-                        waits: written.waits(),
-                        pieces,
-                        piece_waits,
-                    };
-                    match looks.look(seen, leaving) {
-                        Verdict::GoesOn => {}
-                        Verdict::Leaves => {
-                            leaving = true;
-                            connection.as_mut().graceful_shutdown();
-                        }
-                        Verdict::Idle => return,
-                        Verdict::Stuck => return tracing::debug!(%peer, "who takes nothing of an answer is cut"),
-                    }
+        let (mut cut, mut drained) = (pin!(self.cut.cancelled()), pin!(self.draining.cancelled()));
+        let (mut leaving, aside) = (false, Aside::new());
+        loop {
+            let news = poll_fn(|context| {
+                if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                    return Poll::Ready(News::Over(result));
                 }
-                () = self.cut.cancelled() => return,
-                () = self.draining.cancelled(), if !leaving => {
+                aside.poll(context, |context| {
+                    if cut.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(News::Cut);
+                    }
+                    if !leaving && drained.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(News::Drains);
+                    }
+                    look.poll_tick(context).map(|_| News::Look)
+                })
+            });
+            match news.await {
+                News::Over(Ok(())) | News::Cut => return,
+                News::Over(Err(error)) => {
+                    return tracing::debug!(%peer, error = %error, "a connection ended early");
+                }
+                News::Drains => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                News::Look => match looks.look(requests.seen(&written), leaving) {
+                    Verdict::GoesOn => {}
+                    Verdict::Leaves => {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Verdict::Idle => return,
+                    Verdict::Stuck => return tracing::debug!(%peer, "who takes nothing of an answer is cut"),
+                },
             }
-        };
-        if let Err(error) = result {
-            tracing::debug!(%peer, error = %error, "a connection ended early");
         }
     }
 }

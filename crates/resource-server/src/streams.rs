@@ -13,6 +13,8 @@ use crate::refusal::Refusal;
 use crate::server::ResourceServer;
 use crate::verify::Verified;
 
+/// What the type of a stream of events begins with.
+const EVENTS: &[u8] = b"text/event-stream";
 /// How long a stream may outlive its login.
 const RECHECK: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,8 @@ impl ResourceServer {
     #[must_use]
     pub fn ends_with_the_login(&self, response: Response, verified: Verified, listening: bool) -> Response {
         let media = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        if !media.is_some_and(|media| media.to_ascii_lowercase().starts_with(b"text/event-stream")) {
+        let begins = media.and_then(|media| media.get(..EVENTS.len()));
+        if !begins.is_some_and(|begins| begins.eq_ignore_ascii_case(EVENTS)) {
             return response;
         }
         let server = self.clone();

@@ -4,11 +4,16 @@
 /// answer takes nothing.
 const PINGS: u64 = 1024;
 
+/// So often a connection is looked at within the time that a head may take.
+pub(super) const LOOKS: u32 = 3;
+
 /// What can be seen of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// Requests that have begun.
     pub(super) begun: usize,
+    /// Whether several may be under way at once (HTTP/2).
+    pub(super) are_streams: bool,
     /// Whether any of them is under way.
     pub(super) under_way: bool,
     /// Bytes that were written.
@@ -37,18 +42,52 @@ pub(super) enum Verdict {
 /// Looks at one connection.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
+    quiet: Quiet,
+    number: u32,
     last: Seen,
     waited: bool,
+}
+
+/// Whether a head is waited for. One timer for a connection tells it well enough: it is over between the time that a head has and
+/// a look more.
+#[derive(Debug, Default)]
+struct Quiet {
+    last: Seen,
+    /// So many looks in a row nothing had happened since the one before.
+    looks: u32,
+}
+
+impl Quiet {
+    /// Whether nothing was asked for so long. An answer of which the peer still takes some is not at its end.
+    fn is_too_long(&mut self, seen: Seen) -> bool {
+        let same = seen.begun == self.last.begun && seen.written == self.last.written;
+        let nothing = same && !seen.under_way && !seen.waits;
+        self.looks = if nothing { self.looks + 1 } else { 0 };
+        self.last = seen;
+        self.looks >= LOOKS
+    }
 }
 
 impl Looks {
     /// A connection on which so much was written before the first look.
     pub(super) fn from(written: u64) -> Self {
-        Self { last: Seen { written, ..Seen::default() }, waited: false }
+        let last = Seen { written, ..Seen::default() };
+        Self { quiet: Quiet { last, looks: 0 }, last, ..Self::default() }
     }
 
-    /// Looks once more.
+    /// Looks once more: [`LOOKS`] times within the time that a head may take. Whether it is quiet is seen each time; over HTTP/2
+    /// it may be for as long as its peer answers pings, and is asked to go first.
     pub(super) fn look(&mut self, seen: Seen, leaving: bool) -> Verdict {
+        let quiet = self.quiet.is_too_long(seen);
+        self.number = (self.number + 1) % LOOKS;
+        match quiet && !seen.are_streams {
+            true => Verdict::Idle,
+            false if self.number == 0 => self.look_at_all(seen, leaving),
+            false => Verdict::GoesOn,
+        }
+    }
+
+    fn look_at_all(&mut self, seen: Seen, leaving: bool) -> Verdict {
         let Seen { begun, under_way, written, .. } = seen;
         // An answer that was handed over whole is still being taken by a slow reader.
         let reading = written.saturating_sub(self.last.written) > PINGS;
@@ -72,11 +111,52 @@ mod tests {
 
     fn verdicts(looks: &[Seen]) -> Vec<Verdict> {
         let mut looker = Looks::from(0);
-        looks.iter().map(|seen| looker.look(*seen, false)).collect()
+        looks.iter().map(|seen| looker.look_at_all(*seen, false)).collect()
     }
 
-    const UNDER_WAY: Seen =
-        Seen { begun: 1, under_way: true, written: 500_000, waits: true, pieces: 3, piece_waits: true };
+    const UNDER_WAY: Seen = Seen {
+        begun: 1,
+        are_streams: false,
+        under_way: true,
+        written: 500_000,
+        waits: true,
+        pieces: 3,
+        piece_waits: true,
+    };
+
+    /// How many looks it takes until that connection is cut.
+    fn looks_until_idle(seen: &[Seen]) -> Option<usize> {
+        let mut looker = Looks::from(0);
+        seen.iter().position(|seen| looker.look(*seen, false) == Idle).map(|place| place + 1)
+    }
+
+    #[test]
+    fn who_does_not_finish_a_head_is_cut_in_time() {
+        let over = Seen { begun: 1, written: 500, ..Seen::default() };
+        // No head ever came.
+        assert_eq!(looks_until_idle(&[Seen::default(); 9]), Some(3));
+        // Somewhere before the first look an answer ended.
+        assert_eq!(looks_until_idle(&[over; 9]), Some(4));
+        let again = |begun| Seen { begun, ..over };
+        let asks: Vec<_> = [1, 1, 1, 2, 2, 2, 3, 3, 3, 4].map(again).into();
+        assert_eq!(looks_until_idle(&asks), None);
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_or_takes_one_waits_for_no_head() {
+        let over = Seen { begun: 1, written: 500, ..Seen::default() };
+        for seen in [
+            Seen { under_way: true, ..over },
+            Seen { waits: true, ..over },
+            Seen { are_streams: true, ..over },
+        ] {
+            let mut looker = Looks::from(0);
+            let cut = (0..5).any(|_| looker.look(seen, false) == Idle);
+            assert!(!cut, "{seen:?}");
+        }
+        let takes: Vec<_> = (0..20).map(|at| Seen { written: 500 + at, ..over }).collect();
+        assert_eq!(looks_until_idle(&takes), None);
+    }
 
     #[test]
     fn who_takes_nothing_between_two_looks_is_stuck() {
@@ -113,6 +193,6 @@ mod tests {
         assert_eq!(verdicts(&[Seen::default()]), [Idle]);
         let over = Seen { begun: 1, written: 500, ..Seen::default() };
         assert_eq!(verdicts(&[over, over]), [GoesOn, Leaves]);
-        assert_eq!(Looks::from(500).look(Seen { begun: 0, ..over }, true), Idle);
+        assert_eq!(Looks::from(500).look_at_all(Seen { begun: 0, ..over }, true), Idle);
     }
 }

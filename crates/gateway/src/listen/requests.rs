@@ -2,19 +2,23 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use super::looks::Seen;
+use super::written::Written;
 use crate::edge::Arrival;
 
 /// Counts the requests of one connection.
 #[derive(Clone, Default)]
 pub(super) struct Requests {
     begun: Arc<AtomicUsize>,
+    /// Whether several may be under way at once (HTTP/2).
+    are_streams: Arc<AtomicBool>,
     /// Each that is under way holds one more.
     under_way: Arc<Flow>,
 }
@@ -57,24 +61,25 @@ impl Drop for UnderWay {
 }
 
 impl Requests {
-    pub(super) fn begin(&self) -> UnderWay {
+    pub(super) fn begin(&self, is_stream: bool) -> UnderWay {
         self.begun.fetch_add(1, Ordering::Relaxed);
+        self.are_streams.store(is_stream, Ordering::Relaxed);
         UnderWay { flow: Arc::clone(&self.under_way), waits: false }
     }
 
-    /// How often a piece of an answer was asked for so far, and whether any answer waits for its peer.
-    pub(super) fn flow(&self) -> (usize, bool) {
+    /// What can be seen of the connection, whose peer has taken so much.
+    pub(super) fn seen(&self, written: &Written) -> Seen {
         let Flow { asked, waiting } = &*self.under_way;
-        (asked.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed) > 0)
-    }
-
-    pub(super) fn begun(&self) -> usize {
-        self.begun.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn are_under_way(&self) -> bool {
-        // One is held by the connection, one by its service.
-        Arc::strong_count(&self.under_way) > 2
+        Seen {
+            begun: self.begun.load(Ordering::Relaxed),
+            are_streams: self.are_streams.load(Ordering::Relaxed),
+            // One is held by the connection, one by its service.
+            under_way: Arc::strong_count(&self.under_way) > 2,
+            written: written.so_far(),
+            waits: written.waits(),
+            pieces: asked.load(Ordering::Relaxed),
+            piece_waits: waiting.load(Ordering::Relaxed) > 0,
+        }
     }
 }
 
