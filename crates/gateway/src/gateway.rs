@@ -119,12 +119,12 @@ impl Gateway {
         if let Some(observed) = Observed::of(request.extensions()) {
             observed.is_for(resource_server.resource().as_str(), counts);
         }
-        if let Err(refusal) = front_door.check_origin(request.headers()) {
-            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
-        }
         let gateway = self.clone();
         if !is_asked_by_a_page(&request) {
             return Box::pin(endpoint(gateway, request).map(Ok));
+        }
+        if let Err(refusal) = front_door.check_origin(request.headers()) {
+            return Box::pin(ready(Ok(resource_server.refuse(&refusal))));
         }
         // Browsers' preflight requests carry no token and are answered here.
         let endpoint = service_fn(move |request| endpoint(gateway.clone(), request).map(Ok));

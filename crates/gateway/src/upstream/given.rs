@@ -48,17 +48,17 @@ impl Default for Given {
 impl Given {
     /// Session ids are secrets, and yet "MUST NOT" be what proves who is calling (MCP, security best
     /// practices, "Session Hijacking"). The 404 tells a client to begin anew (transports, "Session
-    /// Management", 4).
-    pub(super) fn check(&self, fields: &Onward<'_>, caller: &Caller) -> Result<(), Box<Response>> {
+    /// Management", 4). Says whether the request is to begin a session.
+    pub(super) fn check(&self, fields: &Onward<'_>, caller: &Caller) -> Result<bool, Box<Response>> {
         let mut ids = fields.all(&SESSION_ID);
-        let Some(id) = ids.next() else { return Ok(()) };
+        let Some(id) = ids.next() else { return Ok(true) };
         let foreign = match self.to.get(&self.hash(id)) {
             Some(To::One { owner, .. }) => !owner.is(caller),
             Some(To::Several) | None => false,
         };
         // Of two ids, upstream may take either, or both as one.
         if !foreign && ids.next().is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let message = "Session not found: it has ended, or never was; begin with initialize";
         Err(Box::new(error_response(StatusCode::NOT_FOUND, SESSION_NOT_FOUND, message, None)))
@@ -94,9 +94,4 @@ impl Given {
     fn hash(&self, id: &HeaderValue) -> u64 {
         self.key.hash_one(id.as_bytes())
     }
-}
-
-/// Whether a request is to begin a session.
-pub(super) fn begins(fields: &Onward<'_>) -> bool {
-    fields.all(&SESSION_ID).next().is_none()
 }

@@ -144,14 +144,44 @@ impl HttpUpstream {
         request: Request<Body>,
         fields: Onward<'f>,
     ) -> impl Future<Output = Response> + Send + use<'f> {
-        let observed = Observed::of(request.extensions());
-        let answer = match self.version {
-            HttpVersion::Http1 => Either::Left(self.send(self.message(path, request, fields), observed)),
+        match self.version {
+            HttpVersion::Http1 => Either::Left(self.write_to(path, request, fields)),
             HttpVersion::Http2 => {
-                Either::Right(Box::pin(self.send_as_agreed(path.to_owned(), request, fields, observed)))
+                let observed = Observed::of(request.extensions());
+                let answer = Box::pin(self.send_as_agreed(path.to_owned(), request, fields, observed));
+                Either::Right(answer.map(|answer| self.answered(answer)))
             }
-        };
-        answer.map(|answer| answer.map_or_else(|why| self.bad_gateway(why), answer::clean))
+        }
+    }
+
+    /// Whether every request goes over a connection of its own.
+    pub(super) fn speaks_http1_alone(&self) -> bool {
+        self.version == HttpVersion::Http1
+    }
+
+    /// The same as [`Self::forward`], where [every request](Self::speaks_http1_alone) is written at once: nothing of what is told
+    /// is kept for it.
+    pub(super) fn write<'h>(
+        &'h self,
+        request: Request<Body>,
+        fields: Onward<'_>,
+    ) -> impl Future<Output = Response> + Send + use<'h> {
+        let path = self.path(request.uri().query());
+        self.write_to(&path, request, fields)
+    }
+
+    fn write_to<'h>(
+        &'h self,
+        path: &str,
+        request: Request<Body>,
+        fields: Onward<'_>,
+    ) -> impl Future<Output = Response> + Send + use<'h> {
+        let observed = Observed::of(request.extensions());
+        self.send(self.message(path, request, fields), observed).map(|answer| self.answered(answer))
+    }
+
+    fn answered(&self, answer: Result<Response, Unanswered>) -> Response {
+        answer.map_or_else(|why| self.bad_gateway(why), answer::clean)
     }
 
     /// Over a connection of its own.

@@ -20,7 +20,7 @@ use ::http::{HeaderValue, Method, Request};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use futures_util::future::Either;
+use futures_util::future::{Either, ready};
 use hallpass_resource_server::{Caller, Permitted, Refusal};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
@@ -173,47 +173,86 @@ impl Upstream {
 
     fn carry_with(
         &self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         caller: Caller,
         made: Option<HeaderValue>,
         handed: Handed,
         can_be_led: bool,
     ) -> impl Future<Output = Response> + Send + '_ {
-        let id = request.extensions().get::<RequestId>().copied();
-        async move {
-            let Handed { fields: handed, variables } = handed;
-            let said = match self.told.say(&caller, id.as_ref(), made, handed) {
-                Ok(said) => said,
-                Err(error) => {
-                    tracing::error!(%error, "a request was not carried on");
-                    return bad_gateway(
-                        "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
-                    );
-                }
-            };
-            let fields = Onward::new(std::mem::take(request.headers_mut()), said);
-            if let Kind::Stdio(stdio) = &self.kind {
-                *request.headers_mut() = fields.into_map();
-                let lent = Lent { names: self.told.variables_of(&caller), values: variables };
-                let response = Box::pin(stdio.forward(request, &caller, &lent)).await;
-                if can_be_led {
-                    self.given.note(true, true, &response, &caller);
-                }
-                return response;
-            }
-            let began = given::begins(&fields);
-            if let Err(refused) = self.given.check(&fields, &caller) {
-                return *refused;
-            }
-            let response = match &self.kind {
-                Kind::Http(http) => http.forward(request, fields).await,
-                Kind::Sse(sse) => Box::pin(sse.forward(request, fields, &caller)).await,
-                Kind::Stdio(stdio) => Box::pin(stdio.forward(request, &caller, &Lent::default())).await,
-                Kind::Service(service) => Box::pin(ask(service, request, fields)).await,
-            };
-            self.given.note(began, can_be_led, &response, &caller);
-            response
+        let Some(http) = self.http1() else {
+            return Either::Right(Box::pin(self.carry(request, caller, made, handed, can_be_led)));
+        };
+        Either::Left(match self.write(http, request, &caller, made, handed) {
+            Err(refused) => Either::Right(ready(refused)),
+            Ok((began, answer)) => Either::Left(async move {
+                let response = answer.await;
+                self.given.note(began, can_be_led, &response, &caller);
+                response
+            }),
+        })
+    }
+
+    /// What nearly every request goes to.
+    fn http1(&self) -> Option<&HttpUpstream> {
+        match &self.kind {
+            Kind::Http(http) if http.speaks_http1_alone() => Some(http),
+            _ => None,
         }
+    }
+
+    /// Writes a request; who waits for its answer keeps nothing of it. Says whether it is to begin a session.
+    fn write<'h>(
+        &self,
+        http: &'h HttpUpstream,
+        mut request: Request<Body>,
+        caller: &Caller,
+        made: Option<HeaderValue>,
+        handed: Handed,
+    ) -> Result<(bool, impl Future<Output = Response> + Send + use<'h>), Response> {
+        let id = request.extensions().get::<RequestId>().copied();
+        let said = self.told.say(caller, id.as_ref(), made, handed.fields).map_err(unsaid)?;
+        let fields = Onward::new(std::mem::take(request.headers_mut()), said);
+        let began = self.given.check(&fields, caller).map_err(|refused| *refused)?;
+        Ok((began, http.write(request, fields)))
+    }
+
+    /// The same to a server of any kind.
+    async fn carry(
+        &self,
+        mut request: Request<Body>,
+        caller: Caller,
+        made: Option<HeaderValue>,
+        handed: Handed,
+        can_be_led: bool,
+    ) -> Response {
+        let id = request.extensions().get::<RequestId>().copied();
+        let Handed { fields: handed, variables } = handed;
+        let said = match self.told.say(&caller, id.as_ref(), made, handed) {
+            Ok(said) => said,
+            Err(error) => return unsaid(error),
+        };
+        let fields = Onward::new(std::mem::take(request.headers_mut()), said);
+        if let Kind::Stdio(stdio) = &self.kind {
+            *request.headers_mut() = fields.into_map();
+            let lent = Lent { names: self.told.variables_of(&caller), values: variables };
+            let response = stdio.forward(request, &caller, &lent).await;
+            if can_be_led {
+                self.given.note(true, true, &response, &caller);
+            }
+            return response;
+        }
+        let began = match self.given.check(&fields, &caller) {
+            Ok(began) => began,
+            Err(refused) => return *refused,
+        };
+        let response = match &self.kind {
+            Kind::Http(http) => http.forward(request, fields).await,
+            Kind::Sse(sse) => sse.forward(request, fields, &caller).await,
+            Kind::Stdio(stdio) => stdio.forward(request, &caller, &Lent::default()).await,
+            Kind::Service(service) => ask(service, request, fields).await,
+        };
+        self.given.note(began, can_be_led, &response, &caller);
+        response
     }
 
     /// Ends what this upstream runs.
@@ -222,6 +261,13 @@ impl Upstream {
             stdio.close().await;
         }
     }
+}
+
+fn unsaid(error: told::Unsigned) -> Response {
+    tracing::error!(%error, "a request was not carried on");
+    bad_gateway(
+        "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
+    )
 }
 
 /// A service in this process.

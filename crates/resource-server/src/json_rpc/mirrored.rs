@@ -5,13 +5,15 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Message;
 use crate::refusal::Refusal;
 
-const METHOD: &str = "Mcp-Method";
-const NAME: &str = "Mcp-Name";
+/// As it is said to people, and as it is looked for.
+type Field = (&'static str, HeaderName);
+const METHOD: Field = ("Mcp-Method", HeaderName::from_static("mcp-method"));
+const NAME: Field = ("Mcp-Name", HeaderName::from_static("mcp-name"));
 
 /// Compares the fields, where they were sent, with a body that was sent.
 ///
@@ -39,11 +41,11 @@ fn mirrored_name<'m>(message: &'m Message<'_>) -> Option<&'m str> {
 
 fn agrees(
     headers: &HeaderMap,
-    header: &'static str,
+    (header, field): Field,
     messages: &[Message<'_>],
     same: impl Fn(&HeaderValue, &Message<'_>) -> bool,
 ) -> Result<(), Refusal> {
-    let mut values = headers.get_all(header).iter();
+    let mut values = headers.get_all(field).iter();
     let Some(value) = values.next() else {
         return Ok(());
     };
