@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 
+import { PYTHON } from '../peers/fastmcp.js';
 import { Script, freePort, run, temporaryFolder } from '../peers/process.js';
 import { median } from './load.js';
 import { candidates } from './gateway/candidates.js';
@@ -87,7 +88,8 @@ async function machine() {
   const said = async (program) => /\d+\.\d+\.\d+/.exec((await run('sh', ['-c', `${program} -v 2>&1`])))[0];
   const [model, day] = [cpus()[0].model.trim(), new Date().toISOString().slice(0, 10)];
   const envoy = /\/(\d+\.\d+\.\d+)\//.exec(await run(process.env.ENVOY, ['--version']))[1];
-  const proxies = `HAProxy ${await said('haproxy')}, nginx ${await said('nginx')}, Envoy ${envoy}`;
+  const fastmcp = (await run(PYTHON, ['-c', "import importlib.metadata as m; print(m.version('fastmcp'))"])).trim();
+  const proxies = `HAProxy ${await said('haproxy')}, nginx ${await said('nginx')}, Envoy ${envoy}, fastmcp ${fastmcp}`;
   return `${cpus().length} × ${model}, Linux ${release()}, load ${loadavg()[0].toFixed(1)}; ${proxies}; ${day}.`;
 }
 
@@ -115,9 +117,11 @@ await new Script().run(async (script) => {
   await throughput(setting, [direct, ...all]);
   for (const one of all) {
     await latency(setting, direct, one);
-    await events(setting, direct, one);
-    const { after, each } = await load(setting, one, ['streams', '--number', options.streams]);
-    Object.assign(one.measured, { streams: after, stream: each });
+    if (one.streams) {
+      await events(setting, direct, one);
+      const { after, each } = await load(setting, one, ['streams', '--number', options.streams]);
+      Object.assign(one.measured, { streams: after, stream: each });
+    }
     one.measured.ready_ms = await ready(one);
   }
   const text = `${table([direct, ...all])}\n\n${await machine()}`;

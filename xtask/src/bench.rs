@@ -29,7 +29,7 @@ pub(crate) enum Command {
     ResourceServer(Options),
     /// What tokens cost, beside npm's `oidc-provider`; among a million grants; while a million rows are swept
     AuthorizationServer(Several),
-    /// What a request through the gateway costs, beside HAProxy, nginx and Envoy
+    /// What a request through the gateway costs, beside HAProxy, nginx, Envoy and fastmcp
     Gateway(Proxies),
     /// How many instructions a protected resource takes, held to what was recorded
     Instructions(instructions::Options),
@@ -102,9 +102,9 @@ fn authorization_server(Several { options, what }: &Several) -> Result<()> {
 
 /// So are the gateways; clients and upstream are one program.
 fn gateway(proxies: &Proxies) -> Result<()> {
-    setup::need(&[Need::Npm, Need::Proxies, Need::Envoy])?;
+    setup::need(&[Need::Npm, Need::Proxies, Need::Envoy, Need::FastMcp])?;
     let mut node = process::node()?;
-    node.env("ENVOY", setup::envoy()?);
+    node.env("ENVOY", setup::envoy()?).env("FASTMCP_PYTHON", setup::fastmcp()?);
     node.env("HALLPASS", optimised("hallpass")?).env("HALLPASS_LOAD", optimised("hallpass-load")?);
     node.args(["--no-warnings", "bench/gateway.js"]);
     node.args(["--rounds", &proxies.rounds.to_string(), "--seconds", &proxies.seconds.to_string()]);

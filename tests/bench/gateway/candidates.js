@@ -3,12 +3,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { freePort } from '../../peers/process.js';
+import { PYTHON } from '../../peers/fastmcp.js';
+import { freePort, temporaryFolder } from '../../peers/process.js';
 import { ON_PROXY, started } from './processor.js';
 
 /** A proxy that runs as a process of its own. */
 class Candidate {
   measured = {};
+  /** Whether a GET opens a stream. */
+  streams = true;
 
   constructor(name, { tokens }) {
     this.name = name;
@@ -149,6 +152,27 @@ function envoy(one, setting) {
   return new Configured(`Envoy, ${one.algorithm}, cached`, one, setting, command, text, '.json');
 }
 
+/** PyPI's fastmcp: a person's few lines of Python. It speaks MCP to both sides, and lets no stream of a GET through. */
+class FastMcp extends Candidate {
+  streams = false;
+
+  constructor(one, { upstream }) {
+    super(`fastmcp, ${one.algorithm}`, { tokens: one.few });
+    this.host = 'localhost';
+    this.command = [...ON_PROXY, PYTHON, path.join(import.meta.dirname, '../../peers/fastmcp_gateway.py')];
+    this.env = { UPSTREAM: `http://127.0.0.1:${upstream}/mcp`, ISSUER: one.issuer, AUDIENCE: one.endpoint, PUBLIC_KEY: one.pem };
+  }
+
+  async start(script) {
+    this.port = await freePort();
+    const home = await temporaryFolder();
+    script.after(home.remove);
+    Object.assign(this.env, { PORT: String(this.port), HOME: home.folder, FASTMCP_HOME: home.folder, FASTMCP_CHECK_FOR_UPDATES: 'off' });
+    script.after(() => this.program?.stop());
+    await started(this);
+  }
+}
+
 const TYPE = 'type.googleapis.com/envoy.extensions.filters';
 
 function connections({ issuer, endpoint, jwk }) {
@@ -186,5 +210,6 @@ export function candidates(setting, signed, trusted) {
     ...signed.map((one) => haproxy(`HAProxy, ${one.algorithm}`, one, setting, verified(one))),
     nginx(signed[0], setting),
     ...signed.map((one) => envoy(one, setting)),
+    new FastMcp(signed[0], setting),
   ];
 }

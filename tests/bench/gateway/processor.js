@@ -28,7 +28,7 @@ function answers(port) {
 export async function started(candidate) {
   const start = performance.now();
   const [program, ...args] = candidate.command;
-  candidate.program = new Program(program, args);
+  candidate.program = new Program(program, args, { env: candidate.env });
   while (!(await answers(candidate.port))) {
     if (candidate.program.ended) throw new Error(candidate.program.output());
     await new Promise((resolve) => setTimeout(resolve, 1));
