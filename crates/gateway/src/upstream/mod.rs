@@ -183,7 +183,7 @@ impl Upstream {
             return Either::Right(Box::pin(self.carry(request, caller, made, handed, can_be_led)));
         };
         Either::Left(match self.write(http, request, &caller, made, handed) {
-            Err(refused) => Either::Right(ready(refused)),
+            Err(refused) => Either::Right(ready(*refused)),
             Ok((began, answer)) => Either::Left(async move {
                 let response = answer.await;
                 self.given.note(began, can_be_led, &response, &caller);
@@ -208,11 +208,14 @@ impl Upstream {
         caller: &Caller,
         made: Option<HeaderValue>,
         handed: Handed,
-    ) -> Result<(bool, impl Future<Output = Response> + Send + use<'h>), Response> {
+    ) -> Result<(bool, impl Future<Output = Response> + Send + use<'h>), Box<Response>> {
         let id = request.extensions().get::<RequestId>().copied();
-        let said = self.told.say(caller, id.as_ref(), made, handed.fields).map_err(unsaid)?;
+        let said = self
+            .told
+            .say(caller, id.as_ref(), made, handed.fields)
+            .map_err(|error| Box::new(unsaid(error)))?;
         let fields = Onward::new(std::mem::take(request.headers_mut()), said);
-        let began = self.given.check(&fields, caller).map_err(|refused| *refused)?;
+        let began = self.given.check(&fields, caller)?;
         Ok((began, http.write(request, fields)))
     }
 
