@@ -94,6 +94,7 @@ test('people sign in through a provider', { timeout: 120_000 }, async (t) => {
       administrators = ["nobody"]
     `,
   });
+  t.after(() => t.passed || console.error(hallpass.program.output()));
   const users = async () => (await hallpass.administer(['user', 'list'])).match(/\S+@acme\.example/g) ?? [];
 
   await t.test('from a client of the TypeScript SDK', async () => {

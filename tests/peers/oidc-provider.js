@@ -68,7 +68,8 @@ export class OidcProvider {
       enabledJWA: { idTokenSigningAlgValues: ['ES256'], dPoPSigningAlgValues: ['ES256'] },
       scopes: ['openid', 'offline_access', ...SCOPES],
       // The guard of its fetch refuses this machine's addresses, and rightly so.
-      fetch: async (url, options) => (tells.includes(String(url)) ? fetch(url, options) : documentAt(documents, url)),
+      fetch: async (url, options) =>
+        tells.includes(String(url)) ? fetch(url, { ...options, dispatcher: undefined }) : documentAt(documents, url),
       features: {
         pushedAuthorizationRequests: { enabled: false },
         dPoP: { enabled: false },

@@ -16,6 +16,7 @@
 //! | `pages` | what people see |
 //! | `keys` | the master key, what it seals, what signs tokens |
 //! | `scim` | people come and go as an identity provider says |
+//! | `signals` | others say that somebody's logins have ended |
 //! | `audit` | what was decided, by whom and about what |
 //! | `vault` | tokens of third parties, with which servers act for people |
 //! | `store` | SQLite or PostgreSQL, one file of queries for each table |

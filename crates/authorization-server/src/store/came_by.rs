@@ -215,3 +215,17 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_known_at_its_own_issuer_alone() {
+        let of = SidHash::of;
+        assert_eq!(of("https://idp.example", "1"), of("https://idp.example", "1"));
+        assert_ne!(of("https://idp.example", "1"), of("https://other.example", "1"));
+        assert_ne!(of("https://idp.example", "1"), of("https://idp.example", "2"));
+        assert!(!of("https://idp.example", "canary").as_str().contains("canary"));
+    }
+}

@@ -27,15 +27,22 @@ enum Entrance {
     Introspection,
     SubjectToken,
     Assertion,
+    LogoutToken,
+    SecurityEvent,
 }
 
-const ENTRANCES: [Entrance; 5] = [
+const ENTRANCES: [Entrance; 7] = [
     Entrance::ClientAssertion,
     Entrance::DpopProof,
     Entrance::Introspection,
     Entrance::SubjectToken,
     Entrance::Assertion,
+    Entrance::LogoutToken,
+    Entrance::SecurityEvent,
 ];
+
+const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
+const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 
 struct Doors {
     house: House,
@@ -47,7 +54,7 @@ struct Doors {
 async fn doors() -> Doors {
     let key = SigningKey::generate_es256().unwrap();
     let jwks = JwkSet { keys: vec![key.public_jwk()] };
-    let trusted = TrustedIssuer {
+    let mut trusted = TrustedIssuer {
         issuer: Issuer::parse(CLOUD).unwrap(),
         keys: IssuerKeys::Value(jwks.clone()),
         kind: AssertionKind::Workload,
@@ -66,6 +73,9 @@ async fn doors() -> Doors {
     };
     let house = House::furnished_with(|settings| {
         settings.dpop_nonces = false;
+        // All under one name, so that nothing but what they are tells them apart.
+        trusted.logout_audience = Some(settings.issuer.to_string());
+        trusted.signals_audience = Some(settings.issuer.to_string());
         settings.trusted_issuers = vec![trusted];
         settings.exchange = vec![ExchangeRule {
             client_id: "backend".to_owned(),
@@ -103,6 +113,17 @@ impl Doors {
         match at {
             Entrance::ClientAssertion => (json!({"typ": "JWT", "alg": "ES256"}), own("signer", "signer")),
             Entrance::Assertion => (json!({"typ": "JWT", "alg": "ES256"}), own(CLOUD, "workload")),
+            Entrance::LogoutToken => {
+                let mut claims = own(CLOUD, "workload");
+                claims["events"] = json!({ LOGOUT: {} });
+                (json!({"typ": "logout+jwt", "alg": "ES256"}), claims)
+            }
+            Entrance::SecurityEvent => {
+                let mut claims = own(CLOUD, "workload");
+                claims["events"] = json!({ SESSION_REVOKED: {} });
+                claims["sub_id"] = json!({ "format": "iss_sub", "iss": CLOUD, "sub": "workload" });
+                (json!({"typ": "secevent+jwt", "alg": "ES256"}), claims)
+            }
             Entrance::DpopProof => (
                 json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.key.public_jwk()}),
                 json!({"jti": jti, "htm": "POST", "htu": self.house.url("/token"), "iat": now}),
@@ -122,7 +143,7 @@ impl Doors {
         match at {
             Entrance::Introspection | Entrance::SubjectToken => self.access_token.clone(),
             Entrance::DpopProof => self.key.sign_with_jwk("dpop+jwt", &self.good(at).1).unwrap(),
-            _ => self.key.sign("JWT", &self.good(at).1).unwrap(),
+            _ => self.signed(at, &self.good(at).1).unwrap(),
         }
     }
 
@@ -131,7 +152,9 @@ impl Doors {
         match at {
             Entrance::Introspection | Entrance::SubjectToken => None,
             Entrance::DpopProof => Some(self.key.sign_with_jwk("dpop+jwt", claims).unwrap()),
-            _ => Some(self.key.sign("JWT", claims).unwrap()),
+            Entrance::LogoutToken => Some(self.key.sign("logout+jwt", claims).unwrap()),
+            Entrance::SecurityEvent => Some(self.key.sign("secevent+jwt", claims).unwrap()),
+            Entrance::ClientAssertion | Entrance::Assertion => Some(self.key.sign("JWT", claims).unwrap()),
         }
     }
 
@@ -171,6 +194,13 @@ impl Doors {
                 let more = [("grant_type", JWT_BEARER), ("assertion", token)];
                 self.house.post("/token", &[&backend[..], &more].concat()).await
             }
+            Entrance::LogoutToken => self.house.post("/backchannel_logout", &[("logout_token", token)]).await,
+            Entrance::SecurityEvent => {
+                let request = self.house.http.post(self.house.url("/security_events"));
+                let request = request.header("content-type", "application/secevent+jwt");
+                let status = self.house.send(request.body(token.to_owned())).await.status;
+                return (if status == 202 { 200 } else { status }, status == 202);
+            }
         };
         (answer.status, answer.status == 200)
     }
@@ -209,6 +239,8 @@ async fn a_claim_that_is_missing_or_of_a_wrong_type_enters_nowhere() {
         let (_, good) = doors.good(at);
         let required: &[&str] = match at {
             Entrance::DpopProof => &["jti", "htm", "htu", "iat"],
+            Entrance::LogoutToken => &["iss", "sub", "aud", "exp", "iat", "jti", "events"],
+            Entrance::SecurityEvent => &["iss", "aud", "iat", "jti", "events", "sub_id"],
             _ => &["iss", "sub", "aud", "exp", "iat", "jti"],
         };
         for name in required {
