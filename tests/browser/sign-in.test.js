@@ -275,6 +275,14 @@ test('two tenants have a provider each', { timeout: 120_000 }, async (t) => {
     await all[name].client.close();
   }
 
+  // A logout at one tenant's provider is none at the other's, whoever is called the same there.
+  const opens = async ({ endpoint, token }) =>
+    (await fetch(endpoint, { method: 'POST', headers: { authorization: `Bearer ${token}` } })).status !== 401;
+  // Both providers are at one host here: the browser has the cookie of the last one alone.
+  await globex.as.logOut(browser);
+  await waitFor(() => globex.as.has('backchannel.success'), { why: () => globex.as.events.join('\n') });
+  assert.deepEqual([await opens(acme), await opens(globex)], [true, false]);
+
   // Each has its own provider, and none of the other's.
   const foreign = await fetch(`${globex.issuer}/providers/acme/callback?state=x&code=y`);
   assert.equal(foreign.status, 404);
