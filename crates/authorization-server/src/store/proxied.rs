@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Notes to which client, under which grant, an access token of the provider's is given. False where another client has the
-    /// very same.
+    /// very same. One that was given back stays so.
     pub(crate) async fn note_handed_over(
         &self,
         token_hash: &str,
@@ -110,7 +110,8 @@ impl Store {
     ) -> Result<bool> {
         let noted = sqlx::query(
             "INSERT INTO handed_over (token_hash, client_id, grant_id, expires_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (token_hash) DO UPDATE SET grant_id = excluded.grant_id, expires_at = excluded.expires_at
+             ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at,
+               grant_id = CASE WHEN handed_over.grant_id = '' THEN '' ELSE excluded.grant_id END
              WHERE handed_over.client_id = excluded.client_id",
         )
         .bind(token_hash)

@@ -115,6 +115,18 @@ async fn a_token_that_the_provider_does_not_take_back_is_dead_here() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_given_back_stays_dead_though_its_answer_comes_again() {
+    let fronted = Fronted::furnished().await;
+    let first = fronted.tokens().await.text("refresh_token").to_owned();
+    let token = fronted.house.refresh(NATIVE, &first).await.text("access_token").to_owned();
+    assert!(fronted.agreement(&token).await.is_some());
+    fronted.house.post("/revoke", &[("client_id", NATIVE), ("token", &token)]).await;
+    let again = fronted.house.refresh(NATIVE, &first).await;
+    assert_eq!(again.text("access_token"), token, "as lost answers do");
+    assert_eq!(fronted.agreement(&token).await, None);
+}
+
+#[tokio::test]
 async fn the_very_token_of_another_client_is_not_handed_on() {
     let fronted = Fronted::furnished().await;
     fronted.party.script().answer = json!({ "access_token": "the-same" });
