@@ -51,7 +51,7 @@ async function throughput(setting, all) {
 
 /** How long a request takes while half of what a proxy can do is asked of it, beside the way without a proxy. */
 async function latency(setting, direct, one) {
-  const rate = Math.floor(one.measured.per_second / 2);
+  const rate = Math.max(1, Math.floor(one.measured.per_second / 2));
   const paced = ['paced', '--rate', String(rate), '--seconds', options.seconds];
   const [with_it, without] = [await load(setting, one, paced), await load(setting, direct, paced)];
   Object.assign(one.measured, { rate, p50_us: with_it.p50_us, p99_us: with_it.p99_us });

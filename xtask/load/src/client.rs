@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::upstream::WITH_EVENTS;
+use crate::upstream::{FOUND, WITH_EVENTS};
 
 /// A call of 258 bytes.
 fn call() -> String {
@@ -63,13 +63,15 @@ impl Requests {
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Whether an answer said what was found. An error may be a 200, too.
+    has_found: bool,
 }
 
 impl Connection {
     pub(crate) async fn open(requests: &Requests) -> Result<Self> {
         let stream = TcpStream::connect(requests.target).await.context("nobody listens")?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: vec![0; 2048] })
+        Ok(Self { stream, buffer: vec![0; 2048], has_found: false })
     }
 
     /// Sends a call and reads its whole answer, which has to be a good one.
@@ -79,9 +81,17 @@ impl Connection {
         loop {
             filled += self.more(filled).await?;
             if whole(&self.buffer[..filled])? {
-                return Ok(());
+                return self.finds(filled);
             }
         }
+    }
+
+    /// The first answer of a connection is read, for all of them.
+    fn finds(&mut self, filled: usize) -> Result<()> {
+        let answer = &self.buffer[..filled];
+        self.has_found = self.has_found || String::from_utf8_lossy(answer).contains(FOUND);
+        ensure!(self.has_found, "not the answer of a tool: {}", String::from_utf8_lossy(answer));
+        Ok(())
     }
 
     /// Opens a stream and reads the head of its answer; gives what came beyond it.

@@ -15,6 +15,9 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncon
 const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n\
 transfer-encoding: chunked\r\n\r\n";
 
+/// What is in it.
+pub(crate) const FOUND: &str = "three notes were found";
+
 /// What the call of our own clients begins with.
 const CALL: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call""#;
 
@@ -87,9 +90,7 @@ fn conversed(request: &[u8]) -> Option<Vec<u8>> {
             "serverInfo": { "name": "load", "version": "1" },
         })),
         "tools/list" => Some(json!({ "tools": [{ "name": tool, "inputSchema": object }] })),
-        "tools/call" => Some(
-            json!({ "content": [{ "type": "text", "text": "three notes were found" }], "isError": false }),
-        ),
+        "tools/call" => Some(json!({ "content": [{ "type": "text", "text": FOUND }], "isError": false })),
         "ping" => Some(json!({})),
         _ => None,
     };
