@@ -9,6 +9,7 @@ use std::time::Duration;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 use quick_cache::sync::Cache;
+use url::Url;
 
 use super::ThirdParty;
 use super::kept::Kept;
@@ -31,6 +32,7 @@ pub struct Vault {
     pub(super) store: Store,
     pub(super) party: Arc<ThirdParty>,
     remembered: Arc<Remembered>,
+    link: Url,
 }
 
 impl std::fmt::Debug for Vault {
@@ -81,7 +83,21 @@ impl AuthorizationServer {
 impl Vault {
     pub(crate) fn of(server: &Inner, party: &ThirdParty) -> Self {
         let (store, remembered) = (server.store.clone(), Arc::clone(&server.remembered));
-        Self { store, party: Arc::new(party.clone()), remembered }
+        let mut link = server.settings.issuer.url().clone();
+        link.set_path(&server.path(&format!("/acts/{}", party.name)));
+        Self { store, party: Arc::new(party.clone()), remembered, link }
+    }
+
+    /// What people call the third party.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.party.shown
+    }
+
+    /// The page where people link their account. It asks whoever opens it to log in, and says nothing about anybody.
+    #[must_use]
+    pub fn link(&self) -> &Url {
+        &self.link
     }
 
     /// An access token of this person, good at this moment. It is renewed in time: by one replica at a time, and before anybody
@@ -112,11 +128,15 @@ impl Vault {
 
     /// By what the database says.
     async fn look(&self, user_id: &str) -> Result<InMemory, NoToken> {
+        let mut first = None;
         for _ in 0..LOOKS {
             let row = self.party.session(&self.store, user_id).await?.ok_or_else(|| self.not_linked())?;
             let kept = Kept::open(&self.store, &row.id, &row.sealed)?;
             let now = self.store.now();
-            if row.ends.renew_at.is_none_or(|at| now < at) {
+            // What was renewed a moment ago is taken as it is, and one that ends at once is no reason to ask again and again.
+            let version = (row.id.clone(), row.version);
+            let is_new = *first.get_or_insert_with(|| version.clone()) != version;
+            if is_new || row.ends.renew_at.is_none_or(|at| now < at) {
                 return Ok(InMemory { row: row.id, token: kept.access, until: row.ends.renew_at });
             }
             let lease = id();

@@ -20,6 +20,9 @@ pub(crate) struct ThirdParty {
     /// `slack`, `cognito`, `okta`, `auth0`, `keycloak`). Default: the one whose `issuers` fit.
     #[serde(default)]
     pub(crate) profile: Option<String>,
+    /// What people read, as in "Continue with …" and "acts for you at …". Default: its name.
+    #[serde(default, deserialize_with = "lists::words")]
+    pub(crate) label: Option<String>,
     /// Who hallpass is there. Its redirect URI to be registered is `/providers/NAME/callback` below the public URL, to sign in
     /// through it, and `/provider/callback` where its tokens are handed on (`authorization_server.proxied`).
     pub(crate) client_id: String,
@@ -35,7 +38,7 @@ pub(crate) struct ThirdParty {
     /// The name (`kid`) of that key. Default: its thumbprint (RFC 7638).
     #[serde(default)]
     pub(crate) kid: Option<String>,
-    /// What is asked for. Default: `openid`, `email` and `profile`, or `openid` alone where its tokens are handed on; nothing of a
+    /// What is asked for where people sign in. Default: `openid`, `email` and `profile`, or `openid` alone where its tokens are handed on; nothing of a
     /// provider without ID tokens.
     #[serde(default, deserialize_with = "lists::some_of_all")]
     pub(crate) scopes: Option<Vec<String>>,
@@ -60,7 +63,7 @@ pub(crate) enum SecretBy {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SignIn {
-    /// What people read: "Continue with …". Default: its name.
+    /// What people read: "Continue with …". Default: what the third party is called.
     #[serde(deserialize_with = "lists::words")]
     pub(crate) label: Option<String>,
     /// Let in whoever the third party knows.

@@ -10,10 +10,11 @@ use url::Url;
 
 use super::lists;
 use super::{
-    Assertion, AuthorizationServer, Cedar, Credentials, Database, EndpointPath, FieldName, HostName, Issuer,
-    Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits, ProxiedServer, Proxy,
-    PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant, TenantName,
-    ThirdParty, Tls, UpstreamHttp, UpstreamTls, UpstreamToken, UpstreamTransport, UpstreamUrl, Variable,
+    Assertion, AuthorizationServer, Cedar, Credentials, Database, Delegated, EndpointPath, FieldName,
+    HostName, Issuer, Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits,
+    ProxiedServer, Proxy, PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant,
+    TenantName, ThirdParty, Tls, UpstreamHttp, UpstreamTls, UpstreamToken, UpstreamTransport, UpstreamUrl,
+    Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -128,6 +129,8 @@ pub(crate) struct Server {
     pub(crate) arrangement: Arrangement,
     /// What it is at the provider whose tokens are handed on, where the arrangement is `proxied`.
     pub(crate) proxied: Option<ProxiedServer>,
+    /// Third parties at which it acts for whoever calls, each by its name. Default: none.
+    pub(crate) delegated: BTreeMap<String, Delegated>,
     /// Authorization servers whose tokens are taken, beside the embedded one's if there is one.
     pub(crate) issuers: Vec<Issuer>,
     /// What hallpass's own access tokens for this server are: `jwt` (signed, RFC 9068), or `opaque` (random; they say nothing to

@@ -6,6 +6,7 @@ use hallpass_authorization_server::{
 use hallpass_guarded_fetch::{Fetcher, Policy};
 use hallpass_protocol::{Issuer, ResourceIdentifier};
 
+use super::delegated;
 use super::house_plan::HousePlan;
 use super::plan::Plan;
 use super::proxied;
@@ -69,6 +70,7 @@ fn settings(plan: &Plan, house: &HousePlan, public: &PublicUrl) -> Option<Settin
     settings.trusted_issuers.clone_from(&house.delegations.trusted_issuers);
     settings.exchange.clone_from(&house.delegations.exchange);
     settings.sign_in.clone_from(&house.sign_in);
+    settings.third_parties = delegated::settings(house, identifier);
     settings.passwords = set.passwords;
     settings.require_pushed_requests = set.require_pushed_requests;
     settings.dpop_nonces = set.dpop_nonces;

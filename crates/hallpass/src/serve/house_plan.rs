@@ -1,16 +1,18 @@
 //! What is planned for one house: the servers of a tenant, or those outside of all tenants, and the authorization server that
 //! they share. Nothing of one house is anything at another.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hallpass_authorization_server::SignIn;
 use hallpass_authorization_server::provider::Provider;
 
+use super::delegated;
 use super::delegation::Delegations;
 use super::mark::Mark;
 use super::plan_error::PlanError;
-use super::provider;
+use super::provider::{self, Known};
 use super::proxied;
 use super::scopes::ScopePlan;
 use super::server_plan::ServerPlan;
@@ -36,6 +38,8 @@ pub(crate) struct HousePlan {
     pub(super) provider: Option<Provider>,
     /// Through whom people may sign in.
     pub(super) sign_in: Vec<SignIn>,
+    /// At whom its servers act for people.
+    pub(super) third_parties: BTreeMap<String, Known>,
     /// Where its data are, if that is not where a house of its name usually has them.
     pub(super) own_database: config::Database,
     /// The database, in words; `None` is a file in the data folder.
@@ -70,9 +74,12 @@ impl HousePlan {
             PlanError::Delegation(why).at(house.place(&["authorization_server", setting]))
         })?;
         let provider = proxied::provider(house, &servers)?;
-        let sign_in = provider::sign_ins(house, &embedded)?;
+        let known = provider::third_parties(house)?;
+        let sign_in = provider::sign_ins(house, &known, &embedded)?;
+        let third_parties = delegated::third_parties(known, &servers);
         Ok(Self {
             sign_in,
+            third_parties,
             tenant: house.tenant().cloned(),
             host: house.host().cloned(),
             base: house.base(),

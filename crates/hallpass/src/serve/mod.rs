@@ -8,6 +8,7 @@ mod banner;
 mod cedar;
 mod command;
 pub(crate) mod credentials;
+mod delegated;
 mod delegation;
 mod edge;
 mod elsewhere;

@@ -189,11 +189,15 @@ fn check_authorization_server(plan: &Plan, (house, said): &Planned<'_>) -> Resul
     }
     let Some(settings) = authorization_server::settings_ahead(plan, house) else { return Ok(()) };
     settings.check().map_err(|fault| {
-        let setting = match fault {
+        let setting = match &fault {
             StartError::LongAccessTokens => "access_token_lifetime",
             StartError::HastyRotation => "rotate_keys_every",
             StartError::NoWayIn => "passwords",
             StartError::SignInName(_) => "sign_in",
+            StartError::ThirdPartyName(name) => {
+                let place = said.outside(&["third_parties", name]);
+                return PlanError::from(fault).at(place);
+            }
             _ => return fault.into(),
         };
         PlanError::from(fault).at(at(setting))

@@ -7,6 +7,7 @@ use url::Url;
 use super::account::AccountFault;
 use super::acme::AcmeFault;
 use super::credentials::CredentialFault;
+use super::delegated::DelegatedFault;
 use super::edge::EdgeFault;
 use super::program::ProgramError;
 use super::proxied::ProxiedFault;
@@ -192,6 +193,9 @@ pub(crate) enum PlanError {
     /// Tokens of a provider that cannot be handed on.
     #[error(transparent)]
     Proxied(#[from] ProxiedFault),
+    /// A third party at which a server can't act.
+    #[error(transparent)]
+    Delegated(#[from] DelegatedFault),
     /// A credential or issuer that can't be.
     #[error(transparent)]
     Credential(#[from] CredentialFault),

@@ -15,6 +15,7 @@ use hallpass_resource_server::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::delegated;
 use super::foundation::Foundation;
 use super::ground::Ground;
 use super::handed_on;
@@ -77,6 +78,8 @@ struct MadeOf {
     opaque: bool,
     /// Who hallpass is at the provider whose tokens it hands on.
     client_id: Option<String>,
+    /// Where it acts at third parties: all that is said of them, and of who else does.
+    acts: Option<Arc<Mark>>,
 }
 
 /// What it stands in.
@@ -108,8 +111,14 @@ pub(super) async fn put_together(
     let alias = mutual_tls.and_then(|said| said.url.clone());
     let opaque = house.embedded().any(|server| server.access_tokens == TokenForm::Opaque);
     let client_id = house.provider.as_ref().map(|provider| provider.settings().client_id.clone());
-    let made_of =
-        MadeOf { mark: Arc::clone(&server.mark), alias: alias.clone(), opaque, client_id: client_id.clone() };
+    let acts = (!server.delegated.is_empty()).then(|| Arc::clone(&house.mark));
+    let made_of = MadeOf {
+        mark: Arc::clone(&server.mark),
+        alias: alias.clone(),
+        opaque,
+        client_id: client_id.clone(),
+        acts,
+    };
     if let Some(former) = former.filter(|former| former.made_of == made_of) {
         return Ok(Arc::clone(former));
     }
@@ -160,7 +169,10 @@ pub(super) async fn put_together(
             behind
         }
     };
-    let told = || server.told.ready(&own_issuer, issues.filter(|_| server.is_fronted()));
+    let told = || {
+        let told = server.told.ready(&own_issuer, issues.filter(|_| server.is_fronted()));
+        delegated::telling(told, &server.delegated, &own_issuer, issues)
+    };
     let gateway = Gateway::new(
         ResourceServer::new(settings),
         upstream.telling(told)?,

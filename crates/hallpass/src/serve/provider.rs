@@ -13,18 +13,35 @@ use super::plan_error::PlanError;
 use super::scopes::ScopePlan;
 use crate::config::{self, House};
 
-/// The ways to sign in that the file gives a house. A scope that no server has could never be granted.
-pub(super) fn sign_ins(house: &House<'_>, servers: &[&ScopePlan]) -> Result<Vec<SignIn>, PlanError> {
-    let mut all = BTreeMap::new();
-    for (name, said) in house.third_parties() {
+/// A third party: what people call it, and the provider.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) shown: String,
+    pub(super) provider: Provider,
+}
+
+/// Those that the file names.
+pub(super) fn third_parties(house: &House<'_>) -> Result<BTreeMap<String, Known>, PlanError> {
+    let known = |(name, said): (&String, &config::ThirdParty)| {
         let provider = settings(said, house.profiles(), &["openid", "email", "profile"]);
-        let provider = provider.and_then(knows_people).map_err(|error| wrong(house, name, &error))?;
-        all.insert(name.as_str(), Provider::new(provider));
-    }
+        let provider = Provider::new(provider.map_err(|error| wrong(house, name, &error))?);
+        let shown = said.label.clone().unwrap_or_else(|| name.clone());
+        Ok((name.clone(), Known { shown, provider }))
+    };
+    house.third_parties().iter().map(known).collect()
+}
+
+/// The ways to sign in that the file gives a house. A scope that no server has could never be granted.
+pub(super) fn sign_ins(
+    house: &House<'_>,
+    known: &BTreeMap<String, Known>,
+    servers: &[&ScopePlan],
+) -> Result<Vec<SignIn>, PlanError> {
     let sign_in = |(name, said): (&String, &config::SignIn)| {
-        all.get(name.as_str())
+        known
+            .get(name)
             .ok_or_else(|| anyhow!("there is no [third_parties.{name}] to sign in through"))
-            .and_then(|provider| sign_in(name, said, provider.clone(), servers))
+            .and_then(|known| sign_in(name, said, known.clone(), servers))
             .map_err(|error| {
                 let place = house.place(&["authorization_server", "sign_in", name]);
                 PlanError::Provider(format!("{error:#}")).at(place)
@@ -43,14 +60,6 @@ pub(super) fn third_party(house: &House<'_>, name: &str) -> Result<Option<Provid
 
 fn wrong(house: &House<'_>, name: &str, error: &anyhow::Error) -> PlanError {
     PlanError::Provider(format!("{error:#}")).at(house.outside(&["third_parties", name]))
-}
-
-fn knows_people(settings: ProviderSettings) -> anyhow::Result<ProviderSettings> {
-    ensure!(
-        settings.profile.people.is_some() || settings.scopes.contains("openid"),
-        "without `openid` among its scopes nobody says who a person is; or give its profile `people`"
-    );
-    Ok(settings)
 }
 
 /// Who it is and who hallpass is there. What is asked for where the file says nothing is `usual`.
@@ -131,9 +140,14 @@ fn credentials(said: &config::ThirdParty) -> anyhow::Result<ProviderCredentials>
 fn sign_in(
     name: &str,
     said: &config::SignIn,
-    provider: Provider,
+    known: Known,
     servers: &[&ScopePlan],
 ) -> anyhow::Result<SignIn> {
+    let settings = known.provider.settings();
+    ensure!(
+        settings.profile.people.is_some() || settings.scopes.contains("openid"),
+        "without `openid` among the scopes of [third_parties.{name}] nobody says who a person is; or give its profile `people`"
+    );
     let mut rules = Vec::new();
     for (group, words) in &said.scopes {
         let scopes = scopes(words.iter().map(String::as_str).collect())?;
@@ -149,8 +163,8 @@ fn sign_in(
     let usual = GroupRules::default();
     Ok(SignIn {
         name: name.to_owned(),
-        shown: said.label.clone().unwrap_or_else(|| name.to_owned()),
-        provider,
+        shown: said.label.clone().unwrap_or(known.shown),
+        provider: known.provider,
         who: WhoEnters { anybody: said.anybody, domains: said.domains.clone(), groups: said.groups.clone() },
         groups: GroupRules {
             claim: said.groups_claim.clone().unwrap_or(usual.claim),
@@ -172,7 +186,9 @@ mod tests {
 
     fn of(toml: &str) -> Result<Vec<SignIn>, String> {
         let config: config::Config = toml::from_str(toml).unwrap();
-        sign_ins(&config.houses()[0], &[]).map_err(|error| error.to_string())
+        let house = config.houses()[0];
+        let known = third_parties(&house).map_err(|error| error.to_string())?;
+        sign_ins(&house, &known, &[]).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -200,7 +216,12 @@ mod tests {
             (format!("{party}profile = 'entra'"), "has many issuers"),
             (format!("{party}profile = 'nobody'"), "no profile `nobody`"),
             (format!("{party}issuer = 'id.example'"), "can't be an issuer"),
-            (format!("{party}issuer = 'https://id.example'\nscopes = ['email']"), "without `openid`"),
+            (
+                format!(
+                    "{party}issuer = 'https://id.example'\nscopes = ['email']\n[authorization_server.sign_in.a]"
+                ),
+                "without `openid`",
+            ),
             (
                 format!("{party}issuer = 'https://id.example'\nsecret_file = '/nowhere'"),
                 "can't read /nowhere",

@@ -10,6 +10,7 @@ use hallpass_resource_server::AtExpiry;
 use url::Url;
 
 use super::credentials::CredentialPlan;
+use super::delegated::DelegatedPlan;
 use super::mark::Mark;
 use super::plan_error::PlanError;
 use super::proxied::ProxiedPlan;
@@ -56,6 +57,8 @@ pub(crate) struct ServerPlan {
     pub(crate) arrangement: Arrangement,
     /// What it is at the provider whose tokens are handed on.
     pub(super) proxied: Option<ProxiedPlan>,
+    /// At whom it acts for people.
+    pub(super) delegated: Vec<DelegatedPlan>,
     /// What hallpass's own access tokens are.
     pub(crate) access_tokens: TokenForm,
     /// What becomes of streams when the token that opened them expires.
@@ -101,6 +104,11 @@ impl ServerPlan {
             true => ToldPlan::default(),
             false => ToldPlan::of(server, *section, &upstream, issues)?,
         };
+        let delegated = match args.demo {
+            true => Vec::new(),
+            false => DelegatedPlan::all(house, protected, &upstream, &scopes, &told)
+                .map_err(|(place, fault)| PlanError::from(fault).at(place))?,
+        };
         let signed = server.signed_metadata.as_ref();
         Ok(Self {
             key: section.name().cloned(),
@@ -118,6 +126,7 @@ impl ServerPlan {
             scopes,
             arrangement: server.arrangement,
             proxied,
+            delegated,
             access_tokens: match server.access_tokens {
                 AccessTokens::Jwt => TokenForm::Jwt,
                 AccessTokens::Opaque => TokenForm::Opaque,

@@ -60,6 +60,7 @@ impl Plan {
         if house.fronted().next().is_some() {
             house.issues(f)?;
             self.hands_on(house, f)?;
+            self.acts_at(house, f)?;
         }
         for server in &house.servers {
             if let Some(key) = &server.key {
@@ -88,10 +89,28 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Third parties at which servers act, and what has to be registered there.
+    fn acts_at(&self, house: &HousePlan, f: &mut Formatter<'_>) -> Result {
+        for (name, known) in &house.third_parties {
+            let settings = known.provider.settings();
+            writeln!(f, "  acts       at {} for people, as {}", settings.issuer, settings.client_id)?;
+            let Ok(public) = self.public_url() else { continue };
+            let issuer = self.issuer(house, &public);
+            let back = format!("{}/providers/{name}/callback", issuer.trim_end_matches('/'));
+            writeln!(f, "             its redirect URI, to be registered there: {back}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Display for ServerPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
         writeln!(f, "  is told    {}", self.told)?;
+        for acts in &self.delegated {
+            writeln!(f, "  acts at    {acts}")?;
+        }
         self.logs_in(f)?;
         write!(f, "{}", self.credentials)?;
         let listing = match self.listing {

@@ -16,6 +16,7 @@ mod certificates;
 mod clock;
 mod credentials;
 mod database;
+mod delegated;
 mod documents;
 #[cfg(target_os = "linux")]
 mod edge;

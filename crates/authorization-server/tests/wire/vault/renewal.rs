@@ -156,6 +156,17 @@ async fn what_is_not_written_is_given_to_nobody() {
 }
 
 #[tokio::test]
+async fn a_token_that_ends_at_once_is_asked_for_once_a_call() {
+    let two = Delegating::furnished().await;
+    two.party.script().lifetime = 0;
+    two.tokens().await;
+    let before = two.refreshes();
+    assert_eq!(before, 1, "the code");
+    assert_eq!(two.token().await.unwrap(), "canary-access-3");
+    assert_eq!(two.refreshes(), before + 1);
+}
+
+#[tokio::test]
 async fn tokens_without_an_end_are_used_without_one() {
     let two = Delegating::furnished().await;
     two.party.script().answer = serde_json::json!({"expires_in": null, "refresh_token": null});
