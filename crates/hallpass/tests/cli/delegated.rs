@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hallpass_protocol::pkce::CodeVerifier;
 use hallpass_protocol::time::Clock;
 use hallpass_testkit::database::{DatabasePlace, TestDatabase};
@@ -443,4 +445,25 @@ fn mistakes_say_where_they_are_and_what_to_do() {
     let fine =
         format!("{up}tells = \"assertion\"\n[server.delegated.a]\nfield = \"authorization\"\n{parties}");
     said(&run(data.path(), &["config", "check", file(&fine).path().to_str().unwrap()]));
+}
+
+/// A subject of another issuer's that is called like a person here acts for nobody.
+#[tokio::test]
+async fn another_issuers_subject_of_the_same_name_gets_no_token() {
+    let house = House::new("field = \"X-Hub-Token\"", None).await;
+    let outside = crate::outside::Outside::start().await;
+    let text = std::fs::read_to_string(house.config.path()).unwrap();
+    let more = format!("[[server.issuers]]\nissuer = \"{}\"\n", outside.issuer.issuer);
+    std::fs::write(house.config.path(), text + &more).unwrap();
+    let _serving = house.start();
+    let tokens = house.tokens("notes:read").await;
+    let token = tokens["access_token"].as_str().unwrap();
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let ada = serde_json::from_slice::<Value>(&claims).unwrap()["sub"].clone();
+    let endpoint = format!("{}/mcp", house.base);
+    let mut claims = outside.issuer.claims(&endpoint, "notes:read", SystemTime::now().into());
+    claims["sub"] = ada;
+    assert_eq!(house.call_at(&house.base, &outside.issuer.sign(&claims)).await, 401);
+    assert!(house.found("x-hub-token").is_empty());
+    assert_eq!(house.call(&tokens).await, 200);
 }

@@ -61,7 +61,8 @@ fn complete(server: &mut toml::Value) {
 }
 
 /// Files that an operator would have there, and what is here in their place.
-const STAND_INS: [(&str, &str); 9] = [
+const STAND_INS: [(&str, &str); 10] = [
+    ("/run/secrets/github", "field"),
     ("/run/secrets/gateway", "field"),
     ("/run/secrets/hallpass-db", "database.password"),
     ("/run/secrets/notes-key", "field"),

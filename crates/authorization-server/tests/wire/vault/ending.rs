@@ -2,6 +2,7 @@
 
 use hallpass_authorization_server::{AuditFilter, NoToken};
 use hallpass_protocol::secret::Secret;
+use hallpass_testkit::database::TestDatabase;
 
 use super::Delegating;
 use crate::harness::{NATIVE, PASSWORD, USER};
@@ -75,6 +76,18 @@ async fn a_code_of_before_begins_nothing_after_the_end() {
     // Nothing was consumed: it is linked anew, and the code is good while it lives.
     assert_eq!(two.house.number("SELECT COUNT(*) FROM codes WHERE used_at IS NOT NULL").await, 0);
     assert_eq!(two.house.number("SELECT COUNT(*) FROM grants").await, 0);
+}
+
+/// Between the look at the session and the grant's beginning, it ends: nobody keeps such a grant.
+#[tokio::test]
+async fn a_session_that_ends_while_a_code_is_redeemed_leaves_no_grant() {
+    let two = Delegating::on(TestDatabase::sqlite(), |_, _| {}).await;
+    let code = two.code().await;
+    two.house
+        .sql("CREATE TRIGGER at_that_moment AFTER UPDATE OF used_at ON codes BEGIN DELETE FROM vault; END")
+        .await;
+    assert_eq!(two.house.redeem(&code).await.error(), (400, "invalid_grant"));
+    assert_eq!(two.house.number("SELECT COUNT(*) FROM grants WHERE revoked_at IS NULL").await, 0);
 }
 
 #[tokio::test]

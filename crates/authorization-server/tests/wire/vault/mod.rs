@@ -14,6 +14,7 @@ use hallpass_protocol::profile::Profile;
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::{Scope, ScopeSet};
 use hallpass_protocol::secret::Secret;
+use hallpass_testkit::database::TestDatabase;
 use hallpass_testkit::person::{Page, Person};
 use hallpass_testkit::third_party::{CLIENT_ID, CLIENT_SECRET, ThirdParty};
 
@@ -53,11 +54,15 @@ impl Delegating {
     }
 
     async fn with_settings(change: impl FnOnce(&mut Party, &mut Settings)) -> Self {
+        Self::on(TestDatabase::new(), change).await
+    }
+
+    async fn on(database: TestDatabase, change: impl FnOnce(&mut Party, &mut Settings)) -> Self {
         let clock = hallpass_testkit::clock::FakeClock::at(hallpass_protocol::time::Timestamp::from_unix(
             1_800_000_000,
         ));
         let peer = ThirdParty::start(clock.clock()).await;
-        let house = House::furnished_with(|settings| {
+        let house = House::furnished_on(database, |settings| {
             let mut party = party(&peer, settings.issuer.as_str());
             change(&mut party, settings);
             settings.third_parties.push(party);
