@@ -1,9 +1,9 @@
-//! `/acts/{name}`: a person lets servers act for them at a third party. `/acts/{name}/go`: and goes there. They come back to
+//! `/acts/{name}`: a person lets servers act for them at a third party, and goes there by its form. They come back to
 //! `/providers/{name}/callback`.
 //!
-//! The page comes first, and says in words what it is for: nobody is sent to a third party, which may ask nothing any more,
-//! without a click here.
+//! The page says in words what it is for: nobody is sent to a third party, which may ask nothing any more, without a click here.
 
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use hallpass_protocol::authorization::AuthorizationResponse;
@@ -20,7 +20,7 @@ use super::interaction::Interaction;
 use super::login::through::Purpose;
 use super::redirect::see_other;
 use super::{Server, account, device};
-use crate::browser::came_from_here;
+use crate::browser::{FormToken, came_from_here};
 use crate::checks::{OFFLINE_ACCESS, Resources};
 use crate::grants::UserCode;
 use crate::login::current_session;
@@ -29,6 +29,8 @@ use crate::provider::{AuthorizationRequest, Leg, ProviderError, TokenRequest};
 use crate::settings::Resource;
 use crate::store::{SessionRow, StoreError};
 use crate::vault::{ThirdParty, first_missing, keep};
+
+const PURPOSE: &str = "acts";
 
 /// What somebody was sent to a third party for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,14 +65,13 @@ pub(super) async fn get(
     show(&server, &headers, &name, &query, None).await.unwrap_or_else(Problem::into_response)
 }
 
-pub(super) async fn go(
+pub(super) async fn post(
     State(server): State<Server>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    send_away(&server, &headers, &name, &query).await.unwrap_or_else(Problem::into_response)
+    send_away(&server, &headers, &name, &body).await.unwrap_or_else(Problem::into_response)
 }
 
 /// The page where this person says that it shall be so, if something is missing that such a grant needs.
@@ -106,6 +107,11 @@ impl For {
             Self::Device(code) => Some(("user_code".to_owned(), code.shown())),
             Self::Account => None,
         }
+    }
+
+    /// What its form is about.
+    fn subject(&self, party: &ThirdParty) -> String {
+        format!("{}?{}", party.name, self.query())
     }
 
     fn query(&self) -> String {
@@ -196,32 +202,44 @@ async fn show(
             .collect(),
         scopes: scopes.iter().map(Scope::to_string).collect(),
         error,
-        go: server.path(&format!("/acts/{name}/go?{}", what.query())),
+        action: server.path(&format!("/acts/{name}")),
+        csrf: form_token(server, headers).issue(PURPOSE, &what.subject(party)),
+        field: what.field(),
         account: server.path(account::PATH),
         username: session.user_name,
     };
-    Ok(answer(status, &page, &FormTarget::None))
+    let target = FormTarget::providers(std::iter::once(&party.provider.settings().issuer));
+    Ok(answer(status, &page, &target))
 }
 
-/// From the page alone: another site must not have people link anything unasked.
+/// By the page's form alone: another site must not have people link anything unasked, theirs or its own.
 async fn send_away(
     server: &Server,
     headers: &HeaderMap,
     name: &str,
-    query: &str,
+    body: &[u8],
 ) -> Result<Response, Problem> {
-    let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
-    let (party, what) = (third_party(server, name)?, For::of(server, headers, &parameters).await?);
-    let page = || see_other(&server.path(&format!("/acts/{name}?{}", what.query())));
+    let form = Parameters::parse_bytes(body).map_err(|_| Problem::foreign_form())?;
+    let (party, what) = (third_party(server, name)?, For::of(server, headers, &form).await?);
+    let fits =
+        form_token(server, headers).fits(PURPOSE, &what.subject(party), form.get("csrf").ok().flatten());
+    if !fits || !came_from_here(headers, server.settings.issuer.url()) {
+        return Err(Problem::foreign_form());
+    }
     let session = current_session(server, headers).await?.filter(|session| what.takes(session));
-    let Some(session) = session.filter(|_| came_from_here(headers, server.settings.issuer.url())) else {
-        return Ok(page());
+    let Some(session) = session else { return Ok(what.login(server, party)) };
+    let Some(scopes) = what.missing(server, &session, party).await? else {
+        return Ok(see_other(&what.back(server)));
     };
-    let Some(scopes) = what.missing(server, &session, party).await? else { return Ok(page()) };
     match to_third_party(server, headers, party, &session, scopes, what.field()).await? {
         Ok(url) => Ok(see_other(&url)),
-        Err(error) => failed(server, headers, party, query, &error).await,
+        Err(error) => failed(server, headers, party, &what.query(), &error).await,
     }
+}
+
+/// Depends on the login: another one's form does not count.
+fn form_token(server: &Server, headers: &HeaderMap) -> FormToken {
+    FormToken::new(&server.cookies.browser(headers), server.cookies.session(headers).as_deref())
 }
 
 /// Where the browser goes. Of two errors, the outer one is ours.

@@ -11,7 +11,10 @@ pub(crate) struct ActsPage {
     /// What is asked for there, in the third party's own words.
     pub(crate) scopes: Vec<String>,
     pub(crate) error: Option<String>,
-    pub(crate) go: String,
+    pub(crate) action: String,
+    pub(crate) csrf: String,
+    /// The hidden field that says what it is for.
+    pub(crate) field: Option<(String, String)>,
     pub(crate) account: String,
     pub(crate) username: String,
 }

@@ -121,7 +121,7 @@ impl House {
         let login = login.form().set("username", "ada").set("password", PASSWORD);
         let mut page = self.sees(login.submit().await);
         if page.url().path().starts_with("/acts/") {
-            let away = self.sees(page.follow("Continue to The Hub").await);
+            let away = self.sees(page.form().submit().await);
             let callback = person.arrive(away.location().unwrap()).await.location().unwrap();
             page = self.sees(person.arrive(callback).await);
         }

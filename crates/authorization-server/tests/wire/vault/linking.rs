@@ -109,16 +109,21 @@ async fn what_comes_back_counts_once_in_its_own_browser_for_its_own_person() {
     assert_eq!(two.linked().await, 1, "ada's, of before");
 }
 
-/// Another site leads nobody to the third party, where perhaps nothing is asked.
+/// Another site leads nobody to the third party, where perhaps nothing is asked: the form is of one browser, login and purpose.
 #[tokio::test]
 async fn nobody_is_sent_there_by_another_site() {
     let two = Delegating::furnished().await;
     let person = Person::new();
     let page = two.house.log_in(&person, &two.house.request()).await;
-    let go = page.url().as_str().replace("/acts/hub", "/acts/hub/go");
-    assert_eq!(person.arrive(&go).await.url().path(), "/acts/hub");
+    assert_eq!(page.form().set("csrf", "x").submit().await.status(), 403);
+    assert_eq!(page.form().submit_as(&Person::new()).await.status(), 400, "another browser");
+    // The form of the account page is none for an app's.
+    let other = person.open(two.house.url("/acts/hub")).await.form();
+    let csrf = other.fields().iter().find(|(name, _)| name == "csrf").unwrap().1.clone();
+    assert_eq!(page.form().set("csrf", &csrf).submit().await.status(), 403);
     assert!(two.party.asked("/authorize").is_empty());
-    assert_eq!(Person::new().open(&go).await.status(), 400, "another browser");
+    let away = page.form().submit().await;
+    assert!(away.location().unwrap().as_str().starts_with(two.party.issuer()));
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ impl Delegating {
     }
 
     async fn to_the_callback(&self, person: &Person, page: &Page) -> String {
-        let away = page.follow("Continue to Hub").await;
+        let away = page.form().submit().await;
         let there = away.location().unwrap_or_else(|| panic!("{}", away.text()));
         assert!(there.as_str().starts_with(self.party.issuer()), "{there}");
         person.arrive(there).await.location().unwrap().to_string()
