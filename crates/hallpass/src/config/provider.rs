@@ -38,8 +38,8 @@ pub(crate) struct ThirdParty {
     /// The name (`kid`) of that key. Default: its thumbprint (RFC 7638).
     #[serde(default)]
     pub(crate) kid: Option<String>,
-    /// What is asked for where people sign in. Default: `openid`, `email` and `profile`, or `openid` alone where its tokens are handed on; nothing of a
-    /// provider without ID tokens.
+    /// What is asked for where people sign in, or its tokens are handed on. Default: `openid`, `email` and `profile`, or `openid`
+    /// alone where its tokens are handed on; nothing of a provider without ID tokens.
     #[serde(default, deserialize_with = "lists::some_of_all")]
     pub(crate) scopes: Option<Vec<String>>,
     /// The tenants whose people may enter, by their numbers, where the issuer stands for several (`common` and
