@@ -22,7 +22,7 @@ pub(crate) fn through(error: &reqwest::Error, proxy: &str) -> String {
             "the proxy {proxy} does not lead to {server}: {}. Check what it allows, and its user name and password",
             cause.what
         ),
-        Kind::Timeout | Kind::Tls | Kind::NoTls | Kind::NoHttp | Kind::Other => {
+        Kind::Timeout | Kind::Tls | Kind::Authority | Kind::NoTls | Kind::NoHttp | Kind::Other => {
             format!("{server} could not be reached through the proxy {proxy}: {cause}")
         }
     }
@@ -60,11 +60,15 @@ enum Kind {
     /// What answers speaks no HTTP.
     NoHttp,
     Tls,
+    /// The server shows a certificate of those that sign others.
+    Authority,
     Other,
 }
 
 /// What the layers below say, in small letters, and what it means; the first that fits.
-const SIGNS: [(&str, Kind); 9] = [
+const SIGNS: [(&str, Kind); 10] = [
+    // RFC 5280 §4.2.1.9, in the words of rustls-webpki.
+    ("causedasendentity", Kind::Authority),
     ("dns error", Kind::Name),
     ("failed to lookup", Kind::Name),
     ("tunnel error", Kind::Tunnel),
@@ -103,6 +107,10 @@ impl Cause {
             Kind::NoTls => format!("what answers there speaks plain http (TLS: {detail})"),
             Kind::NoHttp => format!("what answers there speaks no plain http ({detail})"),
             Kind::Tls => format!("no secure connection (TLS: {detail})"),
+            Kind::Authority => {
+                "the certificate that the server shows is one for signing others (CA:TRUE), and no server's"
+                    .into()
+            }
             Kind::Tunnel => detail,
             Kind::Other if innermost.is::<reqwest::Error>() => "the request failed".into(),
             Kind::Other => detail,
@@ -120,6 +128,9 @@ impl Cause {
             }
             Kind::NoHttp => "Check the port; if it is one for TLS, write https://",
             Kind::Tls => "Check the certificate; a company's own authority is trusted by --ca-file",
+            Kind::Authority => {
+                "Have the server show a certificate of its own (CA:FALSE), signed with that one, and give that one by --ca-file"
+            }
             Kind::Tunnel | Kind::Other => "",
         }
     }

@@ -58,7 +58,7 @@ const MASTER_KEY: &str = "master.key";
 const TENANTS: &str = "tenants";
 
 /// The folder that was named, or the usual one.
-fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
+pub(crate) fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
     match named {
         Some(path) => Ok(path.to_owned()),
         None => usual().ok_or(DataError::NoHome),

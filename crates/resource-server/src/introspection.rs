@@ -11,7 +11,7 @@ use hallpass_protocol::client_assertion::{self, ClientAssertion};
 use hallpass_protocol::issuer::Issuer;
 use hallpass_protocol::jose::{Audience, JoseError, SigningKey};
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::time::Timestamp;
+use hallpass_protocol::time::{Clock, Timestamp};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
@@ -89,6 +89,23 @@ impl Introspection {
     }
 }
 
+/// A token that nobody has issued.
+const MADE_UP: &str = "hallpass-config-check-not-a-token";
+
+impl Introspection {
+    /// Asks about a token that nobody has issued: whether the endpoint is there, and takes this server for its client.
+    ///
+    /// # Errors
+    /// Where the answer is anything but "inactive".
+    pub async fn try_out(&self, clock: &Clock) -> Result<(), NoAnswer> {
+        let said = Introspector::new(self.clone(), 1).ask(MADE_UP, clock.now()).await?;
+        match said.get("active") {
+            Some(Value::Bool(false)) => Ok(()),
+            _ => Err(NoAnswer::Believes),
+        }
+    }
+}
+
 /// After that many failures in a row the server is left alone,
 const FAILURES: u32 = 5;
 /// for that long.
@@ -117,17 +134,25 @@ struct Breaker {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum NoAnswer {
+pub enum NoAnswer {
+    /// Nothing came back.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// Another status than 200 (RFC 7662 §2.3).
     #[error("the introspection endpoint answers {0}")]
     Status(StatusCode),
+    /// RFC 7662 §2.2.
     #[error("the answer is no JSON object with `active`")]
     Shape,
+    /// Id, secret or key are nothing that could be sent.
     #[error("the client authentication cannot be made")]
     Client,
+    /// Neither the operator nor the issuer says where to ask.
     #[error("no introspection endpoint is known: {0}")]
     Endpoint(String),
+    /// RFC 7662 §2.2: of a token that was made up.
+    #[error("the introspection endpoint says that a token which was made up is active: it looks at none")]
+    Believes,
 }
 
 impl NoAnswer {
@@ -136,7 +161,7 @@ impl NoAnswer {
         match self {
             Self::Fetch(_) | Self::Endpoint(_) => true,
             Self::Status(status) => status.is_server_error(),
-            Self::Shape | Self::Client => false,
+            Self::Shape | Self::Client | Self::Believes => false,
         }
     }
 }
@@ -160,7 +185,7 @@ impl Introspector {
             Some(answer) => answer,
             None => {
                 self.may_ask(now)?;
-                let said = self.ask(token, settings).await;
+                let said = self.ask(token, now).await;
                 self.note(!said.as_ref().is_err_and(NoAnswer::is_outage), now);
                 let claims = said.map_err(|error| {
                     tracing::warn!(issuer = %self.settings.issuer, %error, "a token cannot be introspected");
@@ -207,7 +232,7 @@ impl Introspector {
         breaker.closed_until = (breaker.failures >= FAILURES).then(|| now.after(PAUSE));
     }
 
-    async fn ask(&self, token: &str, settings: &Settings) -> Result<Map<String, Value>, NoAnswer> {
+    async fn ask(&self, token: &str, now: Timestamp) -> Result<Map<String, Value>, NoAnswer> {
         let endpoint = self.endpoint.get_or_try_init(|| self.find()).await?;
         let mut headers = HeaderMap::new();
         let mut form = vec![("token", token), ("token_type_hint", "access_token")];
@@ -222,7 +247,7 @@ impl Introspector {
             }
             IntrospectionClient::PrivateKey { id, key } => {
                 let jti = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-                let claims = ClientAssertion::new(id, &self.settings.issuer, jti, settings.clock.now());
+                let claims = ClientAssertion::new(id, &self.settings.issuer, jti, now);
                 assertion = key.sign(client_assertion::TYP, &claims).map_err(|_| NoAnswer::Client)?;
                 form.push(("client_id", id));
                 form.push(("client_assertion_type", client_assertion::ASSERTION_TYPE));

@@ -74,7 +74,7 @@ pub use certificate::{CertificateAccount, Certificates, PeerCertificate};
 pub use claims::ClaimNames;
 pub use dpop::Dpop;
 pub use front_door::{FrontDoor, NamedHost};
-pub use introspection::{Introspection, IntrospectionClient};
+pub use introspection::{Introspection, IntrospectionClient, NoAnswer};
 pub use metadata::MetadataSigner;
 pub use nonce::NonceKey;
 pub use permitted::Permitted;

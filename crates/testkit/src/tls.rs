@@ -9,8 +9,11 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use rcgen::{BasicConstraints, Certificate, CertifiedIssuer, IsCa, KeyPair};
-pub use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, SanType, date_time_ymd as date};
+pub use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, SanType,
+    date_time_ymd as date,
+};
+use rcgen::{Certificate, CertifiedIssuer, KeyPair};
 use rustls::{
     DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},

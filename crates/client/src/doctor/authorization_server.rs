@@ -117,6 +117,9 @@ fn metadata(server: &Server) -> Option<Judgement> {
             format!("{} ({})", found.at(), found.place),
             "serve it at the RFC 8414 location too: clients before 2025-11-25 ask there alone",
         ),
+        None if server.documents.iter().all(|sought| sought.outcome.is_err()) => {
+            fault(tried, "start it, or mend its address: nothing answers there")
+        }
         None => fault(tried, "publish RFC 8414 metadata for this issuer"),
     }
 }

@@ -104,6 +104,18 @@ pub enum Rule {
         /// The explanation.
         description: Option<String>,
     },
+    /// RFC 7591 §3: not everybody may register; there may be a token for it, which this client has no way to show.
+    #[error(
+        "it was refused: {error}{}. Who may not register here has a client registered by hand, and configures its id (hallpass: \
+         --client-id)",
+        described(.description)
+    )]
+    RegistrationClosed {
+        /// The error code.
+        error: String,
+        /// The explanation.
+        description: Option<String>,
+    },
     /// None of the token endpoint's authentication methods is spoken here.
     #[error(
         "the token endpoint accepts none of the client authentication methods that this client has ({0})"

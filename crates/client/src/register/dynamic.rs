@@ -106,11 +106,14 @@ fn accepted(
 }
 
 fn refused(status: http::StatusCode, body: &[u8]) -> Rule {
-    match serde_json::from_slice::<OAuthError>(body) {
-        Ok(error) => Rule::RegistrationRefused {
-            error: printable(error.error.as_str()),
-            description: error.error_description,
-        },
-        Err(_) => Rule::RegistrationRefused { error: status.to_string(), description: None },
+    let (error, description) = match serde_json::from_slice::<OAuthError>(body) {
+        Ok(error) => (printable(error.error.as_str()), error.error_description),
+        Err(_) => (status.to_string(), None),
+    };
+    match status {
+        http::StatusCode::UNAUTHORIZED | http::StatusCode::FORBIDDEN => {
+            Rule::RegistrationClosed { error, description }
+        }
+        _ => Rule::RegistrationRefused { error, description },
     }
 }

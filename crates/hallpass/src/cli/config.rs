@@ -12,12 +12,13 @@ Examples:
   hallpass config check hallpass.toml
   hallpass config check hallpass.toml --online      ask the issuers that it names, and say which clients will get on with them
 
-Exit codes: 0 nothing worse than warnings, 1 some clients cannot log in or no token can be verified (a fault), 3 the file is wrong.")]
+Exit codes: 0 nothing worse than warnings, 1 a fault: an issuer or third party is dead, some clients cannot log in, no token can be verified, or hallpass is not let in; 3 the file is wrong.")]
     Check {
         /// The file [default: the one named by --config]
         file: Option<PathBuf>,
 
-        /// Fetch metadata and keys of each issuer that the file names, and judge them
+        /// Ask each issuer and third party that the file names, and judge them; credentials are tried, with a token and a code that
+        /// are made up
         #[arg(long)]
         online: bool,
 

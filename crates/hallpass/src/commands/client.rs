@@ -6,6 +6,7 @@ use hallpass_protocol::JwkSet;
 
 use super::{Place, initial_token, known, prompt, table};
 use crate::cli::{self, Format};
+use crate::config::Registration;
 use crate::exit::Failure;
 use crate::say::say;
 
@@ -67,8 +68,18 @@ pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failu
         cli::Client::List(listing) => list(&clients(&data).await?, listing.format()).await?,
         cli::Client::Token(command) => initial_token::run(command, &clients(&data).await?).await?,
         cli::Client::Disable { id } => {
-            found(clients(&data).await?.disable(&id).await?, &id)?;
+            let clients = clients(&data).await?;
+            found(clients.disable(&id).await?, &id)?;
             say!("{id} is switched off; its tokens have ended.");
+            let by_itself = clients.list().await?.iter().any(|client| client.id == id && client.dynamic);
+            let config = place.config()?;
+            let registration = place.house(&config)?.authorization_server().registration;
+            if by_itself && registration == Registration::Open {
+                say!(
+                    "It had registered itself, and may do so again under another id: registration is open \
+                     (authorization_server.registration)."
+                );
+            }
         }
         cli::Client::Enable { id } => {
             found(clients(&data).await?.enable(&id).await?, &id)?;

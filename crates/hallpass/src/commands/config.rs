@@ -17,7 +17,7 @@ pub(crate) async fn run(command: cli::Config, place: &Place) -> Result<(), Failu
             let file = file.ok_or_else(|| Failure::usage("no file to check: hallpass config check FILE"))?;
             match online {
                 true => check_online(file, json).await,
-                false => check(file),
+                false => check(file, place.data.as_deref()),
             }
         }
         cli::Config::Schema => schema(),
@@ -31,8 +31,11 @@ async fn check_online(file: &Path, json: bool) -> Result<(), Failure> {
     online::check(&plan, &profiles, json).await
 }
 
-fn check(file: &Path) -> Result<(), Failure> {
-    let config = config::read(file).map_err(Failure::configuration)?;
+fn check(file: &Path, data: Option<&Path>) -> Result<(), Failure> {
+    let mut config = config::read(file).map_err(Failure::configuration)?;
+    if let Some(data) = data {
+        config.data = Some(data.to_owned());
+    }
     if config.is_for_clients() {
         say!(
             "{} is good, for `connect`, `login`, `token` and `doctor`; it names no server for `serve`.",

@@ -1,6 +1,7 @@
 //! What a person sees when hallpass is ready.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::builder::styling::Style;
 use hallpass_protocol::Secret;
@@ -15,6 +16,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) servers: Vec<Shown<'a>>,
     /// The user that the demo made.
     pub(crate) demo_user: Option<(&'a str, &'a Secret)>,
+    /// Where its data are, for the other commands.
+    pub(crate) demo_data: Option<&'a Path>,
     /// The links under which the first user is made, of each tenant that has none.
     pub(crate) setup: Vec<(Option<&'a TenantName>, Url)>,
     /// Whether others can reach the port, and nobody said by which name.
@@ -70,6 +73,9 @@ impl Banner<'_> {
             row(out, "User", user)?;
             // The one password that is ever shown: made for this run, gone with it.
             row(out, "Password", password.expose())?;
+        }
+        if let Some(folder) = self.demo_data {
+            row(out, "Data folder", &folder.display().to_string())?;
         }
         for (tenant, link) in &self.setup {
             let of = tenant.map_or_else(String::new, |name| format!(" of {name}"));

@@ -78,7 +78,8 @@ impl Command {
         gateway::Upstream::stdio(command, self.limits())
     }
 
-    fn limits(&self) -> Limits {
+    /// What is set, and what is usual otherwise.
+    pub(super) fn limits(&self) -> Limits {
         let (usual, set) = (Limits::default(), &self.limits);
         Limits {
             processes: set.processes.map_or(usual.processes, Into::into),

@@ -214,6 +214,23 @@ impl Trusted {
         self.said.introspection.as_ref()
     }
 
+    /// Where its keys are, if the file says.
+    pub(crate) fn jwks_uri(&self) -> Option<&url::Url> {
+        self.said.jwks_uri.as_ref()
+    }
+
+    /// How it is asked about opaque tokens.
+    pub(crate) fn asked(&self) -> Option<Introspection> {
+        let (client, said) = (self.introspection.as_ref()?, self.said.introspection.as_ref()?);
+        let issuer = self.reading.issuer.clone();
+        let mut asked = Introspection::new(issuer, client.clone(), self.fetcher.clone());
+        asked.claims = self.reading.claims.clone();
+        asked.audiences.clone_from(&self.said.audiences);
+        asked.endpoint.clone_from(&said.endpoint);
+        asked.audience_required = !said.any_audience;
+        Some(asked)
+    }
+
     /// Its keys. Nothing is fetched yet.
     pub(crate) fn keys(&self, clock: Clock) -> RemoteKeys {
         let (issuer, fetcher) = (self.reading.issuer.clone(), self.fetcher.clone());
@@ -226,15 +243,7 @@ impl Trusted {
     fn apply(&self, settings: &mut resource_server::Settings) {
         let clock: Clock = settings.clock.clone();
         let Reading { issuer, claims, types, kind, id_required } = self.reading.clone();
-        let fetcher = self.fetcher.clone();
-        if let Some(client) = &self.introspection {
-            let mut introspection = Introspection::new(issuer.clone(), client.clone(), fetcher.clone());
-            introspection.claims = claims.clone();
-            introspection.audiences.clone_from(&self.said.audiences);
-            if let Some(said) = &self.said.introspection {
-                introspection.endpoint.clone_from(&said.endpoint);
-                introspection.audience_required = !said.any_audience;
-            }
+        if let Some(introspection) = self.asked() {
             settings.introspection = Some(introspection);
         }
         let keys = self.keys(clock);

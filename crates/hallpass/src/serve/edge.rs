@@ -133,12 +133,17 @@ impl Display for Much<'_> {
         let Limit { rate, burst, requests, streams } = self.0;
         let mut words = Vec::new();
         if let Some(rate) = rate {
-            words.push(format!("{rate} requests a second, {} at once", burst.unwrap_or(*rate)));
+            words.push(format!("{} a second", several(rate.get(), "request")));
+            words.extend(burst.map(|burst| format!("as many as {burst} in one go after a pause")));
         }
-        words.extend(requests.map(|most| format!("{most} requests under way")));
-        words.extend(streams.map(|most| format!("{most} open streams")));
-        f.write_str(&words.join("; "))
+        words.extend(requests.map(|most| format!("{} at the same time", several(most.get(), "request"))));
+        words.extend(streams.map(|most| several(most.get(), "open stream")));
+        write!(f, "at most {}", words.join(", "))
     }
+}
+
+fn several(number: u32, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// All of it, at work.

@@ -6,6 +6,7 @@ mod audited;
 mod authorization_server;
 mod banner;
 mod cedar;
+pub(crate) mod client_of;
 mod command;
 pub(crate) mod credentials;
 mod delegated;
@@ -49,6 +50,7 @@ mod upstream_token;
 mod watch;
 mod wiring;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hallpass_authorization_server::Store;
@@ -143,7 +145,7 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     }
     heed_signals(stop.clone(), hung_up)?;
     let monitoring = Monitoring::start(asked, watched, counted, stop.clone());
-    banner(&*running.lock().await, password.as_ref());
+    banner(&*running.lock().await, password.as_ref(), temporary.as_ref().map(tempfile::TempDir::path));
 
     systemd::ready();
     let left = stop.clone();
@@ -184,7 +186,7 @@ async fn listen(
     Ok(())
 }
 
-fn banner(running: &Running, password: Option<&Secret>) {
+fn banner(running: &Running, password: Option<&Secret>, demo_data: Option<&Path>) {
     let (plan, wired) = (running.plan(), running.wired());
     let houses = plan.houses.iter().zip(&wired.houses);
     let servers = houses.flat_map(|(house, wired)| {
@@ -194,6 +196,7 @@ fn banner(running: &Running, password: Option<&Secret>) {
     Banner {
         servers: servers.collect(),
         demo_user: password.map(|password| (DEMO_USER, password)),
+        demo_data,
         setup: wired.setup_links(),
         unnamed: plan.public_url.is_none() && !plan.listen.is_loopback(),
     }

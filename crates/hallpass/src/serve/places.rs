@@ -2,13 +2,14 @@
 //! the same.
 
 use hallpass_authorization_server::StartError;
+use url::Url;
 
 use super::authorization_server;
 use super::house_plan::HousePlan;
 use super::plan::Plan;
 use super::plan_error::PlanError;
 use super::server_plan::ServerPlan;
-use crate::config::{Config, House, PublicUrl, Section};
+use crate::config::{Config, House, ListenAddress, PublicUrl, Section};
 
 /// Judges all of it, one rule after the other.
 pub(super) fn check(plan: &Plan, config: &Config) -> Result<(), PlanError> {
@@ -21,6 +22,7 @@ pub(super) fn check(plan: &Plan, config: &Config) -> Result<(), PlanError> {
         at.check_homes(&houses)?;
         at.check_endpoints(&houses)?;
         at.check_audiences(&houses)?;
+        at.check_upstreams(&houses)?;
         at.check_issuers(&houses)?;
     }
     check_databases(&houses, config)?;
@@ -125,6 +127,29 @@ impl At<'_> {
             let shared = theirs.iter().any(|(other, others_own)| *other == origin && (is_own || *others_own));
             shared.then_some(origin)
         })
+    }
+
+    /// That nothing stands before itself.
+    fn check_upstreams(&self, houses: &[Planned<'_>]) -> Result<(), PlanError> {
+        for (_, server, section) in servers(houses) {
+            let endpoint = self.plan.endpoint(server, &self.public);
+            let is_own = |url: &&Url| {
+                url.path() == server.path.as_str()
+                    && (format!("{}{}", url.origin().ascii_serialization(), url.path()) == endpoint
+                        || self.is_own_listener(url))
+            };
+            if let Some(url) = server.upstream.urls().iter().find(is_own) {
+                return Err(PlanError::OwnUpstream(url.clone()).at(section.place(&["upstream"])));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether that is this process, on this machine.
+    fn is_own_listener(&self, url: &Url) -> bool {
+        let address = url.host_str().zip(url.port_or_known_default());
+        let address = address.and_then(|(host, port)| format!("{host}:{port}").parse::<ListenAddress>().ok());
+        address.is_some_and(|address| address.is_loopback() && address.meets(&self.plan.listen))
     }
 
     /// That no assertion is for a place of hallpass's own.

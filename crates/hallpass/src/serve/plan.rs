@@ -168,7 +168,7 @@ impl Plan {
     }
 
     /// Its issuer.
-    pub(super) fn issuer(&self, house: &HousePlan, public: &PublicUrl) -> String {
+    pub(crate) fn issuer(&self, house: &HousePlan, public: &PublicUrl) -> String {
         house.issuer_at(&self.home(house, public))
     }
 }

@@ -90,6 +90,12 @@ pub(crate) enum PlanError {
         "the assertion's audience is a place of hallpass's own, whose tokens are signed with the same key; set assertion.audience to what the server behind is called"
     )]
     OwnAudience,
+    /// Every request would come back.
+    #[error(
+        "{0} is this server's own endpoint, so every request would come back to hallpass: name where the server behind it is, or \
+         have hallpass be elsewhere (listen, public_url)"
+    )]
+    OwnUpstream(Url),
     /// The command has no words.
     #[error(
         "{0}.command is empty; write it as in [\"npx\", \"-y\", \"@modelcontextprotocol/server-everything\"]"
@@ -207,6 +213,10 @@ pub(crate) enum PlanError {
 impl PlanError {
     /// The same, with where in the file it is.
     pub(super) fn at(self, place: String) -> Self {
+        // Some say it by themselves.
+        if self.to_string().starts_with(&format!("{place}: ")) {
+            return self;
+        }
         Self::At { place, fault: Box::new(self) }
     }
 }

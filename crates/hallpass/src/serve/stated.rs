@@ -1,12 +1,18 @@
 //! For `config check`: everything that the file comes to, defaults included.
 
+mod behind;
+mod people;
+
 use std::fmt::{Display, Formatter, Result};
 
 use hallpass_authorization_server::{AssertionKind, IssuerKeys, TokenForm, Workload};
 use hallpass_gateway::Listing;
+use hallpass_gateway::upstream::Transport;
 use hallpass_resource_server::AtExpiry;
 use hallpass_resource_server::policy::{Condition, Rule, Verdict};
 
+use self::behind::{Behind, Run};
+use self::people::{Party, Ways};
 use super::credentials::{CredentialPlan, algorithms};
 use super::edge::Much;
 use super::house_plan::HousePlan;
@@ -35,7 +41,14 @@ impl Display for Plan {
         write!(f, "{}", self.edge)?;
         match &self.data {
             Some(folder) => writeln!(f, "  data       {}", folder.display())?,
-            None => writeln!(f, "  data       the user's own folder, or --data")?,
+            None => match crate::data::place(None) {
+                Ok(usual) => writeln!(
+                    f,
+                    "  data       {}, of the user who runs this; --data or data names another",
+                    usual.display()
+                )?,
+                Err(fault) => writeln!(f, "  data       {fault}")?,
+            },
         }
         for house in &self.houses {
             self.house(house, f)?;
@@ -59,8 +72,7 @@ impl Plan {
         writeln!(f, "  database   {}", house.database.as_deref().unwrap_or(&usual))?;
         if house.fronted().next().is_some() {
             house.issues(f)?;
-            self.hands_on(house, f)?;
-            self.acts_at(house, f)?;
+            self.people(house, f)?;
         }
         for server in &house.servers {
             if let Some(key) = &server.key {
@@ -77,36 +89,23 @@ impl Plan {
 }
 
 impl Plan {
-    /// Whose tokens, and what has to be registered there.
-    fn hands_on(&self, house: &HousePlan, f: &mut Formatter<'_>) -> Result {
-        let Some(provider) = &house.provider else { return Ok(()) };
-        let settings = provider.settings();
-        writeln!(f, "  provider   {}, where hallpass is {}", settings.issuer, settings.client_id)?;
-        let Ok(public) = self.public_url() else { return Ok(()) };
-        let issuer = self.issuer(house, &public);
-        let back = format!("{}/provider/callback", issuer.trim_end_matches('/'));
-        writeln!(f, "             its redirect URI, to be registered there: {back}")
-    }
-}
-
-impl Plan {
-    /// Third parties at which servers act, and what has to be registered there.
-    fn acts_at(&self, house: &HousePlan, f: &mut Formatter<'_>) -> Result {
-        for (name, known) in &house.third_parties {
-            let settings = known.provider.settings();
-            writeln!(f, "  acts       at {} for people, as {}", settings.issuer, settings.client_id)?;
-            let Ok(public) = self.public_url() else { continue };
-            let issuer = self.issuer(house, &public);
-            let back = format!("{}/providers/{name}/callback", issuer.trim_end_matches('/'));
-            writeln!(f, "             its redirect URI, to be registered there: {back}")?;
+    /// How they sign in, and what has to be registered at third parties.
+    fn people(&self, house: &HousePlan, f: &mut Formatter<'_>) -> Result {
+        if house.embedded().next().is_some() {
+            writeln!(f, "  people     sign in {}", Ways(house))?;
         }
-        Ok(())
+        let issuer = self.public_url().ok().map(|public| self.issuer(house, &public));
+        let parties = house.client_of();
+        parties.iter().try_for_each(|party| write!(f, "{}", Party(party, issuer.as_deref())))
     }
 }
 
 impl Display for ServerPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        writeln!(f, "  upstream   {}", Shown(&self.upstream))?;
+        writeln!(f, "  upstream   {}", Behind(&self.upstream, &self.options))?;
+        if let Upstream::Stdio(command) = &self.upstream {
+            write!(f, "{}", Run(command))?;
+        }
         writeln!(f, "  is told    {}", self.told)?;
         for acts in &self.delegated {
             writeln!(f, "  acts at    {acts}")?;
@@ -118,7 +117,10 @@ impl Display for ServerPlan {
             Listing::Hide => "lists of tools leave out what no login opens",
             Listing::Leave => "lists of tools are left as they are",
         };
-        writeln!(f, "  listing    {listing}")?;
+        // There they come on a stream, apart from the requests, and nothing is said in them.
+        if self.options.transport != Transport::Sse {
+            writeln!(f, "  listing    {listing}")?;
+        }
         for (whose, limit) in [("each user", &self.limits.subject), ("all together", &self.limits.server)] {
             if !limit.is_none() {
                 writeln!(f, "  limits     {whose}: {}", Much(limit))?;
@@ -173,10 +175,14 @@ impl HousePlan {
     /// What hallpass's own authorization server does; there is none in other arrangements.
     fn issues(&self, f: &mut Formatter<'_>) -> Result {
         let set = &self.authorization_server;
+        let access_token = match &self.provider {
+            Some(_) => "as the provider says".to_owned(),
+            None => set.access_token_lifetime.to_string(),
+        };
         writeln!(
             f,
-            "  lifetimes  access token {}, unused refresh token {}, grant {}",
-            set.access_token_lifetime, set.refresh_token_idle, set.grant_lifetime
+            "  lifetimes  access token {access_token}, unused refresh token {}, grant {}",
+            set.refresh_token_idle, set.grant_lifetime
         )?;
         writeln!(
             f,
@@ -191,14 +197,15 @@ impl HousePlan {
             Registration::Off => "off: clients are added by hand, or have a metadata document",
         };
         writeln!(f, "  clients    registration is {registration}")?;
-        for trusted in &self.delegations.trusted_issuers {
+        let said = set.trusted_issuers.iter().map(|said| said.profile.as_deref());
+        for (trusted, profile) in self.delegations.trusted_issuers.iter().zip(said) {
             let keys = match &trusted.keys {
                 IssuerKeys::Uri(uri) => uri.as_str(),
                 IssuerKeys::Value(_) => "keys from a file",
             };
             let platform = match trusted.kind {
                 AssertionKind::IdJag => "people of a company",
-                AssertionKind::Workload => Workload::of(trusted.issuer.as_str()).name,
+                AssertionKind::Workload => platform(trusted.issuer.as_str(), profile),
             };
             writeln!(f, "  trusted    {} ({platform}; {keys})", trusted.issuer)?;
             for rule in &trusted.rules {
@@ -233,6 +240,11 @@ impl ServerPlan {
         }
         Ok(())
     }
+}
+
+/// The platform that was named, or that the issuer tells.
+fn platform(issuer: &str, named: Option<&str>) -> &'static str {
+    named.and_then(Workload::named).unwrap_or_else(|| Workload::of(issuer)).name
 }
 
 /// The conditions of a rule on claims that hallpass does not issue.
@@ -280,24 +292,6 @@ impl Display for Reading {
             write!(f, "; {} is {}", kind.claim, kind.values.join(" or "))?;
         }
         Ok(())
-    }
-}
-
-/// For whoever reads the file anyway: the path too. A query may hold a key.
-struct Shown<'a>(&'a Upstream);
-
-impl Display for Shown<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        if let Upstream::Chosen { pattern, variables, .. } = self.0 {
-            let query = if pattern.contains('?') { "?…" } else { "" };
-            write!(f, "{}{query}", pattern.split('?').next().unwrap_or_default())?;
-            return variables
-                .iter()
-                .try_for_each(|one| write!(f, ", {} is {}", one.claim, one.values.join(" or ")));
-        }
-        let Upstream::Http(url) = self.0 else { return self.0.fmt(f) };
-        let query = if url.query().is_some() { "?…" } else { "" };
-        write!(f, "{}{}{query}", url.origin().ascii_serialization(), url.path())
     }
 }
 

@@ -127,15 +127,20 @@ fn combinations(variables: &[Variable]) -> Vec<Vec<(&str, &str)>> {
 }
 
 impl Upstream {
+    /// Where it is, of one that is called over HTTP.
+    pub(super) fn urls(&self) -> &[Url] {
+        match self {
+            Self::Http(url) => std::slice::from_ref(url),
+            Self::Chosen { urls, .. } => urls,
+            Self::Demo | Self::Stdio(_) => &[],
+        }
+    }
+
     /// How it is spoken to, as far as the file of settings says.
     pub(super) fn options(&self, protected: &Protected<'_>) -> Result<HttpOptions, PlanError> {
         let Protected { server, section } = protected;
         let at = |setting, fault: PlanError| fault.at(section.place(&[setting]));
-        let urls = match self {
-            Self::Http(url) => std::slice::from_ref(url),
-            Self::Chosen { urls, .. } => urls.as_slice(),
-            Self::Demo | Self::Stdio(_) => &[],
-        };
+        let urls = self.urls();
         let transport = match server.upstream_transport {
             UpstreamTransport::StreamableHttp => Transport::StreamableHttp,
             UpstreamTransport::Sse => Transport::Sse,

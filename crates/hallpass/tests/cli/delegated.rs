@@ -359,7 +359,7 @@ fn a_file_that_is_right_says_what_to_register() {
     );
     let told = said(&run(data.path(), &["config", "check", config.path().to_str().unwrap()]));
     for words in [
-        "at https://github.com/login/oauth for people, as Iv1.hallpass",
+        "https://github.com/login/oauth, where hallpass is Iv1.hallpass: servers act there for people",
         "https://mcp.example.com/t/acme/providers/github/callback",
         "github for whoever calls, by the field authorization; with repo read:user there; linked at the first login",
     ] {

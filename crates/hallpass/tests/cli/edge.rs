@@ -104,8 +104,8 @@ async fn a_listed_proxy_says_who_asks() {
     let said = String::from_utf8(checked.stdout).unwrap();
     for line in [
         "proxies    127.0.0.0/8: who the client is, they say by X-Forwarded-For",
-        "limits     each address: 1 requests a second, 2 at once",
-        "limits     each user: 5 requests under way",
+        "limits     each address: at most 1 request a second, as many as 2 in one go after a pause",
+        "limits     each user: at most 5 requests at the same time",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }

@@ -36,6 +36,7 @@ mod opaque;
 #[cfg(unix)]
 mod otlp;
 mod outside;
+mod parties;
 mod pipes;
 mod policy;
 mod program;
@@ -54,6 +55,7 @@ mod serve;
 mod servers;
 mod signed_metadata;
 mod smuggling;
+mod stated;
 mod stdio;
 mod tenants;
 mod three_servers;

@@ -156,6 +156,9 @@ async fn what_the_file_wants_of_the_issuer_is_looked_for() {
     let (code, wanted) = judged(&peer, &asked).await;
     assert_eq!((code, &feature(&wanted, "introspection")["verdict"]), (Some(1), &json!("fault")));
     change(&peer, json!({"introspection_endpoint": format!("{}/introspect", peer.origin), "jwks_uri": null}));
+    peer.script(|script| {
+        script.documents.insert("/introspect".into(), json!({"active": false}));
+    });
     let (code, wanted) = judged(&peer, &asked).await;
     assert_eq!((code, &feature(&wanted, "introspection")["verdict"]), (Some(0), &json!("ok")));
     assert_eq!(feature(&wanted, "verification")["verdict"], "warning");
@@ -224,6 +227,8 @@ async fn an_issuer_that_is_not_there_is_a_fault() {
     let (code, said, _) = check(data.path(), "external", "http://127.0.0.1:1", "", &[]).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("metadata") && said.contains("fault"), "{said}");
+    assert!(said.contains("start it, or mend its address") && !said.contains("publish"), "{said}");
+    assert!(!said.contains("name a key set"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,9 +144,10 @@ fn a_check_states_all_that_the_file_comes_to() {
          [database]\nurl = \"postgres://localhost/hallpass\"\n"
     ));
     let text = said(&run(data.path(), &["config", "check", file.path().to_str().unwrap()]));
+    // What the command line says wins.
     for line in [
         "upstream   http://127.0.0.1:1/mcp",
-        "data       /var/lib/hallpass",
+        &format!("data       {}\n", data.path().display()),
         "database   postgres://localhost/hallpass (10 connections)",
         "credential Bearer, API keys, Digest (SHA-256)",
         "DPoP       tokens that are bound to a key are taken",

@@ -276,6 +276,7 @@ fn a_file_that_is_right_says_what_to_register() {
     for word in [
         "https://login.example.com, where hallpass is",
         "https://mcp.example.com/provider/callback",
+        "access token as the provider says",
         "hands on",
     ] {
         assert!(told.contains(word), "{word}\n{told}");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{run, run_with_input, said};
+use crate::program::{LoggingIn, Serving, run, run_with_input, said};
 
 const PASSWORD: &str = "correct horse battery\n";
 
@@ -73,4 +73,53 @@ fn a_list_of_hosts_with_no_host_in_it_is_refused_with_its_line() {
         assert_eq!(refused.status.code(), Some(3), "{setting}");
         assert!(why.contains("line 2") && why.contains(wrong) && why.contains("*.example.com"), "{why}");
     }
+}
+
+/// Who switches off what registered itself is told that it can come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_client_that_registered_itself_it_is_told_that_it_can_again() {
+    for (registration, told) in [("open", true), ("off", false)] {
+        let data = tempfile::tempdir().unwrap();
+        let file = data.path().join("hallpass.toml");
+        let text = |registration: &str| {
+            format!(
+                "listen = \"localhost:0\"\n[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n\
+                 [authorization_server]\nregistration = \"{registration}\"\n"
+            )
+        };
+        std::fs::write(&file, text("open")).unwrap();
+        let config = file.to_str().unwrap();
+        let mut serving = Serving::start(data.path(), &["--config", config]);
+        let endpoint = serving.value_of("MCP endpoint");
+        let body = serde_json::json!({ "redirect_uris": ["http://127.0.0.1/callback"] });
+        let register = endpoint.replace("/mcp", "/register");
+        let answer = reqwest::Client::new().post(register).json(&body).send().await.unwrap();
+        let id = json(&answer.text().await.unwrap())["client_id"].as_str().unwrap().to_owned();
+        drop(serving);
+        std::fs::write(&file, text(registration)).unwrap();
+        said(&run(
+            data.path(),
+            &["client", "add", "--id", "ide", "--redirect-uri", "http://127.0.0.1/callback"],
+        ));
+        let disable = |id: &str| said(&run(data.path(), &["--config", config, "client", "disable", id]));
+        assert_eq!(disable(&id).contains("may do so again"), told, "{registration}");
+        assert!(!disable("ide").contains("may do so again"));
+    }
+}
+
+/// Who has no token to register with is told what else there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_registration_takes_a_token_a_login_names_the_other_way() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("hallpass.toml");
+    let text = "listen = \"localhost:0\"\n[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n\
+                [authorization_server]\nregistration = \"token\"\n";
+    std::fs::write(&file, text).unwrap();
+    let mut serving = Serving::start(data.path(), &["--config", file.to_str().unwrap()]);
+    let endpoint = serving.value_of("MCP endpoint");
+    let (ended, why) = LoggingIn::start(data.path(), &[&endpoint]).ended().await;
+    assert!(
+        !ended.status.success() && why.contains("--client-id") && why.contains("hallpass client token issue"),
+        "{why}"
+    );
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::program::{Serving, run, said};
-use hallpass_testkit::tls::{Authority, Issued};
+use hallpass_testkit::tls::{Authority, BasicConstraints, CertificateParams, IsCa, Issued};
 
 /// Files with a certificate and its key.
 fn keep(folder: &Path, name: &str, issued: &Issued) {
@@ -175,4 +175,29 @@ fn a_certificate_is_renewed_while_it_serves() {
     assert!(renewed.contains("server.pem"), "{renewed}");
     assert_eq!(trusted("next.pem"), "401", "it goes on");
     assert_eq!(serving.terminate(), Some(0));
+}
+
+/// An authority's own certificate, shown as a server's: what a newcomer makes with one line of openssl.
+#[test]
+fn a_doctor_says_in_words_that_a_certificate_is_an_authoritys() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+    let signs = authority.issue_with(|params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.subject_alt_names =
+            CertificateParams::new(["localhost".to_owned()]).unwrap().subject_alt_names;
+    });
+    keep(folder.path(), "server", &signs);
+    let config = configuration(folder.path(), "");
+    let data = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(data.path(), &["--config", &config]);
+    let endpoint = serving.value_of("MCP endpoint");
+    let ca = folder.path().join("ca.pem");
+    let output = run(data.path(), &["doctor", &endpoint, "--ca-file", ca.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        told.contains("CA:TRUE") && told.contains("CA:FALSE") && !told.contains("CaUsedAsEndEntity"),
+        "{told}"
+    );
 }

@@ -3,10 +3,12 @@
 //! | room | what it holds |
 //! |---|---|
 //! | `features` | what each check is called, and which arrangement of the server would mend it |
+//! | `leg` | a third party of which hallpass is a client itself |
 //! | `own` | what only the file and the issuer together tell: whether hallpass can verify the tokens |
 //! | `shown` | the table, and the JSON |
 
 mod features;
+mod leg;
 mod own;
 mod shown;
 
@@ -20,11 +22,13 @@ use crate::exit::Failure;
 use crate::serve::credentials::Trusted;
 use crate::serve::plan::Plan;
 
-/// One server, and one issuer whose tokens it takes.
+/// One server, and one issuer whose tokens it takes; or a third party of which hallpass is a client.
 #[derive(Debug, Serialize)]
 pub(super) struct Judged {
     /// The table of the file.
     server: String,
+    /// What the issuer is there, in words.
+    role: &'static str,
     issuer: String,
     /// The name of the profile, if there is one.
     profile: Option<String>,
@@ -70,7 +74,32 @@ pub(super) async fn check(plan: &Plan, profiles: &[Profile], json: bool) -> Resu
             features.extend(own::features(server, trusted, &profile, logs_in).await);
             features.sort_by_key(Feature::place);
             let name = Some(profile.name).filter(|name| !name.is_empty());
-            all.push(Judged::of(server.title.clone(), trusted.issuer().to_string(), name, logs_in, features));
+            let role = match logs_in {
+                true => "logs people in",
+                false => "is believed, and no client is sent there",
+            };
+            let of = Of {
+                server: server.title.clone(),
+                issuer: trusted.issuer().to_string(),
+                role,
+                profile: name,
+            };
+            all.push(Judged::of(of, logs_in, features));
+        }
+    }
+    for house in &plan.houses {
+        let issuer = plan.public_url().map(|public| plan.issuer(house, &public)).unwrap_or_default();
+        let tenant = house.tenant.as_ref().map(|name| format!("tenants.{name}: ")).unwrap_or_default();
+        for party in house.client_of() {
+            let features = leg::features(&party, &issuer).await;
+            let settings = party.provider.settings();
+            let of = Of {
+                server: format!("{tenant}{}", party.title()),
+                issuer: settings.issuer.to_string(),
+                role: party.purpose(),
+                profile: Some(settings.profile.name.clone()).filter(|name| !name.is_empty()),
+            };
+            all.push(Judged::of(of, false, features));
         }
     }
     if json {
@@ -82,11 +111,11 @@ pub(super) async fn check(plan: &Plan, profiles: &[Profile], json: bool) -> Resu
     match faults {
         0 => Ok(()),
         1 => {
-            Err(anyhow::anyhow!("some clients cannot use one of these issuers; what to change is said there")
-                .into())
+            let why = "one of these cannot be used as the file wants; what to change is said there";
+            Err(anyhow::anyhow!(why).into())
         }
         more => Err(anyhow::anyhow!(
-            "some clients cannot use {more} of these issuers; what to change is said there"
+            "{more} of these cannot be used as the file wants; what to change is said there"
         )
         .into()),
     }
@@ -101,14 +130,16 @@ fn profile_of(trusted: &Trusted, profiles: &[Profile]) -> Profile {
         .unwrap_or_default()
 }
 
+/// Who is judged.
+struct Of {
+    server: String,
+    issuer: String,
+    role: &'static str,
+    profile: Option<String>,
+}
+
 impl Judged {
-    fn of(
-        server: String,
-        issuer: String,
-        profile: Option<String>,
-        logs_in: bool,
-        features: Vec<Feature>,
-    ) -> Self {
+    fn of(Of { server, issuer, role, profile }: Of, logs_in: bool, features: Vec<Feature>) -> Self {
         let worst = |features: &mut dyn Iterator<Item = &Feature>| {
             features.map(|feature| feature.verdict).max().unwrap_or(Verdict::Ok)
         };
@@ -133,6 +164,6 @@ impl Judged {
             Mending { arrangement, mends: names(mends), leaves: names(leaves) }
         });
         let mended_by = mended_by.filter(|mending| !mending.mends.is_empty()).collect();
-        Self { server, issuer, profile, logs_in, verdict, revisions, features, mended_by }
+        Self { server, role, issuer, profile, logs_in, verdict, revisions, features, mended_by }
     }
 }

@@ -5,7 +5,7 @@ use hallpass_client::Profile;
 use hallpass_client::doctor::{Revision, Verdict};
 use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{AuthorizationServerMetadata, Issuer};
-use hallpass_resource_server::Provider;
+use hallpass_resource_server::{NoAnswer, Provider};
 
 use super::features::Feature;
 use crate::data::system_clock;
@@ -21,8 +21,10 @@ pub(super) async fn features(
     profile: &Profile,
     logs_in: bool,
 ) -> Vec<Feature> {
-    let metadata = metadata(trusted.issuer(), trusted.fetcher()).await;
-    let mut features = vec![verification(trusted, profile).await, introspection(trusted, metadata.as_ref())];
+    let (metadata, is_there) = metadata(trusted.issuer(), trusted.fetcher()).await;
+    let mut features =
+        vec![verification(trusted, profile, is_there).await, introspection(trusted, metadata.as_ref())];
+    features.extend(introspecting(trusted).await);
     if logs_in {
         features.extend(metadata.as_ref().and_then(|metadata| scopes(server, metadata)));
         features.extend(metadata.as_ref().and_then(|metadata| dpop(server, metadata)));
@@ -31,7 +33,7 @@ pub(super) async fn features(
 }
 
 /// As `serve` does it: what is wrong here is wrong there.
-async fn verification(trusted: &Trusted, profile: &Profile) -> Feature {
+async fn verification(trusted: &Trusted, profile: &Profile, is_there: bool) -> Feature {
     let of_all = |verdict, found, change: Option<&str>, mended_by| Feature {
         check: "hallpass.verification",
         feature: "verification",
@@ -58,6 +60,12 @@ async fn verification(trusted: &Trusted, profile: &Profile) -> Feature {
             Verdict::Warning,
             format!("by introspection alone: {error}"),
             Some("each token is asked about; where the issuer can sign tokens (RFC 9068), have it do so"),
+            &[],
+        ),
+        Err(error) if !is_there && trusted.jwks_uri().is_none() => of_all(
+            Verdict::Fault,
+            error.to_string(),
+            Some("start it, or mend its address in the file: nothing answers there"),
             &[],
         ),
         Err(error) => of_all(
@@ -93,6 +101,41 @@ fn introspection(trusted: &Trusted, metadata: Option<&AuthorizationServerMetadat
         change,
         mended_by: &[],
     }
+}
+
+/// A token that nobody has issued is asked about: that tells whether hallpass is known there.
+async fn introspecting(trusted: &Trusted) -> Option<Feature> {
+    let asked = trusted.asked()?;
+    let (verdict, found, change) = match asked.try_out(&system_clock()).await {
+        Ok(()) => (Verdict::Ok, "a made-up token is found inactive".to_owned(), None),
+        // What is said of the endpoint says it.
+        Err(NoAnswer::Endpoint(_)) => return None,
+        Err(error) => {
+            let change = match &error {
+                NoAnswer::Status(status) if [400, 401, 403].contains(&status.as_u16()) => {
+                    "the issuer does not take hallpass for its client: mend client_id and secret_file (or key_file) of \
+                     `introspection`, and let that client introspect there"
+                }
+                NoAnswer::Fetch(_) => "start it, or mend its address",
+                NoAnswer::Status(_) | NoAnswer::Shape | NoAnswer::Believes => {
+                    "see that it is an endpoint by RFC 7662: no token could be taken"
+                }
+                NoAnswer::Client | NoAnswer::Endpoint(_) => "mend what `introspection` says of hallpass",
+            };
+            (Verdict::Fault, error.to_string(), Some(change.to_owned()))
+        }
+    };
+    Some(Feature {
+        check: "hallpass.introspection",
+        feature: "introspecting",
+        verdict,
+        sought: "an answer about a made-up token, with the credentials of the file",
+        found,
+        source: "RFC 7662 §2.1, §2.2",
+        revisions: Revision::ALL.to_vec(),
+        change,
+        mended_by: &[],
+    })
 }
 
 /// RFC 8414 §2: the list need not be complete.
@@ -139,13 +182,16 @@ fn dpop(server: &ServerPlan, metadata: &AuthorizationServerMetadata) -> Option<F
     })
 }
 
-async fn metadata(issuer: &Issuer, fetcher: &Fetcher) -> Option<AuthorizationServerMetadata> {
+/// What it says of itself, and whether anybody is there to say something.
+async fn metadata(issuer: &Issuer, fetcher: &Fetcher) -> (Option<AuthorizationServerMetadata>, bool) {
+    let mut is_there = false;
     for url in issuer.metadata_urls() {
         let Ok(answer) = fetcher.get(&url, "application/json").await else { continue };
+        is_there = true;
         let read = answer.json::<AuthorizationServerMetadata>().ok();
         if let Some(metadata) = read.filter(|metadata| metadata.check_issuer(issuer).is_ok()) {
-            return Some(metadata);
+            return (Some(metadata), true);
         }
     }
-    None
+    (None, is_there)
 }

@@ -29,8 +29,7 @@ pub(super) fn text(all: &[Judged]) -> Result<(), Failure> {
 fn one(judged: &Judged) -> Result<(), Failure> {
     let bold = clap::builder::styling::Style::new().bold();
     let profile = judged.profile.as_ref().map(|name| format!(", known as {name}")).unwrap_or_default();
-    let role = if judged.logs_in { "logs people in" } else { "is believed, and no client is sent there" };
-    say!("{bold}{}{bold:#}: {} {role}{profile}\n", judged.server, judged.issuer);
+    say!("{bold}{}{bold:#}: {} ({}){profile}\n", judged.server, judged.issuer, judged.role);
     let rows = judged.features.iter().map(|feature| {
         let verdict = doctor::name(feature.verdict).to_owned();
         [feature.feature.to_owned(), verdict, for_terminal(&feature.found), feature.mended_by.join(", ")]
