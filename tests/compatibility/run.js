@@ -82,7 +82,10 @@ async function compare(alone, through) {
   // What a revision brings with it is no difference: where hallpass speaks an older one, the server speaks that alone, too.
   const older = direct.revision > behind.revision;
   const same = older ? await alone(behind.revision) : direct;
-  const [one, other] = [same, behind].map(({ said }) => (direct.revision < behind.revision ? withoutEnvelope(said) : said));
+  const newer = direct.revision < behind.revision;
+  const [one, other] = [same, behind].map(({ said }) => (newer ? inBoth(said) : said));
+  // hallpass cannot know yet what its clients can do, and says that they can: a server may offer more to it.
+  if (newer) other.tools.tools = other.tools.tools.filter(({ name }) => one.tools.tools.some((tool) => tool.name === name));
   const differs = Object.keys(one).filter((key) => !isDeepStrictEqual(one[key], other[key]));
   for (const key of differs) {
     console.log(`${key} alone: ${JSON.stringify(one[key])}\n${key} behind: ${JSON.stringify(other[key])}`);
@@ -94,12 +97,17 @@ async function compare(alone, through) {
   };
 }
 
-/** Answers without what revision 2026-07-28 adds to every answer. */
-function withoutEnvelope(said) {
+/**
+ * Answers without what revision 2026-07-28 adds to every answer, and without what it has no place for: its SDK reads nothing of
+ * a tool's `execution`, which was about tasks.
+ */
+function inBoth(said) {
   const envelope = ['_meta', 'resultType', 'ttlMs', 'cacheScope'];
   const plain = (answer) => {
     if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return answer;
-    return Object.fromEntries(Object.entries(answer).filter(([name]) => !envelope.includes(name)));
+    const left = Object.fromEntries(Object.entries(answer).filter(([name]) => !envelope.includes(name)));
+    if (Array.isArray(left.tools)) left.tools = left.tools.map(({ execution: _, ...tool }) => tool);
+    return left;
   };
   return Object.fromEntries(Object.entries(said).map(([name, answer]) => [name, plain(answer)]));
 }

@@ -152,9 +152,10 @@ impl Cell {
             (Some(alone), ..) if Some(alone) > self.revision.as_ref() => Some(format!(
                 "Alone they speak {alone}; to a program, hallpass speaks the revisions that have a handshake."
             )),
-            (Some(alone), ..) => {
-                Some(format!("Alone the server speaks {alone}; hallpass stands in for the rest."))
-            }
+            (Some(alone), ..) => Some(format!(
+                "Alone the server speaks {alone}; hallpass stands in for the rest, and says that clients can do what clients \
+                     could: a server may offer more tools then."
+            )),
             (None, Some(direct), Some(_)) => Some(format!("Not without hallpass either: {}", plain(direct))),
             (None, Some(direct), None) => {
                 Some(format!("Through hallpass alone; without it: {}", plain(direct)))
@@ -198,7 +199,8 @@ mod tests {
             table(&measured),
             "| server | over | SDK 1, 2025-11-25 | SDK 2, 2026-07-28 |\n|---|---|---|---|\n\
              | memory 1.2 | stdio | 2025-11-25 | 2026-07-28 (1) |\n\n\
-             1. Alone the server speaks 2025-11-25; hallpass stands in for the rest."
+             1. Alone the server speaks 2025-11-25; hallpass stands in for the rest, and says that clients can do what clients could: \
+             a server may offer more tools then."
         );
     }
 
