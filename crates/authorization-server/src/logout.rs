@@ -79,6 +79,7 @@ pub(crate) async fn logged_out(server: &Inner, token: Option<&str>) -> Result<Lo
         sid: sid.map(|sid| SidHash::of(token.issuer(), sid)),
         through: teller.through(token.issuer()),
         outlasting: false,
+        until: token.issued_at().after(LEEWAY),
         once: (SeenBy::LogoutToken, token.issuer(), token.id(), until),
     };
     check_names_somebody(&ended)?;

@@ -18,6 +18,7 @@ use url::form_urlencoded;
 use super::destination::THEN;
 use super::interaction::Interaction;
 use super::login::through::Purpose;
+use super::member::is_recent;
 use super::redirect::see_other;
 use super::{Server, account, device};
 use crate::browser::{FormToken, came_from_here};
@@ -119,10 +120,12 @@ impl For {
     }
 
     /// Whose login counts.
-    fn takes(&self, session: &SessionRow) -> bool {
+    fn takes(&self, server: &Server, session: &SessionRow) -> bool {
         match self {
             Self::App(interaction) => interaction.request.takes(session),
-            Self::Device(_) | Self::Account => true,
+            Self::Device(_) => true,
+            // It takes the place of who was linked: whoever finds an open browser must not put themselves there.
+            Self::Account => is_recent(server, session),
         }
     }
 
@@ -184,7 +187,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
     let (party, what) = (third_party(server, name)?, For::of(server, headers, &parameters).await?);
-    let session = current_session(server, headers).await?.filter(|session| what.takes(session));
+    let session = current_session(server, headers).await?.filter(|session| what.takes(server, session));
     let Some(session) = session else { return Ok(what.login(server, party)) };
     let Some(scopes) = what.missing(server, &session, party).await? else {
         return Ok(see_other(&what.back(server)));
@@ -226,7 +229,7 @@ async fn send_away(
     if !fits || !came_from_here(headers, server.settings.issuer.url()) {
         return Err(Problem::foreign_form());
     }
-    let session = current_session(server, headers).await?.filter(|session| what.takes(session));
+    let session = current_session(server, headers).await?.filter(|session| what.takes(server, session));
     let Some(session) = session else { return Ok(what.login(server, party)) };
     let Some(scopes) = what.missing(server, &session, party).await? else {
         return Ok(see_other(&what.back(server)));

@@ -105,7 +105,7 @@ impl Member {
 
     /// Whether the login is so recent that dangerous things may be done.
     pub(super) fn is_recent(&self, server: &Server) -> bool {
-        server.store.now() < self.session.authenticated_at.after(RECENT)
+        is_recent(server, &self.session)
     }
 
     /// Asks for another login where the last one is not recent; it leads to the page of this path.
@@ -116,6 +116,11 @@ impl Member {
     fn tokens(&self) -> FormToken {
         FormToken::new(&self.browser, Some(&self.token))
     }
+}
+
+/// The same of a login.
+pub(super) fn is_recent(server: &Server, session: &SessionRow) -> bool {
+    server.store.now() < session.authenticated_at.after(RECENT)
 }
 
 impl Recent {

@@ -72,6 +72,7 @@ pub(crate) async fn signalled(server: &Inner, token: &str) -> Result<Signalled, 
         sid: session.map(|session| sid(&issuer, session)).transpose()?,
         through: teller.through(&issuer),
         outlasting: true,
+        until: event.issued_at().after(LEEWAY),
         once: (SeenBy::SecurityEvent, &issuer, event.id(), until),
     };
     let people = match server.store.end_logins(&ended).await? {

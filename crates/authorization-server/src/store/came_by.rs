@@ -66,6 +66,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) through: Option<&'a str>,
     /// Whether grants end that were made to outlast a login (`offline_access`).
     pub(crate) outlasting: bool,
+    /// What began later goes on: word of it may come late.
+    pub(crate) until: Timestamp,
     /// Whose word it is, and the id and end of what says so. It counts once: where nothing could be ended, it may be sent again.
     pub(crate) once: (SeenBy, &'a str, &'a str, Timestamp),
 }
@@ -161,8 +163,11 @@ impl Store {
         let named = ended.whom.is_some();
         // A session of the issuer's own came through it in any case.
         let through = ended.through.filter(|_| named).unwrap_or_default();
+        let sessions = concat!("DELETE FROM sessions WHERE ", of_the_login!(), " AND authenticated_at <= $5");
+        let delete = sqlx::query(sessions).bind(user_id).bind(sid).bind(i64::from(named)).bind(through);
+        delete.bind(ended.until.unix()).execute(&mut **tx).await?;
+        // These live for minutes: whoever has one from a later login asks once more.
         for delete in [
-            concat!("DELETE FROM sessions WHERE ", of_the_login!()),
             concat!("DELETE FROM codes WHERE ", of_the_login!()),
             concat!("DELETE FROM device_codes WHERE ", of_the_login!()),
         ] {
@@ -172,7 +177,7 @@ impl Store {
         let mut revoked: Vec<String> = sqlx::query_scalar(concat!(
             "UPDATE grants SET revoked_at = $5 WHERE ",
             of_the_login!(),
-            " AND revoked_at IS NULL AND ($6 = 1 OR ' ' || scopes || ' ' NOT LIKE '% offline_access %')
+            " AND revoked_at IS NULL AND created_at <= $7 AND ($6 = 1 OR ' ' || scopes || ' ' NOT LIKE '% offline_access %')
              RETURNING id"
         ))
         .bind(user_id)
@@ -181,6 +186,7 @@ impl Store {
         .bind(through)
         .bind(self.now().unix())
         .bind(i64::from(ended.outlasting))
+        .bind(ended.until.unix())
         .fetch_all(&mut **tx)
         .await?;
         for id in &revoked {

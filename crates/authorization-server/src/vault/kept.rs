@@ -1,4 +1,5 @@
-//! What is sealed: the tokens, under the row's id. A sealed value in another row opens nothing.
+//! What is sealed: the tokens, and whose they are, under the row's id. A sealed value in another row opens nothing, and neither does
+//! a row that somebody has put under another name.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hallpass_protocol::time::Timestamp;
 use hallpass_protocol::token::TokenResponse;
 use serde::{Deserialize, Serialize};
 
+use super::ThirdParty;
 use crate::store::{Ends, Store, StoreError, VAULT};
 
 /// How long before its end an access token is renewed, at most; a quarter of its life where that is less.
@@ -20,6 +22,22 @@ pub(super) struct Kept {
     pub(super) refresh: Option<Secret>,
     /// What was asked for, where the third party wants to be told at each refresh.
     pub(super) asked: ScopeSet,
+    pub(super) whose: Whose,
+}
+
+/// A person at a third party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Whose {
+    pub(super) user_id: String,
+    pub(super) party: String,
+    pub(super) issuer: String,
+}
+
+impl Whose {
+    pub(super) fn of(user_id: &str, party: &ThirdParty) -> Self {
+        let (user_id, issuer) = (user_id.to_owned(), party.issuer().to_owned());
+        Self { user_id, party: party.name.clone(), issuer }
+    }
 }
 
 impl Kept {
@@ -28,9 +46,10 @@ impl Kept {
         Ok(store.key().sealing(VAULT).seal(row, &plain)?)
     }
 
-    pub(super) fn open(store: &Store, row: &str, sealed: &str) -> Result<Self, StoreError> {
+    pub(super) fn open(store: &Store, row: &str, sealed: &str, whose: &Whose) -> Result<Self, StoreError> {
         let plain = store.key().sealing(VAULT).open(row, sealed)?;
-        serde_json::from_slice(&plain).map_err(|_| unreadable())
+        let kept: Self = serde_json::from_slice(&plain).map_err(|_| unreadable())?;
+        if kept.whose == *whose { Ok(kept) } else { Err(unreadable()) }
     }
 }
 

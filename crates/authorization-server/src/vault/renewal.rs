@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use hallpass_protocol::time::Timestamp;
+use hallpass_protocol::token::TokenResponse;
+use tokio::time::{sleep, timeout};
 
 use super::kept::{Kept, ends};
-use super::session::end;
+use super::session::{end, tell};
 use super::{NoToken, Vault};
-use crate::provider::TokenRequest;
-use crate::store::{Ends, VaultRow};
+use crate::provider::{ProviderError, TokenRequest};
+use crate::store::{Ends, StoreError, VaultRow};
 
 /// How long whoever asks has for it, writing included. A process that is killed meanwhile holds nobody up for longer.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// How long a third party that does not answer is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often, and how far apart, it is tried to write what the third party gave: the token before it is good for nothing any more.
-const TRIES: u32 = 30;
+/// How long the third party has for its answer, discovery included.
+const ASKING: Duration = Duration::from_secs(20);
+/// How long it is tried to write what the third party gave, and how far apart: the token before it is good for nothing any more.
+const WRITING: Duration = Duration::from_secs(30);
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// One request to the third party. What comes of it stands in the database.
@@ -31,13 +35,30 @@ pub(super) async fn renew(
         return Ok(end(store, party, &user_id, &row, "its token has ended, and nothing renews it").await?);
     };
     let request = TokenRequest::Refresh { token: refresh, scopes: &kept.asked };
-    match party.provider.tokens(request, None, now).await {
+    match asked(&vault, request, now).await {
         Ok(tokens) => {
             // RFC 6749 §6: where there is no new one, the old one goes on.
             let ends = ends(&tokens, true, now);
             let refresh = tokens.refresh_token.or(kept.refresh);
-            let next = Kept { access: tokens.access_token, refresh, asked: kept.asked };
-            write(&vault, &row, &next, ends).await
+            let next = Kept { access: tokens.access_token, refresh, asked: kept.asked, whose: kept.whose };
+            match timeout(WRITING, write(&vault, &row, &next, ends)).await {
+                Ok(Ok(true)) => Ok(()),
+                // Unlinked meanwhile: nobody needs what the third party gave. Linked anew, it may be that session's, too.
+                Ok(Ok(false)) => {
+                    if store.find_in_vault(&user_id, &party.name).await?.is_none() {
+                        tell(store.clone(), (**party).clone(), next).await;
+                    }
+                    Ok(())
+                }
+                Ok(Err(error)) => Err(error.into()),
+                Err(_) => {
+                    tracing::error!(
+                        third_party = party.name,
+                        "a renewed token could not be written, and is lost: the person may have to link again"
+                    );
+                    Err(vault.unavailable())
+                }
+            }
         }
         Err(error) if error.ends_session() => {
             Ok(end(store, party, &user_id, &row, &error.to_string()).await?)
@@ -50,20 +71,35 @@ pub(super) async fn renew(
     }
 }
 
-/// Persist before use. A database that is away for a moment must not cost the session.
-async fn write(vault: &Vault, row: &VaultRow, next: &Kept, ends: Ends) -> Result<(), NoToken> {
+/// Within the lease: whoever has the next one must not meet this one's request on its way.
+async fn asked(
+    vault: &Vault,
+    request: TokenRequest<'_>,
+    now: Timestamp,
+) -> Result<TokenResponse, ProviderError> {
+    let asking = vault.party.provider.tokens(request, None, now);
+    timeout(ASKING, asking).await.unwrap_or(Err(ProviderError::Slow))
+}
+
+/// Persist before use. A database that is away for a moment must not cost the session. False where it was unlinked, or linked
+/// anew, meanwhile.
+async fn write(vault: &Vault, row: &VaultRow, next: &Kept, ends: Ends) -> Result<bool, StoreError> {
     let sealed = next.seal(&vault.store, &row.id)?;
-    for attempt in 1..=TRIES {
+    loop {
         match vault.store.renew_in_vault(row, &sealed, ends).await {
-            // Or it was unlinked, or linked anew, meanwhile: then nobody needs it.
-            Ok(_) => return Ok(()),
-            Err(error) => tracing::warn!(%error, attempt, "a renewed token is not written yet"),
+            Ok(written) => return Ok(written),
+            Err(error) => tracing::warn!(%error, "a renewed token is not written yet"),
         }
         sleep(BETWEEN_TRIES).await;
     }
-    tracing::error!(
-        third_party = vault.party.name,
-        "a renewed token could not be written, and is lost: the person may have to link again"
-    );
-    Err(vault.unavailable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_longer_than_what_is_done_under_it() {
+        assert!(ASKING + WRITING < LEASE);
+    }
 }

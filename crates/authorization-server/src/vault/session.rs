@@ -5,7 +5,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::token::TokenResponse;
 
 use super::ThirdParty;
-use super::kept::{Kept, ends};
+use super::kept::{Kept, Whose, ends};
 use crate::audit::{AuditKind, NewEvent};
 use crate::checks::Resources;
 use crate::random::id;
@@ -67,7 +67,12 @@ pub(crate) async fn keep(
             "no refresh token was given: the person has to link again when the access token ends"
         );
     }
-    let kept = Kept { access: tokens.access_token, refresh: tokens.refresh_token, asked: asked.clone() };
+    let kept = Kept {
+        access: tokens.access_token,
+        refresh: tokens.refresh_token,
+        asked: asked.clone(),
+        whose: Whose::of(user_id, party),
+    };
     let sealed = kept.seal(store, &row)?;
     let new = NewInVault {
         id: &row,
@@ -104,7 +109,7 @@ pub(crate) async fn unlink(store: &Store, party: &ThirdParty, user_id: &str) -> 
     let gone = store.end_in_vault(user_id, &party.name, None, &party.stands_on_it()).await?;
     let Some((row, sealed)) = gone else { return Ok(false) };
     note(store, party, user_id, "unlinked by the person");
-    match Kept::open(store, &row, &sealed) {
+    match Kept::open(store, &row, &sealed, &Whose::of(user_id, party)) {
         Ok(kept) => drop(tokio::spawn(tell(store.clone(), party.clone(), kept))),
         Err(error) => {
             tracing::warn!(%error, third_party = party.name, "its tokens could not be revoked there")
@@ -114,7 +119,7 @@ pub(crate) async fn unlink(store: &Store, party: &ThirdParty, user_id: &str) -> 
 }
 
 /// RFC 7009 §2.1: with a refresh token end the access tokens that came of it.
-async fn tell(store: Store, party: ThirdParty, kept: Kept) {
+pub(super) async fn tell(store: Store, party: ThirdParty, kept: Kept) {
     let (token, hint): (&Secret, _) = match &kept.refresh {
         Some(refresh) => (refresh, "refresh_token"),
         None => (&kept.access, "access_token"),

@@ -1,7 +1,7 @@
 //! An access token of a third party's that is good at this moment.
 //!
-//! It is kept in memory until it is time for the next one, or until the row is replaced or ended: that is heard of like a revoked
-//! grant, within a second at every replica.
+//! It is kept in memory for a minute, and no longer than until it is time for the next one, or until the row is replaced or ended:
+//! that is heard of like a revoked grant, within a second at every replica.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use url::Url;
 
 use super::ThirdParty;
-use super::kept::Kept;
+use super::kept::{Kept, Whose};
 use super::renewal::{self, LEASE};
 use crate::random::id;
 use crate::server::{AuthorizationServer, Inner};
@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: usize = 240;
 /// How long a token whose next one is not there yet is used without looking.
 const MOMENT: Duration = Duration::from_secs(1);
+/// How long memory is believed at most. What is revoked is forgotten after a day; a token without an end would outlive that.
+const BELIEVED: Duration = Duration::from_secs(60);
 
 /// The sessions of people at one third party. It goes on where the server is replaced by one with other settings.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub struct Vault {
     pub(super) store: Store,
     pub(super) party: Arc<ThirdParty>,
     remembered: Arc<Remembered>,
+    /// Whose tokens in memory are this one's: a name may stand for another third party after a reload.
+    whose: String,
     link: Url,
 }
 
@@ -62,7 +66,7 @@ pub(crate) struct Remembered(Cache<(String, String), InMemory>);
 struct InMemory {
     row: String,
     token: Secret,
-    until: Option<Timestamp>,
+    until: Timestamp,
 }
 
 impl Default for Remembered {
@@ -85,7 +89,9 @@ impl Vault {
         let (store, remembered) = (server.store.clone(), Arc::clone(&server.remembered));
         let mut link = server.settings.issuer.url().clone();
         link.set_path(&server.path(&format!("/acts/{}", party.name)));
-        Self { store, party: Arc::new(party.clone()), remembered, link }
+        let there = party.provider.settings();
+        let whose = format!("{}\n{}\n{}", party.name, there.issuer, there.client_id);
+        Self { store, party: Arc::new(party.clone()), remembered, whose, link }
     }
 
     /// What people call the third party.
@@ -107,9 +113,9 @@ impl Vault {
     /// Where there is no session, or no token can be had right now.
     pub async fn token(&self, user_id: &str) -> Result<Secret, NoToken> {
         let now = self.store.now();
-        let key = (self.party.name.clone(), user_id.to_owned());
+        let key = (self.whose.clone(), user_id.to_owned());
         if let Some(known) = self.remembered.0.get(&key)
-            && known.until.is_none_or(|until| now < until)
+            && now < known.until
             && self.store.revoked().is_revoked(&known.row) == Ok(false)
         {
             return Ok(known.token);
@@ -129,15 +135,17 @@ impl Vault {
     /// By what the database says.
     async fn look(&self, user_id: &str) -> Result<InMemory, NoToken> {
         let mut first = None;
+        let whose = Whose::of(user_id, &self.party);
         for _ in 0..LOOKS {
             let row = self.party.session(&self.store, user_id).await?.ok_or_else(|| self.not_linked())?;
-            let kept = Kept::open(&self.store, &row.id, &row.sealed)?;
+            let kept = Kept::open(&self.store, &row.id, &row.sealed, &whose)?;
             let now = self.store.now();
             // What was renewed a moment ago is taken as it is, and one that ends at once is no reason to ask again and again.
             let version = (row.id.clone(), row.version);
             let is_new = *first.get_or_insert_with(|| version.clone()) != version;
             if is_new || row.ends.renew_at.is_none_or(|at| now < at) {
-                return Ok(InMemory { row: row.id, token: kept.access, until: row.ends.renew_at });
+                let until = row.ends.renew_at.map_or(now.after(BELIEVED), |at| at.min(now.after(BELIEVED)));
+                return Ok(InMemory { row: row.id, token: kept.access, until: until.max(now.after(MOMENT)) });
             }
             let lease = id();
             if self.store.lease_in_vault(&row, &lease, now.after(LEASE)).await? {
@@ -149,7 +157,7 @@ impl Vault {
             }
             if row.ends.ends_at.is_none_or(|end| now < end) {
                 let moment = now.after(MOMENT);
-                let until = Some(row.ends.ends_at.map_or(moment, |end| end.min(moment)));
+                let until = row.ends.ends_at.map_or(moment, |end| end.min(moment));
                 return Ok(InMemory { row: row.id, token: kept.access, until });
             }
             if !row.is_leased && now < row.lease_ends {

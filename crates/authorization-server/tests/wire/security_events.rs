@@ -81,6 +81,28 @@ async fn a_session_that_was_revoked_there_ends_here() {
     assert!(house.is_revoked(again.text("access_token")));
 }
 
+/// A transmitter's queue after an outage, or whoever kept one back.
+#[tokio::test]
+async fn late_word_ends_nothing_that_began_since() {
+    let trust = company().await;
+    let house = &trust.house;
+    let before = house.tokens().await;
+    let ada = house.verify(before.text("access_token")).sub;
+    let insert = format!(
+        "INSERT INTO identities (id, issuer, subject, user_id, linked_at) VALUES ('i', '{IDP}', 'ada', '{ada}', 1)"
+    );
+    house.sql(insert.leak()).await;
+    let event = trust.event("1", subject("ada"));
+    house.advance(3_600);
+    let since = house.tokens().await;
+    let sessions = house.number("SELECT COUNT(*) FROM sessions").await;
+    assert_eq!(trust.push(&event).await.status, 202);
+    let refreshed = house.refresh(NATIVE, before.text("refresh_token")).await;
+    assert_eq!(refreshed.error(), (400, "invalid_grant"), "what was there then is over");
+    assert_eq!(house.refresh(NATIVE, since.text("refresh_token")).await.status, 200);
+    assert_eq!(house.number("SELECT COUNT(*) FROM sessions").await, sessions - 1);
+}
+
 #[tokio::test]
 async fn tokens_of_the_companys_word_end_by_subject_and_by_address() {
     let trust = company().await;

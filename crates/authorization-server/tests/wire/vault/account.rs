@@ -65,6 +65,20 @@ async fn a_link_that_was_sent_asks_whoever_opens_it_to_log_in_and_is_theirs() {
     assert_eq!(person.open(two.house.url("/acts/nobody")).await.status(), 404);
 }
 
+/// An open browser that somebody else sits at.
+#[tokio::test]
+async fn who_was_linked_is_replaced_by_nobody_but_whoever_has_just_logged_in() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    let person = signed_in(&two).await;
+    let page = person.open(two.house.url("/acts/hub")).await;
+    assert_eq!(page.url().path(), "/acts/hub");
+    two.house.advance(11 * 60);
+    assert_eq!(page.form().submit().await.url().path(), "/login");
+    assert_eq!(person.open(two.house.url("/acts/hub")).await.url().path(), "/login");
+    assert_eq!(two.token().await.unwrap(), "canary-access-1");
+}
+
 #[tokio::test]
 async fn a_foreign_form_unlinks_nothing() {
     let two = Delegating::furnished().await;

@@ -102,6 +102,36 @@ async fn a_name_that_stands_for_somebody_else_by_now_has_no_session() {
     assert!(other.server.vault("nobody").is_none());
 }
 
+/// A reload: the same process, with what it has in memory.
+#[tokio::test]
+async fn a_name_that_stands_for_somebody_else_after_a_reload_has_no_session() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    assert!(two.token().await.is_ok(), "in memory");
+    let former = hallpass_testkit::third_party::ThirdParty::start(two.house.clock.clock()).await;
+    let mut settings = crate::harness::settings(&two.house.issuer);
+    settings.third_parties.push(super::party(&former, &two.house.issuer));
+    let server = two.house.server.with_settings(settings).await.unwrap();
+    let vault = server.vault("hub").unwrap();
+    assert!(matches!(vault.token(&two.ada().await).await, Err(NoToken::NotLinked(_))));
+}
+
+/// Word of an end is forgotten after a day; what is in memory is not believed that long, with or without an end of its own.
+#[tokio::test]
+async fn what_is_in_memory_is_believed_for_a_minute() {
+    let two = Delegating::furnished().await;
+    two.party.script().answer = serde_json::json!({"expires_in": null});
+    two.tokens().await;
+    assert!(two.token().await.is_ok());
+    two.house.sql("DELETE FROM vault").await;
+    two.house.advance(60);
+    // What was revoked is known anew, so that memory counts.
+    while two.house.server.revocations().is_revoked("x").is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(two.token().await, Err(NoToken::NotLinked(_))));
+}
+
 /// Row 24 of never-again.
 #[tokio::test]
 async fn whoever_is_disabled_or_removed_has_no_token_there() {

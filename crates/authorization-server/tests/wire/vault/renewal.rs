@@ -156,12 +156,17 @@ async fn what_is_not_written_is_given_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_token_that_ends_at_once_is_asked_for_once_a_call() {
+async fn a_token_that_ends_at_once_is_asked_for_once_a_second() {
     let two = Delegating::furnished().await;
     two.party.script().lifetime = 0;
     two.tokens().await;
     let before = two.refreshes();
     assert_eq!(before, 1, "the code");
+    for _ in 0..20 {
+        assert_eq!(two.token().await.unwrap(), "canary-access-2");
+    }
+    assert_eq!(two.refreshes(), before);
+    two.house.advance(1);
     assert_eq!(two.token().await.unwrap(), "canary-access-3");
     assert_eq!(two.refreshes(), before + 1);
 }
@@ -174,4 +179,23 @@ async fn tokens_without_an_end_are_used_without_one() {
     two.house.advance(100 * 24 * 60 * 60);
     assert_eq!(two.token().await.unwrap(), "canary-access-1");
     assert_eq!(two.refreshes(), 0);
+}
+
+/// What the third party gave for a session that the person has ended meanwhile lives on nowhere.
+#[tokio::test]
+async fn a_token_that_comes_after_the_end_is_given_back() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    two.house.advance(3_700);
+    two.party.script().hesitates = Duration::from_secs(1);
+    let (vault, ada) = (two.vault(), two.ada().await);
+    let asking = tokio::spawn(async move { vault.token(&ada).await.map(drop) });
+    while two.refreshes() == 0 {
+        tokio::task::yield_now().await;
+    }
+    two.house.sql("DELETE FROM vault").await;
+    assert!(matches!(asking.await.unwrap(), Err(NoToken::NotLinked(_))));
+    let told = two.party.asked("/revoke");
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].parameters["token"], "canary-refresh-2");
 }

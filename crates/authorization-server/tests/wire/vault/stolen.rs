@@ -31,6 +31,22 @@ async fn a_sealed_value_in_another_row_opens_nothing() {
     assert!(vault.token(&ada).await.is_err());
 }
 
+/// Whoever can write to the database, and has no key, makes nobody's session another's.
+#[tokio::test]
+async fn a_row_under_another_name_opens_nothing() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    two.house
+        .sql(
+            "INSERT INTO users (id, name, name_key, password_hash, created_at)
+             SELECT 'eve', 'eve', 'eve', password_hash, created_at FROM users;
+             UPDATE vault SET user_id = 'eve'",
+        )
+        .await;
+    let opened = two.vault().token("eve").await;
+    assert!(matches!(opened, Err(hallpass_authorization_server::NoToken::Store(_))), "{opened:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_master_key_is_rotated_while_calls_go_on() {
     let two = Arc::new(Delegating::furnished().await);
