@@ -12,6 +12,7 @@ import { Script, freePort, run, temporaryFolder } from '../peers/process.js';
 import { median } from './load.js';
 import { candidates } from './gateway/candidates.js';
 import { plot } from './gateway/plot.js';
+import { delegated } from './gateway/delegated.js';
 import { external } from './gateway/external.js';
 import { LOAD_ON, ready } from './gateway/processor.js';
 import { issuers } from './gateway/tokens.js';
@@ -106,9 +107,9 @@ await new Script().run(async (script) => {
   script.after(folder.remove);
   const setting = { folder: folder.folder, upstream: await freePort() };
   const signed = await issuers(script, setting);
-  const trusted = await external(script, setting);
+  const others = [await external(script, setting), await delegated(script, setting)];
   const wanted = options.only.split(',').filter(Boolean);
-  const all = candidates(setting, signed, trusted).filter(({ name }) => !wanted.length || wanted.some((part) => name.includes(part)));
+  const all = candidates(setting, signed, others).filter(({ name }) => !wanted.length || wanted.some((part) => name.includes(part)));
   const direct = { name: 'no proxy', port: setting.upstream, host: 'localhost', tokens: signed[0].tokens, measured: {} };
   for (const one of all) {
     await one.start(script);

@@ -203,9 +203,9 @@ function connections({ issuer, endpoint, jwk }) {
   };
 }
 
-export function candidates(setting, signed, trusted) {
+export function candidates(setting, signed, others) {
   return [
-    ...[...signed, trusted].map((one) => new Hallpass(one)),
+    ...[...signed, ...others].map((one) => new Hallpass(one)),
     haproxy('HAProxy, no JWT', signed[0], setting, ''),
     ...signed.map((one) => haproxy(`HAProxy, ${one.algorithm}`, one, setting, verified(one))),
     nginx(signed[0], setting),
