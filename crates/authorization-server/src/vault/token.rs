@@ -145,7 +145,7 @@ impl Vault {
             let is_new = *first.get_or_insert_with(|| version.clone()) != version;
             if is_new || row.ends.renew_at.is_none_or(|at| now < at) {
                 let until = row.ends.renew_at.map_or(now.after(BELIEVED), |at| at.min(now.after(BELIEVED)));
-                return Ok(InMemory { row: row.id, token: kept.access, until: until.max(now.after(MOMENT)) });
+                return Ok(InMemory { row: row.id, token: kept.access, until });
             }
             let lease = id();
             if self.store.lease_in_vault(&row, &lease, now.after(LEASE)).await? {
