@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 port = int(os.environ["PORT"])
+lifetime = int(os.environ["LIFETIME"])
 issuer = f"http://127.0.0.1:{port}/"
 scopes = ["mcp:read", "mcp:write"]
 pair = RSAKeyPair.generate()
@@ -38,11 +39,13 @@ class Signing(InMemoryOAuthProvider):
         return await super().authorize(client, params)
 
     def signed(self, client, token):
+        token.expires_in = lifetime
         token.access_token = pair.create_token(
             subject="alice",
             issuer=issuer,
             audience=str(self.resources[client.client_id]),
             scopes=token.scope.split(),
+            expires_in_seconds=lifetime,
             additional_claims={"client_id": client.client_id, "jti": str(uuid.uuid4())},
             kid="one",
         )

@@ -17,7 +17,7 @@ export class Forwarder {
     const agent = new Agent({ keepAlive: true });
     const server = createServer((request, response) => {
       token().then(
-        (token) => pass(request, response, { to, agent, token, own: server.address().port }),
+        (token) => pass(request, response, { to, agent, adds: ['Authorization', `Bearer ${token}`], own: server.address().port }),
         (error) => response.destroy(error),
       );
     });
@@ -35,13 +35,14 @@ export class Forwarder {
   }
 }
 
-function pass(request, response, { to, agent, token, own }) {
+/** Carries one request to `to`, with fields `adds` beside its own, and the answer back. `own` is the port that it came to. */
+export function pass(request, response, { to, agent, adds = [], own }) {
   const onward = send({
     host: to.hostname,
     port: to.port,
     method: request.method,
     path: request.url,
-    headers: [...renamed(request.rawHeaders, `localhost:${own}`, to.host), 'Authorization', `Bearer ${token}`],
+    headers: [...renamed(request.rawHeaders, `localhost:${own}`, to.host), ...adds],
     agent,
   });
   // What it sends is asked for at once, and waits for nothing.

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-import { exportJWK, generateKeyPair } from 'jose';
+import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
 /** The scopes of every resource that it issues tokens for. */
@@ -41,6 +41,14 @@ export class OidcProvider {
   async rotateKeys() {
     this.#keys = [await newKey(), ...this.#keys];
     this.#serve();
+  }
+
+  /** Whose access token it is, if it is one of this provider's. */
+  async whose(token) {
+    if (token.split('.').length !== 3) return (await this.provider.AccessToken.find(token))?.accountId;
+    const keys = createLocalJWKSet({ keys: this.#keys.map(({ d, ...open }) => open) });
+    const verified = await jwtVerify(token, keys, { issuer: this.issuer, typ: 'at+jwt' }).catch(() => undefined);
+    return verified?.payload.sub;
   }
 
   /** A person logs out, and means it. */
@@ -118,6 +126,23 @@ const EVENTS = [
   'refresh_token.consumed',
   'refresh_token.saved',
 ];
+
+/** What makes tokens JWTs (RFC 9068) or opaque where nobody asks for a resource, and lets them end; refresh tokens end with the
+ * session there. */
+export function withoutResource(format, lifetime) {
+  const resourceIndicators = {
+    enabled: true,
+    getResourceServerInfo: resourceServer('jwt'),
+    defaultResource: (_, __, oneOf) => oneOf ?? (format === 'jwt' ? 'http://api.example/' : undefined),
+    useGrantedResource: () => true,
+  };
+  return {
+    features: { resourceIndicators },
+    issueRefreshToken: () => true,
+    rotateRefreshToken: true,
+    ttl: { AccessToken: () => lifetime },
+  };
+}
 
 /** Every resource that is asked for is one that it knows, with tokens that are JWTs (RFC 9068) or opaque. */
 export function resourceServer(accessTokenFormat) {

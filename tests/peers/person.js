@@ -53,7 +53,7 @@ export class Person {
     await this.press(/deny|refuse|cancel/i);
   }
 
-  /** Presses the button with these words on it. */
+  /** Presses the button with these words on it, or with these for whoever hears the page. */
   async press(words) {
     const button = await this.#button(words);
     await button.click();
@@ -132,7 +132,8 @@ export class Person {
       async () => {
         for (const button of await this.driver.findElements(By.css('button, input[type="submit"]'))) {
           const text = (await button.getText()) || (await button.getAttribute('value')) || '';
-          if (words.test(text.trim())) return button;
+          const label = (await button.getAttribute('aria-label')) ?? '';
+          if (words.test(text.trim()) || words.test(label)) return button;
         }
       },
       `there is no button ${words}`,
