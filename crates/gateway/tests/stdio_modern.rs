@@ -259,17 +259,23 @@ async fn a_server_that_answers_nothing_is_begun_with_initialize() {
     let limits = Limits { start: Duration::from_secs(24 * 60 * 60), ..Limits::default() };
     let command = StdioCommand { process: ProcessFor::User, ..modern("silent") };
     let gateway = protect(Upstream::stdio(command, limits), false);
-    let mut first = std::pin::pin!(call(&gateway, 1, "echo", json!({"a":1})));
-    let first = loop {
-        tokio::select! {
-            biased;
-            first = &mut first => break first,
-            () = pass(Duration::from_secs(1)) => {}
-        }
+    let seconds = async |user: &str| {
+        let mut asked = std::pin::pin!(call_as(&gateway, user, 1, "echo", json!({"a":1})));
+        let mut seconds = 0;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut asked => break answer,
+                () = pass(Duration::from_millis(500)) => seconds += 1,
+            }
+        };
+        assert_eq!(document(answer).await.1["result"]["sent"]["a"], 1);
+        seconds / 2
     };
-    assert_eq!(document(first).await.1["result"]["sent"]["a"], 1);
-    // It is known by now.
-    assert_eq!(document(call_as(&gateway, "bob", 1, "echo", json!({"a":1})).await).await.0, StatusCode::OK);
+    let (first, again, another) = (seconds("alice").await, seconds("alice").await, seconds("bob").await);
+    assert!(first >= 10, "{first}: nobody knows it yet");
+    // Hers is known by now, and his need not be waited for as long.
+    assert!(again < 2 && another < 10, "{again} {another}");
 }
 
 /// MCP 2026-07-28, streamable HTTP, "Server Behavior for Custom Headers": a program sees no fields, so they are held against its
@@ -334,4 +340,28 @@ async fn a_schema_that_has_changed_is_known_from_the_list() {
     result(&gateway, "change", json!({})).await;
     result(&gateway, "tools/list", json!({"cursor":"2"})).await;
     assert_eq!((call("region").await, call("place").await), (StatusCode::BAD_REQUEST, StatusCode::OK));
+}
+
+/// A program may be another one for somebody else, by what it finds in its environment: one user's shows nothing about another's.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_odd_process_of_one_user_decides_for_nobody_else() {
+    for process in [ProcessFor::Session, ProcessFor::User] {
+        let (odd, usual) = (program().program, modern("both").program);
+        let script = format!(
+            "[ \"$HALLPASS_SUBJECT\" = mallory ] && exec {}; exec {} both",
+            odd.to_str().unwrap(),
+            usual.to_str().unwrap()
+        );
+        let arguments = vec!["-c".into(), script.into()];
+        let command = StdioCommand { process, arguments, ..StdioCommand::new("sh") };
+        let gateway = protect(Upstream::stdio(command, Limits::default()), false);
+        let discover = async |user: &str| {
+            let answer = document(call_as(&gateway, user, 1, "server/discover", json!({})).await).await;
+            answer.1["result"]["cacheScope"].clone()
+        };
+        assert_eq!(discover("mallory").await, "private", "said by hallpass, in the server's place");
+        assert_eq!(discover("alice").await, "public", "{process:?}: the server's own word");
+        assert_eq!(discover("mallory").await, "private");
+    }
 }

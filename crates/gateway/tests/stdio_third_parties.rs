@@ -3,6 +3,7 @@
 
 mod support;
 
+use futures_util::future::join_all;
 use hallpass_gateway::upstream::told::Told;
 use hallpass_gateway::{Limits, ProcessFor, StdioCommand, Upstream};
 use http::StatusCode;
@@ -123,6 +124,8 @@ async fn requests_that_stand_alone_find_a_renewed_token() {
     github.gives("new");
     assert_eq!(ask(SCOPE).await, "new");
     assert_eq!(ask("notes:read").await, Value::Null);
+    github.is_linked_anew("another's");
+    assert_eq!(ask(SCOPE).await, "another's");
 }
 
 /// Whose account is not linked any more has no process with its token, and nothing can be asked of it; a session can be ended.
@@ -156,6 +159,81 @@ async fn an_account_that_is_unlinked_takes_its_processes_with_it() {
             _ => assert_eq!(token(&alice).await, "again"),
         }
     }
+}
+
+/// What was renewed does not become the old one again, whoever comes late with what they had been given.
+#[tokio::test]
+async fn an_old_token_takes_no_new_ones_place() {
+    let github = ThirdParty::new("GitHub");
+    let gateway = gateway(ProcessFor::User, &github);
+    github.gives_version(1, "old");
+    let (one, other) = (begin(&gateway, "alice", SCOPE).await, begin(&gateway, "alice", SCOPE).await);
+    github.gives_version(2, "new");
+    assert_eq!(token(&one).await, "new");
+    let second = pid(&one).await;
+    github.gives_version(1, "old");
+    assert_eq!((token(&other).await, pid(&other).await), (json!("new"), second));
+    assert_eq!(pid(&begin(&gateway, "alice", SCOPE).await).await, second);
+}
+
+/// However many come with a renewed token at once: none of their calls is lost with the process whose place is taken, and there is
+/// one that takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_come_with_a_renewed_token_have_one_process() {
+    let github = ThirdParty::new("GitHub");
+    let gateway = gateway(ProcessFor::User, &github);
+    let (gateway, github) = (&gateway, &github);
+    github.gives("0");
+    let clients = join_all((0..8).map(|_| begin(gateway, "alice", SCOPE))).await;
+    for round in 1..6 {
+        github.gives(&round.to_string());
+        // Nothing is under way, so whoever comes first replaces the process.
+        let pids = join_all(clients.iter().map(pid)).await;
+        assert!(pids.iter().all(|other| *other == pids[0]), "{pids:?}");
+        assert_eq!(token(&clients[0]).await, round.to_string());
+    }
+}
+
+/// What is another account's is another process's, also for a client that has unlinked and linked meanwhile; the one with the token
+/// of before ends.
+#[tokio::test]
+async fn another_link_is_another_process() {
+    for process in [ProcessFor::Session, ProcessFor::User] {
+        for comes_back in [true, false] {
+            let github = ThirdParty::new("GitHub");
+            let gateway = gateway(process, &github);
+            github.gives("first");
+            let (alice, bob) = (begin(&gateway, "alice", SCOPE).await, begin(&gateway, "bob", SCOPE).await);
+            let idle = begin(&gateway, "alice", SCOPE).await;
+            let without = begin(&gateway, "alice", "notes:read").await;
+            let (of_alice, of_bob, none) = (pid(&alice).await, pid(&bob).await, pid(&without).await);
+            github.is_linked_anew("second");
+            if comes_back {
+                for response in [alice.call(3, "pid", json!({})).await, alice.listen().await] {
+                    assert_eq!(response.status(), StatusCode::NOT_FOUND, "{process:?}");
+                }
+            }
+            let anew = begin(&gateway, "alice", SCOPE).await;
+            assert_eq!(token(&anew).await, "second", "{process:?}");
+            assert_eq!(token(&anew).await, "second", "{process:?}: and stays it");
+            until_gone(of_alice).await;
+            assert!(runs(of_bob) && runs(none), "{process:?}");
+            assert_eq!(idle.call(3, "pid", json!({})).await.status(), StatusCode::NOT_FOUND);
+        }
+    }
+}
+
+/// Whoever ends a session is asked about no account.
+#[tokio::test]
+async fn a_session_of_another_link_can_be_ended() {
+    let github = ThirdParty::new("GitHub");
+    let gateway = gateway(ProcessFor::Session, &github);
+    github.gives("first");
+    let alice = begin(&gateway, "alice", SCOPE).await;
+    let first = pid(&alice).await;
+    github.is_linked_anew("second");
+    assert_eq!(alice.end().await.status(), StatusCode::NO_CONTENT);
+    until_gone(first).await;
 }
 
 /// Its session says whether a client of 2025-11-25 can be led to a page.

@@ -77,6 +77,37 @@ async fn each_callers_own_token_is_what_arrives() {
     }
 }
 
+/// Nobody is waited for, and nothing is different: who has no right to a token, and what begins a session, as ever.
+#[tokio::test]
+async fn a_token_at_hand_is_asked_of_nobody() {
+    let github = ThirdParty::new("GitHub");
+    github.is_known();
+    let token = github.in_field("authorization").for_scope("github".parse().unwrap());
+    let gateway = protect(mirror().telling(Told::fields().with_third_party(token)), false);
+    let ask = async |user: &str, scope: &str| {
+        let request = gateway.request_as(&gateway.token_for(user, scope), "POST");
+        arrives(&gateway, request.header("mcp-protocol-version", "2025-11-25")).await
+    };
+    for user in ["alice", "bob"] {
+        let arrived = ask(user, GITHUB).await;
+        assert_eq!(arrived["authorization"], json!([format!("Bearer {user}")]));
+        assert_eq!(arrived["x-hallpass-subject"], json!([user]), "beside all else");
+        assert_eq!(ask(user, "notes:read").await["authorization"], Value::Null);
+    }
+    assert_eq!(github.asked(), 0);
+    github.gives("two\nlines");
+    let request = gateway.request_as(&gateway.token(GITHUB), "GET");
+    assert_eq!(sent(&gateway, request, "").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    github.gives("good");
+    let able = initialize(&json!({"elicitation":{"url":{}}}));
+    let begin = gateway.request_as(&gateway.token(GITHUB), "POST");
+    let session = sent(&gateway, begin, &able).await.1["mcp-session-id"].clone();
+    github.is_unlinked();
+    let within = gateway.request_as(&gateway.token(GITHUB), "POST").header("mcp-session-id", session);
+    let (status, _, said) = sent(&gateway, within, CALL).await;
+    assert_eq!((status, &said["error"]["code"]), (StatusCode::OK, &json!(-32042)), "it was heard");
+}
+
 /// Row 34: with a token or without one, the field is hallpass's alone.
 #[tokio::test]
 async fn what_a_client_says_there_never_arrives() {

@@ -9,6 +9,7 @@
 //! | [`resource_metadata`], [`server_metadata`] | the two discovery documents |
 //! | [`registration`] | what a client says about itself |
 //! | [`pkce`], [`authorization`], [`token`] | the code flow |
+//! | [`linked_token`] | a third party's token, and which link it came of |
 //! | [`form`], [`json`] | parameters and documents in which a name stands for one thing |
 //! | [`oauth_error`] | errors as OAuth says them |
 //! | [`jose`] | signed JWTs, strictly |
@@ -30,6 +31,7 @@ pub mod forwarded;
 pub mod issuer;
 pub mod jose;
 pub mod json;
+pub mod linked_token;
 pub mod oauth_error;
 pub mod pkce;
 pub mod profile;

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallpass_protocol::secret::Secret;
+use hallpass_protocol::linked_token::LinkedToken;
 use hallpass_protocol::time::Timestamp;
+use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use url::Url;
 
@@ -64,9 +65,18 @@ pub(crate) struct Remembered(Cache<(String, String), InMemory>);
 
 #[derive(Clone)]
 struct InMemory {
-    row: String,
-    token: Secret,
+    token: LinkedToken,
     until: Timestamp,
+}
+
+/// The same key, without a copy of it.
+#[derive(Hash)]
+struct Of<'a>(&'a str, &'a str);
+
+impl Equivalent<(String, String)> for Of<'_> {
+    fn equivalent(&self, (whose, user_id): &(String, String)) -> bool {
+        self.0 == whose && self.1 == user_id
+    }
 }
 
 impl Default for Remembered {
@@ -106,20 +116,25 @@ impl Vault {
         &self.link
     }
 
+    /// The access token of this person that is in memory, where it is good at this moment and it is not time for the next one.
+    #[must_use]
+    pub fn known(&self, user_id: &str) -> Option<LinkedToken> {
+        let known = self.remembered.0.get(&Of(&self.whose, user_id))?;
+        let is_good = self.store.now() < known.until
+            && self.store.revoked().is_revoked(known.token.link()) == Ok(false);
+        is_good.then_some(known.token)
+    }
+
     /// An access token of this person, good at this moment. It is renewed in time: by one replica at a time, and before anybody
     /// has the next one it is written. While a renewal is under way or fails, the token that there is is used to its end.
     ///
     /// # Errors
     /// Where there is no session, or no token can be had right now.
-    pub async fn token(&self, user_id: &str) -> Result<Secret, NoToken> {
-        let now = self.store.now();
-        let key = (self.whose.clone(), user_id.to_owned());
-        if let Some(known) = self.remembered.0.get(&key)
-            && now < known.until
-            && self.store.revoked().is_revoked(&known.row) == Ok(false)
-        {
-            return Ok(known.token);
+    pub async fn token(&self, user_id: &str) -> Result<LinkedToken, NoToken> {
+        if let Some(known) = self.known(user_id) {
+            return Ok(known);
         }
+        let key = (self.whose.clone(), user_id.to_owned());
         match self.look(user_id).await {
             Ok(known) => {
                 self.remembered.0.insert(key, known.clone());
@@ -145,7 +160,7 @@ impl Vault {
             let is_new = *first.get_or_insert_with(|| version.clone()) != version;
             if is_new || row.ends.renew_at.is_none_or(|at| now < at) {
                 let until = row.ends.renew_at.map_or(now.after(BELIEVED), |at| at.min(now.after(BELIEVED)));
-                return Ok(InMemory { row: row.id, token: kept.access, until });
+                return Ok(InMemory { token: LinkedToken::new(kept.access, row.id, row.version), until });
             }
             let lease = id();
             if self.store.lease_in_vault(&row, &lease, now.after(LEASE)).await? {
@@ -158,7 +173,7 @@ impl Vault {
             if row.ends.ends_at.is_none_or(|end| now < end) {
                 let moment = now.after(MOMENT);
                 let until = row.ends.ends_at.map_or(moment, |end| end.min(moment));
-                return Ok(InMemory { row: row.id, token: kept.access, until });
+                return Ok(InMemory { token: LinkedToken::new(kept.access, row.id, row.version), until });
             }
             if !row.is_leased && now < row.lease_ends {
                 return Err(self.unavailable());

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hallpass_protocol::secret::Secret;
+use hallpass_protocol::linked_token::LinkedToken;
 use hallpass_resource_server::Caller;
 use serde_json::Value;
 
@@ -59,20 +59,56 @@ impl From<&str> for Variable {
     }
 }
 
-/// Tokens of third parties for the caller. Who has other ones, or none, has no process in common with them; a new token in
-/// place of an old one changes nothing.
+/// Tokens of third parties for the caller. Who has other ones, or none, or those of another account, has no process in common with
+/// them; a new token of the same link in place of an old one changes nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lent {
     /// The variables that they are in.
     pub(crate) names: Vec<OsString>,
     /// All of them, where a process may have to be started.
-    pub(crate) values: Vec<(OsString, Secret)>,
+    pub(crate) values: Vec<(OsString, LinkedToken)>,
 }
+
+/// Which tokens of third parties are in something: the variables, and the link that each is of. Whoever only ends something has
+/// not been asked about links.
+pub(crate) type Links = Vec<(OsString, Option<Box<str>>)>;
 
 impl Lent {
     /// Whose what is made with these is.
     pub(super) fn owner(&self, caller: &Caller) -> Owner {
-        Owner::from(caller).with(&self.names)
+        Owner::from(caller).with(self.links())
+    }
+
+    /// Of which links they are.
+    pub(super) fn links(&self) -> Links {
+        let link = |name: &OsString| {
+            let value = self.values.iter().find(|(other, _)| other == name);
+            value.map(|(_, token)| token.link().into())
+        };
+        self.names.iter().map(|name| (name.clone(), link(name))).collect()
+    }
+
+    /// Takes those over that came later. Requests may overtake each other: what was renewed does not become the old one again.
+    pub(super) fn take_newer(&mut self, other: &Self) {
+        for (name, token) in &other.values {
+            match self.values.iter_mut().find(|(known, _)| known == name) {
+                None => self.values.push((name.clone(), token.clone())),
+                Some((_, known)) if known.link() != token.link() || known.version() < token.version() => {
+                    *known = token.clone();
+                }
+                Some(_) => {}
+            }
+        }
+        self.names.clone_from(&other.names);
+    }
+
+    /// Whether these are the same tokens.
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        let same = |(one, token): &(OsString, LinkedToken)| {
+            let value = other.values.iter().find(|(name, _)| name == one);
+            value.is_some_and(|(_, other)| (token.link(), token.version()) == (other.link(), other.version()))
+        };
+        self.values.len() == other.values.len() && self.values.iter().all(same)
     }
 }
 

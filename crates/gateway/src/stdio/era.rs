@@ -2,8 +2,19 @@
 //!
 //! A program shows it by its answers to `initialize` and to `server/discover`. Which of them came first may hold for all
 //! of a process's life, so that a program that knows both has a process for each kind of clients.
+//!
+//! What one user's process shows holds for that user's processes: a program may be another one for somebody else, by what it finds
+//! in its environment.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long `server/discover` is waited for where nobody knows whether the program has it: some answer nothing before
+/// `initialize` (2026-07-28, stdio, "Backward Compatibility").
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where another process of the program has said nothing before that: it is asked later, and not otherwise.
+const LESS: Duration = Duration::from_secs(1);
 
 /// Two kinds of revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +34,13 @@ impl Era {
     }
 }
 
-/// What a program has shown so far.
+/// What a program has shown so far to those who have its processes in common.
 #[derive(Debug, Default)]
-pub(super) struct Eras(Mutex<Known>);
+pub(super) struct Eras {
+    known: Mutex<Known>,
+    /// Whether any process of it, whose ever, said nothing before `initialize`.
+    silent: Arc<AtomicBool>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
@@ -34,8 +49,22 @@ struct Known {
 }
 
 impl Eras {
+    pub(super) fn new(silent: Arc<AtomicBool>) -> Self {
+        Self { known: Mutex::default(), silent }
+    }
+
+    /// How long `server/discover` is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        if self.silent.load(Ordering::Relaxed) { LESS } else { PATIENCE }
+    }
+
+    /// It answers nothing before `initialize`.
+    pub(super) fn is_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the program knows revisions of that kind; `None` where it was never asked.

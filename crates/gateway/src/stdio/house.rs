@@ -1,12 +1,12 @@
 //! Where processes run: how many there may be, and that none is left behind.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::era::Eras;
 use super::refused::Refused;
 use super::{Limits, StdioCommand};
 
@@ -14,8 +14,8 @@ use super::{Limits, StdioCommand};
 pub(super) struct House {
     pub(super) command: StdioCommand,
     pub(super) limits: Limits,
-    /// Of the program, whose ever process it is.
-    pub(super) eras: Eras,
+    /// Whether a process of the program, whose ever it was, said nothing before `initialize`. All else is known of each by itself.
+    pub(super) silent: Arc<AtomicBool>,
     /// One place for each process that may run.
     places: Arc<Semaphore>,
     /// Every task that may have a process.
@@ -29,7 +29,7 @@ impl House {
         Self {
             command,
             limits,
-            eras: Eras::default(),
+            silent: Arc::default(),
             places,
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),

@@ -47,7 +47,7 @@ mod switch;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(crate) use environment::Lent;
+pub(crate) use environment::{Lent, Links};
 pub use environment::{Variable, secret_in};
 pub use limits::Limits;
 pub(crate) use server::StdioServer;

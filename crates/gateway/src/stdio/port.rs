@@ -29,9 +29,20 @@ pub(super) async fn run(
                 None => break,
             },
         };
-        session.lends_to(&shared);
+        carry(&session, input, &shared).await;
+    }
+    session.end.cancel();
+    shared.leave(&session);
+    session.close();
+}
+
+/// To the process that there is; where another one takes its place at that moment, to that one.
+async fn carry(session: &Arc<Session>, input: Input, shared: &Arc<Shared>) {
+    let mut next = Some(input);
+    while let Some(input) = next.take() {
+        shared.renew();
         match shared.switch(Era::Legacy).await {
-            Ok(switch) => switch.forward(&session, input),
+            Ok(switch) => next = switch.forward(session, input),
             Err(refused) => {
                 if let Kind::Request { id, .. } = &input.kind {
                     session.fail(id, &refused.to_string());
@@ -39,7 +50,4 @@ pub(super) async fn run(
             }
         }
     }
-    session.end.cancel();
-    shared.leave(&session);
-    session.close();
 }

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use super::accepts::Accepts;
+use super::era::Era;
 use super::events::Messages;
 use super::house::House;
 use super::message::{self, Kind, Message, Posted};
@@ -100,9 +101,10 @@ impl StdioServer {
         };
         let Posted { messages, batch } = posted;
         let mut answers = session.post(&messages, events)?;
-        if let Some(first) = answers.as_mut().filter(|_| begun.is_some() && self.0.is_to_be_seen()) {
+        let eras = begun.as_ref().and_then(|_| self.0.is_to_be_seen(caller, lent));
+        if let Some((first, eras)) = answers.as_mut().zip(eras) {
             if first.begins_with_a_result().await {
-                self.0.knows_sessions();
+                eras.learn(Era::Legacy, true);
             } else if let Some((id, other)) = self.0.begin_otherwise(caller, lent).await {
                 // The first one ends with its guard.
                 unanswered = Some(other.end.clone().drop_guard());
@@ -136,7 +138,7 @@ impl StdioServer {
         lent: &Lent,
     ) -> Result<Response, Refused> {
         let House { limits, closing, tasks, .. } = &*self.0.house;
-        let switch = self.0.for_requests(caller, lent).await?;
+        let mut switch = self.0.for_requests(caller, lent).await?;
         let owner = lent.owner(caller);
         let other = switch.alone_of(&owner);
         let (session, mut inputs) = Session::alone(owner, limits, closing.child_token(), other.as_deref());
@@ -158,7 +160,11 @@ impl StdioServer {
         let Some(mut answers) = session.post(messages, true)? else { return Err(Refused::UnknownSession) };
         answers.ends(session.end.clone().drop_guard());
         while let Ok(input) = inputs.try_recv() {
-            switch.forward(&session, input);
+            let mut next = switch.forward(&session, input);
+            while let Some(input) = next {
+                switch = self.0.for_requests(caller, lent).await?;
+                next = switch.forward(&session, input);
+            }
         }
         let longest = limits.call.filter(|_| method != "subscriptions/listen").unwrap_or(Duration::MAX);
         tasks.spawn(async move {
@@ -189,7 +195,7 @@ impl StdioServer {
 
     /// "Session Management", 5.
     fn end(&self, headers: &HeaderMap, owner: &Owner) -> Result<Response, Refused> {
-        let session = self.0.of(headers, owner)?;
+        let session = self.0.named(headers, owner)?;
         let session = session.ok_or(Refused::NoSession { id: None, discover: false })?;
         session.end.cancel();
         Ok(StatusCode::NO_CONTENT.into_response())

@@ -1,17 +1,17 @@
 //! The sessions: how one begins, whose it is, how many there may be.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hallpass_resource_server::Caller;
 use http::{HeaderMap, HeaderName};
+use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
 
 use super::ProcessFor;
-use super::environment::{self, Lent, Variables};
-use super::era::Era;
+use super::environment::{self, Lent, Links, Variables};
+use super::era::{Era, Eras};
 use super::house::House;
 use super::port;
 use super::process::Audience;
@@ -20,7 +20,7 @@ use super::session::{Input, Session};
 use super::shared::Shared;
 use super::start::start;
 use super::switch::Switch;
-use crate::owner::Owner;
+use crate::owner::{Owner, have_others};
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -29,7 +29,12 @@ pub(super) struct Sessions {
     pub(super) house: Arc<House>,
     all: Mutex<HashMap<String, Arc<Session>>>,
     shared: Mutex<HashMap<Key, Arc<Shared>>>,
+    /// What the program has shown to each.
+    eras: Cache<Key, Arc<Eras>>,
 }
+
+/// So many of them are remembered what the program has shown; to others it shows that again.
+const REMEMBERED: usize = 10_000;
 
 /// For whom there is one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,22 +44,33 @@ struct Key {
     /// Where each session has a process, and there are none: one client's.
     client: Option<String>,
     told: Variables,
-    /// The variables with tokens of third parties.
-    lent: Vec<OsString>,
+    /// The variables with tokens of third parties, and of which links.
+    lent: Links,
 }
 
 impl Sessions {
     pub(super) fn new(house: House) -> Self {
-        Self { house: Arc::new(house), all: Mutex::default(), shared: Mutex::default() }
+        let eras = Cache::new(REMEMBERED);
+        Self { house: Arc::new(house), all: Mutex::default(), shared: Mutex::default(), eras }
     }
 
-    /// The caller's session that the request names, if it names one.
+    /// The caller's session that the request names, if it names one. One of theirs with tokens of a link that was replaced ends.
     pub(super) fn of(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<Arc<Session>>, Refused> {
+        let Some(session) = self.named(headers, owner)? else { return Ok(None) };
+        if session.owner == *owner {
+            return Ok(Some(session));
+        }
+        session.end.cancel();
+        Err(Refused::UnknownSession)
+    }
+
+    /// The same for whoever ends it: whatever accounts they have linked by now.
+    pub(super) fn named(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<Arc<Session>>, Refused> {
         let mut ids = headers.get_all(SESSION_ID).iter();
         let Some(id) = ids.next() else { return Ok(None) };
         let id = id.to_str().ok().filter(|_| ids.next().is_none());
         let session = id.and_then(|id| self.all().get(id).cloned());
-        let session = session.filter(|session| session.owner == *owner && !session.end.is_cancelled());
+        let session = session.filter(|session| session.owner.may_end(owner) && !session.end.is_cancelled());
         session.map(Some).ok_or(Refused::UnknownSession)
     }
 
@@ -65,24 +81,41 @@ impl Sessions {
         lent: &Lent,
     ) -> Result<(String, Arc<Session>), Refused> {
         let told = environment::of_caller(&self.house.command, caller)?;
+        let key = self.key(caller, told, lent);
+        self.end_with_other_links(caller, &key.lent);
         // A program that knows no sessions has no process for one.
-        let knows_sessions = self.house.eras.knows(Era::Legacy) != Some(false);
+        let knows_sessions = self.eras_of(&key).knows(Era::Legacy) != Some(false);
         if self.house.command.process == ProcessFor::Session && knows_sessions {
-            return self.begin_with_its_own(caller, &told, lent);
+            return self.begin_with_its_own(caller, &key.told, lent);
         }
-        self.begin_sharing(caller, self.key(caller, told, lent), lent).await
+        self.begin_sharing(caller, key, lent).await
+    }
+
+    /// What the program has shown to those who have its processes in common, or would.
+    fn eras_of(&self, key: &Key) -> Arc<Eras> {
+        // Another account is no other program.
+        let lent = key.lent.iter().map(|(name, _)| (name.clone(), None)).collect();
+        let key = Key { lent, ..key.clone() };
+        let unseen = || Ok(Arc::new(Eras::new(Arc::clone(&self.house.silent))));
+        self.eras
+            .get_or_insert_with(&key, unseen)
+            .unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 
     fn key(&self, caller: &Caller, told: Variables, lent: &Lent) -> Key {
         let process = self.house.command.process;
         let user = (process != ProcessFor::Shared).then(|| caller.principal().to_owned());
         let client = (process == ProcessFor::Session).then(|| caller.client_id().to_owned());
-        Key { user, client, told, lent: lent.names.clone() }
+        Key { user, client, told, lent: lent.links() }
     }
 
     /// Whether nobody knows yet if a process of a session's own would understand it.
-    pub(super) fn is_to_be_seen(&self) -> bool {
-        self.house.command.process == ProcessFor::Session && self.house.eras.knows(Era::Legacy).is_none()
+    pub(super) fn is_to_be_seen(&self, caller: &Caller, lent: &Lent) -> Option<Arc<Eras>> {
+        if self.house.command.process != ProcessFor::Session {
+            return None;
+        }
+        let told = environment::of_caller(&self.house.command, caller).ok()?;
+        Some(self.eras_of(&self.key(caller, told, lent))).filter(|eras| eras.knows(Era::Legacy).is_none())
     }
 
     /// A process of its own refused to begin a session. Where it is the program that knows none, and not the client that said
@@ -98,16 +131,13 @@ impl Sessions {
         if switch.era() == Era::Legacy { None } else { self.begin_sharing(caller, key, lent).await.ok() }
     }
 
-    /// That the program knows sessions is seen.
-    pub(super) fn knows_sessions(&self) {
-        self.house.eras.learn(Era::Legacy, true);
-    }
-
     /// The process that answers requests which stand alone. Where each session has one, each client of a user's has one for
     /// all of those: they know no sessions.
     pub(super) async fn for_requests(&self, caller: &Caller, lent: &Lent) -> Result<Arc<Switch>, Refused> {
         let told = environment::of_caller(&self.house.command, caller)?;
-        let switch = self.shared_by(self.key(caller, told, lent), lent).switch(Era::Modern).await?;
+        let key = self.key(caller, told, lent);
+        self.end_with_other_links(caller, &key.lent);
+        let switch = self.shared_by(key, lent).switch(Era::Modern).await?;
         if self.house.closing.is_cancelled() {
             return Err(Refused::Closing);
         }
@@ -152,7 +182,7 @@ impl Sessions {
             return Err(Refused::Closing);
         }
         let (id, session, inputs) = self.keep(lent.owner(caller))?;
-        session.shares(lent);
+        session.shares(&shared);
         let (sessions, key, running) = (Arc::clone(self), id.clone(), Arc::clone(&session));
         self.house.tasks.spawn(async move {
             shared.join(&running);
@@ -178,7 +208,26 @@ impl Sessions {
         theirs.for_each(|(_, shared)| shared.take_back());
     }
 
+    /// What has a token of another link of that user's in it than these ends. The account may be somebody else's: nobody who comes
+    /// with a token of the one works with the other.
+    fn end_with_other_links(&self, caller: &Caller, links: &Links) {
+        if links.is_empty() {
+            return;
+        }
+        let user = Owner::from(caller);
+        let theirs = |session: &&Arc<Session>| {
+            session.owner.is_same_user(&user) && session.owner.has_other_links(links)
+        };
+        self.all().values().filter(theirs).for_each(|session| session.end.cancel());
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = |(key, _): &(&Key, &Arc<Shared>)| {
+            key.user.as_deref() == Some(caller.principal()) && have_others(&key.lent, links)
+        };
+        shared.iter().filter(theirs).for_each(|(_, shared)| shared.take_back());
+    }
+
     fn shared_by(&self, key: Key, lent: &Lent) -> Arc<Shared> {
+        let eras = self.eras_of(&key);
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if !shared.contains_key(&key) {
             shared.retain(|_, other| Arc::strong_count(other) > 1 || !other.is_forgotten());
@@ -188,8 +237,9 @@ impl Sessions {
             format!("{kind}-{}", name_of(&new_id()))
         };
         let (name, told) = (name(), key.told.clone());
-        let shared =
-            shared.entry(key).or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, told)));
+        let shared = shared
+            .entry(key)
+            .or_insert_with(|| Arc::new(Shared::new(Arc::clone(&self.house), name, told, eras)));
         shared.lend(lent);
         Arc::clone(shared)
     }

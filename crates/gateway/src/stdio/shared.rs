@@ -23,7 +23,8 @@ pub(super) struct Shared {
     name: String,
     /// Whose it is.
     told: Variables,
-    /// For the next process.
+    eras: Arc<Eras>,
+    /// For the next process: the latest of all that came with requests.
     lent: Mutex<Lent>,
     running: Mutex<Running>,
     /// Whoever starts a process holds it: the next one may need none any more.
@@ -63,11 +64,12 @@ impl Running {
 }
 
 impl Shared {
-    pub(super) fn new(house: Arc<House>, name: String, told: Variables) -> Self {
+    pub(super) fn new(house: Arc<House>, name: String, told: Variables, eras: Arc<Eras>) -> Self {
         Self {
             house,
             name,
             told,
+            eras,
             lent: Mutex::default(),
             running: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
@@ -76,15 +78,21 @@ impl Shared {
         }
     }
 
-    /// The next process finds these in its environment. One that has others ends once no call is under way: the next request
-    /// starts it again.
+    /// The next process finds these in its environment, where nobody came with later ones. One that has others ends once no call is
+    /// under way: the next request starts it again.
     pub(super) fn lend(&self, lent: &Lent) {
-        if self.lent().values == lent.values && lent.values.is_empty() {
+        if lent.values.is_empty() {
             return;
         }
-        *self.lent() = lent.clone();
+        self.lent().take_newer(lent);
+        self.renew();
+    }
+
+    /// The same for whoever comes with nothing: a call may have been under way before.
+    pub(super) fn renew(&self) {
+        let latest = self.lent().clone();
         let running = self.running().clone();
-        running.all().filter(|switch| switch.has_other_than(lent)).for_each(|switch| switch.end.cancel());
+        running.all().for_each(|switch| switch.retire_for(&latest));
     }
 
     /// Ends what has them. Sessions go on, with another process.
@@ -128,7 +136,7 @@ impl Shared {
     }
 
     fn fitting(&self, era: Era) -> Option<Arc<Switch>> {
-        self.running().fitting(era, &self.house.eras)
+        self.running().fitting(era, &self.eras)
     }
 
     async fn start(self: Arc<Self>, era: Era) -> Result<Arc<Switch>, Refused> {
@@ -150,7 +158,7 @@ impl Shared {
                 return Ok(switch);
             }
             *running.place(begun.era()) = Some(Arc::clone(&begun));
-            let serves_sessions = running.fitting(Era::Legacy, &self.house.eras);
+            let serves_sessions = running.fitting(Era::Legacy, &self.eras);
             let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
             (serves_sessions.filter(|serves| Arc::ptr_eq(serves, &begun)), sessions)
         };
@@ -168,7 +176,7 @@ impl Shared {
         if let Some(rests) = self.backoff().rests() {
             return Err(Refused::Resting(rests));
         }
-        let House { limits, eras, .. } = &*self.house;
+        let (limits, eras) = (&self.house.limits, &*self.eras);
         let first = eras.first(era);
         let mut switch = self.started()?;
         let mut opened = timeout(limits.start, switch.open(era, eras)).await.unwrap_or(Err(NotOpened::Late));

@@ -119,10 +119,21 @@ impl Upstream {
     ) -> impl Future<Output = Result<Response, Refusal>> + Send + '_ {
         let (request, caller) = permitted.into_parts();
         // What is not done for nearly every request is in a box: all that waits in here is handed on with each.
-        match self.told.asks_for_each() {
-            false => Either::Left(self.carry_with(request, caller, None, Handed::default(), false).map(Ok)),
-            true => Either::Right(Box::pin(self.ask_and_carry(request, caller))),
+        match self.known(&request, &caller) {
+            Some(handed) => Either::Left(self.carry_with(request, caller, None, handed, false).map(Ok)),
+            None => Either::Right(Box::pin(self.ask_and_carry(request, caller))),
         }
+    }
+
+    /// What third parties give, where nobody has to be waited for with this request: nearly always it is in memory.
+    fn known(&self, request: &Request<Body>, caller: &Caller) -> Option<Handed> {
+        if !self.told.asks_for_each() {
+            return Some(Handed::default());
+        }
+        if self.told.makes_for_each() || linking::may_introduce(request) {
+            return None;
+        }
+        self.told.hand_known(caller, |place| self.is_place(place, request.method()))
     }
 
     async fn ask_and_carry(&self, mut request: Request<Body>, caller: Caller) -> Result<Response, Refusal> {

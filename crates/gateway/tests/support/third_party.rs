@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 
 use hallpass_gateway::upstream::told::{NotGiven, Place, ThirdPartyToken};
-use hallpass_protocol::secret::Secret;
+use hallpass_protocol::linked_token::LinkedToken;
 use hallpass_resource_server::Caller;
 
 /// Gives the user's name and the number of the question, if it is told nothing else.
@@ -20,6 +20,17 @@ struct State {
     /// Whether tokens are the same each time.
     lasts: bool,
     answer: Option<Result<String, NotGiven>>,
+    /// Whether its tokens are at hand, so that nobody is asked.
+    is_known: bool,
+    /// How often accounts were linked anew, and which of the link's tokens is given.
+    link: usize,
+    version: i64,
+}
+
+impl State {
+    fn token(&self, token: String) -> LinkedToken {
+        LinkedToken::new(token.into(), format!("link-{}", self.link), self.version)
+    }
 }
 
 impl ThirdParty {
@@ -41,26 +52,52 @@ impl ThirdParty {
     }
 
     fn at(&self, place: Place) -> ThirdPartyToken {
-        let this = self.clone();
-        ThirdPartyToken::new(self.name, place, move |caller: &Caller| {
+        let (this, memory) = (self.clone(), self.clone());
+        let known = move |caller: &Caller| memory.known(caller.subject());
+        ThirdPartyToken::new(self.name, place, known, move |caller: &Caller| {
             let (this, user) = (this.clone(), caller.subject().to_owned());
             async move { this.answer(&user) }
         })
     }
 
-    fn answer(&self, user: &str) -> Result<Secret, NotGiven> {
+    fn known(&self, user: &str) -> Option<LinkedToken> {
+        let state = self.state.lock().unwrap();
+        let given = state.answer.clone().unwrap_or(Ok(user.to_owned())).ok()?;
+        state.is_known.then(|| state.token(given))
+    }
+
+    fn answer(&self, user: &str) -> Result<LinkedToken, NotGiven> {
         let mut state = self.state.lock().unwrap();
         state.asked += 1;
         let own = if state.lasts { user.to_owned() } else { format!("{user}-{}", state.asked) };
-        state.answer.clone().unwrap_or(Ok(own)).map(Secret::new)
+        state.answer.clone().unwrap_or(Ok(own)).map(|token| state.token(token))
     }
 
     pub(crate) fn asked(&self) -> usize {
         self.state.lock().unwrap().asked
     }
 
+    /// The next token of the link.
     pub(crate) fn gives(&self, token: &str) {
-        self.state.lock().unwrap().answer = Some(Ok(token.to_owned()));
+        let version = self.state.lock().unwrap().version + 1;
+        self.gives_version(version, token);
+    }
+
+    pub(crate) fn gives_version(&self, version: i64, token: &str) {
+        let mut state = self.state.lock().unwrap();
+        (state.version, state.answer) = (version, Some(Ok(token.to_owned())));
+    }
+
+    /// Another link takes the place of the one before, with a token of its own.
+    pub(crate) fn is_linked_anew(&self, token: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.link += 1;
+        (state.version, state.answer) = (0, Some(Ok(token.to_owned())));
+    }
+
+    /// Its tokens are at hand from now on.
+    pub(crate) fn is_known(&self) {
+        self.state.lock().unwrap().is_known = true;
     }
 
     /// The user's name, each time.

@@ -6,6 +6,7 @@ use std::fmt;
 use hallpass_authorization_server::{ActsFor, AuthorizationServer, NoToken, ThirdParty, Vault};
 use hallpass_gateway::upstream::told::{NotGiven, Place, ThirdPartyToken, Told};
 use hallpass_protocol::{ResourceIdentifier, Scope, ScopeSet};
+use hallpass_resource_server::Caller;
 
 use super::credentials::CredentialFault;
 use super::house_plan::HousePlan;
@@ -208,9 +209,10 @@ pub(super) fn telling(
 
 fn token(plan: &DelegatedPlan, vault: Vault, own_issuer: String) -> ThirdPartyToken {
     let name = vault.shown().to_owned();
-    let token = ThirdPartyToken::new(name, plan.place.clone(), move |caller| {
-        // A subject of another issuer's may be called like a person here.
-        let user = (caller.issuer() == own_issuer).then(|| caller.subject().to_owned());
+    let (memory, issuer) = (vault.clone(), own_issuer.clone());
+    let known = move |caller: &Caller| memory.known(person(caller, &issuer)?);
+    let token = ThirdPartyToken::new(name, plan.place.clone(), known, move |caller| {
+        let user = person(caller, &own_issuer).map(str::to_owned);
         let vault = vault.clone();
         async move {
             let not_linked = || NotGiven::NotLinked { link: vault.link().clone() };
@@ -225,6 +227,11 @@ fn token(plan: &DelegatedPlan, vault: Vault, own_issuer: String) -> ThirdPartyTo
         }
     });
     plan.scope.iter().cloned().fold(token, ThirdPartyToken::for_scope)
+}
+
+/// A subject of another issuer's may be called like a person here.
+fn person<'c>(caller: &'c Caller, own_issuer: &str) -> Option<&'c str> {
+    (caller.issuer() == own_issuer).then(|| caller.subject())
 }
 
 impl fmt::Display for DelegatedPlan {

@@ -26,6 +26,33 @@ async fn it_is_renewed_before_its_end_and_not_sooner() {
     assert_eq!(asked[2].parameters["refresh_token"], "canary-refresh-2");
 }
 
+/// What a gateway gets without waiting; it says whose link it is of, and which of that link's tokens.
+#[tokio::test]
+async fn what_is_in_memory_is_given_at_once() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    let (vault, ada) = (two.vault(), two.ada().await);
+    let first = vault.token(&ada).await.unwrap();
+    let known = vault.known(&ada).unwrap();
+    let said = (first.expose(), first.link(), first.version());
+    assert_eq!((known.expose(), known.link(), known.version()), said);
+    assert!(vault.known("nobody").is_none());
+    two.house.advance(3_540);
+    // What was revoked is known anew, so that memory counts.
+    while two.house.server.revocations().is_revoked("x").is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(vault.known(&ada).is_none(), "it is time for the next one");
+    let second = vault.token(&ada).await.unwrap();
+    assert_eq!((second.link(), second.version()), (first.link(), first.version() + 1));
+    assert_eq!(vault.known(&ada).unwrap().expose(), "canary-access-2");
+    let mut person = super::account::signed_in(&two).await;
+    super::account::unlink(&two, &mut person).await;
+    assert!(vault.known(&ada).is_none(), "what is unlinked is not known");
+    two.tokens().await;
+    assert_ne!(vault.token(&ada).await.unwrap().link(), first.link(), "another link");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_fifty_calls_at_two_replicas_one_asks_the_third_party() {
     for past in [3_545, 3_700] {

@@ -6,7 +6,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use hallpass_resource_server::json_rpc::Id;
@@ -53,8 +53,8 @@ pub(super) struct Session {
     state: Mutex<State>,
     /// What a process that others share has to know of it.
     standing: Mutex<Standing>,
-    /// Tokens of third parties, as they came with its latest request; where its process is its own, none.
-    lent: Mutex<Option<Lent>>,
+    /// Where its process is one that others have, too.
+    shared: OnceLock<Arc<Shared>>,
 }
 
 /// How many rooms for answers those requests of a client's have in common that stand alone: several are read at a time.
@@ -95,7 +95,7 @@ impl Session {
             rooms,
             state: Mutex::new(State::new()),
             standing: Mutex::default(),
-            lent: Mutex::default(),
+            shared: OnceLock::new(),
         };
         (session, inputs)
     }
@@ -117,30 +117,22 @@ impl Session {
         (session, inputs)
     }
 
-    /// It will speak to processes that others have, too, and these are for the next one.
-    pub(super) fn shares(&self, lent: &Lent) {
-        *self.lent() = Some(lent.clone());
+    /// It will speak to processes that others have, too.
+    pub(super) fn shares(&self, shared: &Arc<Shared>) {
+        // It begins once.
+        drop(self.shared.set(Arc::clone(shared)));
     }
 
     /// These came with its latest request.
     pub(super) fn lend(&self, lent: &Lent) {
-        self.lent().iter_mut().for_each(|latest| latest.clone_from(lent));
+        self.shared.get().iter().for_each(|shared| shared.lend(lent));
     }
 
-    pub(super) fn lends_to(&self, shared: &Shared) {
-        self.lent().iter().for_each(|lent| shared.lend(lent));
-    }
-
-    /// What it has of these ends: the session, where its process is its own; else they are only forgotten.
+    /// Ends it, where a process of its own has tokens; else that process ends, and it goes on with another.
     pub(super) fn take_back(&self) {
-        match &mut *self.lent() {
-            Some(latest) => *latest = Lent::default(),
-            None => self.end.cancel(),
+        if self.shared.get().is_none() {
+            self.end.cancel();
         }
-    }
-
-    fn lent(&self) -> MutexGuard<'_, Option<Lent>> {
-        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -15,12 +15,18 @@ use super::{
 };
 
 impl Switch {
-    /// Takes a message of a session's on to the process.
-    pub(in crate::stdio) fn forward(&self, session: &Arc<Session>, Input { kind, line }: Input) {
+    /// Takes a message of a session's on to the process. Gives it back where another one has to be asked, which takes this one's
+    /// place.
+    pub(in crate::stdio) fn forward(
+        &self,
+        session: &Arc<Session>,
+        Input { kind, line }: Input,
+    ) -> Option<Input> {
         self.attach(session);
         match &kind {
             Kind::Request { id, method, progress } => {
-                self.request(session, id, method, progress.as_ref(), line)
+                let back = self.request(session, id, method, progress.as_ref(), line);
+                return back.map(|line| Input { kind, line });
             }
             Kind::Cancelled(id) => self.cancel(session, id),
             Kind::Response(Some(id)) => match self.was_asked(session, id) {
@@ -41,12 +47,21 @@ impl Switch {
             Kind::Notification(method) if notified::is_the_clients_own(method) => self.send(line),
             kind => tracing::debug!(?kind, "a message of a client is about nothing of its own"),
         }
+        None
     }
 
-    fn request(&self, session: &Arc<Session>, id: &Id, method: &str, progress: Option<&Id>, line: Held) {
+    fn request(
+        &self,
+        session: &Arc<Session>,
+        id: &Id,
+        method: &str,
+        progress: Option<&Id>,
+        line: Held,
+    ) -> Option<Held> {
         // What names requests names those of this process, which are everybody's.
         if method.starts_with("notifications/") {
-            return self.refuse(session, id, METHOD_NOT_FOUND, "a notification is sent without an id");
+            self.refuse(session, id, METHOD_NOT_FOUND, "a notification is sent without an id");
+            return None;
         }
         let alone = session.standing().stands_alone;
         let (answered, becomes) = match (self.era(), alone) {
@@ -61,7 +76,7 @@ impl Switch {
             (Era::Modern, true) => (self.refused_here(session, id, method), native::becomes(method)),
         };
         if answered {
-            return;
+            return None;
         }
         let plain = match (self.era(), alone) {
             (Era::Legacy, true) => bridge::request_before(line.bytes()),
@@ -74,16 +89,21 @@ impl Switch {
             becomes => becomes,
         };
         let mut state = self.state();
+        if state.retired {
+            return Some(line);
+        }
         if state.over {
             drop(state);
-            return session.fail(id, "the MCP server has ended");
+            session.fail(id, "the MCP server has ended");
+            return None;
         }
         let number = state.next;
         let rewritten = match rewrite::request(&plain, number) {
             Ok(rewritten) => rewritten,
             Err(ambiguous) => {
                 drop(state);
-                return self.refuse(session, id, INVALID_PARAMS, &ambiguous.to_string());
+                self.refuse(session, id, INVALID_PARAMS, &ambiguous.to_string());
+                return None;
             }
         };
         state.next += 1;
@@ -98,6 +118,7 @@ impl Switch {
         state.asked.insert(number, asked);
         // Within the lock: a cancellation must not overtake what it cancels.
         self.send(line.replaced(rewritten));
+        None
     }
 
     fn cancel(&self, session: &Session, id: &Id) {

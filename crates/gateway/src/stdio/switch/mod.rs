@@ -73,6 +73,8 @@ pub(super) struct Switch {
 
 struct State {
     over: bool,
+    /// Another process takes its place: nothing is under way, and nothing more comes.
+    retired: bool,
     used: Instant,
     next: i64,
     /// Requests that the process has not answered, by the ids that it knows.
@@ -139,6 +141,7 @@ impl Switch {
     ) -> (Self, mpsc::UnboundedReceiver<Held>) {
         let state = State {
             over: false,
+            retired: false,
             used: Instant::now(),
             next: 1,
             asked: HashMap::new(),
@@ -160,9 +163,17 @@ impl Switch {
         Self { lent, ..self }
     }
 
-    /// Whether the process has other tokens than these, and no call is under way in it.
-    pub(super) fn has_other_than(&self, lent: &Lent) -> bool {
-        self.lent.values != lent.values && self.state().calls_nothing()
+    /// Ends the process if it has other tokens than these and no call is under way in it. In one step: what comes after that goes to
+    /// the next one.
+    pub(super) fn retire_for(&self, lent: &Lent) {
+        if self.lent.are_those_of(lent) {
+            return;
+        }
+        let mut state = self.state();
+        if state.calls_nothing() {
+            state.retired = true;
+            self.end.cancel();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

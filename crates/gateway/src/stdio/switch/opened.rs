@@ -1,7 +1,6 @@
 //! How a process that several sessions share begins, and what the server said then.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
@@ -15,9 +14,6 @@ use super::native::TASKS;
 const LATEST: &str = "2025-11-25";
 /// The revisions that have `initialize`. What each added are members and notifications that the ones before pass over.
 const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", LATEST];
-/// How long `server/discover` is waited for where nobody knows whether the program has it: some answer nothing before
-/// `initialize` (2026-07-28, stdio, "Backward Compatibility").
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the server said at the beginning.
 #[derive(Clone, Debug)]
@@ -71,7 +67,7 @@ impl Switch {
     /// Asks for `server/discover`, and after some time for `initialize` as well: whichever is answered.
     async fn probe(&self, eras: &Eras) -> Result<Opened, NotOpened> {
         let mut discover = pin!(self.begin(Era::Modern));
-        if let Ok(opened) = timeout(PATIENCE, &mut discover).await {
+        if let Ok(opened) = timeout(eras.patience(), &mut discover).await {
             return opened;
         }
         let mut initialize = pin!(self.begin(Era::Legacy));
@@ -88,6 +84,7 @@ impl Switch {
             initialized = &mut initialize => match initialized {
                 Ok(opened) => {
                     // What came first is not answered.
+                    eras.is_silent();
                     eras.learn(Era::Modern, false);
                     Ok(opened)
                 }

@@ -2,6 +2,7 @@
 
 mod earlier;
 mod notified;
+mod retired;
 mod subscribed;
 mod whose;
 
@@ -45,7 +46,7 @@ impl Rig {
         let (session, inputs) = &mut self.sessions[session];
         let answers = session.post(&posted.messages, true).unwrap();
         while let Ok(input) = inputs.try_recv() {
-            self.switch.forward(session, input);
+            assert!(self.switch.forward(session, input).is_none());
         }
         answers
     }

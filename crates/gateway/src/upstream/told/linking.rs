@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use hallpass_resource_server::json_rpc::{Id, peek};
 use hallpass_resource_server::settings::BODY_LIMIT;
 use hallpass_resource_server::{BrokenRule, Refusal};
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, HeaderName};
 use http::{Method, Request};
 use http_body::Body as _;
 use serde::Deserialize;
@@ -25,6 +25,8 @@ use serde_json::{Map, Value, json};
 
 use super::Unlinked;
 
+static VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// MCP 2025-11-25, client/elicitation, "URL Elicitation Required Error". No other revision has it.
 const URL_ELICITATION_REQUIRED: i64 = -32042;
 /// The revision whose requests say all of themselves.
@@ -89,6 +91,13 @@ impl Message {
     }
 }
 
+/// Whether a request may begin a session. What is known to be longer than what is read introduces nobody.
+pub(in crate::upstream) fn may_introduce(request: &Request<Body>) -> bool {
+    let begins = || [&VERSION, &SESSION_ID].iter().all(|field| !request.headers().contains_key(*field));
+    let is_short = || request.body().size_hint().lower() <= BODY_LIMIT as u64;
+    request.method() == Method::POST && begins() && is_short() && !request.body().is_end_stream()
+}
+
 /// Whether a request begins a session of a client that can be led to a page. Only what may be `initialize` is read: clients send
 /// it without `MCP-Protocol-Version`, which every later request has.
 ///
@@ -97,12 +106,7 @@ impl Message {
 pub(in crate::upstream) async fn introduces(
     request: Request<Body>,
 ) -> Result<(Request<Body>, bool), Refusal> {
-    let begins = !["mcp-session-id", "mcp-protocol-version"]
-        .iter()
-        .any(|field| request.headers().contains_key(*field));
-    // What is known to be longer introduces nobody.
-    let is_short = request.body().size_hint().lower() <= BODY_LIMIT as u64;
-    if request.method() != Method::POST || !begins || !is_short || request.body().is_end_stream() {
+    if !may_introduce(&request) {
         return Ok((request, false));
     }
     let (parts, body) = request.into_parts();

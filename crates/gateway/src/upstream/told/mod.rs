@@ -83,7 +83,12 @@ impl Told {
 
     /// Whether something of what upstream is told has to be asked for with each request, which may take a while.
     pub(super) fn asks_for_each(&self) -> bool {
-        matches!(self.caller, Who::Token(_)) || self.works_at_third_parties()
+        self.makes_for_each() || self.works_at_third_parties()
+    }
+
+    /// Whether a token is made for upstream with each request.
+    pub(super) fn makes_for_each(&self) -> bool {
+        matches!(self.caller, Who::Token(_))
     }
 
     /// The token for upstream, where one is to be made for the one that stands in these fields.
@@ -112,11 +117,15 @@ impl Told {
         made: Option<HeaderValue>,
         handed: Said<'a>,
     ) -> Result<Said<'a>, Unsigned> {
-        let mut said: Said<'a> = Vec::with_capacity(6);
-        let is_handed = |name: &HeaderName| handed.iter().any(|(other, _)| is_spelled_like(other, name));
+        // What was handed comes first, in the same list.
+        let (handed, mut said) = (handed.len(), handed);
+        said.reserve(6);
+        let is_handed = |said: &Said<'a>, name: &HeaderName| {
+            said.iter().take(handed).any(|(other, _)| is_spelled_like(other, name))
+        };
         // What the operator says in a field is said there alone: many servers read `_` as `-`.
         let mut say = |name: HeaderName, word| {
-            if !self.own.iter().any(|(own, _)| is_spelled_like(own, &name)) && !is_handed(&name) {
+            if !self.own.iter().any(|(own, _)| is_spelled_like(own, &name)) && !is_handed(&said, &name) {
                 said.push((name, word));
             }
         };
@@ -133,9 +142,11 @@ impl Told {
         if let Some(request) = request {
             say(REQUEST, Word::text(request.as_str()));
         }
-        let own = self.own.iter().filter(|(name, _)| !is_handed(name));
-        said.extend(own.map(|(name, value)| (name.clone(), Word::Value(value.clone()))));
-        said.extend(handed);
+        for (name, value) in &self.own {
+            if !is_handed(&said, name) {
+                said.push((name.clone(), Word::Value(value.clone())));
+            }
+        }
         Ok(said)
     }
 }

@@ -5,14 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use hallpass_protocol::linked_token::LinkedToken;
 use hallpass_protocol::scope::{Scope, ScopeSet};
-use hallpass_protocol::secret::Secret;
 use hallpass_resource_server::{Caller, Refusal};
 use http::header::HeaderName;
 use url::Url;
 
 use super::super::onward::{Said, Word};
-use super::{Told, in_field};
+use super::Told;
 
 /// Where the server behind finds a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +40,12 @@ pub enum NotGiven {
     Unavailable,
 }
 
-type Asking = Pin<Box<dyn Future<Output = Result<Secret, NotGiven>> + Send>>;
+type Known = dyn Fn(&Caller) -> Option<LinkedToken> + Send + Sync;
+type Asking = Pin<Box<dyn Future<Output = Result<LinkedToken, NotGiven>> + Send>>;
 type Ask = dyn Fn(&Caller) -> Asking + Send + Sync;
+
+/// Room for what is told beside the tokens, so that it is made once ([`Told::say`]).
+const ROOM: usize = 8;
 
 /// A token of one third party's for the server behind: whoever calls is asked about with each request, and nothing is remembered
 /// here. Clones share whom they ask.
@@ -50,6 +54,7 @@ pub struct ThirdPartyToken {
     party: String,
     place: Place,
     scope: Option<Scope>,
+    known: Arc<Known>,
     ask: Arc<Ask>,
 }
 
@@ -62,17 +67,19 @@ impl std::fmt::Debug for ThirdPartyToken {
 }
 
 impl ThirdPartyToken {
-    /// A token of `party`, as people know it, at that place. `ask` gives the caller's own, good at this moment.
+    /// A token of `party`, as people know it, at that place. `known` gives the caller's own where it is at hand and good at this
+    /// moment; `ask` gives it otherwise, and may take a while.
     pub fn new<F>(
         party: impl Into<String>,
         place: Place,
+        known: impl Fn(&Caller) -> Option<LinkedToken> + Send + Sync + 'static,
         ask: impl Fn(&Caller) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Result<Secret, NotGiven>> + Send + 'static,
+        F: Future<Output = Result<LinkedToken, NotGiven>> + Send + 'static,
     {
         let ask = Arc::new(move |caller: &Caller| -> Asking { Box::pin(ask(caller)) });
-        Self { party: party.into(), place, scope: None, ask }
+        Self { party: party.into(), place, scope: None, known: Arc::new(known), ask }
     }
 
     /// For those alone who have this scope of ours. Others are carried on without it.
@@ -94,7 +101,7 @@ impl ThirdPartyToken {
 #[derive(Debug, Default)]
 pub(in crate::upstream) struct Handed {
     pub(in crate::upstream) fields: Said<'static>,
-    pub(in crate::upstream) variables: Vec<(OsString, Secret)>,
+    pub(in crate::upstream) variables: Vec<(OsString, LinkedToken)>,
 }
 
 /// Why the request can't go on.
@@ -141,6 +148,23 @@ impl Told {
             .collect()
     }
 
+    /// The same as [`Self::hand`], where all of it is at hand: `None` where somebody has to be asked, or refused.
+    pub(in crate::upstream) fn hand_known(
+        &self,
+        caller: &Caller,
+        is_place: impl Fn(&Place) -> bool,
+    ) -> Option<Handed> {
+        let mut handed = Handed::default();
+        for token in self.third_parties.iter().filter(|token| is_place(&token.place)) {
+            if !token.is_for(caller) {
+                handed.withhold(&token.place);
+            } else if !handed.take(&token.place, &(token.known)(caller)?) {
+                return None;
+            }
+        }
+        Some(handed)
+    }
+
     /// What third parties give for the caller, as far as it is for a place that the server can look at.
     pub(in crate::upstream) async fn hand(
         &self,
@@ -150,13 +174,11 @@ impl Told {
         let (mut handed, mut unlinked) = (Handed::default(), Vec::new());
         for token in self.third_parties.iter().filter(|token| is_place(&token.place)) {
             if !token.is_for(caller) {
-                if let Place::Field(name) = &token.place {
-                    handed.fields.push((name.clone(), Word::Nothing));
-                }
+                handed.withhold(&token.place);
                 continue;
             }
             match (token.ask)(caller).await {
-                Ok(secret) if handed.take(&token.place, &secret) => {}
+                Ok(given) if handed.take(&token.place, &given) => {}
                 Ok(_) => {
                     tracing::error!(
                         party = token.party,
@@ -180,16 +202,28 @@ impl Told {
 
 impl Handed {
     /// Whether the place can hold such a token.
-    fn take(&mut self, place: &Place, secret: &Secret) -> bool {
+    fn take(&mut self, place: &Place, token: &LinkedToken) -> bool {
         match place {
-            Place::Field(name) => match in_field(name, secret.expose()) {
-                Some(value) => self.fields.push((name.clone(), Word::Value(value))),
+            Place::Field(name) => match token.in_field(name) {
+                Some(value) => self.say(name, Word::Value(value)),
                 None => return false,
             },
             // The operating system ends a variable at a NUL.
-            Place::Variable(_) if secret.expose().contains('\0') => return false,
-            Place::Variable(name) => self.variables.push((name.clone(), secret.clone())),
+            Place::Variable(_) if token.expose().contains('\0') => return false,
+            Place::Variable(name) => self.variables.push((name.clone(), token.clone())),
         }
         true
+    }
+
+    /// There is none for this caller, and nobody else says what it is.
+    fn withhold(&mut self, place: &Place) {
+        if let Place::Field(name) = place {
+            self.say(name, Word::Nothing);
+        }
+    }
+
+    fn say(&mut self, name: &HeaderName, word: Word<'static>) {
+        self.fields.reserve(ROOM);
+        self.fields.push((name.clone(), word));
     }
 }
