@@ -77,7 +77,10 @@ pub(super) async fn token(
     } else if refreshing {
         let sent = get("refresh_token");
         used = newest(&shared, script.grace, sent);
-        lock(&shared.refresh).remove(&used)
+        match script.provider.as_ref().is_some_and(|provider| provider.keeps_refresh_tokens()) {
+            true => lock(&shared.refresh).get(&used).cloned(),
+            false => lock(&shared.refresh).remove(&used),
+        }
     } else {
         lock(&shared.codes).remove(&get(if is_device { "device_code" } else { "code" }))
     };

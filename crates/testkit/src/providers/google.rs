@@ -44,6 +44,18 @@ pub const GOOGLE: Behaviour = Behaviour {
             }),
         },
         Quirk {
+            name: "a refresh token is good again and again, and a refresh brings no other one",
+            source: "https://developers.google.com/identity/protocols/oauth2/web-server#offline",
+            rule: Rule::KeepsRefreshTokens,
+        },
+        Quirk {
+            name: "has a place to revoke at, for either token",
+            source: "https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke",
+            rule: Rule::Metadata(|members, origin| {
+                members.insert("revocation_endpoint".into(), json!(format!("{origin}/revoke")));
+            }),
+        },
+        Quirk {
             name: "wants the secret, of an installed application, too",
             source: "https://developers.google.com/identity/protocols/oauth2/native-app#exchange-authorization-code",
             rule: Rule::NeedsSecret,

@@ -23,7 +23,7 @@ mod recorded;
 pub use auth0::AUTH0;
 pub use cognito::COGNITO;
 pub use entra::{ENTRA, TENANT};
-pub use github::GITHUB;
+pub use github::{GITHUB, GITHUB_APP};
 pub use google::GOOGLE;
 pub use keycloak::KEYCLOAK;
 pub use okta::OKTA;
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_quirk_has_a_name_of_its_own_and_a_source() {
-        for behaviour in ALL {
+        for behaviour in ALL.into_iter().chain([&GITHUB_APP]) {
             let names: Vec<_> = behaviour.quirks.iter().map(|quirk| quirk.name).collect();
             for (at, quirk) in behaviour.quirks.iter().enumerate() {
                 assert_eq!(names.iter().position(|name| *name == quirk.name), Some(at), "{}", quirk.name);

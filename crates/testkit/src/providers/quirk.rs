@@ -42,6 +42,10 @@ pub enum Rule {
     FormEncoded,
     /// Every refusal of the token endpoint has the status 200.
     RefusesWith200,
+    /// What the token endpoint calls a refusal, of such a request.
+    Calls(fn(Refused, &Form) -> Refused),
+    /// A refresh token is good until it is revoked, and a refresh brings no other one.
+    KeepsRefreshTokens,
     /// A token request needs the client's secret.
     NeedsSecret,
     /// A redirect URI is compared with its port, on loopback, too.

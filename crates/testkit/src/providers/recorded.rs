@@ -66,9 +66,20 @@ impl Recorded {
         }
     }
 
-    /// Registers a client by hand, as in the provider's console.
+    /// Registers a client by hand, as in the provider's console; one of the same name is changed.
     pub fn add(&self, client: Client) {
-        lock(&self.clients).push(client);
+        let mut clients = lock(&self.clients);
+        clients.retain(|known| known.id != client.id);
+        clients.push(client);
+    }
+
+    /// Ends every session, as people do there who want no more of it: no code and no refresh token is good any more.
+    pub fn end_sessions(&self) {
+        lock(&self.grants).clear();
+    }
+
+    pub(crate) fn keeps_refresh_tokens(&self) -> bool {
+        self.has(|rule| matches!(rule, Rule::KeepsRefreshTokens))
     }
 
     pub(super) fn behaviour(&self) -> &'static Behaviour {
@@ -192,8 +203,12 @@ impl Recorded {
                 _ => None,
             })
         })?;
+        let called = self.rules().fold(refused, |refused, rule| match rule {
+            Rule::Calls(call) => call(refused, form),
+            _ => refused,
+        });
         let with_200 = self.has(|rule| matches!(rule, Rule::RefusesWith200));
-        Some(problem(if with_200 { StatusCode::OK } else { StatusCode::BAD_REQUEST }, refused))
+        Some(problem(if with_200 { StatusCode::OK } else { StatusCode::BAD_REQUEST }, called))
     }
 
     /// RFC 6749 §4.1.3 and §6, RFC 7636 §4.6.
@@ -224,9 +239,17 @@ impl Recorded {
     /// The token endpoint's answer, as the provider gives it.
     pub(crate) fn answer(&self, headers: &HeaderMap, form: &Form, answer: Value) -> Response {
         let used = form.get("code").or_else(|| form.get("refresh_token")).cloned().unwrap_or_default();
-        let request = lock(&self.grants).remove(&used).unwrap_or_default();
+        let again = form.contains_key("refresh_token");
+        let request = match again && self.keeps_refresh_tokens() {
+            true => lock(&self.grants).get(&used).cloned(),
+            false => lock(&self.grants).remove(&used),
+        };
+        let request = request.unwrap_or_default();
         let mut members = answer.as_object().cloned().unwrap_or_default();
         let grant = self.grant(&request);
+        if again && self.keeps_refresh_tokens() {
+            members.remove("refresh_token");
+        }
         members.insert("access_token".to_owned(), json!(self.sign(&request, &json!({}))));
         if grant.has_scope("openid") && self.metadata().get("jwks_uri").is_some() {
             members.insert("id_token".to_owned(), json!(self.id_token(&grant)));

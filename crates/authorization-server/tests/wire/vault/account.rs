@@ -3,17 +3,25 @@
 use hallpass_testkit::person::Person;
 
 use super::Delegating;
-use crate::harness::{NATIVE, PASSWORD, USER};
+use crate::harness::{House, NATIVE, PASSWORD, USER};
 
 pub(super) async fn signed_in(two: &Delegating) -> Person {
+    signed_in_at(&two.house).await
+}
+
+pub(super) async fn signed_in_at(house: &House) -> Person {
     let person = Person::new();
-    let login = person.open(two.house.url("/account")).await;
+    let login = person.open(house.url("/account")).await;
     login.form().set("username", USER).set("password", PASSWORD).submit().await;
     person
 }
 
 pub(super) async fn unlink(two: &Delegating, person: &mut Person) {
-    let account = person.open(two.house.url("/account")).await;
+    unlink_at(&two.house, person).await;
+}
+
+pub(super) async fn unlink_at(house: &House, person: &mut Person) {
+    let account = person.open(house.url("/account")).await;
     let is_it =
         |form: &hallpass_testkit::person::Form| form.target().path().ends_with("/third-parties/remove");
     let form = account.forms().into_iter().find(is_it).unwrap_or_else(|| panic!("{}", account.text()));

@@ -3,6 +3,7 @@
 mod account;
 mod ending;
 mod linking;
+mod providers;
 mod renewal;
 mod stolen;
 
