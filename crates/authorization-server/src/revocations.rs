@@ -11,7 +11,7 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// Parts a token's id from what it hangs on: a `jti` is `<grant>.<token>`, with more in front where the token hangs on
 /// more, such as the issuer of an assertion. No alphabet has a dot.
-const SEPARATOR: char = '.';
+pub(crate) const SEPARATOR: char = '.';
 
 /// The access tokens and grants that were revoked and whose tokens might still be alive. Clones share
 /// the same memory; asking takes a read lock and two look-ups.

@@ -18,7 +18,7 @@ use crate::random::{digest, token};
 use crate::revocations::Revocations;
 use crate::settings::Settings;
 use crate::store::{LONGEST_ACCESS_TOKEN, Store, StoreError};
-use crate::vault::Remembered;
+use crate::vault::{Agreed, Remembered};
 
 /// How often other processes' revocations are read.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
@@ -47,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) cookies: Cookies,
     pub(crate) remembered: Arc<Remembered>,
+    pub(crate) agreed: Arc<Agreed>,
     setup_link: Option<Url>,
 }
 
@@ -164,6 +165,7 @@ impl AuthorizationServer {
             cookies: Cookies::new(&settings.issuer),
             passwords,
             remembered,
+            agreed: Arc::default(),
             documents: DocumentCache::default(),
             client_keys: ClientKeys::default(),
             remembered_clients: RememberedClients::default(),

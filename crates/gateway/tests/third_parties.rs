@@ -163,6 +163,23 @@ async fn without_a_third_party_nothing_goes_on() {
     assert!(log.contains("GitHub") && !log.contains("two"), "{log}");
 }
 
+/// RFC 6750 §3.1: another login tells them, also where a scope stands for the account: nothing is to be linked.
+#[tokio::test]
+async fn who_was_not_told_of_the_third_party_logs_in_again() {
+    let github = ThirdParty::new("GitHub");
+    github.is_not_agreed();
+    let scoped = github.in_field("x-key").for_scope("github".parse().unwrap());
+    for token in [github.in_field("x-key"), scoped] {
+        let gateway = protect(mirror().telling(Told::nothing().with_third_party(token)), false);
+        let request = gateway.request_as(&gateway.token(GITHUB), "POST");
+        let (status, headers, said) = sent(&gateway, request, CALL).await;
+        assert_eq!((status, &said["error"]), (StatusCode::UNAUTHORIZED, &json!("invalid_token")));
+        assert!(said["error_description"].as_str().unwrap().contains("at GitHub"), "{said}");
+        let challenge = headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
+    }
+}
+
 /// RFC 6750 §3.1: a login links accounts, so another login mends it; where a scope stands for the account, that scope is asked for.
 #[tokio::test]
 async fn who_has_no_account_linked_logs_in_again() {

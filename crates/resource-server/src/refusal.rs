@@ -216,6 +216,15 @@ pub enum Refusal {
         /// What to ask for: these, and all that the token has.
         ask: ScopeSet,
     },
+    /// The server behind works at a third party for the caller, who was not told so when they allowed the app in.
+    #[error(
+        "this server works at {party} for you by now, or with more rights there, and you were not told when you allowed this app \
+         in; log in again to allow it that"
+    )]
+    NotAgreed {
+        /// Where.
+        party: String,
+    },
     /// A third party, or what is kept of the caller's account there: nobody's fault who calls.
     #[error("your account at {party} cannot be used at this moment; try again shortly")]
     ThirdPartyUnavailable {

@@ -72,6 +72,7 @@ fn kind(refusal: &Refusal) -> Kind<'_> {
         | Refusal::Revoked
         | Refusal::Inactive
         | Refusal::NotHandedOn
+        | Refusal::NotAgreed { .. }
         | Refusal::UnknownBinding
         | Refusal::SentAsBearer
         | Refusal::BoundOnly

@@ -79,6 +79,7 @@ rules! {
     Refusal::Unpermitted { .. } => "unpermitted",
     Refusal::NothingBehind => "nothing_behind",
     Refusal::NotLinked { .. } => "not_linked",
+    Refusal::NotAgreed { .. } => "not_agreed",
     Refusal::ThirdPartyUnavailable { .. } => "third_party_unavailable",
     Refusal::LoginTooOld { .. } => "login_too_old",
     Refusal::HeaderMismatch { .. } => "header_mismatch",

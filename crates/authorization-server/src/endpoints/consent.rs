@@ -20,8 +20,8 @@ use crate::pages::{ConsentPage, FormTarget, Problem, ScopeInWords, Stays, answer
 use crate::proxied::{self, Proxied};
 use crate::random::{digest, id, token};
 use crate::settings::names;
-use crate::store::{CodeRow, Consent, SessionRow, StoreError};
-use crate::vault::{acts_at, first_missing};
+use crate::store::{Agreed, CodeRow, Consent, SessionRow, StoreError};
+use crate::vault::{Acting, acts_at, first_missing};
 
 const PURPOSE: &str = "consent";
 
@@ -90,12 +90,30 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     match decision {
         Some("allow") => match link_first(server, &session, &interaction).await? {
             Some(link) => Ok(link),
-            None => allow(server, headers, &interaction, &session).await,
+            None if is_shown(server, &session, &interaction.request, &form) => {
+                allow(server, headers, &interaction, &session).await
+            }
+            None => Ok(see_other(&interaction.page(server, "/consent"))),
         },
         Some("switch") => switch(server, headers, &interaction).await,
         // Whatever is not a clear yes is a no.
         _ => deny(server, &interaction, Some(&session)).await,
     }
+}
+
+/// Whether the page has said all that is configured by now of where servers act.
+fn is_shown(
+    server: &Server,
+    session: &SessionRow,
+    request: &AuthorizationRequest,
+    form: &Parameters,
+) -> bool {
+    form.get("acts").ok().flatten() == acting(server, session, request).mark().as_deref()
+}
+
+/// Where servers act for the person with what is asked for.
+fn acting(server: &Server, session: &SessionRow, request: &AuthorizationRequest) -> Acting {
+    Acting::of(server, &request.resource, &session.bounds(&request.scopes))
 }
 
 /// This client, at this place, has been agreed to; now the provider is asked (MCP "Consent Flow Implementation").
@@ -189,22 +207,22 @@ pub(super) async fn is_remembered(
     let Some(session) = session.filter(|_| !imitable && !request.prompt.consent) else {
         return Ok(false);
     };
-    let receiver = request.redirect_uri.receiver();
-    let agreed = server.store.find_consent(consent(session, request, &receiver)).await?;
-    let agreed = agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok());
+    let (scopes, told) = agreed(server, session, request).await?;
     let asked = session.bounds(&request.scopes);
-    Ok(agreed.is_some_and(|agreed| !asked.is_empty() && asked.is_subset(&agreed)))
+    let is_told = told.includes(&acting(server, session, request));
+    Ok(is_told && !asked.is_empty() && asked.is_subset(&scopes))
 }
 
-/// What this person has allowed this client before, at the same place. On the page it is told apart from what is new.
-async fn agreed_scopes(
+/// What this person has allowed this client before, at the same place, and where they were told that servers act with it. On the
+/// page it is told apart from what is new.
+async fn agreed(
     server: &Server,
     session: &SessionRow,
     request: &AuthorizationRequest,
-) -> Result<ScopeSet, Problem> {
+) -> Result<(ScopeSet, Acting), Problem> {
     let receiver = request.redirect_uri.receiver();
-    let agreed = server.store.find_consent(consent(session, request, &receiver)).await?;
-    Ok(agreed.and_then(|scopes| ScopeSet::parse(&scopes).ok()).unwrap_or_default())
+    let agreed = server.store.find_consent(consent(session, request, &receiver)).await?.unwrap_or_default();
+    Ok((ScopeSet::parse(&agreed.scopes).unwrap_or_default(), Acting::parse(&agreed.acts_at)?))
 }
 
 /// Adds to what was agreed to before.
@@ -213,10 +231,12 @@ async fn remember(
     session: &SessionRow,
     request: &AuthorizationRequest,
 ) -> Result<(), Problem> {
-    let given = session.bounds(&request.scopes);
-    let all = agreed_scopes(server, session, request).await?.union(&given).to_string();
+    let (scopes, told) = agreed(server, session, request).await?;
+    let scopes = scopes.union(&session.bounds(&request.scopes)).to_string();
+    let acts_at = told.and(acting(server, session, request)).to_string();
     let receiver = request.redirect_uri.receiver();
-    Ok(server.store.save_consent(consent(session, request, &receiver), &all).await?)
+    let consent = consent(session, request, &receiver);
+    Ok(server.store.save_consent(consent, &Agreed { scopes, acts_at }).await?)
 }
 
 fn consent<'a>(session: &'a SessionRow, request: &'a AuthorizationRequest, receiver: &'a str) -> Consent<'a> {
@@ -246,6 +266,7 @@ pub(super) async fn grant(
         challenge: request.challenge.as_str().to_owned(),
         resource: request.resource.as_str().to_owned(),
         scopes: scopes.to_string(),
+        acts_at: acting(server, session, request).to_string(),
         refreshable: request.refreshable,
         bound_to: request.dpop_key.clone(),
         confidential: request.confidential,
@@ -282,7 +303,7 @@ async fn page(
     let proven = interaction.proven(server).await?;
     let (client, redirect) = (proven.client(), proven.redirect());
     let agreed = match session {
-        Some(session) => agreed_scopes(server, session, request).await?,
+        Some(session) => agreed(server, session, request).await?.0,
         // Who the person is shows at the provider only; each time is the first.
         None => ScopeSet::default(),
     };
@@ -319,6 +340,7 @@ async fn page(
         resource: names(&resources),
         resource_identifier: request.resource.to_string(),
         acts: acts_at(server, &request.resource, &bounded),
+        shown: session.and_then(|session| acting(server, session, request).mark()),
         scopes: in_words(&|scope| bounded.contains(scope) && !agreed.contains(scope)),
         agreed: in_words(&|scope| bounded.contains(scope) && agreed.contains(scope)),
         withheld: in_words(&|scope| !bounded.contains(scope)),

@@ -24,7 +24,7 @@ use crate::pages::{
 use crate::random::digest;
 use crate::settings::names;
 use crate::store::{Attempt, Decision, DeviceRow, SessionRow};
-use crate::vault::acts_at;
+use crate::vault::{Acting, acts_at};
 
 pub(super) const PATH: &str = "/device";
 
@@ -112,13 +112,27 @@ async fn decide(server: &Server, headers: &HeaderMap, body: &[u8]) -> Result<Res
     let allowed = field("decision") == Some("allow");
     let decision = if allowed { Decision::Allowed } else { Decision::Denied };
     // Nothing is claimed here, or codes could be guessed past the count: the page has done that.
-    let decided = server.store.decide_device(&digest(code.as_str()), &session, decision).await?;
+    let hash = digest(code.as_str());
+    let row = server.store.find_claimed_device(&hash, &session.user_id).await?;
+    let acting = acting(server, &session, &row.ok_or_else(Problem::lost_interaction)?)?;
+    if allowed && field("acts") != acting.mark().as_deref() {
+        // More is configured by now than the page has said.
+        return Ok(see_other(&server.path(&format!("{PATH}?user_code={}", code.shown()))));
+    }
+    let decided = server.store.decide_device(&hash, &session, decision, &acting.to_string()).await?;
     let client = decided.ok_or_else(Problem::lost_interaction)?;
     tracing::info!(user = session.user_id, client, allowed, "a person has decided on a device");
     let kind = if allowed { AuditKind::ConsentGiven } else { AuditKind::ConsentDenied };
     let event = NewEvent::new(kind).user(&session.user_id).client(&client).detail("on a device");
     server.store.record(event);
     Ok(answer(StatusCode::OK, &DeviceDonePage { allowed }, &FormTarget::None))
+}
+
+/// Where servers act for the person with what the device asks for.
+fn acting(server: &Server, session: &SessionRow, row: &DeviceRow) -> Result<Acting, Problem> {
+    let resources = Resources::try_from(row.resource.clone()).map_err(|_| Problem::lost_interaction())?;
+    let scopes = ScopeSet::parse(&row.scopes).unwrap_or_default();
+    Ok(Acting::of(server, &resources, &session.bounds(&scopes)))
 }
 
 /// Depends on the login: another one's form does not count.
@@ -161,6 +175,7 @@ async fn consent(
         resource: names(&configured),
         resource_identifier: resources.to_string(),
         acts,
+        shown: acting(server, session, row)?.mark(),
         scopes: scopes
             .filter(|(scope, _)| asked.contains(scope))
             .map(|(scope, says)| ScopeInWords { name: scope.to_string(), says: says.clone() })

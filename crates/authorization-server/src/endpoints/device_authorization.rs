@@ -91,6 +91,7 @@ fn device(server: &Server, form: &Parameters, client: &Client) -> Result<DeviceR
         client_id: client.id.clone(),
         resource: resources.as_str().to_owned(),
         scopes: scopes.to_string(),
+        acts_at: String::new(),
         refreshable: client.may_refresh,
         confidential: !client.is_public(),
         user_id: None,

@@ -124,6 +124,7 @@ async fn consume(
     let binding = sender.bind(server, row.must_bind).await?;
     let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
     let scopes = still::scopes_of(server, &row.user_id, scopes).await?;
+    linked::check_agreed(server, &row.acts_at, resources, &scopes)?;
     linked::check(server, &row.user_id, resources, &scopes).await?;
     let subject = Subject {
         grant_id: &row.grant_id,

@@ -15,7 +15,7 @@ use crate::clients::DEVICE_CODE;
 use crate::keys::SealingKey;
 use crate::random::{digest, token};
 use crate::server::Inner;
-use crate::store::{BeginsGrant, Decision, DeviceRow, Poll, StoreError};
+use crate::store::{BeginsGrant, Decision, DeviceRow, NewRefreshToken, Poll, StoreError};
 
 /// Answers the device: not yet, no, or with tokens.
 pub(crate) async fn redeem_device(
@@ -134,16 +134,16 @@ async fn consume(
     let grant_ends = server.store.now().after(lifetimes.grant);
     let refreshable = row.refreshable && sender.client.client().is_none_or(|client| client.may_refresh);
     let refresh_token = refreshable.then(token);
-    let stored = refresh_token.as_deref().map(digest);
-    let idle_ends = server.store.now().after(lifetimes.refresh_idle).min(grant_ends);
-    let first = stored.as_deref().map(|hash| (hash, idle_ends));
+    let ends = server.store.now().after(lifetimes.refresh_idle).min(grant_ends);
+    let first =
+        refresh_token.as_deref().map(|token| NewRefreshToken { hash: digest(token), ends, behind: None });
     let seal = |token: &str| sealing_key(code).seal(&hash, token.as_bytes());
     let sealed = refresh_token.as_deref().map(seal).transpose().map_err(StoreError::from)?;
     let bound_to = sender.refresh_binding(row.must_bind);
     let binding = sender.bind(server, row.must_bind).await?;
     let subject = about.subject(binding.as_ref());
     let issued = issue(server, &subject).await?;
-    let begins = BeginsGrant { ends: grant_ends, refresh_token: first, bound_to: bound_to.as_deref() };
+    let begins = BeginsGrant { ends: grant_ends, first, bound_to: bound_to.as_deref() };
     if !server.store.redeem_device(&hash, begins, sealed.as_deref()).await? {
         return Err(Refusal::UserGone);
     }
@@ -179,6 +179,7 @@ impl<'a> About<'a> {
         still::check_resources(server, client, &resources)?;
         let scopes = still::scopes(client, stored_scopes(&row.scopes)?)?;
         let scopes = still::scopes_of(server, user_id, scopes).await?;
+        linked::check_agreed(server, &row.acts_at, &resources, &scopes)?;
         linked::check(server, user_id, &resources, &scopes).await?;
         Ok(Self { row, user_id, resources, scopes })
     }

@@ -6,7 +6,7 @@ use hallpass_protocol::scope::ScopeSet;
 use super::Refusal;
 use crate::checks::Resources;
 use crate::server::Inner;
-use crate::vault::{NoToken, ThirdParty, Vault};
+use crate::vault::{Acting, NoToken, ThirdParty, Vault};
 
 /// That the sessions live, as far as the third parties say: one whose time has come is renewed by this. One that does not answer is
 /// no reason to refuse.
@@ -23,6 +23,7 @@ pub(super) async fn check(
         }
         match Vault::of(server, party).token(user_id).await {
             Ok(_) | Err(NoToken::Unavailable(_)) => {}
+            Err(NoToken::NotAgreed(shown)) => return Err(Refusal::NotAgreed(shown)),
             Err(NoToken::NotLinked(shown)) => return Err(Refusal::NotLinked(shown)),
             Err(NoToken::Store(error)) => return Err(error.into()),
         }
@@ -30,7 +31,25 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// The same once the grant has begun: a session that has ended since the above has ended no grant that was not there yet.
+/// That the person was told of each third party at which a server acts with this grant, and with no more scopes, on the page
+/// where they agreed to it: it may be older than what is configured by now.
+pub(super) fn check_agreed(
+    server: &Inner,
+    acts_at: &str,
+    resources: &Resources,
+    scopes: &ScopeSet,
+) -> Result<(), Refusal> {
+    let told = Acting::parse(acts_at)?;
+    for party in &server.settings.third_parties {
+        let needed = party.needed(resources, scopes);
+        if needed.is_some_and(|needed| !told.covers(party, &needed)) {
+            return Err(Refusal::NotAgreed(party.shown.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// That the sessions live once the grant has begun: one that has ended since the above has ended no grant that was not there yet.
 pub(super) async fn check_again(
     server: &Inner,
     user_id: &str,

@@ -21,7 +21,7 @@ use crate::keys::SealingKey;
 use crate::proxied::{self, Given, Next};
 use crate::random::{digest, token};
 use crate::server::Inner;
-use crate::store::{RefreshTokenRow, StoreError};
+use crate::store::{NewRefreshToken, RefreshTokenRow, Rotation, StoreError};
 
 /// A client that loses its answer again and again within the minute can be this many tokens behind.
 const LONGEST_CHAIN: usize = 32;
@@ -56,6 +56,7 @@ pub(crate) async fn refresh(
     if row.behind.is_some() {
         return Err(Refusal::OtherArrangement);
     }
+    linked::check_agreed(server, &row.grant.acts_at, &resources, &scopes)?;
     linked::check(server, &row.grant.user_id, &resources, &scopes).await?;
     let subject = Subject {
         grant_id: &row.grant.id,
@@ -134,12 +135,14 @@ async fn rotate(
     row: &RefreshTokenRow,
 ) -> Result<Option<Secret>, Refusal> {
     let successor = Secret::new(token());
-    let (hash, successor_hash) = (digest(presented.expose()), digest(successor.expose()));
-    let sealed =
-        successor_key(presented).seal(&hash, successor.expose().as_bytes()).map_err(StoreError::from)?;
+    let hash = &digest(presented.expose());
+    let sealed_successor =
+        &successor_key(presented).seal(hash, successor.expose().as_bytes()).map_err(StoreError::from)?;
     let idle_ends = server.store.now().after(server.settings.lifetimes.refresh_idle);
     let ends = idle_ends.min(row.grant.expires_at);
-    let won = server.store.rotate_refresh_token(&hash, &successor_hash, &sealed, ends).await?;
+    let new = NewRefreshToken { hash: digest(successor.expose()), ends, behind: None };
+    let rotation = Rotation { hash, sealed_successor, successor: new };
+    let won = server.store.rotate_refresh_token(&rotation).await?;
     Ok(won.then_some(successor))
 }
 

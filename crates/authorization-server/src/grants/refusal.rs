@@ -66,6 +66,12 @@ pub(crate) enum Refusal {
         "the person's account at {0} is not linked, or its session there has ended: log in again, and link it there"
     )]
     NotLinked(String),
+    /// What the server does for the person at a third party they were not told when they agreed.
+    #[error(
+        "this server acts at {0} for people by now, or with more rights there than when this app was allowed in: log in again, \
+         and allow it that"
+    )]
+    NotAgreed(String),
     /// Nothing is known of the session there.
     #[error("the provider behind this server does not answer as it should; nothing is lost: try again")]
     ProviderAway,

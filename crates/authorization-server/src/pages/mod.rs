@@ -88,6 +88,8 @@ pub(crate) struct ConsentPage {
     pub(crate) resource_identifier: String,
     /// Where the server acts for the person with it.
     pub(crate) acts: Vec<ActsAt>,
+    /// Stands for that in the form.
+    pub(crate) shown: Option<String>,
     /// What is new.
     pub(crate) scopes: Vec<ScopeInWords>,
     /// What the person has allowed before.
@@ -125,6 +127,8 @@ pub(crate) struct DeviceConsentPage {
     pub(crate) resource_identifier: String,
     /// Where the server acts for the person with it.
     pub(crate) acts: Vec<ActsAt>,
+    /// Stands for that in the form.
+    pub(crate) shown: Option<String>,
     pub(crate) scopes: Vec<ScopeInWords>,
     pub(crate) stays: Stays,
     pub(crate) action: String,

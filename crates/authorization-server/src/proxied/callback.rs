@@ -108,6 +108,7 @@ impl Came<'_> {
             challenge: request.challenge.as_str().to_owned(),
             resource: request.resource.as_str().to_owned(),
             scopes: given.agreed().to_string(),
+            acts_at: String::new(),
             refreshable: given.refresh_token.is_some(),
             bound_to: request.dpop_key.clone(),
             confidential: request.confidential,

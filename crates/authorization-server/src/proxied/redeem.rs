@@ -10,7 +10,7 @@ use crate::audit::{AuditKind, NewEvent};
 use crate::grants::Refusal;
 use crate::random::{digest, token};
 use crate::server::Inner;
-use crate::store::{CodeRow, FirstToken};
+use crate::store::{BeginsGrant, CodeRow, NewRefreshToken};
 
 /// The last step, once every check of the code was made: one statement consumes it. `None` where someone was faster, or the
 /// account is gone.
@@ -31,13 +31,15 @@ pub(crate) async fn redeem(
     let first = match &refresh_token {
         Some((ours, theirs)) => {
             let ends = now.after(lifetimes.refresh_idle).min(ends);
-            Some(FirstToken { hash: digest(ours.expose()), ends, behind: Some(behind::seal(ours, theirs)?) })
+            let behind = Some(behind::seal(ours, theirs)?);
+            Some(NewRefreshToken { hash: digest(ours.expose()), ends, behind })
         }
         None => None,
     };
     // Before anything is consumed: where it fails, nothing has happened.
     note(server, &row.client_id, (&row.grant_id, ends), &given).await?;
-    if !server.store.redeem_code_for(&digest(code.expose()), ends, first, bound_to).await? {
+    let begins = BeginsGrant { ends, first, bound_to };
+    if !server.store.redeem_code_for(&digest(code.expose()), begins).await? {
         return Ok(None);
     }
     record(server, &row.grant_id, &row.user_id, &row.client_id, &given);

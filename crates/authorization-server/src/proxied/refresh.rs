@@ -21,7 +21,7 @@ use crate::provider::ProviderError;
 use crate::random::{digest, token};
 use crate::server::Inner;
 use crate::settings::Lifetimes;
-use crate::store::{RefreshTokenRow, Rotation, Store, StoreError};
+use crate::store::{NewRefreshToken, RefreshTokenRow, Rotation, Store, StoreError};
 
 /// Whoever asks the provider has so long. A process that is killed meanwhile holds nobody up for longer.
 const TURN: Duration = Duration::from_secs(60);
@@ -165,15 +165,14 @@ impl Asks {
         let text = serde_json::to_vec(&next).map_err(|_| StoreError::Sealed)?;
         let sealed = successor_key(&self.presented).seal(hash, &text).map_err(StoreError::from)?;
         let idle_ends = self.store.now().after(self.lifetimes.refresh_idle);
-        let rotation = Rotation {
-            hash,
-            sealed_next: &sealed,
-            successor_hash: &digest(successor.expose()),
-            behind: &behind::seal(&successor, theirs)?,
+        let successor = NewRefreshToken {
+            hash: digest(successor.expose()),
             ends: idle_ends.min(self.row.grant.expires_at),
+            behind: Some(behind::seal(&successor, theirs)?),
         };
+        let rotation = Rotation { hash, sealed_successor: &sealed, successor };
         for attempt in 1..=TRIES {
-            match self.store.rotate_behind(&rotation).await {
+            match self.store.rotate_refresh_token(&rotation).await {
                 Ok(true) => return Ok(()),
                 // The grant has ended meanwhile, and what was refreshed for it ends as well.
                 Ok(false) => {

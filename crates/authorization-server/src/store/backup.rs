@@ -209,7 +209,7 @@ mod tests {
         assert!(restored.find_user("after").await.unwrap().is_none());
 
         assert_eq!(restored.revoked().is_revoked("g.token"), Ok(true));
-        assert!(!restored.rotate_refresh_token("token", "next", "s", ends).await.unwrap());
+        assert!(!restored.rotate("token", "next", "s", ends).await.unwrap());
         assert_eq!(restored.end_all_grants().await.unwrap(), 0);
     }
 
@@ -262,6 +262,7 @@ mod tests {
             client_id: "c".to_owned(),
             resource: "r".to_owned(),
             scopes: String::new(),
+            acts_at: String::new(),
             refreshable: false,
             confidential: false,
             user_id: None,

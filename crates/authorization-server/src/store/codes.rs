@@ -1,8 +1,10 @@
 //! Authorization codes: stored hashed, used once.
 
 use hallpass_protocol::time::Timestamp;
+use sqlx::Row;
 
-use super::{CameBy, Result, Store};
+use super::grants::Consumed;
+use super::{BeginsGrant, CameBy, NewRefreshToken, Result, Store};
 use crate::grants::MustBind;
 
 /// What a code stands for (OAuth 2.1 §4.1.2), and whether it was used.
@@ -16,6 +18,8 @@ pub(crate) struct CodeRow {
     pub(crate) challenge: String,
     pub(crate) resource: String,
     pub(crate) scopes: String,
+    /// Where the person was told that servers act for them with it.
+    pub(crate) acts_at: String,
     pub(crate) refreshable: bool,
     /// The thumbprint of the DPoP key that has to redeem it (RFC 9449 §10).
     pub(crate) bound_to: Option<String>,
@@ -33,18 +37,11 @@ pub(crate) struct CodeRow {
     pub(crate) used_at: Option<Timestamp>,
 }
 
-/// The refresh token that comes with the first access token.
-pub(crate) struct FirstToken {
-    pub(crate) hash: String,
-    pub(crate) ends: Timestamp,
-    /// The provider's refresh token that stands behind it, sealed under it.
-    pub(crate) behind: Option<String>,
-}
-
 pub(super) const REDEEM: &str = "UPDATE codes SET used_at = $2
      WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2
        AND EXISTS (SELECT 1 FROM users WHERE users.id = codes.user_id AND disabled_at IS NULL)
-     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device, authenticated_at, came_by, sid_hash";
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, device, authenticated_at, came_by, sid_hash,
+               acts_at";
 
 impl Store {
     /// Stores a code, and notes that its client is in use.
@@ -68,8 +65,8 @@ impl Store {
         sqlx::query(
             "INSERT INTO codes (code_hash, grant_id, user_id, client_id, redirect_uri, challenge,
                                 resource, scopes, refreshable, expires_at, bound_to, confidential, device,
-                                must_bind, authenticated_at, given, came_by, sid_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                                must_bind, authenticated_at, given, came_by, sid_hash, acts_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(code_hash)
         .bind(&code.grant_id)
@@ -89,6 +86,7 @@ impl Store {
         .bind(code.given.as_deref())
         .bind(came_by.map(CameBy::identity_id))
         .bind(came_by.and_then(CameBy::sid_hash))
+        .bind(&code.acts_at)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -96,26 +94,8 @@ impl Store {
     }
 
     pub(crate) async fn find_code(&self, code_hash: &str) -> Result<Option<CodeRow>> {
-        type Row = (
-            String,
-            String,
-            String,
-            String,
-            String,
-            String,
-            String,
-            i64,
-            Option<String>,
-            i64,
-            i64,
-            Option<i64>,
-            Option<String>,
-            String,
-            Option<i64>,
-            Option<String>,
-        );
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT grant_id, user_id, client_id, redirect_uri, challenge, resource, scopes,
+        let row = sqlx::query(
+            "SELECT grant_id, user_id, client_id, redirect_uri, challenge, resource, scopes, acts_at,
                     refreshable, bound_to, confidential, expires_at, used_at, device, must_bind,
                     authenticated_at, given
              FROM codes WHERE code_hash = $1",
@@ -123,23 +103,27 @@ impl Store {
         .bind(code_hash)
         .fetch_optional(self.reader())
         .await?;
-        Ok(row.map(|row| CodeRow {
-            grant_id: row.0,
-            user_id: row.1,
-            client_id: row.2,
-            redirect_uri: row.3,
-            challenge: row.4,
-            resource: row.5,
-            scopes: row.6,
-            refreshable: row.7 != 0,
-            bound_to: row.8,
-            confidential: row.9 != 0,
-            expires_at: Timestamp::from_unix(row.10),
-            used_at: row.11.map(Timestamp::from_unix),
-            device: row.12,
-            must_bind: MustBind::read(&row.13),
-            authenticated_at: row.14.map(Timestamp::from_unix),
-            given: row.15,
+        let Some(row) = row else { return Ok(None) };
+        let time =
+            |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(name)?.map(Timestamp::from_unix));
+        Ok(Some(CodeRow {
+            grant_id: row.try_get("grant_id")?,
+            user_id: row.try_get("user_id")?,
+            client_id: row.try_get("client_id")?,
+            redirect_uri: row.try_get("redirect_uri")?,
+            challenge: row.try_get("challenge")?,
+            resource: row.try_get("resource")?,
+            scopes: row.try_get("scopes")?,
+            acts_at: row.try_get("acts_at")?,
+            refreshable: row.try_get::<i64, _>("refreshable")? != 0,
+            bound_to: row.try_get("bound_to")?,
+            confidential: row.try_get::<i64, _>("confidential")? != 0,
+            must_bind: MustBind::read(row.try_get("must_bind")?),
+            authenticated_at: time("authenticated_at")?,
+            device: row.try_get("device")?,
+            given: row.try_get("given")?,
+            expires_at: Timestamp::from_unix(row.try_get("expires_at")?),
+            used_at: time("used_at")?,
         }))
     }
 
@@ -153,72 +137,19 @@ impl Store {
         bound_to: Option<&str>,
     ) -> Result<bool> {
         let first =
-            refresh_token.map(|(hash, ends)| FirstToken { hash: hash.to_owned(), ends, behind: None });
-        self.redeem_code_for(code_hash, grant_ends, first, bound_to).await
+            refresh_token.map(|(hash, ends)| NewRefreshToken { hash: hash.to_owned(), ends, behind: None });
+        self.redeem_code_for(code_hash, BeginsGrant { ends: grant_ends, first, bound_to }).await
     }
 
     /// The same with what stands behind the first refresh token.
-    pub(crate) async fn redeem_code_for(
-        &self,
-        code_hash: &str,
-        grant_ends: Timestamp,
-        first: Option<FirstToken>,
-        bound_to: Option<&str>,
-    ) -> Result<bool> {
-        let now = self.now().unix();
+    pub(crate) async fn redeem_code_for(&self, code_hash: &str, begins: BeginsGrant<'_>) -> Result<bool> {
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_code(&mut tx, code_hash).await?;
-        type Row = (
-            String,
-            String,
-            String,
-            String,
-            String,
-            i64,
-            Option<String>,
-            Option<i64>,
-            Option<String>,
-            Option<String>,
-        );
-        let row: Option<Row> =
-            sqlx::query_as(REDEEM).bind(code_hash).bind(now).fetch_optional(&mut *tx).await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential, device, login, came_by, sid)) =
-            row
-        else {
-            return Ok(false);
-        };
-        sqlx::query(
-            "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential, device, authenticated_at, came_by, sid_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        )
-        .bind(&grant_id)
-        .bind(user_id)
-        .bind(client_id)
-        .bind(resource)
-        .bind(scopes)
-        .bind(now)
-        .bind(grant_ends.unix())
-        .bind(bound_to)
-        .bind(confidential)
-        .bind(device)
-        .bind(login)
-        .bind(came_by)
-        .bind(sid)
-        .execute(&mut *tx)
-        .await?;
-        if let Some(first) = first {
-            sqlx::query(
-                "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, behind) VALUES ($1, $2, $3, $4)",
-            )
-            .bind(first.hash)
-            .bind(grant_id)
-            .bind(first.ends.unix())
-            .bind(first.behind)
-            .execute(&mut *tx)
-            .await?;
-        }
+        let consumed: Option<Consumed> =
+            sqlx::query_as(REDEEM).bind(code_hash).bind(self.now().unix()).fetch_optional(&mut *tx).await?;
+        let Some(consumed) = consumed else { return Ok(false) };
+        self.begin_grant(&mut tx, consumed, begins).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -237,6 +168,7 @@ impl CodeRow {
             challenge: text(),
             resource: text(),
             scopes: text(),
+            acts_at: String::new(),
             refreshable: true,
             bound_to: None,
             confidential: false,
@@ -272,7 +204,7 @@ mod tests {
                 tokio::spawn(async move {
                     let (token, next) = (format!("token {n}"), format!("next {n}"));
                     let redeemed = store.redeem_code("c", ends, Some((&token, ends)), None).await.unwrap();
-                    let rotated = store.rotate_refresh_token(&token, &next, "s", ends);
+                    let rotated = store.rotate(&token, &next, "s", ends);
                     (redeemed, rotated.await.unwrap())
                 })
             })

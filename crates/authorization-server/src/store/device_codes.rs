@@ -2,6 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
+use super::grants::Consumed;
 use super::{BeginsGrant, CameBy, Result, SessionRow, Store};
 use crate::grants::MustBind;
 
@@ -13,6 +14,8 @@ pub(crate) struct DeviceRow {
     pub(crate) client_id: String,
     pub(crate) resource: String,
     pub(crate) scopes: String,
+    /// Where the person who has decided was told that servers act for them with it.
+    pub(crate) acts_at: String,
     pub(crate) refreshable: bool,
     /// Whether its client shows more than its id.
     pub(crate) confidential: bool,
@@ -77,7 +80,16 @@ type Columns = (
     Option<i64>,
     Option<i64>,
     Option<String>,
+    String,
 );
+
+/// In the order of the above.
+macro_rules! columns {
+    () => {
+        "grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision, expires_at, must_bind,
+         authenticated_at, redeemed_at, given_token, acts_at"
+    };
+}
 
 fn read(row: Columns) -> DeviceRow {
     DeviceRow {
@@ -85,6 +97,7 @@ fn read(row: Columns) -> DeviceRow {
         client_id: row.1,
         resource: row.2,
         scopes: row.3,
+        acts_at: row.13,
         refreshable: row.4 != 0,
         confidential: row.5 != 0,
         user_id: row.6,
@@ -101,7 +114,8 @@ pub(super) const REDEEM: &str =
     "UPDATE device_codes SET decision = 'redeemed', redeemed_at = $2, given_token = $3
      WHERE device_hash = $1 AND decision = 'allowed' AND expires_at > $2
        AND EXISTS (SELECT 1 FROM users WHERE users.id = device_codes.user_id AND disabled_at IS NULL)
-     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, authenticated_at, came_by, sid_hash";
+     RETURNING grant_id, user_id, client_id, resource, scopes, confidential, CAST(NULL AS TEXT) AS device,
+               authenticated_at, came_by, sid_hash, acts_at";
 
 impl Store {
     /// False where the user code is taken by another device.
@@ -154,14 +168,11 @@ impl Store {
     }
 
     pub(crate) async fn find_device(&self, device_hash: &str) -> Result<Option<DeviceRow>> {
-        let row: Option<Columns> = sqlx::query_as(
-            "SELECT grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
-                    expires_at, must_bind, authenticated_at, redeemed_at, given_token
-             FROM device_codes WHERE device_hash = $1",
-        )
-        .bind(device_hash)
-        .fetch_optional(self.reader())
-        .await?;
+        let row: Option<Columns> =
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM device_codes WHERE device_hash = $1",))
+                .bind(device_hash)
+                .fetch_optional(self.reader())
+                .await?;
         Ok(row.map(read))
     }
 
@@ -172,12 +183,12 @@ impl Store {
         user_code_hash: &str,
         user_id: &str,
     ) -> Result<Option<DeviceRow>> {
-        let row: Option<Columns> = sqlx::query_as(
+        let row: Option<Columns> = sqlx::query_as(concat!(
             "UPDATE device_codes SET user_id = COALESCE(user_id, $2)
              WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $3
-             RETURNING grant_id, client_id, resource, scopes, refreshable, confidential, user_id, decision,
-                       expires_at, must_bind, authenticated_at, redeemed_at, given_token",
-        )
+             RETURNING ",
+            columns!(),
+        ))
         .bind(user_code_hash)
         .bind(user_id)
         .bind(self.now().unix())
@@ -186,15 +197,38 @@ impl Store {
         Ok(row.map(read))
     }
 
-    /// Notes what the person who has opened it has decided, and says whose it is: once.
+    /// The device that this person has opened by this code, and not decided on yet.
+    pub(crate) async fn find_claimed_device(
+        &self,
+        user_code_hash: &str,
+        user_id: &str,
+    ) -> Result<Option<DeviceRow>> {
+        let row: Option<Columns> = sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM device_codes
+             WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $3",
+        ))
+        .bind(user_code_hash)
+        .bind(user_id)
+        .bind(self.now().unix())
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.map(read))
+    }
+
+    /// Notes what the person who has opened it has decided, and where they were told that servers act for them; says whose it
+    /// is: once.
     pub(crate) async fn decide_device(
         &self,
         user_code_hash: &str,
         session: &SessionRow,
         decision: Decision,
+        acts_at: &str,
     ) -> Result<Option<String>> {
         Ok(sqlx::query_scalar(
-            "UPDATE device_codes SET decision = $3, authenticated_at = $5, came_by = $6, sid_hash = $7
+            "UPDATE device_codes SET decision = $3, authenticated_at = $5, came_by = $6, sid_hash = $7,
+                                     acts_at = $8
              WHERE user_code_hash = $1 AND user_id = $2 AND decision IS NULL AND expires_at > $4
              RETURNING client_id",
         )
@@ -205,6 +239,7 @@ impl Store {
         .bind(session.authenticated_at.unix())
         .bind(session.came_by.as_ref().map(CameBy::identity_id))
         .bind(session.came_by.as_ref().and_then(CameBy::sid_hash))
+        .bind(acts_at)
         .fetch_optional(self.writer())
         .await?)
     }
@@ -238,44 +273,13 @@ impl Store {
         begins: BeginsGrant<'_>,
         sealed_token: Option<&str>,
     ) -> Result<bool> {
-        let now = self.now().unix();
         let mut tx = self.begin().await?;
         // Or someone could disable the account meanwhile, and end all its grants but this one.
         self.hold_user_of_device(&mut tx, device_hash).await?;
-        type Row = (String, String, String, String, String, i64, Option<i64>, Option<String>, Option<String>);
-        let update = sqlx::query_as(REDEEM).bind(device_hash).bind(now).bind(sealed_token);
-        let row: Option<Row> = update.fetch_optional(&mut *tx).await?;
-        let Some((grant_id, user_id, client_id, resource, scopes, confidential, login, came_by, sid)) = row
-        else {
-            return Ok(false);
-        };
-        sqlx::query(
-            "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
-                                 confidential, authenticated_at, came_by, sid_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(&grant_id)
-        .bind(user_id)
-        .bind(client_id)
-        .bind(resource)
-        .bind(scopes)
-        .bind(now)
-        .bind(begins.ends.unix())
-        .bind(begins.bound_to)
-        .bind(confidential)
-        .bind(login)
-        .bind(came_by)
-        .bind(sid)
-        .execute(&mut *tx)
-        .await?;
-        if let Some((token_hash, expires_at)) = begins.refresh_token {
-            sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
-                .bind(token_hash)
-                .bind(grant_id)
-                .bind(expires_at.unix())
-                .execute(&mut *tx)
-                .await?;
-        }
+        let update = sqlx::query_as(REDEEM).bind(device_hash).bind(self.now().unix()).bind(sealed_token);
+        let consumed: Option<Consumed> = update.fetch_optional(&mut *tx).await?;
+        let Some(consumed) = consumed else { return Ok(false) };
+        self.begin_grant(&mut tx, consumed, begins).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -300,6 +304,7 @@ mod tests {
                 client_id: "c".to_owned(),
                 resource: "r".to_owned(),
                 scopes: String::new(),
+                acts_at: String::new(),
                 refreshable: false,
                 confidential: false,
                 user_id: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hallpass_protocol::time::Timestamp;
 
-use super::{Result, Store, Transaction};
+use super::{NewRefreshToken, Result, Store, Transaction};
 
 /// No access token lives longer than this, so no revocation needs to be remembered longer. Settings
 /// that say more are refused at start.
@@ -21,6 +21,8 @@ pub(crate) struct GrantRow {
     pub(crate) client_id: String,
     pub(crate) resource: String,
     pub(crate) scopes: String,
+    /// Where the person was told that servers act for them with it.
+    pub(crate) acts_at: String,
     /// The key that its refresh tokens are bound to.
     pub(crate) bound_to: Option<String>,
     /// Whether its client has shown more than its id.
@@ -32,22 +34,48 @@ pub(crate) struct GrantRow {
 }
 
 /// How a grant begins.
-#[derive(Copy, Clone)]
 pub(crate) struct BeginsGrant<'a> {
     pub(crate) ends: Timestamp,
-    /// The hash of the first refresh token, where there is to be one, and its end.
-    pub(crate) refresh_token: Option<(&'a str, Timestamp)>,
+    /// The first refresh token, where there is to be one.
+    pub(crate) first: Option<NewRefreshToken>,
     /// The key that its refresh tokens are bound to.
     pub(crate) bound_to: Option<&'a str>,
 }
 
+/// What a code or a device that was just consumed stood for: grant, user, client, resource, scopes, whether the client is
+/// confidential, the browser and system, the login, what that came by, and where servers act with it.
+pub(super) type Consumed = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    String,
+);
+
 impl Store {
     pub(crate) async fn find_grant(&self, id: &str) -> Result<Option<GrantRow>> {
-        type Row =
-            (String, String, String, String, String, Option<String>, i64, Option<i64>, i64, Option<i64>);
+        type Row = (
+            String,
+            String,
+            String,
+            String,
+            String,
+            Option<String>,
+            i64,
+            Option<i64>,
+            i64,
+            Option<i64>,
+            String,
+        );
         let row: Option<Row> = sqlx::query_as(
             "SELECT id, user_id, client_id, resource, scopes, bound_to, confidential, authenticated_at,
-                    expires_at, revoked_at
+                    expires_at, revoked_at, acts_at
              FROM grants WHERE id = $1",
         )
         .bind(id)
@@ -59,12 +87,49 @@ impl Store {
             client_id: row.2,
             resource: row.3,
             scopes: row.4,
+            acts_at: row.10,
             bound_to: row.5,
             confidential: row.6 != 0,
             authenticated_at: row.7.map(Timestamp::from_unix),
             expires_at: Timestamp::from_unix(row.8),
             revoked_at: row.9.map(Timestamp::from_unix),
         }))
+    }
+
+    /// Begins the grant of what this transaction has consumed.
+    pub(super) async fn begin_grant(
+        &self,
+        tx: &mut Transaction,
+        of: Consumed,
+        begins: BeginsGrant<'_>,
+    ) -> Result<()> {
+        let (id, user_id, client_id, resource, scopes, confidential, device, login, came_by, sid, acts_at) =
+            of;
+        sqlx::query(
+            "INSERT INTO grants (id, user_id, client_id, resource, scopes, created_at, expires_at, bound_to,
+                                 confidential, device, authenticated_at, came_by, sid_hash, acts_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(&id)
+        .bind(user_id)
+        .bind(client_id)
+        .bind(resource)
+        .bind(scopes)
+        .bind(self.now().unix())
+        .bind(begins.ends.unix())
+        .bind(begins.bound_to)
+        .bind(confidential)
+        .bind(device)
+        .bind(login)
+        .bind(came_by)
+        .bind(sid)
+        .bind(acts_at)
+        .execute(&mut **tx)
+        .await?;
+        match begins.first {
+            Some(first) => self.insert_refresh_token(tx, &id, &first).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends a grant with all its tokens. Nothing happens to one that has ended before: then it is false.

@@ -33,6 +33,7 @@ pub(super) fn migrations() -> Migrator {
         step(39, "vault", include_str!("migrations/0039_vault.sql")),
         step(40, "came by", include_str!("migrations/0040_came_by.sql")),
         step(41, "agreed", include_str!("migrations/0041_agreed.sql")),
+        step(42, "acts at", include_str!("migrations/0042_acts_at.sql")),
     ])
 }
 
@@ -95,8 +96,8 @@ mod tests {
         assert_eq!(store.key().client_secret_hash("s3cret"), secret);
         assert!(store.redeem_code("code", Timestamp::from_unix(9_000), None, None).await.unwrap());
         let ends = Timestamp::from_unix(9_000);
-        assert!(!store.rotate_refresh_token("first", "x", "s", ends).await.unwrap(), "used");
-        assert!(store.rotate_refresh_token("second", "third", "s", ends).await.unwrap());
+        assert!(!store.rotate("first", "x", "s", ends).await.unwrap(), "used");
+        assert!(store.rotate("second", "third", "s", ends).await.unwrap());
         assert_eq!(store.revoked().is_revoked("g0.token"), Ok(true));
         let sealed: String = sqlx::query_scalar("SELECT sealed FROM signing_keys WHERE kid = 'kid'")
             .fetch_one(store.reader())

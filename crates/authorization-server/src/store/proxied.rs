@@ -2,19 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
-use super::refresh_tokens::ROTATE;
 use super::{Result, Store};
-
-/// A refresh token that was used at the provider.
-pub(crate) struct Rotation<'a> {
-    pub(crate) hash: &'a str,
-    /// What the used token yields.
-    pub(crate) sealed_next: &'a str,
-    pub(crate) successor_hash: &'a str,
-    /// The provider's token, sealed under the successor.
-    pub(crate) behind: &'a str,
-    pub(crate) ends: Timestamp,
-}
 
 /// What was agreed to for an access token of the provider's.
 pub(crate) struct HandedOver {
@@ -73,30 +61,6 @@ impl Store {
         .execute(self.writer())
         .await?;
         Ok(())
-    }
-
-    /// Consumes a token and stores its successor, with what stands behind it. False where the grant has ended, or somebody was
-    /// faster.
-    pub(crate) async fn rotate_behind(&self, rotation: &Rotation<'_>) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let grant_id: Option<String> = sqlx::query_scalar(ROTATE)
-            .bind(rotation.hash)
-            .bind(self.now().unix())
-            .bind(rotation.sealed_next)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(grant_id) = grant_id else { return Ok(false) };
-        sqlx::query(
-            "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, behind) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(rotation.successor_hash)
-        .bind(grant_id)
-        .bind(rotation.ends.unix())
-        .bind(rotation.behind)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(true)
     }
 
     /// Notes to which client, under which grant, an access token of the provider's is given. False where another client has the

@@ -2,7 +2,7 @@
 
 use hallpass_protocol::time::Timestamp;
 
-use super::{GrantRow, Result, Store};
+use super::{GrantRow, Result, Store, Transaction};
 
 /// A refresh token with the grant that it belongs to.
 #[derive(Clone, Debug)]
@@ -14,6 +14,22 @@ pub(crate) struct RefreshTokenRow {
     /// The provider's refresh token that stands behind this one, sealed under it.
     pub(crate) behind: Option<String>,
     pub(crate) grant: GrantRow,
+}
+
+/// A refresh token that is to be given out.
+pub(crate) struct NewRefreshToken {
+    pub(crate) hash: String,
+    pub(crate) ends: Timestamp,
+    /// The provider's refresh token that stands behind it, sealed under it.
+    pub(crate) behind: Option<String>,
+}
+
+/// A refresh token that is used.
+pub(crate) struct Rotation<'a> {
+    pub(crate) hash: &'a str,
+    /// What the used token yields.
+    pub(crate) sealed_successor: &'a str,
+    pub(crate) successor: NewRefreshToken,
 }
 
 pub(super) const ROTATE: &str = "UPDATE refresh_tokens SET used_at = $2, successor = $3
@@ -39,12 +55,13 @@ impl Store {
             Option<i64>,
             Option<i64>,
             Option<String>,
+            String,
         );
         let row: Option<Row> = sqlx::query_as(
             "SELECT refresh_tokens.expires_at AS token_ends, refresh_tokens.used_at, refresh_tokens.successor,
                     grants.id, grants.user_id, grants.client_id, grants.resource, grants.scopes,
                     grants.bound_to, grants.confidential, grants.expires_at AS grant_ends, grants.revoked_at,
-                    grants.authenticated_at, refresh_tokens.behind
+                    grants.authenticated_at, refresh_tokens.behind, grants.acts_at
              FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id
              WHERE refresh_tokens.token_hash = $1",
         )
@@ -62,6 +79,7 @@ impl Store {
                 client_id: row.5,
                 resource: row.6,
                 scopes: row.7,
+                acts_at: row.14,
                 bound_to: row.8,
                 confidential: row.9 != 0,
                 expires_at: Timestamp::from_unix(row.10),
@@ -72,32 +90,46 @@ impl Store {
     }
 
     /// Consumes a token and stores its successor. One statement decides: true for exactly one
-    /// caller, however many come at once.
-    pub(crate) async fn rotate_refresh_token(
-        &self,
-        token_hash: &str,
-        successor_hash: &str,
-        sealed_successor: &str,
-        successor_expires: Timestamp,
-    ) -> Result<bool> {
+    /// caller, however many come at once. False where the grant has ended, too.
+    pub(crate) async fn rotate_refresh_token(&self, rotation: &Rotation<'_>) -> Result<bool> {
         let mut tx = self.begin().await?;
         let grant_id: Option<String> = sqlx::query_scalar(ROTATE)
-            .bind(token_hash)
+            .bind(rotation.hash)
             .bind(self.now().unix())
-            .bind(sealed_successor)
+            .bind(rotation.sealed_successor)
             .fetch_optional(&mut *tx)
             .await?;
-        let Some(grant_id) = grant_id else {
-            return Ok(false);
-        };
-        sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
-            .bind(successor_hash)
-            .bind(grant_id)
-            .bind(successor_expires.unix())
-            .execute(&mut *tx)
-            .await?;
+        let Some(grant_id) = grant_id else { return Ok(false) };
+        self.insert_refresh_token(&mut tx, &grant_id, &rotation.successor).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    pub(super) async fn insert_refresh_token(
+        &self,
+        tx: &mut Transaction,
+        grant_id: &str,
+        new: &NewRefreshToken,
+    ) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, behind) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(&new.hash)
+        .bind(grant_id)
+        .bind(new.ends.unix())
+        .bind(new.behind.as_deref())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// The same with plain words.
+    pub(super) async fn rotate(&self, hash: &str, next: &str, sealed: &str, ends: Timestamp) -> Result<bool> {
+        let successor = NewRefreshToken { hash: next.to_owned(), ends, behind: None };
+        self.rotate_refresh_token(&Rotation { hash, sealed_successor: sealed, successor }).await
     }
 }
 
@@ -124,7 +156,7 @@ mod tests {
                 let store = store.clone();
                 tokio::spawn(async move {
                     let next = format!("next {n}");
-                    store.rotate_refresh_token("first", &next, &next, ends).await.unwrap()
+                    store.rotate("first", &next, &next, ends).await.unwrap()
                 })
             })
             .collect();
@@ -155,12 +187,12 @@ mod tests {
             pragma.execute(store.writer()).await.unwrap();
         };
         no_room().await;
-        let rotated = store.rotate_refresh_token("first", "second", &long, ends).await;
+        let rotated = store.rotate("first", "second", &long, ends).await;
         assert!(matches!(rotated, Err(StoreError::Database(_))), "{rotated:?}");
         no_room().await;
         let redeemed = store.redeem_code("d", ends, Some((&long, ends)), None).await;
         assert!(matches!(redeemed, Err(StoreError::Database(_))), "{redeemed:?}");
-        assert!(store.rotate_refresh_token("first", "second", "s", ends).await.unwrap());
+        assert!(store.rotate("first", "second", "s", ends).await.unwrap());
         assert!(store.redeem_code("d", ends, None, None).await.unwrap());
     }
 }

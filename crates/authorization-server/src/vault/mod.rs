@@ -10,15 +10,18 @@
 //! | `renewal` | the next one: asked for once, written before anybody has it |
 //! | `session` | begins, is looked for, ends |
 //! | `kept` | what is sealed |
+//! | `acting` | what people were told of it when they agreed to something |
 
+mod acting;
 mod kept;
 mod renewal;
 mod session;
 mod third_party;
 mod token;
 
+pub(crate) use acting::Acting;
 pub(crate) use session::{first_missing, keep, unlink};
 pub(crate) use third_party::acts_at;
 pub use third_party::{ActsFor, ThirdParty};
-pub(crate) use token::Remembered;
+pub(crate) use token::{Agreed, Remembered};
 pub use token::{NoToken, Vault};

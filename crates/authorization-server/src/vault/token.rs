@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_protocol::linked_token::LinkedToken;
+use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use url::Url;
 
-use super::ThirdParty;
 use super::kept::{Kept, Whose};
 use super::renewal::{self, LEASE};
+use super::{Acting, ThirdParty};
+use crate::checks::Resources;
 use crate::random::id;
+use crate::revocations::SEPARATOR;
 use crate::server::{AuthorizationServer, Inner};
 use crate::store::{Store, StoreError};
 
@@ -35,6 +38,7 @@ pub struct Vault {
     pub(super) store: Store,
     pub(super) party: Arc<ThirdParty>,
     remembered: Arc<Remembered>,
+    agreed: Arc<Agreed>,
     /// Whose tokens in memory are this one's: a name may stand for another third party after a reload.
     whose: String,
     link: Url,
@@ -52,6 +56,9 @@ pub enum NoToken {
     /// The person has no session at the third party: there was none, or it has ended.
     #[error("the person's account at {0} is not linked, or its session there has ended: link it")]
     NotLinked(String),
+    /// What the access token is of was agreed to before the person was told that the server acts at the third party.
+    #[error("the app was allowed in before it was said that the server acts at {0}: log in again")]
+    NotAgreed(String),
     /// The third party does not answer, and the token that there is has ended. The session may be alive.
     #[error("{0} does not answer right now, and nothing is lost: try again")]
     Unavailable(String),
@@ -62,6 +69,22 @@ pub enum NoToken {
 
 /// Tokens in memory, by third party and person.
 pub(crate) struct Remembered(Cache<(String, String), InMemory>);
+
+/// Grants whose persons were told of a third party, by its name and theirs. What was said does not change while they live; what is
+/// configured makes a new server, with a memory of its own.
+pub(crate) struct Agreed(Cache<(String, String), ()>);
+
+impl Default for Agreed {
+    fn default() -> Self {
+        Self(Cache::new(MOST))
+    }
+}
+
+/// The grant that an access token is of, where it hangs on nothing else.
+fn own_grant(token_id: &str) -> Option<&str> {
+    let (grant_id, own) = token_id.split_once(SEPARATOR)?;
+    (!own.contains(SEPARATOR)).then_some(grant_id)
+}
 
 #[derive(Clone)]
 struct InMemory {
@@ -101,7 +124,14 @@ impl Vault {
         link.set_path(&server.path(&format!("/acts/{}", party.name)));
         let there = party.provider.settings();
         let whose = format!("{}\n{}\n{}", party.name, there.issuer, there.client_id);
-        Self { store, party: Arc::new(party.clone()), remembered, whose, link }
+        Self {
+            store,
+            party: Arc::new(party.clone()),
+            remembered,
+            agreed: Arc::clone(&server.agreed),
+            whose,
+            link,
+        }
     }
 
     /// What people call the third party.
@@ -123,6 +153,48 @@ impl Vault {
         let is_good = self.store.now() < known.until
             && self.store.revoked().is_revoked(known.token.link()) == Ok(false);
         is_good.then_some(known.token)
+    }
+
+    /// The same for an app that shows the access token of this id (`jti`), where memory holds that its person was told of the third
+    /// party.
+    #[must_use]
+    pub fn known_for(&self, user_id: &str, token_id: &str) -> Option<LinkedToken> {
+        let known = self.known(user_id)?;
+        own_grant(token_id).is_none_or(|grant_id| self.is_agreed(grant_id)).then_some(known)
+    }
+
+    /// An access token of this person for an app that shows the access token of this id (`jti`): none, where the person was not told
+    /// of the third party when they allowed the app in. What hangs on more than a grant of theirs, such as an assertion of their
+    /// company's, or an exchange that the operator has listed, has nothing to do with what they were shown.
+    ///
+    /// # Errors
+    /// As [`Self::token`], and where the person was not told.
+    pub async fn token_for(&self, user_id: &str, token_id: &str) -> Result<LinkedToken, NoToken> {
+        let token = self.token(user_id).await?;
+        match own_grant(token_id) {
+            Some(grant_id) => self.check_agreed(grant_id).await.map(|()| token),
+            None => Ok(token),
+        }
+    }
+
+    async fn check_agreed(&self, grant_id: &str) -> Result<(), NoToken> {
+        if self.is_agreed(grant_id) {
+            return Ok(());
+        }
+        let not_agreed = || NoToken::NotAgreed(self.party.shown.clone());
+        let grant = self.store.find_grant(grant_id).await?.ok_or_else(not_agreed)?;
+        let resources = Resources::try_from(grant.resource).map_err(|_| not_agreed())?;
+        let granted = ScopeSet::parse(&grant.scopes).map_err(|_| not_agreed())?;
+        let told = Acting::parse(&grant.acts_at)?;
+        if self.party.needed(&resources, &granted).is_some_and(|needed| !told.covers(&self.party, &needed)) {
+            return Err(not_agreed());
+        }
+        self.agreed.0.insert((self.party.name.clone(), grant_id.to_owned()), ());
+        Ok(())
+    }
+
+    fn is_agreed(&self, grant_id: &str) -> bool {
+        self.agreed.0.get(&Of(&self.party.name, grant_id)).is_some()
     }
 
     /// An access token of this person, good at this moment. It is renewed in time: by one replica at a time, and before anybody

@@ -111,8 +111,8 @@ impl Upstream {
     /// was given to.
     ///
     /// # Errors
-    /// Where the server needs a third party's token of the caller's, and there is none: [`Refusal::NotLinked`] and
-    /// [`Refusal::ThirdPartyUnavailable`].
+    /// Where the server needs a third party's token of the caller's, and there is none: [`Refusal::NotLinked`],
+    /// [`Refusal::NotAgreed`] and [`Refusal::ThirdPartyUnavailable`].
     pub fn forward(
         &self,
         permitted: Permitted<Request<Body>>,
@@ -145,6 +145,7 @@ impl Upstream {
         let handed = match self.told.hand(&caller, |place| self.is_place(place, &method)).await {
             Ok(handed) => handed,
             Err(NotHanded::Unavailable(party)) => return Err(Refusal::ThirdPartyUnavailable { party }),
+            Err(NotHanded::NotAgreed(party)) => return Err(Refusal::NotAgreed { party }),
             Err(NotHanded::Unlinked(unlinked)) => return self.lead(request, &caller, &unlinked).await,
         };
         let made = match self.told.made(request.headers(), &caller).await {

@@ -109,6 +109,11 @@ impl ThirdParty {
         self.state.lock().unwrap().answer = Some(Err(NotGiven::Unavailable));
     }
 
+    /// Whoever calls was not told of it when they allowed their app in.
+    pub(crate) fn is_not_agreed(&self) {
+        self.state.lock().unwrap().answer = Some(Err(NotGiven::NotAgreed));
+    }
+
     pub(crate) fn is_unlinked(&self) {
         let link = Self::link(self.name).parse().unwrap();
         self.state.lock().unwrap().answer = Some(Err(NotGiven::NotLinked { link }));

@@ -210,14 +210,16 @@ pub(super) fn telling(
 fn token(plan: &DelegatedPlan, vault: Vault, own_issuer: String) -> ThirdPartyToken {
     let name = vault.shown().to_owned();
     let (memory, issuer) = (vault.clone(), own_issuer.clone());
-    let known = move |caller: &Caller| memory.known(person(caller, &issuer)?);
+    let known = move |caller: &Caller| memory.known_for(person(caller, &issuer)?, caller.token_id());
     let token = ThirdPartyToken::new(name, plan.place.clone(), known, move |caller| {
         let user = person(caller, &own_issuer).map(str::to_owned);
-        let vault = vault.clone();
+        let (vault, token_id) = (vault.clone(), caller.token_id().to_owned());
         async move {
             let not_linked = || NotGiven::NotLinked { link: vault.link().clone() };
-            vault.token(&user.ok_or_else(not_linked)?).await.map_err(|error| match error {
+            let user = user.ok_or_else(not_linked)?;
+            vault.token_for(&user, &token_id).await.map_err(|error| match error {
                 NoToken::NotLinked(_) => not_linked(),
+                NoToken::NotAgreed(_) => NotGiven::NotAgreed,
                 NoToken::Unavailable(_) => NotGiven::Unavailable,
                 NoToken::Store(error) => {
                     tracing::error!(%error, "a third party's token could not be read");

@@ -231,6 +231,43 @@ async fn where_a_scope_stands_for_it_whoever_lacks_it_is_served_without() {
     assert_eq!(house.found("x-hub-token"), ["", "canary-access-1"]);
 }
 
+/// The operator has the server act at a third party after people had allowed apps in, and then with more rights there: nobody acts
+/// for a person who was not told.
+#[tokio::test]
+async fn what_was_allowed_before_the_server_acted_there_lets_nobody_act_there() {
+    let acts = "field = \"X-Hub-Token\"\nscopes = [\"repo\"]";
+    let house = House::new(acts, None).await;
+    let whole = std::fs::read_to_string(house.config.path()).unwrap();
+    let write = |text: &str| std::fs::write(house.config.path(), text).unwrap();
+    write(&whole.replace(&format!("[server.delegated.hub]\n{acts}\n"), ""));
+    let before = {
+        let _serving = house.start();
+        let tokens = house.tokens("notes:read").await;
+        assert_eq!(house.call(&tokens).await, 200);
+        tokens
+    };
+    write(&whole);
+    let first = {
+        let _serving = house.start();
+        let tokens = house.tokens("notes:read").await;
+        assert_eq!(house.call(&tokens).await, 200);
+        // Linked by now, and told for that app alone which has just been allowed in.
+        assert_eq!(house.call(&before).await, 401);
+        let (status, said) = house.refresh(&before).await;
+        assert_eq!((status, said["error"].as_str()), (400, Some("invalid_grant")));
+        assert!(said["error_description"].as_str().unwrap().contains("The Hub"), "{said}");
+        tokens
+    };
+    write(&whole.replace("[\"repo\"]", "[\"repo\", \"gist\"]"));
+    let _serving = house.start();
+    let tokens = house.tokens("notes:read").await;
+    assert_eq!(house.call(&tokens).await, 200);
+    assert_eq!(house.call(&first).await, 401);
+    assert_eq!(house.refresh(&first).await.0, 400);
+    // Before it acted there, the field was anybody's.
+    assert_eq!(house.found("x-hub-token"), ["of the client", "canary-access-1", "canary-access-2"]);
+}
+
 /// The third party has ended the session: the next call shows it. Grant, access token and streams are over.
 #[tokio::test]
 async fn a_session_that_has_ended_there_ends_everything_here() {

@@ -1,6 +1,7 @@
 //! Servers act for people at a third party: linked at a login, renewed, ended; and who never sees the tokens.
 
 mod account;
+mod agreed;
 mod ending;
 mod linking;
 mod providers;

@@ -35,6 +35,9 @@ pub enum NotGiven {
         /// (MCP 2025-11-25, client/elicitation, "Phishing"); it holds no secret and nothing about the caller.
         link: Url,
     },
+    /// The caller allowed the app in before they were told that the server works there: another login tells them.
+    #[error("the caller was not told that the server works there")]
+    NotAgreed,
     /// It cannot be told, or not renewed, at this moment.
     #[error("the third party, or what is kept of it, cannot be reached")]
     Unavailable,
@@ -109,6 +112,8 @@ pub(in crate::upstream) struct Handed {
 pub(in crate::upstream) enum NotHanded {
     /// That one cannot be asked.
     Unavailable(String),
+    /// The caller was not told of that one.
+    NotAgreed(String),
     /// All that the caller has to link first.
     Unlinked(Vec<Unlinked>),
 }
@@ -190,6 +195,7 @@ impl Told {
                     tracing::warn!(party = token.party, "a third party's token could not be had");
                     return Err(NotHanded::Unavailable(token.party.clone()));
                 }
+                Err(NotGiven::NotAgreed) => return Err(NotHanded::NotAgreed(token.party.clone())),
                 Err(NotGiven::NotLinked { link }) => {
                     let (party, scope) = (token.party.clone(), token.scope.clone());
                     unlinked.push(Unlinked { party, link, scope });
