@@ -4,7 +4,7 @@ mod rule;
 
 pub use rule::Rule;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use hallpass_protocol::scope::ScopeSet;
 
@@ -74,7 +74,7 @@ pub enum Error {
         /// What the server asks for.
         scopes: ScopeSet,
         /// Why it was not obtained.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// A server or the network is in trouble. Nothing was lost; the same call may work later.
     #[error("{step} failed{} at {url}: {detail}{}", for_now(*.step), advice(*.step, .retry_after))]

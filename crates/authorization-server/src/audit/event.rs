@@ -165,7 +165,7 @@ pub(crate) enum By {
     Admin(String),
     /// An issuer that the operator trusts, by its identifier.
     Issuer(String),
-    /// An identity provider that provisions people, by the id of its token.
+    /// An identity provider that provisions people: SCIM, with note and id of its token.
     Provisioning(String),
 }
 

@@ -23,7 +23,8 @@ pub struct AuthorizationRequest<'a> {
     pub scopes: &'a ScopeSet,
     /// What the tokens are to be for (RFC 8707), where the provider knows that.
     pub resource: Option<&'a str>,
-    /// Whether refresh tokens are wanted.
+    /// Whether refresh tokens are wanted: with `offline_access` among the scopes, the person is asked for consent where the
+    /// provider wants that (OpenID Connect Core §11).
     pub offline: bool,
     /// Further parameters: `prompt`, `max_age`, `login_hint`. None of them replaces one of the above.
     pub extra: &'a [(&'a str, &'a str)],
@@ -63,7 +64,14 @@ impl Provider {
         let profiled = profile.authorization_parameters.iter();
         let offline = profile.offline_parameters.iter().filter(|_| request.offline);
         let profiled = profiled.chain(offline).map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in request.extra.iter().copied().chain(profiled) {
+        let asks_consent = request.offline && profile.needs_consent(request.scopes, metadata);
+        let extra = request.extra.iter().map(|(name, value)| match (*name, *value) {
+            // A new login says nothing of consent, and both may be asked for (OpenID Connect Core §3.1.2.1).
+            ("prompt", "login") if asks_consent => ("prompt", "login consent"),
+            other => other,
+        });
+        let consent = asks_consent.then_some(("prompt", "consent"));
+        for (name, value) in extra.chain(profiled).chain(consent) {
             if !parameters.iter().any(|(known, _)| *known == name) {
                 parameters.push((name, value));
             }

@@ -12,13 +12,25 @@ use crate::random::digest;
 
 /// A company's identity provider that has shown its token. Only a request makes one.
 pub(super) struct Provisioner {
-    token_id: String,
+    token: ProvisioningName,
+}
+
+/// Which token it was, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct ProvisioningName {
+    pub(crate) id: String,
+    pub(crate) note: String,
 }
 
 impl Provisioner {
     /// For the audit log.
     pub(super) fn by(&self) -> By {
-        By::Provisioning(self.token_id.clone())
+        let ProvisioningName { id, note } = &self.token;
+        By::Provisioning(if note.is_empty() {
+            format!("SCIM ({id})")
+        } else {
+            format!("SCIM, {note} ({id})")
+        })
     }
 }
 
@@ -29,7 +41,7 @@ impl FromRequestParts<Server> for Provisioner {
         let shown = bearer(&parts.headers).map_err(|_| ScimError::Unauthorized)?;
         let shown = shown.filter(|shown| is_one(shown.expose())).ok_or(ScimError::Unauthorized)?;
         // Asked each time: one that was revoked opens nothing at any replica, from that moment on.
-        let token_id = server.store.find_scim_token(&digest(shown.expose())).await?;
-        token_id.map(|token_id| Self { token_id }).ok_or(ScimError::Unauthorized)
+        let token = server.store.find_scim_token(&digest(shown.expose())).await?;
+        token.map(|token| Self { token }).ok_or(ScimError::Unauthorized)
     }
 }

@@ -61,6 +61,15 @@ pub(super) async fn schema(
     }
 }
 
+/// RFC 7644 §3.12: whoever may ask hears it in SCIM's form, whatever it is asked for by.
+pub(super) async fn nothing(_: Provisioner) -> ScimError {
+    ScimError::NotFound
+}
+
+pub(super) async fn no_groups(_: Provisioner) -> ScimError {
+    ScimError::NoGroups
+}
+
 /// RFC 7644 §3.4.2: a page of so many in all, which begins with the one of that number.
 pub(super) fn list(page: &[Value], first: usize, total: u64) -> Value {
     json!({

@@ -19,6 +19,11 @@ pub(crate) enum ScimError {
     /// RFC 7644 §3.12.
     #[error("there is no such resource")]
     NotFound,
+    /// RFC 7643 §4.2, and RFC 7644 §4: what `ResourceTypes` does not list is not there.
+    #[error(
+        "there are no groups here: provision users alone. What somebody may do comes from claims (groups, roles)"
+    )]
+    NoGroups,
     /// RFC 7644 §3.12.
     #[error("this method is not for this URL")]
     Method,
@@ -61,7 +66,7 @@ impl ScimError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoGroups => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Syntax(_) | Self::Value(_) | Self::Filter | Self::Path(_) | Self::Mutability(_) => {
                 StatusCode::BAD_REQUEST

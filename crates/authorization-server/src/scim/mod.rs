@@ -29,11 +29,12 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use tokio::time::timeout;
 
 use crate::endpoints::Server;
 pub(crate) use attributes::Attributes;
+pub(crate) use bearer::ProvisioningName;
 use error::ScimError;
 pub use tokens::{ProvisioningToken, ProvisioningTokens};
 
@@ -56,6 +57,11 @@ pub(crate) fn router(server: &Server) -> Router<Server> {
         .route(&at("/ResourceTypes/User"), get(discovery::resource_type))
         .route(&at("/Schemas"), get(discovery::schemas))
         .route(&at("/Schemas/{id}"), get(discovery::schema))
+        .route(&at("/Groups"), any(discovery::no_groups))
+        .route(&at("/Groups/{*rest}"), any(discovery::no_groups))
+        .route(&at(""), any(discovery::nothing))
+        .route(&at("/"), any(discovery::nothing))
+        .route(&at("/{*rest}"), any(discovery::nothing))
         .method_not_allowed_fallback(|| async { ScimError::Method.into_response() })
         .layer(from_fn_with_state(Server::clone(server), limit))
 }

@@ -3,7 +3,7 @@
 use hallpass_protocol::time::Timestamp;
 
 use super::{Result, Store};
-use crate::scim::ProvisioningToken;
+use crate::scim::{ProvisioningName, ProvisioningToken};
 
 impl Store {
     pub(crate) async fn insert_scim_token(&self, token: &ProvisioningToken, token_hash: &str) -> Result<()> {
@@ -20,13 +20,15 @@ impl Store {
         Ok(())
     }
 
-    /// The id of the token with this hash, while it counts.
-    pub(crate) async fn find_scim_token(&self, token_hash: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar("SELECT id FROM scim_tokens WHERE token_hash = $1 AND expires_at > $2")
-            .bind(token_hash)
-            .bind(self.now().unix())
-            .fetch_optional(self.reader())
-            .await?)
+    /// The token with this hash, while it counts.
+    pub(crate) async fn find_scim_token(&self, token_hash: &str) -> Result<Option<ProvisioningName>> {
+        let row: Option<(String, String)> =
+            sqlx::query_as("SELECT id, note FROM scim_tokens WHERE token_hash = $1 AND expires_at > $2")
+                .bind(token_hash)
+                .bind(self.now().unix())
+                .fetch_optional(self.reader())
+                .await?;
+        Ok(row.map(|(id, note)| ProvisioningName { id, note }))
     }
 
     /// Those that have not ended, newest first.

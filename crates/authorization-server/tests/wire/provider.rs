@@ -46,12 +46,21 @@ impl Trip {
     }
 
     async fn url(&self, extra: &[(&str, &str)], offline: bool) -> Result<Url, ProviderError> {
+        self.url_for("openid email", extra, offline).await
+    }
+
+    async fn url_for(
+        &self,
+        scopes: &str,
+        extra: &[(&str, &str)],
+        offline: bool,
+    ) -> Result<Url, ProviderError> {
         let request = AuthorizationRequest {
             redirect_uri: CALLBACK,
             state: &Secret::new("a state"),
             verifier: &verifier(),
             nonce: Some(NONCE),
-            scopes: &ScopeSet::parse("openid email").unwrap(),
+            scopes: &ScopeSet::parse(scopes).unwrap(),
             resource: Some("https://api.example"),
             offline,
             extra,
@@ -155,6 +164,40 @@ async fn the_request_says_all_that_binds_the_answer() {
     assert_eq!(url.query_pairs().filter(|(name, _)| name == "state").count(), 1);
     assert_eq!(parameter(&url, "access_type"), None, "nothing is kept of a mere login");
     assert!(parameter(&trip.url(&[], true).await.unwrap(), "access_type").is_some());
+}
+
+/// OpenID Connect Core §11: without it an OpenID provider ignores `offline_access`, and gives no refresh token.
+#[tokio::test]
+async fn consent_is_asked_for_with_offline_access_where_the_provider_wants_that() {
+    for (listed, without, scopes, extra, offline, expected) in [
+        (json!(["openid", "offline_access"]), false, "openid offline_access", None, true, Some("consent")),
+        (
+            json!(["openid", "offline_access"]),
+            false,
+            "offline_access",
+            Some("login"),
+            true,
+            Some("login consent"),
+        ),
+        (
+            json!(["openid", "offline_access"]),
+            false,
+            "offline_access",
+            Some("select_account"),
+            true,
+            Some("select_account"),
+        ),
+        (json!(["openid", "offline_access"]), false, "openid", None, true, None),
+        (json!(["openid", "offline_access"]), false, "openid offline_access", None, false, None),
+        (json!(["offline_access"]), false, "offline_access", None, true, None),
+        (json!(["openid", "offline_access"]), true, "openid offline_access", None, true, None),
+    ] {
+        let trip = Trip::with(|settings| settings.profile.offline_without_consent = without).await;
+        trip.party.script().metadata = json!({ "scopes_supported": listed });
+        let extra: Vec<_> = extra.map(|value| ("prompt", value)).into_iter().collect();
+        let url = trip.url_for(scopes, &extra, offline).await.unwrap();
+        assert_eq!(parameter(&url, "prompt").as_deref(), expected, "{listed} {scopes} {extra:?} {offline}");
+    }
 }
 
 #[tokio::test]

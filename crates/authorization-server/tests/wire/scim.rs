@@ -488,5 +488,35 @@ async fn what_it_did_is_in_the_audit_log_under_its_token() {
     let tokens = scim.house.store().await.provisioning_tokens().list().await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.event.as_str()).collect();
     assert_eq!(kinds, ["user_disabled", "user_added"]);
-    assert!(events.iter().all(|event| event.actor.as_deref() == Some(tokens[0].id.as_str())));
+    let by = format!("SCIM, idp ({})", tokens[0].id);
+    assert!(events.iter().all(|event| event.actor.as_deref() == Some(by.as_str())), "{events:?}");
+}
+
+/// RFC 7644 §3.12: what is not there, and what is not for a URL, is said in SCIM's form; to strangers, nothing is.
+#[tokio::test]
+async fn what_is_not_there_is_said_in_scims_form() {
+    let scim = provisioned().await;
+    for path in
+        ["", "/", "/Groups", "/Groups/1", "/Me", "/Bulk", "/Users/1/2", "/Schemas/1/2", "/nothing/at/all"]
+    {
+        let path = format!("/scim/v2{path}");
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            let answer = scim.send(method, &path, &json!({})).await;
+            assert_eq!(refusal(&answer), (404, ""), "{path}");
+            let says_why = answer.json["detail"].as_str().unwrap().contains("no groups here");
+            assert_eq!(says_why, path.contains("Groups"), "{path}");
+        }
+        let stranger = scim.house.send(scim.house.http.get(scim.house.url(&path))).await;
+        assert_eq!(refusal(&stranger), (401, ""), "{path}");
+    }
+    for path in ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas", "/Users"] {
+        let answer = scim.send(Method::DELETE, &format!("/scim/v2{path}"), &json!({})).await;
+        assert_eq!(refusal(&answer), (405, ""), "{path}");
+        assert!(
+            answer.header("allow").is_some_and(|methods| methods.contains("GET")),
+            "RFC 9110 §15.5.6: {answer:?}"
+        );
+    }
+    let types = scim.get("/scim/v2/ResourceTypes").await;
+    assert_eq!((&types.json["totalResults"], &types.json["Resources"][0]["id"]), (&json!(1), &json!("User")));
 }

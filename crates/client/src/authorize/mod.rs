@@ -108,13 +108,12 @@ impl Ask<'_> {
             parameters.push(("resource", self.resource.to_owned()));
         }
         parameters.extend(self.scope.map(|scope| ("scope", scope.to_string())));
-        let needs_consent =
-            self.scope.is_some_and(|scope| scope::needs_consent(scope, self.server.metadata()));
+        let (profile, metadata) = (requester.profile(), self.server.metadata());
+        let needs_consent = self.scope.is_some_and(|scope| profile.needs_consent(scope, metadata));
         if needs_consent && !self.added.iter().any(|(name, _)| name == "prompt") {
             parameters.push(("prompt", "consent".to_owned()));
         }
         // The caller's own come before a profile's; neither replaces one of the specification's.
-        let profile = requester.profile();
         let profiled = profile.authorization_parameters.iter().chain(&profile.offline_parameters);
         for (name, value) in self.added.iter().map(|(name, value)| (name, value)).chain(profiled) {
             if !parameters.iter().any(|(known, _)| known == name) {

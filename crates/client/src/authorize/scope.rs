@@ -7,9 +7,6 @@ use hallpass_protocol::{
 
 const OFFLINE_ACCESS: &str = "offline_access";
 
-/// What an OpenID provider lists, and no other authorization server (OpenID Connect Discovery §3).
-const OPENID: &str = "openid";
-
 /// The challenge's scopes, else all that the resource names, else no `scope` at all; joined with what was
 /// asked for before, so that a step-up loses nothing. `offline_access` is added where the authorization
 /// server names it: alone it would be a request for nothing.
@@ -24,20 +21,10 @@ pub(crate) fn choose(
     if scope.is_empty() {
         return None;
     }
-    if lists(server, OFFLINE_ACCESS) {
+    if server.scopes_supported.iter().flatten().any(|scope| scope == OFFLINE_ACCESS) {
         scope.extend(Scope::parse(OFFLINE_ACCESS).ok());
     }
     Some(scope)
-}
-
-/// Whether the person has to be asked for consent again. An OpenID provider ignores `offline_access` in a request
-/// without `prompt=consent` (OpenID Connect Core §11), and then there is no refresh token.
-pub(crate) fn needs_consent(scope: &ScopeSet, server: &AuthorizationServerMetadata) -> bool {
-    scope.contains(OFFLINE_ACCESS) && lists(server, OPENID)
-}
-
-fn lists(server: &AuthorizationServerMetadata, name: &str) -> bool {
-    server.scopes_supported.iter().flatten().any(|scope| scope == name)
 }
 
 #[cfg(test)]

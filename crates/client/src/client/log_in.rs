@@ -34,7 +34,10 @@ impl Inner {
             return Err(self.nobody_there(wish));
         }
         if let Want::Scopes { scopes, operation } = &wish.want {
-            self.step_ups.count(operation, self.server.as_str(), scopes)?;
+            let (server, account) =
+                (self.server.as_str(), document.current(self.server.as_str(), &self.account_name));
+            self.step_ups.ensure_not_withheld(operation, server, scopes, account)?;
+            self.step_ups.count(operation, server, scopes)?;
         }
         let bound = self.identity.preregistered.as_ref().map(|client| client.issuer.as_str());
         let mut found =

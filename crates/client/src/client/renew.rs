@@ -223,7 +223,7 @@ impl Inner {
                 server: self.server.to_string(),
                 operation: operation.clone(),
                 scopes: scopes.clone(),
-                reason: "a person has to agree to it, and nobody may be asked here",
+                reason: "a person has to agree to it, and nobody may be asked here".into(),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! A limit to step-ups (MCP 2026-07-28, "Step-Up Authorization Flow": no more than a few times).
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{
         Mutex, PoisonError,
@@ -11,10 +12,13 @@ use std::{
 use hallpass_protocol::{challenge::Challenge, scope::ScopeSet};
 
 use super::InUse;
-use crate::error::Error;
+use crate::{
+    error::{Error, printable},
+    store::Account,
+};
 
-/// Step-ups for one operation before it is given up until it succeeds. With the first login that makes
-/// three times that a person is asked, at most.
+/// Step-ups for one operation before it is given up until it succeeds, where each brought something new. With the first login
+/// that makes three times that a person is asked, at most.
 const LIMIT: u32 = 2;
 
 /// Operations whose step-ups are remembered.
@@ -39,11 +43,35 @@ impl StepUps {
         }
         let count = counts.entry(operation.to_owned()).or_default();
         if *count >= LIMIT {
-            let reason = "it was asked for several times and not granted";
+            let reason = "it was asked for several times and not granted".into();
             return Err(refused(operation, server, scopes, reason));
         }
         *count += 1;
         Ok(())
+    }
+
+    /// A person who was asked for this operation already, and came back without what it needs, is not asked the same again: the
+    /// authorization server has decided. The next process asks once more, since that may change.
+    pub(super) fn ensure_not_withheld(
+        &self,
+        operation: &str,
+        server: &str,
+        scopes: &ScopeSet,
+        account: Option<&Account>,
+    ) -> Result<(), Error> {
+        let Some(account) = account else { return Ok(()) };
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let withheld = account.requested.difference(&account.granted);
+        let withheld = scopes.intersection(&withheld);
+        if !counts.contains_key(operation) || withheld.is_empty() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} was asked for it and did not grant `{withheld}`. Either it was left out on the page, or this account may not have \
+             it there, by a group or role, say: who runs it can tell",
+            printable(&account.key.issuer)
+        );
+        Err(refused(operation, server, scopes, reason.into()))
     }
 
     /// The operation went through, so the next refusal is a new story.
@@ -79,13 +107,13 @@ pub(super) fn ensure_lacking(
     account: Option<&InUse>,
 ) -> Result<(), Error> {
     if account.is_some_and(|account| !scopes.is_empty() && scopes.is_subset(&account.granted)) {
-        let reason = "the token has that scope already, so asking again would change nothing";
+        let reason = "the token has that scope already, so asking again would change nothing".into();
         return Err(refused(operation, server, scopes, reason));
     }
     Ok(())
 }
 
-fn refused(operation: &str, server: &str, scopes: &ScopeSet, reason: &'static str) -> Error {
+fn refused(operation: &str, server: &str, scopes: &ScopeSet, reason: Cow<'static, str>) -> Error {
     Error::ScopesNeeded {
         server: server.to_owned(),
         operation: operation.to_owned(),
@@ -108,6 +136,20 @@ mod tests {
         assert_eq!(of(&both), [pair("max_age", "300"), pair("acr_values", "mfa")]);
         assert_eq!(of(&stale.with("max_age", "5&scope=x")), []);
         assert_eq!(of(&Challenge::bearer().with("error", "invalid_token").with("max_age", "300")), []);
+    }
+
+    /// Of a server that always wants something else.
+    #[test]
+    fn step_ups_for_one_operation_are_limited_until_it_succeeds() {
+        let (step_ups, scopes) = (StepUps::default(), ScopeSet::parse("a").unwrap());
+        let count = |operation: &str| step_ups.count(operation, "s", &scopes);
+        for _ in 0..LIMIT {
+            count("write").unwrap();
+        }
+        assert!(count("write").unwrap_err().to_string().contains("several times"));
+        count("read").unwrap();
+        step_ups.succeeded("write");
+        count("write").unwrap();
     }
 
     #[test]

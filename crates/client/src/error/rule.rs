@@ -104,10 +104,10 @@ pub enum Rule {
         /// The explanation.
         description: Option<String>,
     },
-    /// RFC 7591 §3: not everybody may register; there may be a token for it, which this client has no way to show.
+    /// RFC 7591 §3: not everybody may register; there may be a token for it.
     #[error(
-        "it was refused: {error}{}. Who may not register here has a client registered by hand, and configures its id (hallpass: \
-         --client-id)",
+        "it was refused: {error}{}. Who may register here has a token for it (hallpass: --registration-token-file), or a client \
+         registered by hand (hallpass: --client-id)",
         described(.description)
     )]
     RegistrationClosed {
@@ -116,6 +116,17 @@ pub enum Rule {
         /// The explanation.
         description: Option<String>,
     },
+    /// MCP 2026-07-28, "Authorization Server Binding": a token for registration is for one authorization server.
+    #[error(
+        "the token to register with is shown to the MCP server's own host, or to an authorization server that you name, and this one \
+         is {0}. Where that is right, name it (hallpass: --authorization-server {0})"
+    )]
+    RegistrationTokenOfNoOne(String),
+    /// RFC 6750 §2.1.
+    #[error(
+        "the token to register with holds characters that no token has; see that the whole file is the token"
+    )]
+    RegistrationToken,
     /// None of the token endpoint's authentication methods is spoken here.
     #[error(
         "the token endpoint accepts none of the client authentication methods that this client has ({0})"

@@ -4,8 +4,9 @@ use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{
     oauth_error::OAuthError,
     registration::{ClientInformation, ClientMetadata},
+    secret::Secret,
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::Map;
 use url::Url;
 
@@ -30,9 +31,15 @@ pub(super) async fn register(
         .map_err(|error| misconfigured(endpoint, Rule::Malformed(printable(&error.to_string()))))?;
     let auth = token_endpoint::auth_to_register(server.metadata())?;
     let asked = metadata(server, identity, redirect_uri, auth);
+    let mut headers = HeaderMap::new();
+    if let Some(known) = &identity.registration_token {
+        let token = known.at(server, &url).map_err(|rule| misconfigured(endpoint, rule))?;
+        let field = bearer(token).ok_or_else(|| misconfigured(endpoint, Rule::RegistrationToken))?;
+        headers.insert(AUTHORIZATION, field);
+    }
     let answer = fetcher
         .showing_identity()
-        .post_json(&url, &asked, HeaderMap::new())
+        .post_json(&url, &asked, headers)
         .await
         .map_err(|error| fetched::failed(Step::Register, endpoint, error))?;
     if fetched::is_transient(answer.status) {
@@ -47,6 +54,13 @@ pub(super) async fn register(
     let information: ClientInformation = serde_json::from_slice(&answer.body)
         .map_err(|error| misconfigured(endpoint, Rule::Malformed(printable(&error.to_string()))))?;
     accepted(information, auth, redirect_uri).map_err(|rule| misconfigured(endpoint, rule))
+}
+
+/// RFC 7591 §3, RFC 6750 §2.1. None where it holds what no field may hold.
+fn bearer(token: &Secret) -> Option<HeaderValue> {
+    let mut field = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    field.set_sensitive(true);
+    Some(field)
 }
 
 fn metadata(

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use hallpass_guarded_fetch::Fetcher;
 use hallpass_protocol::{issuer::Issuer, secret::Secret, time::Timestamp};
 
+use url::{Origin, Url};
+
 use crate::{
     discover::{AuthorizationServer, Discovery},
     error::{Error, Rule, Step, printable},
@@ -36,6 +38,25 @@ pub struct Preregistered {
     pub client_secret: Option<Secret>,
 }
 
+/// A token that lets a client register itself (RFC 7591 §1.2, "initial access token"), and who may see it.
+#[derive(Clone, Debug)]
+pub(crate) struct RegistrationToken {
+    pub(crate) token: Secret,
+    /// Of the MCP server, and of issuers that the caller names. Any other would be whatever server the MCP server names.
+    pub(crate) origins: Vec<Origin>,
+}
+
+impl RegistrationToken {
+    /// The token, for an authorization server that the person has chosen.
+    fn at(&self, server: &AuthorizationServer, endpoint: &Url) -> Result<&Secret, Rule> {
+        let issuer = server.issuer();
+        match [issuer.url(), endpoint].iter().all(|url| self.origins.contains(&url.origin())) {
+            true => Ok(&self.token),
+            false => Err(Rule::RegistrationTokenOfNoOne(printable(issuer.as_str()))),
+        }
+    }
+}
+
 /// Who this client says it is.
 #[derive(Clone)]
 pub(crate) struct Identity {
@@ -45,6 +66,8 @@ pub(crate) struct Identity {
     pub(crate) metadata_document: Option<String>,
     /// A client registered by hand.
     pub(crate) preregistered: Option<Preregistered>,
+    /// What lets it register itself where not everybody may.
+    pub(crate) registration_token: Option<RegistrationToken>,
     /// What a client registered by hand signs its assertions with.
     pub(crate) signer: Option<Arc<dyn AssertionSigner>>,
     /// Whether this client has a certificate to show (RFC 8705).

@@ -28,6 +28,7 @@ mod proxy;
 mod pruned;
 mod push;
 mod refresh;
+mod registration;
 mod response;
 mod rmcp_answers;
 mod rmcp_session;

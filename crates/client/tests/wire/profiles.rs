@@ -142,6 +142,13 @@ async fn an_openid_provider_is_asked_for_consent_to_offline_access() {
         let asked = peer.seen().authorizations.last().unwrap().get("prompt").cloned();
         assert_eq!(asked.as_deref(), expected, "{supported}");
     }
+    peer.script(|script| script.metadata = json!({"scopes_supported": ["openid", "offline_access"]}));
+    with(&peer, Profile { offline_without_consent: true, ..Profile::default() }).login().await.unwrap();
+    assert_eq!(
+        peer.seen().authorizations.last().unwrap().get("prompt"),
+        None,
+        "where a profile knows better"
+    );
 }
 
 #[tokio::test]

@@ -36,8 +36,9 @@ async fn a_login_that_is_too_old_is_made_anew_with_max_age() {
     assert_eq!(seen.authorizations[1]["max_age"], "300");
 }
 
+/// What was asked for and not granted is asked for once more, and then it is said who withholds what.
 #[tokio::test]
-async fn step_ups_for_one_operation_are_limited() {
+async fn a_scope_that_is_withheld_is_asked_for_once() {
     let (peer, person) = (Peer::start().await, Person::default());
     peer.script(|script| script.granted = Some("read".into()));
     let client = builder(&peer, &person).build().unwrap();
@@ -45,8 +46,10 @@ async fn step_ups_for_one_operation_are_limited() {
         let request = call(&client, "tools/call", &json!({"name": "write"}));
         let error = client.send_operation("tools/call write", request).await.unwrap_err();
         assert!(matches!(&error, Error::ScopesNeeded { scopes, .. } if scopes.contains("write")), "{error}");
+        let withheld = format!("{} was asked for it and did not grant `write`", peer.origin);
+        assert!(error.to_string().contains(&withheld), "{error}");
     }
-    assert_eq!(person.logins(), 3, "one login and two step-ups, over all five calls");
+    assert_eq!(person.logins(), 2, "one login and one step-up, over all five calls");
     assert_eq!(client.send(list(&client)).await.unwrap().status(), 200, "other operations are not affected");
 }
 

@@ -12,6 +12,7 @@ Examples:
   claude mcp add notes -- hallpass connect https://mcp.example.com/mcp
   hallpass connect https://mcp.example.com/mcp --header 'X-Tenant: ${TENANT}'
   hallpass connect https://mcp.example.com/mcp --client-id ide
+  hallpass connect https://mcp.example.com/mcp --registration-token-file token.txt
   hallpass connect https://mcp.example.com/mcp --callback-port 8765 --scope 'notes:read notes:write'
   hallpass connect https://old.example.com/sse --transport sse
   hallpass connect https://mcp.example.com/mcp --allow-tool 'read_*' --ignore-tool read_all

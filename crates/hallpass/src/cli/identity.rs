@@ -32,6 +32,15 @@ pub(crate) struct Interaction {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) authorize_param: Vec<Parameter>,
 
+    /// Register with the token in this file, where the authorization server lets nobody register without one (its
+    /// operator issues them: `hallpass client token issue`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client_id", "registration_token_env"])]
+    pub(crate) registration_token_file: Option<PathBuf>,
+
+    /// Register with the token in this variable of the environment
+    #[arg(long, value_name = "NAME", conflicts_with = "client_id")]
+    pub(crate) registration_token_env: Option<String>,
+
     /// Ask for plain Bearer tokens, bound to no key (DPoP), for programs that can send no proofs. Later logins keep to
     /// it until `hallpass logout`
     #[arg(long)]

@@ -13,7 +13,8 @@ Examples:
   hallpass client token issue --note 'laptops of the team' --uses 20 --expires 30d
   TOKEN=$(hallpass client token issue)      for one registration within a week
 
-The client sends it to /register, as `Authorization: Bearer …`.")]
+The client sends it to /register, as `Authorization: Bearer …`; hallpass does so with
+`hallpass login URL --registration-token-file FILE`, and `connect` alike.")]
     Issue {
         /// What it is for, in your words
         #[arg(long, value_name = "TEXT", default_value = "")]

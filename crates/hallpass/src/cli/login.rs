@@ -16,6 +16,7 @@ Examples:
   hallpass login https://mcp.example.com/mcp --account work --scope 'notes:read notes:write'
   hallpass login https://mcp.example.com/mcp --device      with a code typed on another device
   hallpass login https://mcp.example.com/mcp --no-dpop     for `hallpass token` and curl
+  hallpass login https://mcp.example.com/mcp --registration-token-file token.txt
   pass show mcp/ide | hallpass login https://mcp.example.com/mcp \\
     --authorization-server https://login.example.com --client-id ide --client-secret-stdin
 

@@ -34,6 +34,12 @@ pub(super) fn credential(server: &Server) -> anyhow::Result<ClientAuthentication
     })
 }
 
+/// What lets this client register itself.
+pub(super) fn registration_token(asked: &cli::Interaction) -> anyhow::Result<Option<Secret>> {
+    let variable = ("--registration-token-env", asked.registration_token_env.as_ref());
+    secret(variable, asked.registration_token_file.as_ref())
+}
+
 /// What assertions are signed with.
 pub(super) fn private_key(path: &Path) -> anyhow::Result<PrivateKey> {
     let key = PrivateKey::from_pem(&Secret::new(text(path)?), None, None);

@@ -8,7 +8,7 @@ use hallpass_client::interaction::{self, Browser, DeviceOffer};
 use hallpass_client::{Builder, Client, ClientAuthentication, DpopUse, Endpoints, Preregistered, Profile};
 use http::HeaderMap;
 
-use super::machine::{credential, mode};
+use super::machine::{self, credential, mode};
 use super::{Place, way};
 use crate::cli::{Account, CallbackHost, Fields, Header, Interaction, Remote, Server};
 use crate::exit::Failure;
@@ -34,6 +34,9 @@ pub(crate) fn builder(remote: &Remote, fields: &Fields, place: &Place) -> Result
         builder = builder
             .authorization_parameter(&parameter.name, &parameter.value)
             .map_err(Failure::configuration)?;
+    }
+    if let Some(token) = machine::registration_token(asked).map_err(Failure::Configuration)? {
+        builder = builder.registration_token(token);
     }
     Ok(if asked.no_dpop { builder.dpop(DpopUse::Never) } else { builder })
 }

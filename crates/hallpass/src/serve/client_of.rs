@@ -77,11 +77,6 @@ impl ClientOf<'_> {
         self.handed_on || self.sign_in.is_some()
     }
 
-    /// Whether what is asked for stands with the servers that act there, each for itself.
-    pub(crate) fn has_scopes_elsewhere(&self) -> bool {
-        self.acts
-    }
-
     /// Where it sends people back to, below the issuer.
     pub(crate) fn redirect_uri(&self, issuer: &str) -> String {
         let (issuer, name) = (issuer.trim_end_matches('/'), self.name);

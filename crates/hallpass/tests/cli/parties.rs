@@ -165,6 +165,16 @@ async fn at_proxied_the_own_leg_is_judged_too() {
     let asked = party.asked("/token");
     let back = asked.iter().find_map(|asked| asked.parameters.get("redirect_uri")).unwrap();
     assert!(back.ends_with("/provider/callback"), "{back}");
+    // OpenID Connect Core §11: what is asked for so that there are refresh tokens.
+    party.script().metadata = json!({ "scopes_supported": ["openid", "offline_access"] });
+    let (_, leg) = judged(file(party.issuer())).await;
+    assert!(leg.to_string().contains("with prompt=consent"), "{leg:#}");
+    let profile = format!(
+        "[[provider]]\nname = \"ours\"\nissuers = [\"{}\"]\noffline_without_consent = true\n",
+        party.issuer()
+    );
+    let (_, leg) = judged(format!("{}{profile}", file(party.issuer()))).await;
+    assert!(!leg.to_string().contains("with prompt=consent"), "{leg:#}");
     party.script().metadata = json!({ "grant_types_supported": ["authorization_code"] });
     let (code, leg) = judged(file(party.issuer())).await;
     assert_eq!((code, verdict(&leg, "refresh tokens")), (Some(0), "warning"), "{leg:#}");

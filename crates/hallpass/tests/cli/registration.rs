@@ -122,4 +122,30 @@ async fn where_registration_takes_a_token_a_login_names_the_other_way() {
         !ended.status.success() && why.contains("--client-id") && why.contains("hallpass client token issue"),
         "{why}"
     );
+    assert!(why.contains("--registration-token-file"), "{why}");
+}
+
+/// RFC 7591 §1.2: from the file or the environment, and never from an argument.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_token_to_register_with_logs_in() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("hallpass.toml");
+    let text = "listen = \"localhost:0\"\n[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n\
+                [authorization_server]\nregistration = \"token\"\n";
+    std::fs::write(&file, text).unwrap();
+    let config = file.to_str().unwrap();
+    let mut serving = Serving::start(data.path(), &["--config", config]);
+    let endpoint = serving.value_of("MCP endpoint");
+    let token = said(&run(data.path(), &["--config", config, "client", "token", "issue"]));
+    let at = data.path().join("token.txt");
+    std::fs::write(&at, &token).unwrap();
+    let args = [endpoint.as_str(), "--registration-token-file", at.to_str().unwrap()];
+    let mut login = LoggingIn::start(data.path(), &args);
+    let line = login.line_with("/authorize?").await.unwrap();
+    assert!(line.contains("client_id="), "registered, and on the way to the browser: {line}");
+    let clients = said(&run(data.path(), &["--config", config, "client", "list"]));
+    assert!(clients.contains("hallpass"), "{clients}");
+    std::fs::write(&at, " \n").unwrap();
+    let (ended, why) = LoggingIn::start(data.path(), &args).ended().await;
+    assert!(ended.status.code() == Some(3) && why.contains("is empty"), "{why}");
 }

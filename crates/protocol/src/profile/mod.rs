@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use serde::{Deserialize, Serialize};
 
 use crate::issuer::Issuer;
+use crate::scope::ScopeSet;
 use crate::server_metadata::{AuthorizationServerMetadata, WrongIssuer};
 
 const BUILT_IN: &str = include_str!("providers.toml");
@@ -36,6 +37,9 @@ pub struct Profile {
     pub authorization_parameters: BTreeMap<String, String>,
     /// The same where refresh tokens are wanted, and only there.
     pub offline_parameters: BTreeMap<String, String>,
+    /// Gives refresh tokens for the scope `offline_access` without `prompt=consent`. OpenID Connect Core §11: a provider
+    /// ignores that scope in a request without.
+    pub offline_without_consent: bool,
     /// Takes an issuer with and without the slash of its root for the same. RFC 8414 §3.3 does not.
     pub root_slash: bool,
     /// Issuers that the provider's metadata may name in place of the one that was asked for. RFC 8414 §3.3 allows
@@ -142,6 +146,15 @@ impl Profile {
     /// MCP server would receive it. One without metadata is no newer.
     pub fn takes_published_id(&self) -> bool {
         !self.omit_resource && self.endpoints.is_none()
+    }
+
+    /// Whether a request for these scopes needs `prompt=consent`. An OpenID provider ignores `offline_access` without it, and
+    /// then there is no refresh token (OpenID Connect Core §11); others know no such rule. What an OpenID provider lists,
+    /// and no other authorization server, is the scope `openid` (OpenID Connect Discovery §3).
+    #[must_use]
+    pub fn needs_consent(&self, scopes: &ScopeSet, metadata: &AuthorizationServerMetadata) -> bool {
+        let is_openid = metadata.scopes_supported.iter().flatten().any(|scope| scope == "openid");
+        is_openid && scopes.contains("offline_access") && !self.offline_without_consent
     }
 
     /// Who the metadata speaks for, asked for as `issuer`. RFC 8414 §3.3, and OpenID Connect Discovery §4.3: identical,
@@ -294,6 +307,23 @@ mod tests {
         let preset = Profile::named("github").unwrap().preset(&github).unwrap();
         assert_eq!(preset.token_endpoint_auth_methods_supported.unwrap(), ["client_secret_post"]);
         assert!(entra.preset(&common).is_none());
+    }
+
+    #[test]
+    fn an_openid_provider_wants_consent_for_offline_access() {
+        let needs = |profile: &Profile, supported: &[&str], asked: &str| {
+            let scopes_supported = Some(supported.iter().map(|scope| (*scope).to_owned()).collect());
+            let metadata =
+                AuthorizationServerMetadata { scopes_supported, ..AuthorizationServerMetadata::default() };
+            profile.needs_consent(&ScopeSet::parse(asked).unwrap(), &metadata)
+        };
+        let (by_the_book, openid) = (Profile::default(), ["openid", "offline_access"]);
+        assert!(needs(&by_the_book, &openid, "openid offline_access"));
+        assert!(!needs(&by_the_book, &openid, "openid"));
+        assert!(!needs(&by_the_book, &["offline_access"], "offline_access"));
+        for name in ["entra", "okta", "auth0", "keycloak"] {
+            assert!(!needs(&Profile::named(name).unwrap(), &openid, "openid offline_access"), "{name}");
+        }
     }
 
     #[test]

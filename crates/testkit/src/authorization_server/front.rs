@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{
     Form, Json,
     extract::{Query, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     response::{IntoResponse, Redirect, Response},
 };
 use serde_json::{Value, json};
@@ -13,8 +13,15 @@ use url::Url;
 
 use super::{S, invalid_client, is_forgotten, lock, random};
 
-pub(super) async fn register(State(shared): S, Json(body): Json<Value>) -> Response {
+pub(super) async fn register(State(shared): S, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let mut answer = body.clone();
+    let shown = headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok()).map(str::to_owned);
+    lock(&shared.seen).registration_fields.push(shown.clone());
+    let wanted = lock(&shared.script).registration_token.map(|token| format!("Bearer {token}"));
+    if wanted.is_some() && shown != wanted {
+        let error = json!({"error": "invalid_token", "error_description": "clients register with a token"});
+        return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
+    }
     let provider = lock(&shared.script).provider.clone();
     if let Some(refusal) = provider.as_ref().and_then(|provider| provider.refuses_registration(&body)) {
         return refusal;

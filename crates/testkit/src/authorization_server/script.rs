@@ -24,6 +24,8 @@ pub struct Script {
     pub id_token: bool,
     /// Whether the tool `write` is refused whatever the token's scopes.
     pub forbid: bool,
+    /// Without this token nobody registers (RFC 7591 §1.2).
+    pub registration_token: Option<&'static str>,
     /// Where the MCP endpoint redirects to, in place of an answer.
     pub redirect: Option<String>,
     /// `issuer` in the server metadata; `None` for no such document.
@@ -97,6 +99,7 @@ impl Script {
             authorization_servers: None,
             id_token: false,
             forbid: false,
+            registration_token: None,
             redirect: None,
             issuer: Some(origin.to_owned()),
             authorization_endpoint: format!("{origin}/authorize"),
@@ -138,6 +141,8 @@ pub struct Seen {
     pub refused_authorizations: Vec<HashMap<String, String>>,
     /// Bodies of the registration endpoint.
     pub registrations: Vec<Value>,
+    /// `Authorization` of all that came there, refused or not.
+    pub registration_fields: Vec<Option<String>>,
     /// Forms of the token endpoint.
     pub token_requests: Vec<HashMap<String, String>>,
     /// Header fields of the same.

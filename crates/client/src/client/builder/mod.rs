@@ -25,7 +25,7 @@ use crate::{
     interaction::{Interaction, Never},
     mode::Mode,
     profile::{Endpoints, Profile, Profiles},
-    register::{Identity, Preregistered},
+    register::{Identity, Preregistered, RegistrationToken},
     store::{MemoryStore, TokenStore},
     token_endpoint::AssertionSigner,
 };
@@ -70,6 +70,7 @@ pub struct Builder {
     clock: Clock,
     mode: Mode,
     dpop: DpopUse,
+    registration_token: Option<Secret>,
 }
 
 impl Builder {
@@ -105,7 +106,9 @@ impl Builder {
                 preregistered: None,
                 signer: None,
                 has_certificate: false,
+                registration_token: None,
             },
+            registration_token: None,
             clock: Clock::new(|| SystemTime::now().into()),
             mode: Mode::Auto,
             dpop: DpopUse::WhenAsked,
@@ -201,6 +204,14 @@ impl Builder {
     /// the MCP server names may see it. A [`preregistered`](Self::preregistered) client comes before it.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
+        self
+    }
+
+    /// A token that lets this client register itself where not everybody may (RFC 7591 §1.2, "initial access token"). It is
+    /// shown to an authorization server on the MCP server's own host, or one that the caller
+    /// [names](Self::authorization_server), and to no other.
+    pub fn registration_token(mut self, token: Secret) -> Self {
+        self.registration_token = Some(token);
         self
     }
 
@@ -328,8 +339,12 @@ impl Builder {
     pub fn build(self) -> Result<Client, BuildError> {
         self.ensure_secrets_are_bound()?;
         self.ensure_certificate()?;
+        let origins = self.own_origins();
+        let mut identity = self.identity;
+        identity.registration_token =
+            self.registration_token.map(|token| RegistrationToken { token, origins: origins.clone() });
         let policy = Policy {
-            identity_origins: self.own_origins(),
+            identity_origins: origins,
             identity: self.certificate,
             proxies: self.proxies,
             ..self.policy
@@ -357,7 +372,7 @@ impl Builder {
             // See [`Mode`]: nothing of these is worth the risk of a file.
             store: if self.mode.machine().is_some() { Arc::new(MemoryStore::new()) } else { self.store },
             interaction: self.interaction,
-            identity: self.identity,
+            identity,
             clock: self.clock,
             mode: self.mode,
             dpop: self.dpop,

@@ -180,17 +180,19 @@ fn refresh(party: &ClientOf<'_>, metadata: &AuthorizationServerMetadata) -> Foun
         return bad(Verdict::Warning, "the grant refresh_token is not listed", change);
     }
     let (settings, offline) = (party.provider.settings(), "offline_access");
-    if party.has_scopes_elsewhere() {
-        return ok("nothing is said against");
+    let (profile, lists) =
+        (&settings.profile, |name| metadata.scopes_supported.iter().flatten().any(|one| one == name));
+    if !profile.offline_parameters.is_empty() {
+        return ok("asked for by its profile's offline_parameters");
     }
-    let is_asked = settings.scopes.contains(offline) || !settings.profile.offline_parameters.is_empty();
-    let lists = metadata.scopes_supported.iter().flatten().any(|scope| scope == offline);
-    match (is_asked, lists) {
-        (true, _) => ok("asked for"),
-        (false, true) => {
-            bad(Verdict::Unknown, "its scope offline_access is not asked for by the file", change)
+    // OpenID Connect Core §11.
+    match (lists(offline), settings.scopes.contains(offline)) {
+        (true, _) if lists("openid") && !profile.offline_without_consent => {
+            ok("asked for by offline_access, with prompt=consent: people agree there at each login")
         }
-        (false, false) => ok("whatever it gives by itself"),
+        (true, _) => ok("asked for by offline_access"),
+        (false, true) => ok("asked for by the file's scopes; its metadata does not list offline_access"),
+        (false, false) => ok("whatever it gives by itself: its metadata does not list offline_access"),
     }
 }
 
