@@ -61,17 +61,18 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
-/// RFC 6749 says number; some providers send `"3599"`.
+/// RFC 6749 §5.1: a number, RECOMMENDED. Some send `"3599"`, or `3599.0`; whoever sends what says nothing has left it out.
 fn lenient_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Seconds {
-        Number(u64),
-        Text(String),
-    }
-    match Option::<Seconds>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Seconds::Number(seconds)) => Ok(Some(seconds)),
-        Some(Seconds::Text(text)) => text.parse().map(Some).map_err(serde::de::Error::custom),
-    }
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(seconds) => seconds.as_u64().or_else(|| whole(seconds.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    })
+}
+
+/// The whole seconds of what has a fraction. What no such number can tell apart from its neighbours is no time.
+fn whole(seconds: f64) -> Option<u64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    // Without a sign, and in range: the digits are those of the number.
+    (0.0..EXACT).contains(&seconds).then(|| format!("{:.0}", seconds.floor()).parse().ok())?
 }

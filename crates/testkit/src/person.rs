@@ -241,14 +241,20 @@ impl Page {
         self.location()?.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// Follows the link that begins with these words.
-    pub async fn follow(&self, words: &str) -> Page {
+    /// Where the link leads that begins with these words.
+    #[must_use]
+    pub fn link(&self, words: &str) -> Option<Url> {
         let link = self.body.split("<a ").skip(1).find_map(|link| {
             let (tag, rest) = link.split_once('>')?;
             rest.starts_with(words).then(|| attribute(&format!(" {tag}"), "href")).flatten()
         });
-        let link = link.unwrap_or_else(|| panic!("no link {words:?} at {}:\n{}", self.url, self.body));
-        let url = self.url.join(&link).expect("a link");
+        self.url.join(&link?).ok()
+    }
+
+    /// Follows the link that begins with these words.
+    pub async fn follow(&self, words: &str) -> Page {
+        let url = self.link(words);
+        let url = url.unwrap_or_else(|| panic!("no link {words:?} at {}:\n{}", self.url, self.body));
         self.person.browse(Method::GET, url, None, "same-origin").await
     }
 

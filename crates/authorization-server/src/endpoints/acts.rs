@@ -26,9 +26,10 @@ use crate::checks::{OFFLINE_ACCESS, Resources};
 use crate::grants::UserCode;
 use crate::login::current_session;
 use crate::pages::{ActsPage, FormTarget, Problem, answer};
-use crate::provider::{AuthorizationRequest, Leg, ProviderError, TokenRequest};
+use crate::provider::{AuthorizationRequest, Leg, LegKind, ProviderError, TokenRequest};
+use crate::random::digest;
 use crate::settings::Resource;
-use crate::store::{SessionRow, StoreError};
+use crate::store::{DeviceRow, SessionRow, StoreError};
 use crate::vault::{ThirdParty, first_missing, keep};
 
 const PURPOSE: &str = "acts";
@@ -150,7 +151,7 @@ impl For {
         }
     }
 
-    /// What has to be asked for; `None` where nothing is missing. Where no client waits: what any server needs.
+    /// What has to be asked for; `None` where nothing is missing.
     async fn missing(
         &self,
         server: &Server,
@@ -167,11 +168,26 @@ impl For {
                     None => Ok(None),
                 }
             }
-            Self::Device(_) => party.missing(store, user_id, &party.all_scopes()).await,
+            Self::Device(code) => {
+                let row = store.find_claimed_device(&digest(code.as_str()), user_id).await?;
+                match row.and_then(|row| needed_by_device(party, session, row)) {
+                    Some(needed) => party.missing(store, user_id, &needed).await,
+                    None => Ok(None),
+                }
+            }
             // Whoever links anew has a reason.
-            Self::Account => Ok(Some(party.all_scopes())),
+            Self::Account => {
+                let needed = party.needed_by(server, user_id).await?;
+                let asked = party.asked(store, user_id).await?.unwrap_or_default();
+                Ok(Some(asked.union(&needed)))
+            }
         }
     }
+}
+
+fn needed_by_device(party: &ThirdParty, session: &SessionRow, row: DeviceRow) -> Option<ScopeSet> {
+    let resources = Resources::try_from(row.resource).ok()?;
+    party.needed(&resources, &session.bounds(&ScopeSet::parse(&row.scopes).ok()?))
 }
 
 fn third_party<'a>(server: &'a Server, name: &str) -> Result<&'a ThirdParty, Problem> {
@@ -268,7 +284,8 @@ async fn to_third_party(
     let purpose =
         Purpose::Act(Acts { user_id: session.user_id.clone(), scopes, asked: asked.clone(), field });
     let purpose = serde_json::to_string(&purpose).map_err(|_| unreadable())?;
-    let leg = Leg::begin(&server.store, &browser(server, headers), &party.name, &purpose).await?;
+    let leg =
+        Leg::begin(&server.store, &browser(server, headers), &party.name, LegKind::Act, &purpose).await?;
     let request = AuthorizationRequest {
         redirect_uri: &callback_uri(server, party),
         state: &leg.state,

@@ -13,6 +13,8 @@ use crate::pages::Problem;
 const OWN_PAGES: [&str; 4] = ["/account", "/acts", "/admin", "/device"];
 /// The parameter that names one of them.
 pub(super) const THEN: &str = "then";
+/// The parameter or field that holds the token of a page.
+pub(super) const CSRF: &str = "csrf";
 
 /// Where a login leads.
 pub(super) enum Destination {
@@ -67,11 +69,13 @@ impl Destination {
             return Err(Problem::foreign_form());
         }
         let destination = Self::of(server, headers, form).await?;
-        let tokens = FormToken::new(destination.browser(), None);
-        match tokens.fits(purpose, &destination.subject(), form.get("csrf").ok().flatten()) {
-            true => Ok(destination),
-            false => Err(Problem::foreign_form()),
-        }
+        if destination.fits(purpose, form) { Ok(destination) } else { Err(Problem::foreign_form()) }
+    }
+
+    /// Whether these hold the token that a page of this browser had for that purpose.
+    pub(super) fn fits(&self, purpose: &str, parameters: &Parameters) -> bool {
+        let token = parameters.get(CSRF).ok().flatten();
+        FormToken::new(self.browser(), None).fits(purpose, &self.subject(), token)
     }
 
     /// The token for a form on the way there. It is shown before there is a session, and perhaps in two tabs, so it

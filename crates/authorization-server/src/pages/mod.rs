@@ -54,7 +54,7 @@ pub(crate) struct LoginPage {
     pub(crate) username: String,
 }
 
-/// A provider to sign in through. A link and no form: where a form of this page may lead stays this server.
+/// A provider to sign in through, by a link.
 pub(crate) struct Through {
     pub(crate) shown: String,
     pub(crate) place: String,

@@ -13,10 +13,36 @@ use hallpass_protocol::pkce::CodeVerifier;
 use hallpass_protocol::secret::Secret;
 
 use crate::random::{digest, token};
-use crate::store::{Store, StoreError};
+use crate::store::{NewLeg, Store, StoreError};
 
 /// How long a person may take at the provider.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// What somebody was sent to a provider for. Anyone can begin signing in; it takes a login to begin the others, so each kind makes
+/// room for its own alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegKind {
+    /// To sign in.
+    SignIn,
+    /// To link who they are there.
+    Link,
+    /// To let servers act for them there.
+    Act,
+    /// To have the provider's tokens handed on.
+    HandOn,
+}
+
+impl LegKind {
+    /// As it is stored.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign in",
+            Self::Link => "link",
+            Self::Act => "act",
+            Self::HandOn => "hand on",
+        }
+    }
+}
 
 /// What goes to the provider with a browser. Only [`Leg::begin`] and [`Leg::finish`] make one.
 #[derive(Clone, Debug)]
@@ -40,11 +66,13 @@ impl Leg {
         store: &Store,
         browser: &Secret,
         provider: &str,
+        kind: LegKind,
         purpose: &str,
     ) -> Result<Self, StoreError> {
         let leg = Self::of(token(), browser, purpose.to_owned());
-        let (state, ends) = (digest(leg.state.expose()), store.now().after(LIFETIME));
-        store.insert_provider_leg(&state, &digest(browser.expose()), provider, purpose, ends).await?;
+        let (state, browser) = (&digest(leg.state.expose()), &digest(browser.expose()));
+        let ends = store.now().after(LIFETIME);
+        store.insert_provider_leg(&NewLeg { state, browser, provider, kind, purpose, ends }).await?;
         Ok(leg)
     }
 
@@ -93,7 +121,7 @@ mod tests {
         let clock = FakeClock::at(Timestamp::from_unix(1_000));
         let store = open(&database, clock.clock()).await;
         let (own, other) = (Secret::new("own"), Secret::new("other"));
-        let begun = Leg::begin(&store, &own, "acme", "sign in").await.unwrap();
+        let begun = Leg::begin(&store, &own, "acme", LegKind::SignIn, "sign in").await.unwrap();
         let state = begun.state.expose();
         assert!(Leg::finish(&store, &other, "acme", state).await.unwrap().is_none(), "another browser");
         assert!(Leg::finish(&store, &own, "evil", state).await.unwrap().is_none(), "another provider");
@@ -104,7 +132,7 @@ mod tests {
         assert!(Leg::finish(&store, &own, "acme", state).await.unwrap().is_none(), "twice");
         assert_ne!(Leg::of(state.to_owned(), &other, String::new()).verifier, begun.verifier);
 
-        let late = Leg::begin(&store, &own, "acme", "").await.unwrap();
+        let late = Leg::begin(&store, &own, "acme", LegKind::SignIn, "").await.unwrap();
         clock.set(Timestamp::from_unix(1_000).after(LIFETIME));
         assert!(Leg::finish(&store, &own, "acme", late.state.expose()).await.unwrap().is_none(), "too late");
     }
@@ -115,7 +143,7 @@ mod tests {
         let clock = FakeClock::at(Timestamp::from_unix(1_000));
         let (here, there) = (open(&database, clock.clock()).await, open(&database, clock.clock()).await);
         let browser = Secret::new("own");
-        let state = Leg::begin(&here, &browser, "acme", "").await.unwrap().state;
+        let state = Leg::begin(&here, &browser, "acme", LegKind::SignIn, "").await.unwrap().state;
         let tries: Vec<_> = (0..16)
             .map(|n| {
                 let (store, browser, state) =

@@ -36,7 +36,7 @@ pub use discovery::Discovered;
 use discovery::Known;
 pub use error::ProviderError;
 pub use identity::Identity;
-pub use leg::Leg;
+pub use leg::{Leg, LegKind};
 pub use request::AuthorizationRequest;
 pub use settings::{ProviderCredentials, ProviderSettings};
 pub use tokens::TokenRequest;

@@ -11,7 +11,7 @@ use super::{CALLBACK_PATH, LEG, Proxied};
 use crate::checks::{AuthorizationRequest, OFFLINE_ACCESS, Proven};
 use crate::endpoints::{Interaction, ToClient, see_other};
 use crate::pages::Problem;
-use crate::provider::{AuthorizationRequest as AtProvider, Leg, ProviderError};
+use crate::provider::{AuthorizationRequest as AtProvider, Leg, LegKind, ProviderError};
 use crate::server::Inner;
 use crate::store::StoreError;
 
@@ -30,7 +30,7 @@ pub(crate) async fn leave(
     let purpose = serde_json::to_string(request)
         .map_err(|_| StoreError::Unreadable { what: "waiting authorization request" })?;
     let browser = Secret::new(interaction.browser.token.clone());
-    let leg = Leg::begin(&server.store, &browser, LEG, &purpose).await?;
+    let leg = Leg::begin(&server.store, &browser, LEG, LegKind::HandOn, &purpose).await?;
     let to_client = ToClient::new(proven, request.state.as_deref(), &server.settings.issuer);
     match address(server, proxied, request, &leg, listed).await {
         Ok(url) => Ok(see_other(url.as_str())),

@@ -34,6 +34,7 @@ pub(super) fn migrations() -> Migrator {
         step(40, "came by", include_str!("migrations/0040_came_by.sql")),
         step(41, "agreed", include_str!("migrations/0041_agreed.sql")),
         step(42, "acts at", include_str!("migrations/0042_acts_at.sql")),
+        step(43, "leg kinds", include_str!("migrations/0043_leg_kinds.sql")),
     ])
 }
 

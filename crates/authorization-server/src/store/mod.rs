@@ -88,6 +88,7 @@ pub(crate) use identities::{IdentityRow, Made, NewPerson, Standing};
 pub use initial_access_tokens::InitialAccessToken;
 pub(crate) use login_failures::Attempt;
 pub(crate) use passkeys::NewPasskey;
+pub(crate) use provider_legs::NewLeg;
 pub(crate) use provisioned::{NotChanged, PeopleFilter, ProvisionedUser};
 pub(crate) use proxied::HandedOver;
 pub(crate) use refresh_tokens::{NewRefreshToken, RefreshTokenRow, Rotation};
@@ -159,6 +160,9 @@ pub enum StoreError {
     /// A statement failed.
     #[error("the database did not answer as it should: {0}")]
     Database(#[from] sqlx::Error),
+    /// What another one was told who asked for the same.
+    #[error(transparent)]
+    OfAnother(Arc<StoreError>),
     /// It answers nothing, and is not waited for any longer.
     #[error("the database has given no answer for {} seconds", .0.as_secs())]
     NoAnswer(Duration),

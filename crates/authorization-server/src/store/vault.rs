@@ -129,11 +129,17 @@ impl Store {
     }
 
     /// What the lease was for. It is the version that counts: whoever comes back late has what the third party gave for it. False
-    /// where there is another one by now.
-    pub(crate) async fn renew_in_vault(&self, row: &VaultRow, sealed: &str, ends: Ends) -> Result<bool> {
+    /// where there is another one by now. Nobody asks for the next one before that time.
+    pub(crate) async fn renew_in_vault(
+        &self,
+        row: &VaultRow,
+        sealed: &str,
+        ends: Ends,
+        not_before: Timestamp,
+    ) -> Result<bool> {
         let renewed = sqlx::query(
             "UPDATE vault SET sealed = $3, renew_at = $4, ends_at = $5, version = version + 1,
-                              lease = NULL, lease_ends = 0
+                              lease = NULL, lease_ends = $6
              WHERE id = $1 AND version = $2",
         )
         .bind(&row.id)
@@ -141,6 +147,7 @@ impl Store {
         .bind(sealed)
         .bind(ends.renew_at.map(Timestamp::unix))
         .bind(ends.ends_at.map(Timestamp::unix))
+        .bind(not_before.unix())
         .execute(self.writer())
         .await?;
         Ok(renewed.rows_affected() == 1)
@@ -223,6 +230,9 @@ mod tests {
         ends: Ends { renew_at: None, ends_at: None },
     };
 
+    /// As soon as anybody likes.
+    const NOW: Timestamp = Timestamp::from_unix(0);
+
     async fn two(database: &TestDatabase, clock: &FakeClock) -> (Store, Store) {
         let (here, there) = (open(database, clock.clock()).await, open(database, clock.clock()).await);
         here.insert_user("u", "u", "u", "h").await.unwrap();
@@ -246,8 +256,8 @@ mod tests {
         // Whoever had it has died, or seems to have.
         clock.set(until);
         assert!(there.lease_in_vault(&row, "b", Timestamp::from_unix(1_120)).await.unwrap());
-        assert!(here.renew_in_vault(&row, "second", Ends::default()).await.unwrap(), "late, and good");
-        assert!(!there.renew_in_vault(&row, "other", Ends::default()).await.unwrap());
+        assert!(here.renew_in_vault(&row, "second", Ends::default(), NOW).await.unwrap(), "late, and good");
+        assert!(!there.renew_in_vault(&row, "other", Ends::default(), NOW).await.unwrap());
         // What the other one hears, that the token is spent, is about another version.
         assert!(there.end_in_vault("u", "hub", Some(&row), &[]).await.unwrap().is_none());
         let again = Timestamp::from_unix(2_000);
@@ -265,7 +275,7 @@ mod tests {
         // The person has linked anew while it was being renewed.
         let anew = NewInVault { id: "anew", sealed: "third", ..NEW };
         assert_eq!(here.put_into_vault(&anew).await.unwrap().unwrap().1, "second");
-        assert!(!there.renew_in_vault(&row, "fourth", Ends::default()).await.unwrap());
+        assert!(!there.renew_in_vault(&row, "fourth", Ends::default(), NOW).await.unwrap());
         assert!(there.end_in_vault("u", "hub", Some(&row), &[]).await.unwrap().is_none());
         assert_eq!(find(&here).await.unwrap().sealed, "third");
         assert_eq!(here.revoked().is_revoked("row"), Ok(true), "whoever keeps its token hears of it");

@@ -7,21 +7,26 @@
 //! |---|---|
 //! | `third_party` | who it is, and which servers act there |
 //! | `token` | an access token that is good at this moment |
+//! | `waiting` | many who wait for one renewal |
 //! | `renewal` | the next one: asked for once, written before anybody has it |
 //! | `session` | begins, is looked for, ends |
 //! | `kept` | what is sealed |
+//! | `agreed` | which apps have one |
 //! | `acting` | what people were told of it when they agreed to something |
 
 mod acting;
+mod agreed;
 mod kept;
 mod renewal;
 mod session;
 mod third_party;
 mod token;
+mod waiting;
 
 pub(crate) use acting::Acting;
+pub(crate) use agreed::Agreed;
 pub(crate) use session::{first_missing, keep, unlink};
 pub(crate) use third_party::acts_at;
 pub use third_party::{ActsFor, ThirdParty};
-pub(crate) use token::{Agreed, Remembered};
+pub(crate) use token::Remembered;
 pub use token::{NoToken, Vault};

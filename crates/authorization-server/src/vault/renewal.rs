@@ -16,6 +16,9 @@ use crate::store::{Ends, StoreError, VaultRow};
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// How long a third party that does not answer is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How long before a token that ends sooner is asked for again. Whoever comes meanwhile waits for that one: used on, it would be good for
+/// longer than the third party has said.
+const REST: Duration = Duration::from_secs(1);
 /// How long the third party has for its answer, discovery included.
 const ASKING: Duration = Duration::from_secs(20);
 /// How long it is tried to write what the third party gave, and how far apart: the token before it is good for nothing any more.
@@ -86,7 +89,8 @@ async fn asked(
 async fn write(vault: &Vault, row: &VaultRow, next: &Kept, ends: Ends) -> Result<bool, StoreError> {
     let sealed = next.seal(&vault.store, &row.id)?;
     loop {
-        match vault.store.renew_in_vault(row, &sealed, ends).await {
+        let not_before = vault.store.now().after(REST);
+        match vault.store.renew_in_vault(row, &sealed, ends, not_before).await {
             Ok(written) => return Ok(written),
             Err(error) => tracing::warn!(%error, "a renewed token is not written yet"),
         }

@@ -27,9 +27,14 @@ impl ThirdParty {
         user_id: &str,
         needed: &ScopeSet,
     ) -> Result<Option<ScopeSet>, StoreError> {
-        let Some(row) = self.session(store, user_id).await? else { return Ok(Some(needed.clone())) };
-        let asked = ScopeSet::parse(&row.scopes).unwrap_or_default();
+        let Some(asked) = self.asked(store, user_id).await? else { return Ok(Some(needed.clone())) };
         Ok((!needed.is_subset(&asked)).then(|| asked.union(needed)))
+    }
+
+    /// What was asked for there before, if this person is linked.
+    pub(crate) async fn asked(&self, store: &Store, user_id: &str) -> Result<Option<ScopeSet>, StoreError> {
+        let row = self.session(store, user_id).await?;
+        Ok(row.map(|row| ScopeSet::parse(&row.scopes).unwrap_or_default()))
     }
 }
 

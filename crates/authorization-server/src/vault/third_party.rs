@@ -7,6 +7,7 @@ use crate::checks::Resources;
 use crate::pages::ActsAt;
 use crate::provider::Provider;
 use crate::server::Inner;
+use crate::store::StoreError;
 
 /// A third party at which servers act for people.
 #[derive(Clone, Debug)]
@@ -46,9 +47,19 @@ impl ThirdParty {
         Some(needing.fold(ScopeSet::default(), |all, one| all.union(&one.scopes)))
     }
 
-    /// All that servers need there.
-    pub(crate) fn all_scopes(&self) -> ScopeSet {
-        self.servers.iter().fold(ScopeSet::default(), |all, one| all.union(&one.scopes))
+    /// What this person needs there: what each login for such a server needs, and what the apps need that they have allowed in. Where
+    /// that is nothing, what any server could need: whoever links without an app has a reason.
+    pub(crate) async fn needed_by(&self, server: &Inner, user_id: &str) -> Result<ScopeSet, StoreError> {
+        let young = server.store.now().before(server.settings.lifetimes.access_token);
+        let grants = server.store.list_grants(user_id, young).await?;
+        let of_apps = grants.into_iter().filter_map(|grant| {
+            let resources = Resources::try_from(grant.resource).ok()?;
+            self.needed(&resources, &ScopeSet::parse(&grant.scopes).ok()?)
+        });
+        let always = self.servers.iter().filter(|one| one.scope.is_none()).map(|one| one.scopes.clone());
+        let needed = always.chain(of_apps).reduce(|all, one| all.union(&one));
+        let any = || self.servers.iter().fold(ScopeSet::default(), |all, one| all.union(&one.scopes));
+        Ok(needed.unwrap_or_else(any))
     }
 
     /// Who it is by its own name. A session that began while the name stood for somebody else is none.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_protocol::linked_token::LinkedToken;
-use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
@@ -15,16 +14,17 @@ use url::Url;
 
 use super::kept::{Kept, Whose};
 use super::renewal::{self, LEASE};
-use super::{Acting, ThirdParty};
-use crate::checks::Resources;
+use super::waiting::Waiting;
+use super::{Agreed, ThirdParty};
 use crate::random::id;
-use crate::revocations::SEPARATOR;
 use crate::server::{AuthorizationServer, Inner};
 use crate::store::{Store, StoreError};
 
 /// So many tokens are kept in memory; the database has all of them.
-const MOST: usize = 10_000;
-/// How often whoever waits for another one's renewal looks, and how many times. Less than a client waits.
+pub(super) const MOST: usize = 10_000;
+/// How often it is tried to be the one who renews: again after another one was faster.
+const TURNS: usize = 8;
+/// How often those who wait for another one's renewal look, and how many times. Less than a client waits.
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: usize = 240;
 /// How long a token whose next one is not there yet is used without looking.
@@ -38,7 +38,7 @@ pub struct Vault {
     pub(super) store: Store,
     pub(super) party: Arc<ThirdParty>,
     remembered: Arc<Remembered>,
-    agreed: Arc<Agreed>,
+    pub(super) agreed: Arc<Agreed>,
     /// Whose tokens in memory are this one's: a name may stand for another third party after a reload.
     whose: String,
     link: Url,
@@ -67,23 +67,38 @@ pub enum NoToken {
     Store(#[from] StoreError),
 }
 
-/// Tokens in memory, by third party and person.
-pub(crate) struct Remembered(Cache<(String, String), InMemory>);
-
-/// Grants whose persons were told of a third party, by its name and theirs. What was said does not change while they live; what is
-/// configured makes a new server, with a memory of its own.
-pub(crate) struct Agreed(Cache<(String, String), ()>);
-
-impl Default for Agreed {
-    fn default() -> Self {
-        Self(Cache::new(MOST))
-    }
+/// Tokens in memory, by third party and person; and what is waited for.
+pub(crate) struct Remembered {
+    tokens: Cache<(String, String), InMemory>,
+    waiting: Waiting<Version, Result<InMemory, Missed>>,
 }
 
-/// The grant that an access token is of, where it hangs on nothing else.
-fn own_grant(token_id: &str) -> Option<&str> {
-    let (grant_id, own) = token_id.split_once(SEPARATOR)?;
-    (!own.contains(SEPARATOR)).then_some(grant_id)
+/// A row, as it was.
+type Version = (String, i64);
+
+/// What the database shows.
+enum Seen {
+    Good(InMemory),
+    /// This has ended, and somebody renews it, or did so a moment ago.
+    Waits(Version),
+}
+
+/// Why those who waited have no token.
+#[derive(Clone)]
+enum Missed {
+    NotLinked,
+    Unavailable,
+    Store(Arc<StoreError>),
+}
+
+impl From<NoToken> for Missed {
+    fn from(error: NoToken) -> Self {
+        match error {
+            NoToken::NotLinked(_) => Self::NotLinked,
+            NoToken::Unavailable(_) | NoToken::NotAgreed(_) => Self::Unavailable,
+            NoToken::Store(error) => Self::Store(Arc::new(error)),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -94,7 +109,7 @@ struct InMemory {
 
 /// The same key, without a copy of it.
 #[derive(Hash)]
-struct Of<'a>(&'a str, &'a str);
+pub(super) struct Of<'a>(pub(super) &'a str, pub(super) &'a str);
 
 impl Equivalent<(String, String)> for Of<'_> {
     fn equivalent(&self, (whose, user_id): &(String, String)) -> bool {
@@ -104,7 +119,7 @@ impl Equivalent<(String, String)> for Of<'_> {
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self(Cache::new(MOST))
+        Self { tokens: Cache::new(MOST), waiting: Waiting::default() }
     }
 }
 
@@ -149,52 +164,10 @@ impl Vault {
     /// The access token of this person that is in memory, where it is good at this moment and it is not time for the next one.
     #[must_use]
     pub fn known(&self, user_id: &str) -> Option<LinkedToken> {
-        let known = self.remembered.0.get(&Of(&self.whose, user_id))?;
+        let known = self.remembered.tokens.get(&Of(&self.whose, user_id))?;
         let is_good = self.store.now() < known.until
             && self.store.revoked().is_revoked(known.token.link()) == Ok(false);
         is_good.then_some(known.token)
-    }
-
-    /// The same for an app that shows the access token of this id (`jti`), where memory holds that its person was told of the third
-    /// party.
-    #[must_use]
-    pub fn known_for(&self, user_id: &str, token_id: &str) -> Option<LinkedToken> {
-        let known = self.known(user_id)?;
-        own_grant(token_id).is_none_or(|grant_id| self.is_agreed(grant_id)).then_some(known)
-    }
-
-    /// An access token of this person for an app that shows the access token of this id (`jti`): none, where the person was not told
-    /// of the third party when they allowed the app in. What hangs on more than a grant of theirs, such as an assertion of their
-    /// company's, or an exchange that the operator has listed, has nothing to do with what they were shown.
-    ///
-    /// # Errors
-    /// As [`Self::token`], and where the person was not told.
-    pub async fn token_for(&self, user_id: &str, token_id: &str) -> Result<LinkedToken, NoToken> {
-        let token = self.token(user_id).await?;
-        match own_grant(token_id) {
-            Some(grant_id) => self.check_agreed(grant_id).await.map(|()| token),
-            None => Ok(token),
-        }
-    }
-
-    async fn check_agreed(&self, grant_id: &str) -> Result<(), NoToken> {
-        if self.is_agreed(grant_id) {
-            return Ok(());
-        }
-        let not_agreed = || NoToken::NotAgreed(self.party.shown.clone());
-        let grant = self.store.find_grant(grant_id).await?.ok_or_else(not_agreed)?;
-        let resources = Resources::try_from(grant.resource).map_err(|_| not_agreed())?;
-        let granted = ScopeSet::parse(&grant.scopes).map_err(|_| not_agreed())?;
-        let told = Acting::parse(&grant.acts_at)?;
-        if self.party.needed(&resources, &granted).is_some_and(|needed| !told.covers(&self.party, &needed)) {
-            return Err(not_agreed());
-        }
-        self.agreed.0.insert((self.party.name.clone(), grant_id.to_owned()), ());
-        Ok(())
-    }
-
-    fn is_agreed(&self, grant_id: &str) -> bool {
-        self.agreed.0.get(&Of(&self.party.name, grant_id)).is_some()
     }
 
     /// An access token of this person, good at this moment. It is renewed in time: by one replica at a time, and before anybody
@@ -209,48 +182,86 @@ impl Vault {
         let key = (self.whose.clone(), user_id.to_owned());
         match self.look(user_id).await {
             Ok(known) => {
-                self.remembered.0.insert(key, known.clone());
+                self.remembered.tokens.insert(key, known.clone());
                 Ok(known.token)
             }
             Err(error) => {
-                self.remembered.0.remove(&key);
+                self.remembered.tokens.remove(&key);
                 Err(error)
             }
         }
     }
 
-    /// By what the database says.
+    /// By what the database says. All who wait in this process for another one's renewal look as one.
     async fn look(&self, user_id: &str) -> Result<InMemory, NoToken> {
-        let mut first = None;
-        let whose = Whose::of(user_id, &self.party);
+        let version = match self.see(user_id, None).await? {
+            Seen::Good(known) => return Ok(known),
+            Seen::Waits(version) => version,
+        };
+        let (vault, whose) = (self.clone(), user_id.to_owned());
+        let what = version.clone();
+        let waits = async move || vault.wait(&whose, &version).await.map_err(Missed::from);
+        match self.remembered.waiting.with_others(what, waits).await {
+            Some(Ok(known)) => Ok(known),
+            Some(Err(Missed::NotLinked)) => Err(self.not_linked()),
+            Some(Err(Missed::Unavailable)) | None => Err(self.unavailable()),
+            Some(Err(Missed::Store(error))) => Err(StoreError::OfAnother(error).into()),
+        }
+    }
+
+    /// Until there is another version, or for as long as a client waits.
+    async fn wait(&self, user_id: &str, version: &Version) -> Result<InMemory, NoToken> {
+        tracing::debug!(third_party = self.party.name, "many may wait for a renewal, and one looks");
         for _ in 0..LOOKS {
+            tokio::time::sleep(LOOK).await;
+            if let Seen::Good(known) = self.see(user_id, Some(version)).await? {
+                return Ok(known);
+            }
+        }
+        Err(self.unavailable())
+    }
+
+    /// `since` is the version that was seen before.
+    async fn see(&self, user_id: &str, since: Option<&Version>) -> Result<Seen, NoToken> {
+        let mut since = since.cloned();
+        let whose = Whose::of(user_id, &self.party);
+        for _ in 0..TURNS {
             let row = self.party.session(&self.store, user_id).await?.ok_or_else(|| self.not_linked())?;
             let kept = Kept::open(&self.store, &row.id, &row.sealed, &whose)?;
             let now = self.store.now();
-            // What was renewed a moment ago is taken as it is, and one that ends at once is no reason to ask again and again.
             let version = (row.id.clone(), row.version);
-            let is_new = *first.get_or_insert_with(|| version.clone()) != version;
+            // What was renewed a moment ago is taken as it is, also where it ends at once.
+            let is_new = since.as_ref().is_some_and(|since| *since != version);
             if is_new || row.ends.renew_at.is_none_or(|at| now < at) {
                 let until = row.ends.renew_at.map_or(now.after(BELIEVED), |at| at.min(now.after(BELIEVED)));
-                return Ok(InMemory { token: LinkedToken::new(kept.access, row.id, row.version), until });
+                return Ok(Seen::Good(InMemory {
+                    token: LinkedToken::new(kept.access, row.id, row.version),
+                    until,
+                }));
+            }
+            if now < row.lease_ends {
+                if row.ends.ends_at.is_none_or(|end| now < end) {
+                    let moment = now.after(MOMENT);
+                    let until = row.ends.ends_at.map_or(moment, |end| end.min(moment));
+                    return Ok(Seen::Good(InMemory {
+                        token: LinkedToken::new(kept.access, row.id, row.version),
+                        until,
+                    }));
+                }
+                // It is somebody's, or the third party is left alone for longer than anybody should wait.
+                return match row.is_leased || row.lease_ends <= now.after(MOMENT) {
+                    true => Ok(Seen::Waits(version)),
+                    false => Err(self.unavailable()),
+                };
             }
             let lease = id();
             if self.store.lease_in_vault(&row, &lease, now.after(LEASE)).await? {
                 // By itself: whoever asked may go away, and what the third party gives cannot be had again.
                 let renewing = renewal::renew(self.clone(), user_id.to_owned(), row, kept, lease);
                 tokio::spawn(renewing).await.map_err(|_| self.unavailable())??;
-                // What came of it stands in the database, and nowhere else.
-                continue;
             }
-            if row.ends.ends_at.is_none_or(|end| now < end) {
-                let moment = now.after(MOMENT);
-                let until = row.ends.ends_at.map_or(moment, |end| end.min(moment));
-                return Ok(InMemory { token: LinkedToken::new(kept.access, row.id, row.version), until });
-            }
-            if !row.is_leased && now < row.lease_ends {
-                return Err(self.unavailable());
-            }
-            tokio::time::sleep(LOOK).await;
+            // What came of it, or of another one's, stands in the database, and nowhere else.
+            since.get_or_insert(version);
         }
         Err(self.unavailable())
     }

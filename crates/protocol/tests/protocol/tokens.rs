@@ -19,18 +19,43 @@ fn a_response_round_trips() {
     assert_eq!(serde_json::to_value(short).unwrap(), json!({ "access_token": "a", "token_type": "Bearer" }));
 }
 
+/// RFC 6749 §5.1: RECOMMENDED, so what cannot be read costs nobody the token.
 #[test]
-fn expires_in_may_be_a_number_in_quotes() {
+fn expires_in_may_be_a_number_in_quotes_and_is_left_out_by_whoever_says_nothing() {
     let read = |value: Value| {
         let document = json!({ "access_token": "a", "token_type": "b", "expires_in": value });
-        serde_json::from_value::<TokenResponse>(document).map(|read| read.expires_in)
+        serde_json::from_value::<TokenResponse>(document).unwrap().expires_in
     };
-    assert_eq!(read(json!("3599")).unwrap(), Some(3599));
-    assert_eq!(read(json!(0)).unwrap(), Some(0));
-    assert_eq!(read(Value::Null).unwrap(), None);
-    for bad in [json!(-1), json!("soon"), json!(1.5), json!([]), json!("-1"), json!("")] {
-        assert!(read(bad.clone()).is_err(), "{bad}");
+    for (said, seconds) in [
+        (json!(3600), 3600),
+        (json!("3599"), 3599),
+        (json!(" 3599 "), 3599),
+        (json!(0), 0),
+        (json!(3599.0), 3599),
+        (json!(1.9), 1),
+        (json!(1e3), 1000),
+        (json!(u64::MAX), u64::MAX),
+    ] {
+        assert_eq!(read(said.clone()), Some(seconds), "{said}");
     }
+    for nothing in [
+        Value::Null,
+        json!(-1),
+        json!(-0.5),
+        json!(1e300),
+        json!("soon"),
+        json!("-1"),
+        json!(""),
+        json!("3600 s"),
+        json!([3600]),
+        json!({ "seconds": 1 }),
+        json!(true),
+    ] {
+        assert_eq!(read(nothing.clone()), None, "{nothing}");
+    }
+    // What we say is a number, or nothing.
+    let said = TokenResponse { expires_in: Some(60), ..TokenResponse::bearer(Secret::new("a")) };
+    assert_eq!(serde_json::to_value(said).unwrap()["expires_in"], json!(60));
 }
 
 /// rmcp's `Debug` of a token response prints the id_token.

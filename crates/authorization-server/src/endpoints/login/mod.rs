@@ -145,10 +145,11 @@ async fn page(
         }
         None => None,
     };
-    let through = server.settings.sign_in.iter().map(|way| Through {
-        shown: way.shown.clone(),
-        place: destination.page(server, &format!("/login/with/{}", way.name)),
-    });
+    let through = server
+        .settings
+        .sign_in
+        .iter()
+        .map(|way| Through { shown: way.shown.clone(), place: through::link(server, destination, way) });
     let page = LoginPage {
         passwords: server.settings.passwords,
         through: through.collect(),

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::super::acts::{self, Acts};
 use super::super::address::CameFrom;
-use super::super::destination::Destination;
+use super::super::destination::{CSRF, Destination};
 use super::super::redirect::see_other;
 use super::super::{Server, account};
 use super::{enter, page};
@@ -23,7 +23,7 @@ use crate::audit::{AuditKind, NewEvent};
 use crate::browser::{Browser, came_from_here};
 use crate::login::{NotAdmitted, SignIn, current_session, log_in_through};
 use crate::pages::Problem;
-use crate::provider::{AuthorizationRequest, Identity, Leg, ProviderError, TokenRequest};
+use crate::provider::{AuthorizationRequest, Identity, Leg, LegKind, ProviderError, TokenRequest};
 use crate::store::StoreError;
 
 /// How far a provider's clock may be apart.
@@ -67,7 +67,7 @@ pub(in crate::endpoints) fn way<'a>(server: &'a Server, name: &str) -> Result<&'
     all.find(|way| way.name == name).ok_or_else(Problem::no_such_provider)
 }
 
-/// From a page of ours alone: another site must not have people sign in unasked.
+/// From a page of ours alone, which has put its token into the link: another site must not have people sign in unasked.
 async fn send_away(
     server: &Server,
     name: &str,
@@ -77,7 +77,8 @@ async fn send_away(
     let parameters = Parameters::parse(query).map_err(|_| Problem::lost_interaction())?;
     let way = way(server, name)?;
     let destination = Destination::of(server, headers, &parameters).await?;
-    if !came_from_here(headers, server.settings.issuer.url()) {
+    let is_ours = destination.fits(&purpose_of(way), &parameters);
+    if !is_ours || !came_from_here(headers, server.settings.issuer.url()) {
         return Ok(see_other(&destination.page(server, "/login")));
     }
     let (field, value) = destination.field();
@@ -87,6 +88,17 @@ async fn send_away(
         Ok(url) => Ok(see_other(&url)),
         Err(error) => failed(server, way, &destination, &error, None).await,
     }
+}
+
+/// The link to sign in there, for a page of this browser's. It is a link and no form: where a form of that page may lead stays
+/// this server.
+pub(super) fn link(server: &Server, destination: &Destination, way: &SignIn) -> String {
+    let page = destination.page(server, &format!("/login/with/{}", way.name));
+    format!("{page}&{CSRF}={}", destination.issue_form_token(&purpose_of(way)))
+}
+
+fn purpose_of(way: &SignIn) -> String {
+    format!("sign in through {}", way.name)
 }
 
 /// How recent the login has to be.
@@ -117,8 +129,13 @@ async fn to_provider(
     purpose: &Purpose,
     fresh: &Fresh,
 ) -> Result<Result<String, ProviderError>, Problem> {
+    let kind = match purpose {
+        Purpose::SignIn { .. } => LegKind::SignIn,
+        Purpose::Link { .. } => LegKind::Link,
+        Purpose::Act(_) => LegKind::Act,
+    };
     let purpose = serde_json::to_string(purpose).map_err(|_| unreadable())?;
-    let leg = Leg::begin(&server.store, &secret(browser), &way.name, &purpose).await?;
+    let leg = Leg::begin(&server.store, &secret(browser), &way.name, kind, &purpose).await?;
     let max_age = fresh.max_age.map(|seconds| seconds.to_string());
     let again = fresh.again.then_some(("prompt", "login"));
     let max_age = max_age.as_deref().map(|seconds| ("max_age", seconds));

@@ -88,6 +88,35 @@ async fn another_site_sends_nobody_to_the_provider() {
     assert_eq!(two.house.number("SELECT COUNT(*) FROM provider_legs").await, 0);
 }
 
+/// Nor does it where the browser says nothing of where a request comes from: the link has a token, of one browser, way and destination.
+#[tokio::test]
+async fn no_link_sends_anybody_to_the_provider_but_that_of_their_own_page() {
+    let two = Two::with(|_| {}).await;
+    let (person, other) = (Person::new(), Person::new());
+    let link = async |person: &Person, then: &str| {
+        let page = person.open(two.house.url(&format!("/login?then={then}"))).await;
+        page.link("Continue with Acme").unwrap_or_else(|| panic!("{}", page.text())).to_string()
+    };
+    let (own, others) = (link(&person, "/account").await, link(&other, "/account").await);
+    let elsewhere = own.replace("account", "device");
+    let bare = two.house.url("/login/with/acme?then=/account");
+    // As a browser asks that knows no Fetch Metadata.
+    let cookies = person.cookies().into_iter().map(|cookie| format!("{}={}", cookie.name, cookie.value));
+    let cookies = cookies.collect::<Vec<_>>().join("; ");
+    let ask = async |link: &str| {
+        let answer = two.house.http.get(link).header("cookie", &cookies).send().await.unwrap();
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    for foreign in [&bare, &others, &elsewhere, &format!("{bare}&csrf=x")] {
+        let there = ask(foreign).await;
+        assert!(there.starts_with("/login?then="), "{foreign}: {there}");
+    }
+    assert_eq!(two.house.number("SELECT COUNT(*) FROM provider_legs").await, 0);
+    assert!(ask(&own).await.starts_with(two.party.issuer()));
+    let to_the_provider = person.arrive(&own).await;
+    assert_eq!(to_the_provider.url().path(), "/login", "where it says so, the browser is believed");
+}
+
 #[tokio::test]
 async fn nothing_of_the_provider_is_kept() {
     let two = Two::with(|_| {}).await;

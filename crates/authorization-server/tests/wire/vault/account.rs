@@ -1,5 +1,6 @@
 //! The account page: where servers act, linked and unlinked.
 
+use hallpass_protocol::scope::ScopeSet;
 use hallpass_testkit::person::Person;
 
 use super::Delegating;
@@ -99,4 +100,45 @@ async fn a_foreign_form_unlinks_nothing() {
     let form = form.press("third_party", "hub").set("csrf", "x").set("confirmed", "yes");
     assert_eq!(form.submit().await.status(), 403);
     assert_eq!(two.linked().await, 1);
+}
+
+/// No more than is needed: what each login needs, what the apps need that were allowed in, and what there was.
+#[tokio::test]
+async fn who_links_there_is_asked_for_what_is_needed() {
+    let two = Delegating::with(|party| {
+        let mut step_up = party.servers[0].clone();
+        step_up.scope = Some(super::scope("notes:write"));
+        step_up.scopes = ScopeSet::parse("delete").unwrap();
+        party.servers.push(step_up);
+    })
+    .await;
+    let asked = async |person: &Person| {
+        let page = person.open(two.house.url("/acts/hub")).await;
+        two.link(person, &page).await;
+        ScopeSet::parse(&two.party.asked("/authorize").last().unwrap().parameters["scope"]).unwrap()
+    };
+    let set = |text: &str| ScopeSet::parse(text).unwrap();
+    let person = signed_in(&two).await;
+    assert_eq!(asked(&person).await, set("repo"));
+    // An app that was allowed more.
+    two.consent(&Person::new(), &two.house.request()).await.form().press("decision", "allow").submit().await;
+    assert_eq!(asked(&person).await, set("repo delete"), "what there was");
+    two.house.sql("DELETE FROM vault").await;
+    assert_eq!(asked(&person).await, set("repo"), "its code was not redeemed");
+    let tokens = two.tokens().await;
+    two.house.sql("DELETE FROM vault").await;
+    assert_eq!(asked(&person).await, set("repo delete"), "what it needs");
+    two.house.sql("DELETE FROM vault").await;
+    let form = [("client_id", NATIVE), ("token", tokens.text("refresh_token"))];
+    assert_eq!(two.house.post("/revoke", &form).await.status, 200);
+    assert_eq!(asked(&person).await, set("repo"), "an app that is gone needs nothing");
+}
+
+/// Where every need has its scope, whoever comes without an app is asked for all of them.
+#[tokio::test]
+async fn who_links_there_without_an_app_that_needs_it_is_asked_for_all() {
+    let two = Delegating::with(|party| party.servers[0].scope = Some(super::scope("notes:write"))).await;
+    let person = signed_in(&two).await;
+    let page = person.open(two.house.url("/acts/hub")).await;
+    assert!(page.text().contains("<code>repo</code>"), "{}", page.text());
 }

@@ -223,7 +223,13 @@ async fn a_refresh_token_is_asked_for_as_the_third_party_wants_it() {
 
 #[tokio::test]
 async fn a_device_is_connected_after_the_link_too() {
-    let two = Delegating::furnished().await;
+    // What another app needs is not asked for a device that does not.
+    let two = Delegating::with(|party| {
+        let mut step_up = party.servers[0].clone();
+        (step_up.scope, step_up.scopes) = (Some(scope("notes:write")), ScopeSet::parse("delete").unwrap());
+        party.servers.push(step_up);
+    })
+    .await;
     let house = &two.house;
     let resource = house.resource();
     let grant = "urn:ietf:params:oauth:grant-type:device_code";
@@ -241,6 +247,7 @@ async fn a_device_is_connected_after_the_link_too() {
     let page = login.form().set("username", USER).set("password", PASSWORD).submit().await;
     assert_eq!(page.url().path(), "/acts/hub");
     let consent = two.link(&person, &page).await;
+    assert_eq!(two.party.asked("/authorize")[0].parameters["scope"], "repo");
     assert!(consent.text().contains("acts for you at"), "{}", consent.text());
     let code = device.text("device_code");
     let poll = [("grant_type", grant), ("client_id", "tv"), ("device_code", code)];

@@ -8,6 +8,7 @@ use tokio::sync::Barrier;
 
 use super::Delegating;
 use crate::harness::NATIVE;
+use crate::secrets::Log;
 
 #[tokio::test]
 async fn it_is_renewed_before_its_end_and_not_sooner() {
@@ -182,15 +183,80 @@ async fn what_is_not_written_is_given_to_nobody() {
     assert_eq!(two.refreshes(), 1);
 }
 
+/// It is good for nothing after its end, so nobody gets it on; those who come within a second wait for the next one together.
 #[tokio::test]
-async fn a_token_that_ends_at_once_is_asked_for_once_a_call() {
+async fn a_token_that_ends_at_once_is_asked_for_once_a_second() {
     let two = Delegating::furnished().await;
     two.party.script().lifetime = 0;
     two.tokens().await;
-    let before = two.refreshes();
-    assert_eq!(before, 1, "the code");
+    assert_eq!(two.refreshes(), 1, "the code");
+    let ask = || {
+        let (vault, ada) = (two.vault(), two.ada());
+        async move { (vault, ada.await) }
+    };
+    let mut calls = Vec::new();
+    for _ in 0..20 {
+        let (vault, ada) = ask().await;
+        calls.push(tokio::spawn(async move { vault.token(&ada).await.unwrap().expose().to_owned() }));
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(500), &mut calls[0]).await.is_err(), "it waits");
+    assert_eq!(two.refreshes(), 1);
+    two.house.advance(1);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), "canary-access-3");
+    }
+    assert_eq!(two.refreshes(), 2);
+    // The session ends there, and nobody acts on.
+    two.party.end_sessions();
+    two.house.advance(1);
+    assert!(matches!(two.token().await, Err(NoToken::NotLinked(_))));
+}
+
+/// While the third party is silent, those who wait for it ask the database as one.
+#[tokio::test]
+async fn however_many_wait_one_looks() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    two.house.advance(3_700);
+    two.party.script().hesitates = Duration::from_secs(2);
+    let (vault, ada) = (two.vault(), two.ada().await);
+    let first = tokio::spawn(async move { vault.token(&ada).await.map(drop) });
+    while two.refreshes() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let log: Log = Log::default();
+    let writer = log.clone();
+    let written = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+    let written = written.with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(written.finish());
+    let waiting: Vec<_> = {
+        let ada = two.ada().await;
+        let calls = (0..100).map(|_| (two.vault(), ada.clone()));
+        calls.map(|(vault, ada)| tokio::spawn(async move { vault.token(&ada).await.map(drop) })).collect()
+    };
+    for call in waiting {
+        call.await.unwrap().unwrap();
+    }
+    first.await.unwrap().unwrap();
+    assert_eq!(log.text().matches("many may wait for a renewal").count(), 1, "{}", log.text());
+}
+
+/// RFC 6749 §5.1: RECOMMENDED, and a number. What the third party says instead costs nobody the token that came with it.
+#[tokio::test]
+async fn a_lifetime_that_cannot_be_read_is_none() {
+    let two = Delegating::furnished().await;
+    two.tokens().await;
+    two.party.script().answer = serde_json::json!({"expires_in": "7200"});
+    two.house.advance(3_545);
+    assert_eq!(two.token().await.unwrap(), "canary-access-2");
+    two.party.script().answer = serde_json::json!({"expires_in": "soon"});
+    two.house.advance(3_601);
+    assert_eq!(two.token().await.unwrap(), "canary-access-2", "two hours, in quotes");
+    two.house.advance(3_600);
     assert_eq!(two.token().await.unwrap(), "canary-access-3");
-    assert_eq!(two.refreshes(), before + 1);
+    two.house.advance(100 * 24 * 60 * 60);
+    assert_eq!(two.token().await.unwrap(), "canary-access-3", "without an end");
+    assert_eq!(two.refreshes(), 2);
 }
 
 #[tokio::test]
