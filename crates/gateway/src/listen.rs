@@ -4,6 +4,7 @@
 mod aside;
 mod challenges;
 mod coding;
+mod echo;
 mod looks;
 mod measured;
 mod requests;
@@ -41,6 +42,7 @@ use tower::{Service, ServiceExt};
 
 use self::aside::Aside;
 pub use self::challenges::{Answered, Challenges};
+use self::echo::Ear;
 use self::looks::{LOOKS, Looks, Verdict};
 use self::measured::Measured;
 use self::requests::{Noted, Requests};
@@ -276,7 +278,7 @@ impl<A: Answers> Connection<A> {
             let under_way = noting.begin(is_stream);
             let mut refused = coding::refusal(request.headers());
             let waits = request.headers().contains_key(EXPECT);
-            let mut request = request.map(|incoming| match Measured::new(body, incoming) {
+            let mut request = request.map(|incoming| match Measured::new(body, incoming, is_stream) {
                 body if is_stream => Body::new(ReadToItsEnd::stream(body)),
                 body if waits => Body::new(body),
                 body => Body::new(ReadToItsEnd::connection(body)),
@@ -314,10 +316,10 @@ impl<A: Answers> Connection<A> {
         let mut look = interval_at(Instant::now() + each, each);
         let mut looks = Looks::from(written.so_far());
         let (mut cut, mut drained) = (pin!(self.cut.cancelled()), pin!(self.draining.cancelled()));
-        let (mut leaving, aside) = (false, Aside::new());
+        let (mut leaving, aside, mut ear) = (false, Aside::new(), Ear::default());
         loop {
             let news = poll_fn(|context| {
-                if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                if let Poll::Ready(result) = connection.as_mut().poll(&mut ear.context(context)) {
                     return Poll::Ready(News::Over(result));
                 }
                 aside.poll(context, |context| {

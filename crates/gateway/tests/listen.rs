@@ -5,6 +5,8 @@ mod support;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +19,7 @@ use hallpass_gateway::listen::{Connections, serve};
 use support::{protect, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 struct Server {
@@ -419,4 +421,34 @@ async fn a_body_without_end_is_given_up() {
     let answer = within_an_hour(rest(server.send(head).await)).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+}
+
+/// Of the whole request, and of nothing else: who takes the body wakes nobody when all of it is there.
+#[tokio::test]
+async fn a_request_is_looked_at_no_more_often_than_something_happens() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    let (whole, mut taken) = mpsc::unbounded_channel();
+    let service = tower::service_fn(move |request: axum::extract::Request| {
+        let (polls, whole) = (Arc::clone(&counted), whole.clone());
+        let mut answer = Box::pin(async move {
+            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+            whole.send(body.len()).unwrap();
+            std::future::pending::<Result<axum::response::Response, std::convert::Infallible>>().await
+        });
+        std::future::poll_fn(move |context| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            answer.as_mut().poll(context)
+        })
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, service, Connections::default(), std::future::pending()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n12345").await.unwrap();
+    assert_eq!(soon(taken.recv()).await, Some(5));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(polls.load(Ordering::Relaxed), 1);
 }

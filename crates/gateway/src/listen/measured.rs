@@ -9,6 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
+use super::echo::keeping;
+
 /// What has to come within the time that a body may stand still, in bytes: drop by drop is standing still, too.
 const LEAST: u64 = 1024;
 /// What rules read of a body at most, too: 4 MiB.
@@ -39,13 +41,34 @@ pub(super) struct Measured {
     came: u64,
     /// In bytes; `None` where the client does not say, or a very large number.
     left: Option<u64>,
+    /// Whether it is of a stream of an HTTP/2 connection.
+    is_stream: bool,
 }
 
 impl Measured {
-    pub(super) fn new(patience: Duration, body: Incoming) -> Self {
+    pub(super) fn new(patience: Duration, body: Incoming, is_stream: bool) -> Self {
         let left = body.size_hint().exact().filter(|length| *length <= LONGEST);
-        Self { body, patience, waiting: None, came: 0, left }
+        Self { body, patience, waiting: None, came: 0, left, is_stream }
     }
+
+    /// The next piece. The last one of an HTTP/1 body is not reported to hyper, which has read all of it by then; a stream's
+    /// peer is told that there is room again.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(left) = self.left.filter(|_| !self.is_stream) else {
+            return Pin::new(&mut self.body).poll_frame(context);
+        };
+        let (frame, kept) = keeping(|| Pin::new(&mut self.body).poll_frame(context));
+        let is_last = matches!(&frame, Poll::Ready(Some(Ok(frame))) if length(frame) >= left);
+        if !is_last {
+            kept.pass_on();
+        }
+        frame
+    }
+}
+
+/// In bytes.
+fn length(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
 }
 
 impl Body for Measured {
@@ -56,14 +79,14 @@ impl Body for Measured {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+        let Poll::Ready(frame) = self.poll_piece(context) else {
             let patience = self.patience;
             let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
             ready!(waiting.as_mut().poll(context));
             return Poll::Ready(Some(Err(Broken::StoodStill)));
         };
         if let Some(Ok(frame)) = &frame {
-            self.came += frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.came += length(frame);
         }
         if self.came >= LEAST {
             (self.waiting, self.came) = (None, 0);
@@ -71,7 +94,7 @@ impl Body for Measured {
         match (&frame, &mut self.left) {
             (None, left) => *left = Some(0),
             (Some(Ok(frame)), Some(left)) => {
-                *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+                *left = left.saturating_sub(length(frame));
             }
             _ => {}
         }

@@ -232,7 +232,7 @@ impl HttpUpstream {
     /// What is sent for a request.
     fn message(&self, path: &str, request: Request<Body>, fields: Onward<'_>) -> Message {
         let (parts, body) = request.into_parts();
-        Message::new(&parts.method, Target { path, host: &self.host }, &fields, body)
+        Message::new(&parts.method, Target { path, host: &self.host }, fields, body)
     }
 
     /// The same over HTTP/2. `:scheme`, `:authority` and `:path` are the operator's own (RFC 9113 §8.3.1).

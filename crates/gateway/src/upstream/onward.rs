@@ -33,6 +33,9 @@ pub(super) struct Onward<'a> {
     told: Said<'a>,
 }
 
+/// For so many fields room is kept, at most: twice as many as requests of MCP clients have.
+const ROOM: usize = 48;
+
 /// What upstream is told, in fields of different names.
 pub(super) type Said<'a> = Vec<(HeaderName, Word<'a>)>;
 
@@ -79,6 +82,16 @@ impl<'a> Onward<'a> {
                 Word::Nothing => {}
             }
         }
+    }
+
+    /// An empty map, for the fields of the answer: nothing of the request is in it. One that somebody made large is not kept.
+    pub(super) fn into_room(self) -> HeaderMap {
+        let mut fields = self.fields;
+        if fields.capacity() > ROOM {
+            return HeaderMap::new();
+        }
+        fields.clear();
+        fields
     }
 
     /// The same for a connection that is told fields as a map.
@@ -174,6 +187,17 @@ mod tests {
             let onward = Onward::new(of(&[("mcp-session-id", "1"), ("connection", connection)]), Vec::new());
             assert_eq!(onward.all(&id).count(), seen);
         }
+    }
+
+    /// What comes next is somebody else's.
+    #[test]
+    fn of_a_request_nothing_but_room_is_left() {
+        let onward = Onward::new(of(&[("u-a", "1"), ("u-a", "2"), ("authorization", "Bearer mine")]), told());
+        let room = onward.into_room();
+        assert!(room.is_empty() && room.capacity() >= 2, "{room:?}");
+        let many: Vec<_> = (0..ROOM + 1).map(|number| format!("u-{number}")).collect();
+        let many: Vec<_> = many.iter().map(|name| (name.as_str(), "1")).collect();
+        assert_eq!(Onward::new(of(&many), told()).into_room().capacity(), 0);
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::BytesMut;
-use http::Method;
+use http::{HeaderMap, Method};
 use http_body::Body as _;
 use tokio::io::ReadBuf;
 
@@ -23,17 +23,20 @@ use crate::upstream::onward::Onward;
 const AT_ONCE: usize = 16 * 1024;
 
 /// Sends a request, and waits for the head of its answer. The connection goes to the idle ones when all is over.
-pub(in crate::upstream) async fn exchange<S: Stream>(
+pub(in crate::upstream) fn exchange<S: Stream>(
     stream: S,
-    message: Message,
+    Message { output, sending, mut room }: Message,
     idle: &Idle<S>,
-) -> Result<Response, Fault> {
-    let mut exchange = Exchange::begin(stream, message);
-    let Head { status, fields, framing, stays } = poll_fn(|context| exchange.poll_head(context)).await?;
-    let mut response = Response::new(AnswerBody::of(exchange, framing, stays.then(|| idle.clone()))?);
-    *response.status_mut() = status;
-    *response.headers_mut() = fields;
-    Ok(response)
+) -> impl Future<Output = Result<Response, Fault>> + Send + use<'_, S> {
+    let mut exchange = Exchange::begin(stream, output, sending);
+    async move {
+        let head = poll_fn(|context| exchange.poll_head(&mut room, context)).await?;
+        let Head { status, fields, framing, stays } = head;
+        let mut response = Response::new(AnswerBody::of(exchange, framing, stays.then(|| idle.clone()))?);
+        *response.status_mut() = status;
+        *response.headers_mut() = fields;
+        Ok(response)
+    }
 }
 
 /// A request, ready to be sent.
@@ -43,15 +46,18 @@ pub(in crate::upstream) struct Message {
     output: Vec<u8>,
     /// None where there is no body.
     sending: Option<Sending>,
+    /// Where the fields of the answer will be.
+    room: HeaderMap,
 }
 
 impl Message {
     /// Its head is written at once, from the fields as they came.
-    pub(in crate::upstream) fn new(method: &Method, to: Target<'_>, fields: &Onward<'_>, body: Body) -> Self {
-        let framing = Framing::of_request(&body, fields);
+    pub(in crate::upstream) fn new(method: &Method, to: Target<'_>, fields: Onward<'_>, body: Body) -> Self {
+        let framing = Framing::of_request(&body, &fields);
         let mut output = Vec::with_capacity(1024);
-        head::write(&mut output, method, to, fields, framing);
-        Self { output, sending: (framing != Framing::None).then_some(Sending { body, framing }) }
+        head::write(&mut output, method, to, &fields, framing);
+        let sending = (framing != Framing::None).then_some(Sending { body, framing });
+        Self { output, sending, room: fields.into_room() }
     }
 }
 
@@ -77,7 +83,7 @@ struct Sending {
 }
 
 impl<S: Stream> Exchange<S> {
-    fn begin(stream: S, Message { output, sending }: Message) -> Self {
+    fn begin(stream: S, output: Vec<u8>, sending: Option<Sending>) -> Self {
         Self { stream, input: BytesMut::new(), output, written: 0, sending, flushed: false, deaf: None }
     }
 
@@ -86,10 +92,10 @@ impl<S: Stream> Exchange<S> {
         self.sending.is_none() && self.output.is_empty() && self.flushed && self.deaf.is_none()
     }
 
-    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Head, Fault>> {
+    fn poll_head(&mut self, room: &mut HeaderMap, context: &mut Context<'_>) -> Poll<Result<Head, Fault>> {
         loop {
             self.poll_send(context)?;
-            if let Some(head) = head::read(&mut self.input)? {
+            if let Some(head) = head::read(&mut self.input, room)? {
                 return Poll::Ready(Ok(head));
             }
             let read = ready!(self.poll_more(context));

@@ -67,9 +67,12 @@ pub(super) struct Head {
 
 /// Takes the head off the bytes that came, once all of it is there. Interim answers (RFC 9110 §15.2) are passed over: what they
 /// are about, hyper tells the client by itself.
-pub(super) fn read(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
+///
+/// The fields go into `room`, which is empty: what is left of the request's own map. hyper hands the map of an answer to the
+/// next request of its connection, so that one map serves them all.
+pub(super) fn read(input: &mut BytesMut, room: &mut HeaderMap) -> Result<Option<Head>, Fault> {
     loop {
-        match one(input)? {
+        match one(input, room)? {
             Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 return Err(Fault::NotHttp("it switches protocols, which nobody asked for"));
             }
@@ -83,7 +86,7 @@ pub(super) fn read(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
     }
 }
 
-fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
+fn one(input: &mut BytesMut, room: &mut HeaderMap) -> Result<Option<Head>, Fault> {
     // It is asked before anything was read, too.
     if input.is_empty() {
         return Ok(None);
@@ -100,7 +103,8 @@ fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
     let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Fault::NotHttp("its status is none"))?;
     let is_current = answer.version == Some(1);
-    let mut fields = HeaderMap::with_capacity(answer.headers.len());
+    let mut fields = std::mem::take(room);
+    fields.reserve(answer.headers.len());
     for field in answer.headers.iter() {
         let (name, value) = named(field).ok_or(Fault::NotHttp("one of its fields cannot be read"))?;
         fields.append(name, value);
@@ -113,6 +117,10 @@ fn one(input: &mut BytesMut) -> Result<Option<Head>, Fault> {
     let stays = is_current && !ambiguous && !doubtful && !says_close(&fields);
     if !status.is_informational() && !matches!(framing, Framing::Length(_)) {
         keep_fields(&mut fields, |name| *name != CONTENT_LENGTH);
+        // It may be a stream that lasts for days: it keeps no more room than it needs.
+        let mut small = HeaderMap::with_capacity(fields.len());
+        small.extend(fields);
+        fields = small;
     }
     Ok(Some(Head { status, fields, framing, stays }))
 }
@@ -144,7 +152,7 @@ mod tests {
 
     fn of(text: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
         let mut input = BytesMut::from(text);
-        read(&mut input).map(|head| head.map(|head| (head, input.len())))
+        read(&mut input, &mut HeaderMap::new()).map(|head| head.map(|head| (head, input.len())))
     }
 
     #[test]

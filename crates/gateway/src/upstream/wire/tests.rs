@@ -20,7 +20,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 fn post(body: Body) -> Message {
     let host = HeaderValue::from_static("inner");
     let to = Target { path: "/mcp", host: &host };
-    Message::new(&Method::POST, to, &Onward::new(HeaderMap::new(), Vec::new()), body)
+    Message::new(&Method::POST, to, Onward::new(HeaderMap::new(), Vec::new()), body)
 }
 
 /// An upstream that says this when it was told anything.
