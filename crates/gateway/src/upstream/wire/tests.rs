@@ -41,6 +41,35 @@ async fn read(response: Response) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
+/// The map of the request's fields becomes that of the answer's: nothing of whoever asked is in it, and a stream, which may last,
+/// keeps no more room than it needs.
+#[tokio::test]
+async fn an_answer_has_its_own_fields_alone() {
+    let chunked = b"HTTP/1.1 200 OK\r\nu-b: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    for (says, has, keeps_room) in [
+        (ANSWER, vec![("content-length", "2")], true),
+        (chunked, vec![("u-b", "2"), ("transfer-encoding", "chunked")], false),
+    ] {
+        let mut fields = HeaderMap::new();
+        for name in ["authorization", "cookie", "u-a", "u-b", "u-c", "u-d", "u-e"] {
+            fields.append(name, HeaderValue::from_static("mine"));
+        }
+        let room = fields.capacity();
+        let host = HeaderValue::from_static("inner");
+        let to = Target { path: "/mcp", host: &host };
+        let asks = Message::new(&Method::POST, to, Onward::new(fields, Vec::new()), Body::empty());
+        let response = answered(asks, says, &Idle::default()).await.unwrap();
+        let fields: Vec<_> = response.headers().iter().collect();
+        let has: Vec<_> = has.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        assert_eq!(fields, has);
+        assert_eq!(response.headers().capacity() == room, keeps_room);
+    }
+}
+
 /// A body that says how long it is, and may be wrong.
 struct Says {
     length: u64,
