@@ -452,3 +452,21 @@ async fn a_request_is_looked_at_no_more_often_than_something_happens() {
     }
     assert_eq!(polls.load(Ordering::Relaxed), 1);
 }
+
+/// Reading is what asks it: it is told so, and what it sends then is read.
+#[tokio::test]
+async fn a_client_that_waits_for_100_continue_is_asked_to_send() {
+    let router = Router::new().route("/", axum::routing::post(async |body: String| body));
+    let server = start(router, Connections::default()).await;
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    let mut stream = server.send(head).await;
+    let mut asked = [0; 25];
+    soon(stream.read_exact(&mut asked)).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    for piece in ["12", "34", "5"] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let answer = soon(rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n12345"), "{answer}");
+}
