@@ -6,10 +6,11 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 
+import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
-import { decodeJwt } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 import { Browser } from '../peers/browser.js';
 import { Callback } from '../peers/callback.js';
@@ -254,37 +255,76 @@ test('a server that needs another third party from now on', { timeout: 120_000 }
     notes = { says = "Notes" }
     ${acts('acme', 'Authorization')}
   `;
-  const hallpass = await Hallpass.serve(t, [], { port, config });
+  const idp = 'https://idp.example.com';
+  const { privateKey, publicKey } = await generateKeyPair('ES256');
+  const { folder, remove } = await temporaryFolder();
+  t.after(remove);
+  await writeFile(path.join(folder, 'keys'), JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'ES256' }] }));
+  const trusted = `
+    [[authorization_server.trusted_issuers]]
+    issuer = "${idp}"
+    jwks = "${path.join(folder, 'keys')}"
+    kind = "id-jag"
+    accounts = "linked"
+    email_domains = ["example.com"]
+    rules = [{ client_id = "wiki", subject = "*", scopes = ["notes"] }]
+  `;
+  const user = { ...ALICE, name: 'alice@example.com' };
+  const grant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+  const wiki = { add: ['--id', 'wiki', '--grant', grant], secret: SECRET };
+  const hallpass = await Hallpass.serve(t, [], { port, config: config + trusted, user, clients: [wiki] });
   const person = new Person(await Browser.open(t));
   const callback = await Callback.listen(t);
-  const { client: first, application } = await connectWithLogin(hallpass.endpoint, callback, logIn(person, acme));
-  await first.close();
-  const client = new Client({ name: 'able', version: '1.0.0' }, { capabilities: { elicitation: { url: {} } } });
+  const { client, application, transport } = await connectWithLogin(hallpass.endpoint, callback, logIn(person, acme, user));
   t.after(() => client.close());
-  await client.connect(new StreamableHTTPClientTransport(new URL(hallpass.endpoint), { authProvider: application }));
-  assert.match(await echo(client, 'Acme alone'), /Acme alone/);
 
-  await writeFile(path.join(hallpass.data.folder, 'hallpass.toml'), config + acts('globex', 'X-Globex-Token'));
-  // MCP 2025-11-25: who can be led to a page is led there, and keeps the session and the token.
-  const asked = await waitFor(
-    () => echo(client, 'not yet').then(() => undefined, (error) => error),
-    { patience: 20_000, why: () => hallpass.program.output() },
-  );
-  assert.ok(asked instanceof UrlElicitationRequiredError, asked);
-  const [{ url, message }, ...more] = asked.elicitations;
-  assert.deepEqual(more, []);
-  assert.match(message, /your account at Globex/);
-  const arrived = behind.seen.length;
-  await person.open(url);
-  await link(person, globex, 'globex');
-  await person.reads(/globex[^]*linked just now/i);
-  const { access_token } = application.tokens();
-  assert.match(await echo(client, 'at both'), /at both/);
-  assert.equal(application.tokens().access_token, access_token);
-  for (const fields of behind.seen.slice(arrived)) {
-    assert.equal(await acme.whose(fields.authorization.slice('Bearer '.length)), 'alice-at-acme');
-    assert.equal(await globex.whose(fields['x-globex-token']), 'alice-at-globex');
-  }
+  /** A client of the company's, for whom its provider says who calls: nobody is at a browser. */
+  const assertion = await new SignJWT({ client_id: 'wiki', scope: 'notes', resource: hallpass.endpoint, email: user.name, email_verified: true })
+    .setProtectedHeader({ alg: 'ES256', typ: 'oauth-id-jag+jwt', kid: 'k' })
+    .setIssuer(idp).setSubject('a').setAudience(hallpass.issuer).setIssuedAt().setExpirationTime('5m').setJti('1')
+    .sign(privateKey);
+  const body = new URLSearchParams({ grant_type: grant, client_id: 'wiki', client_secret: SECRET, assertion });
+  const answer = await fetch(`${hallpass.issuer}/token`, { method: 'POST', body });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  const { access_token } = await answer.json();
+  const able = new Client({ name: 'able', version: '1.0.0' }, { capabilities: { elicitation: { url: {} } } });
+  t.after(() => able.close());
+  const headers = { authorization: `Bearer ${access_token}` };
+  await able.connect(new StreamableHTTPClientTransport(new URL(hallpass.endpoint), { requestInit: { headers } }));
+  for (const one of [client, able]) assert.match(await echo(one, 'Acme alone'), /Acme alone/);
+
+  await writeFile(path.join(hallpass.data.folder, 'hallpass.toml'), config + acts('globex', 'X-Globex-Token') + trusted);
+  const refused = (one) =>
+    waitFor(() => echo(one, 'not yet').then(() => undefined, (error) => error), { patience: 20_000, why: () => hallpass.program.output() });
+
+  await t.test('who can be led to a page is led there, and goes on with the same token', async () => {
+    const asked = await refused(able);
+    assert.ok(asked instanceof UrlElicitationRequiredError, asked);
+    const [{ url, message }, ...more] = asked.elicitations;
+    assert.deepEqual(more, []);
+    assert.match(message, /your account at Globex/);
+    const arrived = behind.seen.length;
+    await person.open(url);
+    await link(person, globex, 'globex');
+    await person.reads(/globex[^]*linked just now/i);
+    assert.match(await echo(able, 'at both'), /at both/);
+    for (const fields of behind.seen.slice(arrived)) {
+      assert.equal(await acme.whose(fields.authorization.slice('Bearer '.length)), `${user.name}-at-acme`);
+      assert.equal(await globex.whose(fields['x-globex-token']), 'alice-at-globex');
+    }
+  });
+
+  await t.test('who has allowed an app in before is asked again, and told of it', async () => {
+    // Its refresh token is good for nothing more, and it is said why.
+    assert.match((await refused(client)).message, /acts at Globex/);
+    application.saveTokens(undefined);
+    assert.ok((await refused(client)) instanceof UnauthorizedError);
+    await person.open(application.authorizationUrl);
+    await consent(person, 'acme', 'globex');
+    await transport.finishAuth((await callback.response()).get('code'));
+    assert.match(await echo(client, 'told'), /told/);
+    assert.equal(await globex.whose(behind.seen.at(-1)['x-globex-token']), 'alice-at-globex');
+  });
 });
 
 test('a session that ends at the third party', { timeout: 120_000 }, async (t) => {

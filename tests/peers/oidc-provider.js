@@ -139,6 +139,7 @@ export function withoutResource(format, lifetime) {
   return {
     features: { resourceIndicators },
     issueRefreshToken: () => true,
+    expiresWithSession: () => true,
     rotateRefreshToken: true,
     ttl: { AccessToken: () => lifetime },
   };

@@ -9,26 +9,25 @@ use crate::server::Inner;
 use crate::vault::{Acting, NoToken, ThirdParty, Vault};
 
 /// That the sessions live, as far as the third parties say: one whose time has come is renewed by this. One that does not answer is
-/// no reason to refuse.
+/// no reason to refuse. Gives the names under which the end of each is told: what is issued without a grant hangs on them.
 pub(super) async fn check(
     server: &Inner,
     user_id: &str,
     resources: &Resources,
     scopes: &ScopeSet,
-) -> Result<(), Refusal> {
+) -> Result<Vec<String>, Refusal> {
+    let mut sessions = Vec::new();
     for party in needed(server, resources, scopes) {
         // By the database: what is remembered may be a second old, and a code would be spent for nothing.
-        if party.session(&server.store, user_id).await?.is_none() {
-            return Err(Refusal::NotLinked(party.shown.clone()));
-        }
+        let row = party.session(&server.store, user_id).await?.ok_or_else(|| not_linked(server, party))?;
         match Vault::of(server, party).token(user_id).await {
-            Ok(_) | Err(NoToken::Unavailable(_)) => {}
+            Ok(_) | Err(NoToken::Unavailable(_)) => sessions.push(row.id),
             Err(NoToken::NotAgreed(shown)) => return Err(Refusal::NotAgreed(shown)),
-            Err(NoToken::NotLinked(shown)) => return Err(Refusal::NotLinked(shown)),
+            Err(NoToken::NotLinked(_)) => return Err(not_linked(server, party)),
             Err(NoToken::Store(error)) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(sessions)
 }
 
 /// That the person was told of each third party at which a server acts with this grant, and with no more scopes, on the page
@@ -60,7 +59,7 @@ pub(super) async fn check_again(
     for party in needed(server, resources, scopes) {
         if party.session(&server.store, user_id).await?.is_none() {
             server.store.revoke_grant(grant_id).await?;
-            return Err(Refusal::NotLinked(party.shown.clone()));
+            return Err(not_linked(server, party));
         }
     }
     Ok(())
@@ -72,4 +71,9 @@ fn needed<'a>(
     scopes: &ScopeSet,
 ) -> impl Iterator<Item = &'a ThirdParty> {
     server.settings.third_parties.iter().filter(|party| party.needed(resources, scopes).is_some())
+}
+
+fn not_linked(server: &Inner, party: &ThirdParty) -> Refusal {
+    let link = Vault::of(server, party).link().clone();
+    Refusal::NotLinked { party: party.shown.clone(), link }
 }

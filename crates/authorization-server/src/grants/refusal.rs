@@ -3,6 +3,7 @@
 use hallpass_protocol::jose::JoseError;
 use hallpass_protocol::oauth_error::{ErrorCode, OAuthError};
 use hallpass_protocol::pkce::PkceError;
+use url::Url;
 
 use crate::proxied::NotGiven;
 use crate::store::StoreError;
@@ -63,9 +64,14 @@ pub(crate) enum Refusal {
     ProviderEnded,
     /// What the server does for the person at a third party it can do no more, or not yet.
     #[error(
-        "the person's account at {0} is not linked, or its session there has ended: log in again, and link it there"
+        "the person's account at {party} is not linked, or its session there has ended: log in again and link it, or link it at {link}"
     )]
-    NotLinked(String),
+    NotLinked {
+        /// What people call the third party.
+        party: String,
+        /// The page where people link their account, whoever they are.
+        link: Url,
+    },
     /// What the server does for the person at a third party they were not told when they agreed.
     #[error(
         "this server acts at {0} for people by now, or with more rights there than when this app was allowed in: log in again, \

@@ -24,7 +24,8 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const MOST_ACTORS: usize = 8;
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// Answers with a token that hangs on the one that was shown: it ends with it, and when that is revoked.
+/// Answers with a token that hangs on the one that was shown, and on the person's sessions where its server acts: it ends with
+/// each of them.
 pub(crate) async fn exchange_token(
     server: &Inner,
     sender: &Sender<'_>,
@@ -39,11 +40,13 @@ pub(crate) async fn exchange_token(
     check_requested_form(server, form, &target)?;
     let rules = rules(server, client, &shown, &target)?;
     let scopes = still::scopes_of(server, &shown.sub, scopes(form, client, &rules)?).await?;
-    linked::check(server, &shown.sub, &target, &scopes).await?;
+    let sessions = linked::check(server, &shown.sub, &target, &scopes).await?;
     let binding = sender.bind(server, MustBind::default()).await?;
     let login = shown.other.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
+    let hangs_on: Vec<&str> =
+        [&shown.jti, &client.own_grant].into_iter().chain(&sessions).map(String::as_str).collect();
     let subject = Subject {
-        grant_id: &format!("{}.{}", shown.jti, client.own_grant),
+        grant_id: &hangs_on.join("."),
         subject: &shown.sub,
         client_id: &client.id,
         resources: &target,

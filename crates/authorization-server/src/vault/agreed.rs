@@ -41,11 +41,11 @@ impl Vault {
     /// # Errors
     /// As [`Self::token`], and where the person was not told.
     pub async fn token_for(&self, user_id: &str, token_id: &str) -> Result<LinkedToken, NoToken> {
-        let token = self.token(user_id).await?;
-        match own_grant(token_id) {
-            Some(grant_id) => self.check_agreed(grant_id).await.map(|()| token),
-            None => Ok(token),
+        // First: whoever has to log in again links by that, and is not led to a page before it.
+        if let Some(grant_id) = own_grant(token_id) {
+            self.check_agreed(grant_id).await?;
         }
+        self.token(user_id).await
     }
 
     async fn check_agreed(&self, grant_id: &str) -> Result<(), NoToken> {

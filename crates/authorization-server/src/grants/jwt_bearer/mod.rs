@@ -46,13 +46,18 @@ pub(crate) async fn exchange_assertion(
         Some(user_id) => still::scopes_of(server, user_id, scopes).await?,
         None => scopes,
     };
+    // Whoever links their account now comes again with the same assertion.
+    if let Some(user_id) = person.user_id() {
+        linked::check(server, user_id, &resources, &scopes).await?;
+    }
     // Last: an assertion that breaks a rule must not use up that of a good one.
     assertion::check_once(server, trusted, &verified).await?;
     let binding = sender.bind(server, MustBind::default()).await?;
     let who = person.settle(server, trusted).await?;
-    linked::check(server, &who.subject, &resources, &scopes).await?;
+    let sessions = linked::check(server, &who.subject, &resources, &scopes).await?;
     let hangs_on = [Some(own_grant.as_str()), Some(&client.own_grant), who.own_grant.as_deref()];
-    let hangs_on: Vec<&str> = hangs_on.into_iter().flatten().collect();
+    let sessions = sessions.iter().map(String::as_str);
+    let hangs_on: Vec<&str> = hangs_on.into_iter().flatten().chain(sessions).collect();
     let subject = Subject {
         grant_id: &hangs_on.join("."),
         subject: &who.subject,

@@ -148,6 +148,21 @@ async fn a_page_of_before_is_shown_anew() {
     assert!(back.location_param("code").is_some());
 }
 
+/// Another login does both. What has no page of consent is led to the page where it is linked.
+#[tokio::test]
+async fn whoever_has_to_be_asked_again_is_not_told_to_link_before_it() {
+    let two = Delegating::furnished().await;
+    let tokens = two.tokens().await;
+    let jti = claims(tokens.text("access_token"))["jti"].as_str().unwrap().to_owned();
+    let (vault, ada) = (two.vault(), two.ada().await);
+    two.house.sql("UPDATE vault SET issuer = 'https://other.example'").await;
+    two.house.advance(61);
+    two.earlier("grants", BEFORE[0]).await;
+    assert!(matches!(vault.token_for(&ada, &jti).await, Err(NoToken::NotAgreed(_))));
+    let exchanged = format!("{jti}.client.x");
+    assert!(matches!(vault.token_for(&ada, &exchanged).await, Err(NoToken::NotLinked(_))));
+}
+
 /// The company, or the operator, has decided about those.
 #[tokio::test]
 async fn what_hangs_on_more_than_a_grant_has_nothing_to_do_with_a_page() {

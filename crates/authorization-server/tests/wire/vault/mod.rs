@@ -4,6 +4,7 @@ mod account;
 mod agreed;
 mod ending;
 mod linking;
+mod machines;
 mod providers;
 mod renewal;
 mod stolen;
