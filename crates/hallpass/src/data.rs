@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use hallpass_authorization_server::{BackupError, DatabaseUrl, MasterKey, Store};
 use hallpass_protocol::Clock;
 
-use crate::config::{Database, DatabaseFault, TenantName};
+use crate::config::{self, Database, DatabaseFault, KeyPlace, TenantName};
 use crate::exit::Failure;
 
 /// Why the data folder can't be used.
@@ -53,6 +53,8 @@ pub(crate) enum DataError {
     },
 }
 
+mod master_key;
+
 const MASTER_KEY: &str = "master.key";
 /// The folder of tenants' folders.
 const TENANTS: &str = "tenants";
@@ -65,12 +67,21 @@ pub(crate) fn place(named: Option<&Path>) -> Result<PathBuf, DataError> {
     }
 }
 
+/// What the configuration says of the database and of what opens it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) database: Database,
+    pub(crate) master_key: config::MasterKey,
+}
+
 /// An open data folder; nobody but its owner may look into it.
 #[derive(Clone, Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
     /// Where users, clients and grants are, if not in the folder.
     database: Database,
+    /// Where the key is that encrypts what is in it.
+    key: config::MasterKey,
     /// Whose they are, and where they are if not where they usually are; nobody's in particular otherwise.
     tenant: Option<(TenantName, Database)>,
     /// Whether a database is made where there is none.
@@ -79,7 +90,7 @@ pub(crate) struct DataFolder {
 
 impl DataFolder {
     /// Opens the folder that was named, or the usual one, and makes it where it is missing.
-    pub(crate) fn open(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
+    pub(crate) fn open(named: Option<&Path>, kept: Kept) -> Result<Self, DataError> {
         let path = place(named)?;
         let unusable = |source| DataError::Unusable { path: path.clone(), source };
         prepare(&path).map_err(unusable)?;
@@ -91,24 +102,29 @@ impl DataFolder {
                 return Err(DataError::OpenToOthers { path, mode });
             }
         }
-        Ok(Self { path, database, tenant: None, makes: true })
+        let Kept { database, master_key: key } = kept;
+        Ok(Self { path, database, key, tenant: None, makes: true })
     }
 
     /// The same for who only looks: nothing is made, here or in [`store`](Self::store).
-    pub(crate) fn existing(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
+    pub(crate) fn existing(named: Option<&Path>, kept: Kept) -> Result<Self, DataError> {
         let path = place(named)?;
         if !path.try_exists().unwrap_or(true) {
             return Err(DataError::Missing { path });
         }
-        Ok(Self { makes: false, ..Self::open(named, database)? })
+        Ok(Self { makes: false, ..Self::open(named, kept)? })
     }
 
     /// The same for who brings a database along: the key to it has to be there before.
-    pub(crate) fn with_key(named: Option<&Path>, database: Database) -> Result<Self, DataError> {
-        let path = place(named)?.join(MASTER_KEY);
+    pub(crate) fn with_key(named: Option<&Path>, kept: Kept) -> Result<Self, DataError> {
+        let path = match kept.master_key.place() {
+            Ok(KeyPlace::Folder) => place(named)?.join(MASTER_KEY),
+            Ok(KeyPlace::File(path)) => path.to_owned(),
+            _ => return Self::open(named, kept),
+        };
         match path.try_exists() {
             Ok(false) => Err(DataError::NoMasterKey { path }),
-            _ => Self::open(named, database),
+            _ => Self::open(named, kept),
         }
     }
 
@@ -140,8 +156,7 @@ impl DataFolder {
         if url.is_none() {
             self.check_file().map_err(Failure::configuration)?;
         }
-        let key = MasterKey::load_or_create(&self.master_key()).map_err(Failure::configuration)?;
-        let key = self.opened(key);
+        let key = self.opened(master_key::load(self.key_place()?, &self.path, true).await?);
         let opened = match url {
             Some(url) => {
                 let own = self.tenant.as_ref().and_then(|(_, own)| own.connections);
@@ -154,17 +169,24 @@ impl DataFolder {
     }
 
     /// The key that opens the database, for whoever brings one along.
-    pub(crate) fn key(&self) -> Result<MasterKey, Failure> {
-        Ok(self.opened(MasterKey::load(&self.master_key()).map_err(Failure::configuration)?))
+    pub(crate) async fn key(&self) -> Result<MasterKey, Failure> {
+        Ok(self.opened(master_key::load(self.key_place()?, &self.path, false).await?))
+    }
+
+    fn key_place(&self) -> Result<KeyPlace<'_>, Failure> {
+        self.key.place().map_err(Failure::configuration)
     }
 
     /// Who only looks makes no database; and nobody makes a key for one that is there, which it would not open.
     fn check_file(&self) -> Result<(), DataError> {
         let is_there = self.file().try_exists().unwrap_or(true);
-        let key = self.master_key();
-        match (is_there, key.try_exists().unwrap_or(true)) {
-            (false, _) if !self.makes => Err(DataError::NoDatabase { path: self.place() }),
-            (true, false) => Err(DataError::NoMasterKey { path: key }),
+        if !is_there && !self.makes {
+            return Err(DataError::NoDatabase { path: self.place() });
+        }
+        match self.master_key() {
+            Some(key) if is_there && !key.try_exists().unwrap_or(true) => {
+                Err(DataError::NoMasterKey { path: key })
+            }
             _ => Ok(()),
         }
     }
@@ -209,9 +231,22 @@ impl DataFolder {
         &self.path
     }
 
-    /// The key that encrypts what is in the database.
-    pub(crate) fn master_key(&self) -> PathBuf {
-        self.path.join(MASTER_KEY)
+    /// The file of the key that encrypts what is in the database, if it is in one.
+    pub(crate) fn master_key(&self) -> Option<PathBuf> {
+        match self.key.place() {
+            Ok(KeyPlace::Folder) => Some(self.path.join(MASTER_KEY)),
+            Ok(KeyPlace::File(path)) => Some(path.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Where that key is, in words.
+    pub(crate) fn master_key_in_words(&self) -> String {
+        match self.key.place() {
+            Ok(KeyPlace::Environment(variable)) => format!("what the variable {variable} holds"),
+            Ok(KeyPlace::Command(program, _)) => format!("what {program} prints"),
+            _ => self.master_key().unwrap_or_default().display().to_string(),
+        }
     }
 
     /// The client's tokens.
@@ -264,7 +299,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
-        DataFolder::open(Some(&path), Database::default()).unwrap();
+        DataFolder::open(Some(&path), Kept::default()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
@@ -275,7 +310,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (mode, fits) in [(0o700, true), (0o755, true), (0o775, false), (0o702, false), (0o777, false)] {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
-            let opened = DataFolder::open(Some(folder.path()), Database::default());
+            let opened = DataFolder::open(Some(folder.path()), Kept::default());
             assert_eq!(opened.is_ok(), fits, "{mode:o}");
             if let Err(error) = opened {
                 assert!(matches!(error, DataError::OpenToOthers { mode: told, .. } if told == mode));
@@ -294,7 +329,7 @@ mod tests {
     #[test]
     fn a_file_in_its_place_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = DataFolder::open(Some(file.path()), Database::default()).unwrap_err();
+        let error = DataFolder::open(Some(file.path()), Kept::default()).unwrap_err();
         assert!(error.to_string().contains("--data DIR"), "{error}");
     }
 }

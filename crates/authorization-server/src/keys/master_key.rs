@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hallpass_protocol::secret::Secret;
 
 use super::sealing::SealingKey;
 
@@ -63,6 +64,12 @@ pub enum MasterKeyError {
         /// The key file.
         path: PathBuf,
     },
+    /// The text holds no key.
+    #[error(
+        "the master key is not what `head -c 32 /dev/urandom | base64` prints: one line for each key, the newest first, each 32 bytes \
+         in base64"
+    )]
+    Text,
     /// The file cannot be read or made.
     #[error("the master key {path} cannot be read or made: {source}")]
     Io {
@@ -78,6 +85,23 @@ impl MasterKey {
     #[must_use]
     pub fn from_bytes(bytes: Key) -> Self {
         Self::of(None, vec![bytes], None)
+    }
+
+    /// Keys from text that the caller keeps safe: 32 bytes in base64 for each, one a line, the newest first.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Text`] for any other text.
+    pub fn from_text(text: &Secret) -> Result<Self, MasterKeyError> {
+        let words = text.expose().split_whitespace();
+        let read = |word: &str| {
+            let bytes = STANDARD.decode(word).or_else(|_| URL_SAFE_NO_PAD.decode(word)).ok()?;
+            Key::try_from(bytes).ok()
+        };
+        let keys: Option<Vec<Key>> = words.map(read).collect();
+        match keys {
+            Some(keys) if !keys.is_empty() && keys.len() <= MOST_KEYS => Ok(Self::of(None, keys, None)),
+            _ => Err(MasterKeyError::Text),
+        }
     }
 
     fn of(file: Option<PathBuf>, keys: Vec<Key>, changed: Option<SystemTime>) -> Self {
@@ -313,6 +337,23 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let error = MasterKey::load_or_create(&path).unwrap_err();
         assert!(matches!(error, MasterKeyError::OpenToOthers { mode: 0o640, .. }));
+    }
+
+    #[test]
+    fn text_holds_a_key_a_line_the_newest_first() {
+        let text = |keys: &[Key]| -> String {
+            keys.iter().map(|key| format!("{}\n", STANDARD.encode(key))).collect()
+        };
+        let (one, two) = ([1; LENGTH], [2; LENGTH]);
+        let read = |text: &str| MasterKey::from_text(&Secret::new(text));
+        assert_eq!(read(&text(&[two, one])).unwrap().ids(), [id(&two), id(&one)]);
+        assert_eq!(read(&URL_SAFE_NO_PAD.encode(one)).unwrap().ids(), [id(&one)]);
+        let cut = STANDARD.encode([1; 31]);
+        let many = text(&[one; MOST_KEYS + 1]);
+        for wrong in ["", " \n", "no key", cut.as_str(), many.as_str(), &format!("{}\n{cut}", text(&[one]))] {
+            let error = read(wrong).unwrap_err();
+            assert!(matches!(error, MasterKeyError::Text), "{error}");
+        }
     }
 
     #[test]

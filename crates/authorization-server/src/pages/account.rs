@@ -17,6 +17,8 @@ pub(crate) struct AccountPage {
     pub(crate) passkeys: Vec<PasskeyLine>,
     pub(crate) offers_passkeys: bool,
     pub(crate) passwords: bool,
+    /// A provider that is linked: nobody knows whether such a person ever had a password here.
+    pub(crate) signs_in_with: Option<String>,
     pub(crate) providers: Vec<ProviderLine>,
     pub(crate) acts: Vec<ActsLine>,
     pub(crate) second_factor: bool,

@@ -40,6 +40,18 @@ async fn connected_apps_are_listed_and_disconnected_at_once() {
     assert_eq!(house.refresh(NATIVE, refresh).await.error(), (400, "invalid_grant"));
 }
 
+/// What a scope of OpenID's stands for is said in words, as every other.
+#[tokio::test]
+async fn an_app_that_may_stay_connected_is_said_so_in_words() {
+    let house = House::furnished().await;
+    let mut request = house.request();
+    harness::set(&mut request, "scope", "notes:read offline_access");
+    house.redeem(&house.code_for(&request).await).await;
+    let account = log_in_to(&house, &Person::new(), "/account", USER).await;
+    let text = account.text();
+    assert!(text.contains("stay connected while you are away") && !text.contains("offline_access"), "{text}");
+}
+
 #[tokio::test]
 async fn nobody_disconnects_what_is_not_theirs() {
     let house = House::furnished().await;

@@ -18,7 +18,7 @@ pub(crate) async fn backup(file: &Path, place: &Place) -> Result<(), Failure> {
     say!("The database is copied to {}.", file.display());
     say!(
         "The master key is not in it: keep {} too, in another place. Without it the copy is of no use, and both together open everything.",
-        data.master_key().display()
+        data.master_key_in_words()
     );
     Ok(())
 }
@@ -26,7 +26,7 @@ pub(crate) async fn backup(file: &Path, place: &Place) -> Result<(), Failure> {
 /// Puts a copy back.
 pub(crate) async fn restore(args: cli::Restore, place: &Place) -> Result<(), Failure> {
     let data = place.data_with_key()?;
-    let key = data.key()?;
+    let key = data.key().await?;
     let how = Restoring { replace: args.replace, keep_grants: args.keep_grants };
     let restored = Store::restore(&args.file, &data.database_file()?, key, system_clock(), how).await;
     let ended = restored.map_err(|error| match error {

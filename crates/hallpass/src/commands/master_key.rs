@@ -37,9 +37,10 @@ async fn sealed_under_former_keys(stores: &[Store]) -> Result<u64, Failure> {
 
 /// A rotation that was interrupted is finished first; only then would another key be of use.
 async fn rotate(data: &[DataFolder]) -> Result<(), Failure> {
-    let Some(file) = data.first().map(DataFolder::master_key) else { return Ok(()) };
+    let Some(folder) = data.first() else { return Ok(()) };
     let mut all = stores(data).await?;
     if sealed_under_former_keys(&all).await? == 0 {
+        let Some(file) = folder.master_key() else { return Err(not_ours(folder)) };
         MasterKey::add(&file).map_err(Failure::configuration)?;
         all = stores(data).await?;
     }
@@ -49,6 +50,12 @@ async fn rotate(data: &[DataFolder]) -> Result<(), Failure> {
     }
     let are = if resealed == 1 { "is" } else { "are" };
     say!("A new master key is in use; {} {are} sealed under it anew.", counted(resealed, "value"));
+    let Some(file) = folder.master_key() else {
+        say!(
+            "The former key is of use for backups alone from now on, once every server has been started with both."
+        );
+        return Ok(());
+    };
     say!(
         "The former key stands behind it in {}: copy the file to every machine that runs hallpass on this database. When no backup needs the former key any more, `hallpass master-key forget-former` drops it.",
         file.display()
@@ -56,8 +63,17 @@ async fn rotate(data: &[DataFolder]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// hallpass writes no key into an environment or a vault.
+fn not_ours(folder: &DataFolder) -> Failure {
+    Failure::Configuration(anyhow!(
+        "nothing is sealed under a former key, and hallpass writes no key to where this one is ({}): put what `head -c 32 \
+         /dev/urandom | base64` prints on a line before it, start every server anew, and run this again",
+        folder.master_key_in_words()
+    ))
+}
+
 async fn forget_former(data: &[DataFolder], unnamed: &[String]) -> Result<(), Failure> {
-    let Some(file) = data.first().map(DataFolder::master_key) else { return Ok(()) };
+    let Some(folder) = data.first() else { return Ok(()) };
     let all = stores(data).await?;
     let left = sealed_under_former_keys(&all).await?;
     if left > 0 {
@@ -75,6 +91,11 @@ async fn forget_former(data: &[DataFolder], unnamed: &[String]) -> Result<(), Fa
         )
         .into());
     }
+    let Some(file) = folder.master_key() else {
+        let place = folder.master_key_in_words();
+        say!("Nothing needs a former key: take all lines but the first out of {place}.");
+        return Ok(());
+    };
     let gone = MasterKey::forget_former(&file).map_err(Failure::configuration)?;
     if gone > 0 {
         for store in &all {

@@ -7,8 +7,8 @@ use hallpass_protocol::Secret;
 
 use super::which;
 use crate::cli;
-use crate::config::{self, Config, Database, House};
-use crate::data::{DataError, DataFolder};
+use crate::config::{self, Config, House};
+use crate::data::{DataError, DataFolder, Kept};
 use crate::exit::Failure;
 use crate::say::note;
 
@@ -66,15 +66,15 @@ impl Place {
                  --token-store"
             )));
         }
-        let (named, database) = self.named()?;
-        let data = DataFolder::open(named.as_deref(), database).map_err(Failure::configuration)?;
+        let (named, kept) = self.named()?;
+        let data = DataFolder::open(named.as_deref(), kept).map_err(Failure::configuration)?;
         Ok(FileStore::protected(data.tokens(), protection, passphrase))
     }
 
     /// The same for who only looks; `None` where there is no folder, and so no token.
     pub(crate) fn existing_tokens(&self, protection: Protection) -> Result<Option<FileStore>, Failure> {
-        let (named, database) = self.named()?;
-        match DataFolder::existing(named.as_deref(), database) {
+        let (named, kept) = self.named()?;
+        match DataFolder::existing(named.as_deref(), kept) {
             Err(DataError::Missing { .. }) => Ok(None),
             Err(error) => Err(Failure::configuration(error)),
             Ok(_) => self.tokens(protection).map(Some),
@@ -83,14 +83,14 @@ impl Place {
 
     /// Opens the data folder of the process, and makes it where it is missing.
     pub(crate) fn data(&self) -> Result<DataFolder, Failure> {
-        let (named, database) = self.named()?;
-        DataFolder::open(named.as_deref(), database).map_err(Failure::configuration)
+        let (named, kept) = self.named()?;
+        DataFolder::open(named.as_deref(), kept).map_err(Failure::configuration)
     }
 
     /// The same for a command that adds one thing: a folder that it had to make may be a slip of the pen in `--data`.
     pub(crate) fn data_to_add_to(&self) -> Result<DataFolder, Failure> {
-        let (named, database) = self.named()?;
-        let was_there = DataFolder::existing(named.as_deref(), database).is_ok();
+        let (named, kept) = self.named()?;
+        let was_there = DataFolder::existing(named.as_deref(), kept).is_ok();
         let data = self.meant(self.data()?)?;
         if !was_there {
             note(format_args!("made a new data folder at {}", data.path().display()));
@@ -100,20 +100,20 @@ impl Place {
 
     /// Opens the data folder that is there.
     pub(crate) fn existing_data(&self) -> Result<DataFolder, Failure> {
-        let (named, database) = self.named()?;
-        self.meant(DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)?)
+        let (named, kept) = self.named()?;
+        self.meant(DataFolder::existing(named.as_deref(), kept).map_err(Failure::configuration)?)
     }
 
     /// Opens the data folder that the key to a database is in.
     pub(crate) fn data_with_key(&self) -> Result<DataFolder, Failure> {
-        let (named, database) = self.named()?;
-        self.meant(DataFolder::with_key(named.as_deref(), database).map_err(Failure::configuration)?)
+        let (named, kept) = self.named()?;
+        self.meant(DataFolder::with_key(named.as_deref(), kept).map_err(Failure::configuration)?)
     }
 
     /// The data of every tenant and of what stands outside, as far as there are any.
     pub(crate) fn existing_data_of_all(&self) -> Result<Vec<DataFolder>, Failure> {
-        let (named, database) = self.named()?;
-        let data = DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)?;
+        let (named, kept) = self.named()?;
+        let data = DataFolder::existing(named.as_deref(), kept).map_err(Failure::configuration)?;
         let config = self.config()?;
         let of = |house: House<'_>| match (house.tenant(), house.own_database()) {
             (Some(name), Some(own)) => data.of_tenant(name, own),
@@ -134,8 +134,8 @@ impl Place {
     /// The tenants with a database in the folder that the configuration does not name.
     pub(crate) fn unnamed_tenants(&self) -> Result<Vec<String>, Failure> {
         let config = self.config()?;
-        let (named, database) = self.named()?;
-        let data = DataFolder::existing(named.as_deref(), database).map_err(Failure::configuration)?;
+        let (named, kept) = self.named()?;
+        let data = DataFolder::existing(named.as_deref(), kept).map_err(Failure::configuration)?;
         let is_named = |name: &String| config.tenants.keys().any(|known| known.as_str() == name);
         Ok(data.tenants().into_iter().filter(|name| !is_named(name)).collect())
     }
@@ -158,8 +158,9 @@ impl Place {
         })
     }
 
-    fn named(&self) -> Result<(Option<PathBuf>, Database), Failure> {
+    fn named(&self) -> Result<(Option<PathBuf>, Kept), Failure> {
         let config = self.config()?;
-        Ok((self.data.clone().or(config.data), config.database))
+        let kept = Kept { database: config.database, master_key: config.master_key };
+        Ok((self.data.clone().or(config.data), kept))
     }
 }

@@ -49,7 +49,7 @@ fn parse(path: &Path, text: String) -> Result<Config, String> {
     let read: Result<Config, _> = toml::from_str(&text);
     let mut config = read.map_err(|error| {
         let problem = error.to_string().trim_end().to_owned();
-        match one_of_several(&text, &problem) {
+        match one_of_several(&text, &problem).or_else(|| meant(&problem)) {
             Some(hint) => format!("{problem}\n{hint}"),
             None => problem,
         }
@@ -67,6 +67,20 @@ fn table<'a, 'd>(of: &'a DeTable<'d>, key: &str) -> Option<&'a DeTable<'d>> {
         _ => None,
     }
 }
+
+/// The known word that is nearest to one that is not known, where any is near: serde lists those that fit at that place.
+fn meant(problem: &str) -> Option<String> {
+    let unknown =
+        problem.split_once("unknown field `").or_else(|| problem.split_once("unknown variant `"))?.1;
+    let (word, rest) = unknown.split_once('`')?;
+    let known = rest.split_once("expected")?.1.split('`').skip(1).step_by(2);
+    let near = known.map(|known| (strsim::normalized_damerau_levenshtein(word, known), known));
+    let (likeness, known) = near.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (likeness >= NEAR).then(|| format!("did you mean `{known}`?"))
+}
+
+/// How much of a word has to be right, of 1.
+const NEAR: f64 = 0.6;
 
 /// `[server.notes]` is a slip of the pen for `[servers.notes]`, where it says what stands behind.
 fn one_of_several(text: &str, problem: &str) -> Option<String> {
@@ -149,6 +163,25 @@ mod tests {
         let expected = [("servers.notes", "/notes/mcp"), ("servers.mail", "/post")];
         assert_eq!(said, expected.map(|(title, path)| (title.to_owned(), path.to_owned())));
         assert!(config.houses()[0].named("mail").is_some() && config.houses()[0].named("server").is_none());
+    }
+
+    /// What is a slip of the pen is named by what was meant; what is no word of ours is not guessed at.
+    #[test]
+    fn an_unknown_word_is_told_by_its_neighbour() {
+        for (text, meant) in [
+            ("listne = \"a:1\"", Some("listen")),
+            ("[server]\nupstrem = 1", Some("upstream")),
+            ("[server]\narrangement = \"embeded\"", Some("embedded")),
+            ("[server]\narrangment = \"embedded\"", Some("arrangement")),
+            ("[third_parties.a]\nclient = \"b\"", Some("client_id")),
+            ("[authorization_server]\nregistrations = \"open\"", Some("registration")),
+            ("[server]\nxyzzy = 1", None),
+        ] {
+            let problem = parse(text).unwrap_err();
+            let told = meant.map(|meant| format!("did you mean `{meant}`?"));
+            assert_eq!(problem.contains("did you mean"), told.is_some(), "{problem}");
+            assert!(told.is_none_or(|told| problem.contains(&told)), "{text}: {problem}");
+        }
     }
 
     /// Broken syntax, an unknown member and a wrong value each name the line and column.

@@ -12,6 +12,7 @@ impl Config {
         let at = &|path: &mut PathBuf| *path = folder.join(&*path);
         self.data.iter_mut().for_each(at);
         database(&mut self.database, at);
+        self.master_key.file.iter_mut().for_each(at);
         for sink in [&mut self.log.access, &mut self.log.audit].into_iter().flatten() {
             if let LogSink::File(path) = sink {
                 at(path);
@@ -96,6 +97,7 @@ mod tests {
             of_variables.clone().count() > 0 && of_variables.clone().all(|file| file.starts_with("/folder"))
         );
         assert!(config.data.unwrap().starts_with("/folder"));
+        assert!(config.master_key.file.unwrap().starts_with("/folder"));
         assert!(matches!(config.log.access, Some(LogSink::File(path)) if path.starts_with("/folder")));
         let mut config: Config = toml::from_str(every).unwrap();
         let before = config.files();

@@ -11,10 +11,10 @@ use url::Url;
 use super::lists;
 use super::{
     Assertion, AuthorizationServer, Cedar, Credentials, Database, Delegated, EndpointPath, FieldName,
-    HostName, Issuer, Limits, ListenAddress, Log, Monitoring, Otlp, OwnField, ProcessFor, ProcessLimits,
-    ProxiedServer, Proxy, PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source, Tells, Tenant,
-    TenantName, ThirdParty, Tls, UpstreamHttp, UpstreamTls, UpstreamToken, UpstreamTransport, UpstreamUrl,
-    Variable,
+    HostName, Issuer, Limits, ListenAddress, Log, MasterKey, Monitoring, Otlp, OwnField, ProcessFor,
+    ProcessLimits, ProxiedServer, Proxy, PublicUrl, Rules, ServerLimits, ServerName, SignedMetadata, Source,
+    Tells, Tenant, TenantName, ThirdParty, Tls, UpstreamHttp, UpstreamTls, UpstreamToken, UpstreamTransport,
+    UpstreamUrl, Variable,
 };
 
 /// The configuration of `hallpass serve`.
@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) data: Option<PathBuf>,
     /// Where users, clients and grants are kept.
     pub(crate) database: Database,
+    /// Where the key is that encrypts secrets in the database.
+    pub(crate) master_key: MasterKey,
     /// A listener of its own for load balancers and orchestrators.
     pub(crate) monitoring: Monitoring,
     /// Logs of lines, beside what is said on standard error.

@@ -65,7 +65,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli;
 use crate::commands::Place;
-use crate::config::{Database, TenantName};
+use crate::config::TenantName;
 use crate::data::{DataFolder, system_clock};
 use crate::exit::Failure;
 use acme::Acme;
@@ -101,7 +101,8 @@ pub(crate) async fn run(args: cli::Serve, place: &Place) -> Result<(), Failure> 
     let data = match &temporary {
         Some(folder) => {
             // A demo leaves nothing behind, wherever the configuration keeps its data.
-            DataFolder::open(Some(folder.path()), Database::default()).map_err(Failure::configuration)?
+            DataFolder::open(Some(folder.path()), crate::data::Kept::default())
+                .map_err(Failure::configuration)?
         }
         None => place.data()?,
     };

@@ -190,6 +190,7 @@ impl At<'_> {
 
 /// That no two houses keep their data in one place.
 fn check_databases(houses: &[Planned<'_>], config: &Config) -> Result<(), PlanError> {
+    config.master_key.place()?;
     let mut known = Vec::new();
     for (house, said) in houses {
         let url = match &house.tenant {

@@ -12,7 +12,9 @@ use super::edge::EdgeFault;
 use super::program::ProgramError;
 use super::proxied::ProxiedFault;
 use super::scopes::ScopeFault;
-use crate::config::{DatabaseFault, ListenAddress, PublicUrl, ServerName, TlsFault, UpstreamTlsFault};
+use crate::config::{
+    DatabaseFault, ListenAddress, MasterKeyFault, PublicUrl, ServerName, TlsFault, UpstreamTlsFault,
+};
 
 /// Why `serve` can't start as it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +165,9 @@ pub(crate) enum PlanError {
     /// Where users and grants are to be kept.
     #[error(transparent)]
     Database(#[from] DatabaseFault),
+    /// Where the master key is.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyFault),
     /// The authorization server would not start.
     #[error(transparent)]
     AuthorizationServer(#[from] StartError),

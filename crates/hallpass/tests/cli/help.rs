@@ -100,6 +100,13 @@ fn there_are_manual_pages() {
         ("hallpass.1", "hallpass\\-serve(1)"),
         ("hallpass-serve.1", "\\-\\-upstream"),
         ("hallpass-client-add.1", "redirect"),
+        ("hallpass-connect.1", ".SH SYNOPSIS\n.nf\nhallpass connect [OPTIONS] <URL>\n.fi\n"),
+        ("hallpass-connect.1", "  hallpass connect https://mcp.example.com/mcp\n"),
+        ("hallpass-connect.1", ".SH \"SEE ALSO\"\nhallpass(1)\n"),
+        (
+            "hallpass-client-token-issue.1",
+            "hallpass\\-client\\-token(1), hallpass\\-client\\-token\\-list(1)",
+        ),
     ] {
         let text = std::fs::read_to_string(to.join(page)).unwrap();
         assert!(text.starts_with(".ie") || text.contains(".TH "), "{page}");

@@ -29,6 +29,7 @@ mod kills;
 mod logins;
 mod machine;
 #[cfg(unix)]
+mod master_key;
 mod monitoring;
 mod never_again;
 mod online;

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::Server;
 use super::super::member::{Away, Member};
 use super::PATH;
+use crate::checks::OFFLINE_ACCESS;
 use crate::login::passkeys::RelyingParty;
 use crate::pages::{AccountPage, App, FormTarget, PasskeyLine, SessionLine, ago, answer, shown};
 use crate::settings::{Resource, names};
@@ -33,7 +34,10 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
         used: passkey.used_at.map(|at| ago(at, now)),
         id: passkey.credential_id,
     });
+    let providers = super::providers::lines(server, user_id).await?;
+    let linked = providers.iter().find(|provider| provider.id.is_some());
     let page = AccountPage {
+        signs_in_with: linked.map(|provider| provider.name.clone()),
         username: member.session.user_name.clone(),
         is_admin: member.session.is_admin,
         account: server.path(PATH),
@@ -42,7 +46,7 @@ async fn show(server: &Server, headers: &HeaderMap) -> Result<Response, Away> {
         sessions: sessions.collect(),
         passkeys: passkeys.collect(),
         passwords: server.settings.passwords,
-        providers: super::providers::lines(server, user_id).await?,
+        providers,
         acts: super::third_parties::lines(server, user_id).await?,
         offers_passkeys: RelyingParty::of(&server.settings.issuer).is_some(),
         second_factor: server.store.find_totp(user_id).await?.is_some(),
@@ -70,6 +74,9 @@ fn app(server: &Server, grant: GrantInUse) -> App {
         .filter_map(|name| known.iter().find(|resource| resource.identifier.as_str() == name))
         .collect();
     let in_words = |scope: &str| {
+        if scope == OFFLINE_ACCESS {
+            return "stay connected while you are away".to_owned();
+        }
         let mut described = granted.iter().flat_map(|resource| &resource.scopes);
         let described = described.find(|(known, _)| known.as_str() == scope).map(|(_, says)| says.clone());
         described.unwrap_or_else(|| scope.to_owned())

@@ -13,6 +13,7 @@ async fn an_account_is_linked_by_its_owner_and_unlinked() {
     assert_eq!(Person::new().arrive(&callback).await.status(), 400);
     let account = person.arrive(&callback).await;
     assert!(account.text().contains("Linked") && account.text().contains("Unlink"), "{}", account.text());
+    assert!(account.text().contains("Not needed while you sign in with Acme"), "{}", account.text());
     let fresh = Person::new();
     let consent = two.sign_in(&fresh).await;
     assert!(consent.text().contains(USER), "signed in as the one who linked it");
@@ -28,6 +29,7 @@ async fn an_account_is_linked_by_its_owner_and_unlinked() {
     let (name, value) = unlink.buttons()[0].clone();
     let account = unlink.press(&name, &value).submit_and_confirm().await;
     assert!(account.text().contains("Not linked"), "{}", account.text());
+    assert!(!account.text().contains("Not needed"), "the password is the only way in");
     assert_eq!(two.sign_in(&Person::new()).await.status(), 403);
 }
 

@@ -35,13 +35,14 @@ fn one(judged: &Judged) -> Result<(), Failure> {
         [feature.feature.to_owned(), verdict, for_terminal(&feature.found), feature.mended_by.join(", ")]
     });
     let rows: Vec<_> = rows.collect();
-    table::print(["FEATURE", "VERDICT", "FOUND", "MENDED BY"], &rows)?;
+    table::print_folded(["FEATURE", "VERDICT", "FOUND", "MENDED BY"], &rows, 2)?;
     let changes = judged.features.iter().filter(|feature| feature.verdict >= Verdict::Warning);
     let changes: Vec<_> = changes.filter_map(|feature| Some((feature, feature.change.as_ref()?))).collect();
     if !changes.is_empty() {
         say!("\n{bold}What to change{bold:#}");
         for (feature, change) in changes {
-            say!("  {}: {} ({})", feature.feature, for_terminal(change), feature.source);
+            let text = format!("{}: {} ({})", feature.feature, for_terminal(change), feature.source);
+            table::line_folded(&text, 4)?;
         }
     }
     if !judged.logs_in {
@@ -61,7 +62,8 @@ fn one(judged: &Judged) -> Result<(), Failure> {
             } else {
                 format!("; not {}", one.leaves.join(", "))
             };
-            say!("  {:<10} {}{leaves}", one.arrangement, one.mends.join(", "));
+            let text = format!("{:<10} {}{leaves}", one.arrangement, one.mends.join(", "));
+            table::line_folded(&text, 13)?;
         }
     }
     Ok(())
