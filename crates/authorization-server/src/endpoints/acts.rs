@@ -17,7 +17,7 @@ use url::form_urlencoded;
 
 use super::destination::THEN;
 use super::interaction::Interaction;
-use super::login::through::Purpose;
+use super::login::through::{Purpose, callback_uri, why_not};
 use super::member::is_recent;
 use super::redirect::see_other;
 use super::{Server, account, device};
@@ -287,7 +287,7 @@ async fn to_third_party(
     let leg =
         Leg::begin(&server.store, &browser(server, headers), &party.name, LegKind::Act, &purpose).await?;
     let request = AuthorizationRequest {
-        redirect_uri: &callback_uri(server, party),
+        redirect_uri: &callback_uri(server, &party.name),
         state: &leg.state,
         verifier: &leg.verifier,
         nonce: asked.contains("openid").then_some(leg.nonce.as_str()),
@@ -330,7 +330,7 @@ async fn tokens(
 ) -> Result<TokenResponse, ProviderError> {
     let (provider, now) = (&party.provider, server.store.now());
     let code = provider.code(answer, &leg.state, now).await?;
-    let redirect_uri = callback_uri(server, party);
+    let redirect_uri = callback_uri(server, &party.name);
     let request = TokenRequest::Code { code: &code, redirect_uri: &redirect_uri, verifier: &leg.verifier };
     let tokens = provider.tokens(request, None, now).await?;
     // OpenID Connect Core §3.1.3.7, rule 11: of this very request. Who it is does not matter here.
@@ -340,7 +340,7 @@ async fn tokens(
     Ok(tokens)
 }
 
-/// Back to the page, which says so. What the third party said may be an attacker's words; it stands in the log alone.
+/// Back to the page, which says so.
 async fn failed(
     server: &Server,
     headers: &HeaderMap,
@@ -349,31 +349,12 @@ async fn failed(
     error: &ProviderError,
 ) -> Result<Response, Problem> {
     tracing::warn!(third_party = party.name, %error, "an account at a third party was not linked");
-    let shown = &party.shown;
-    let says = match error {
-        error if error.is_outage() => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{shown} does not answer right now. Try again in a moment."),
-        ),
-        ProviderError::Denied(_) => {
-            (StatusCode::FORBIDDEN, format!("{shown} says no, or you did. Nothing was linked."))
-        }
-        _ => (
-            StatusCode::BAD_GATEWAY,
-            format!(
-                "What {shown} answered cannot be used. Whoever runs this server finds the reason in its log."
-            ),
-        ),
-    };
-    show(server, headers, &party.name, query, Some(says)).await
+    let no = format!("{} says no, or you did. Nothing was linked.", party.shown);
+    show(server, headers, &party.name, query, Some(why_not(&party.shown, error, no))).await
 }
 
 fn in_query(field: Option<(impl AsRef<str>, impl AsRef<str>)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(field).finish()
-}
-
-fn callback_uri(server: &Server, party: &ThirdParty) -> String {
-    server.url(&format!("/providers/{}/callback", party.name))
 }
 
 fn browser(server: &Server, headers: &HeaderMap) -> Secret {

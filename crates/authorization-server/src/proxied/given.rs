@@ -74,7 +74,8 @@ pub(crate) enum NotGiven {
     Unknown,
     /// MCP "Confused Deputy Problem": what one client may do must not be what another one was agreed to.
     #[error(
-        "the provider gave the very token that another client has, and nobody could tell the two apart by it"
+        "the provider gave the very token that another client has, or this one for something else, and nobody could tell the two \
+         apart by it"
     )]
     Shared,
     /// RFC 6749 §5.1: an answer without `scope` would mean that all of it was granted.
@@ -142,6 +143,17 @@ impl Given {
         &self.agreed
     }
 
+    /// What there is of it within these bounds. Something, where there was something (RFC 6749 §5.1).
+    pub(super) fn within(mut self, bounds: &ScopeSet) -> Result<Self, NotGiven> {
+        let left: ScopeSet =
+            self.scopes.iter().filter(|scope| bounds.contains(scope) || is_offline(scope)).cloned().collect();
+        if self.scopes.iter().any(|scope| !is_offline(scope)) && left.iter().all(is_offline) {
+            return Err(NotGiven::Shared);
+        }
+        (self.scopes, self.agreed) = (left, self.agreed.intersection(bounds));
+        Ok(self)
+    }
+
     /// The token that the client gets, by its hash, and when nobody takes it any more.
     pub(super) fn access_token(&self) -> (String, Option<Timestamp>) {
         let claims = claims(&self.access_token);
@@ -171,6 +183,10 @@ impl Given {
         let text = key(code).open(&digest(code.expose()), sealed)?;
         serde_json::from_slice(&text).map_err(|_| StoreError::Sealed)
     }
+}
+
+fn is_offline(scope: &Scope) -> bool {
+    scope.as_str() == OFFLINE_ACCESS
 }
 
 fn key(code: &Secret) -> SealingKey {

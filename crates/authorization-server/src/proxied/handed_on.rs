@@ -14,22 +14,41 @@ use crate::random::digest;
 use crate::server::{AuthorizationServer, Inner};
 use crate::store::{HandedOver, Store, StoreError};
 
-/// Remembers whose token it is, before that client has it. It is forgotten with the token or with the grant, whichever ends
-/// first.
+/// Remembers whose token it is, before that client has it, and says what of it there is for that client: the provider may give the
+/// very token that the client has by another login of the same person, and nobody could tell the two apart by it. So it may do what
+/// was agreed to at each of them. It is forgotten with the token or with the grant, whichever ends first.
 pub(super) async fn note(
     server: &Inner,
     client_id: &str,
-    grant: (&str, Timestamp),
-    given: &Given,
-) -> Result<(), Refusal> {
-    let (id, grant_ends) = grant;
+    grant: HandedUnder<'_>,
+    given: Given,
+) -> Result<Given, Refusal> {
     let (hash, ends) = given.access_token();
-    let ends = ends.map_or(grant_ends, |ends| ends.min(grant_ends));
-    match server.store.note_handed_over(&hash, client_id, id, ends).await? {
-        true => Ok(()),
+    let others = server.store.find_handed_over(&hash).await?;
+    let others = others
+        .iter()
+        .filter(|other| other.grant_id != grant.id && !other.is_revoked && other.resource == grant.resource);
+    let mut given = given;
+    for other in others {
+        given = given.within(&stored(&other.scopes)?).map_err(Refusal::NotGiven)?;
+    }
+    let ends = ends.map_or(grant.ends, |ends| ends.min(grant.ends));
+    match server.store.note_handed_over(&hash, client_id, grant.id, ends).await? {
+        true => Ok(given),
         // Nobody could tell the two apart by it.
         false => Err(Refusal::NotGiven(NotGiven::Shared)),
     }
+}
+
+/// The grant that a token is handed on under.
+pub(super) struct HandedUnder<'a> {
+    pub(super) id: &'a str,
+    pub(super) resource: &'a str,
+    pub(super) ends: Timestamp,
+}
+
+fn stored(scopes: &str) -> Result<ScopeSet, StoreError> {
+    ScopeSet::parse(scopes).map_err(|_| StoreError::Unreadable { what: "scope" })
 }
 
 /// What was agreed to for a token.
@@ -45,9 +64,10 @@ pub struct Agreement {
     pub scopes: ScopeSet,
 }
 
-/// What a token is called here. Its hash tells nothing of it.
-pub(super) fn token_id(grant_id: &str, hash: &str) -> String {
-    format!("{grant_id}.{hash}")
+/// What a token is called here: by all of its grants, whose ends are its own. Its hash tells nothing of it.
+pub(super) fn token_id<'a>(grants: impl IntoIterator<Item = &'a str>, hash: &'a str) -> String {
+    let parts: Vec<_> = grants.into_iter().chain([hash]).collect();
+    parts.join(".")
 }
 
 /// Which access tokens of the provider's were handed on, for a resource server in the same process. Clones are the same.
@@ -58,17 +78,27 @@ pub struct HandedOn {
 }
 
 impl HandedOn {
-    /// What was agreed to for that token; nothing where it was not handed on, was given back, or its grant has ended.
+    /// What was agreed to for that token at that resource, at each login that has brought it; at the one that it was asked for, where
+    /// it was not asked for this one. Nothing where it was not handed on, was given back, or a grant of it has ended.
     ///
     /// # Errors
     /// Where the store fails, or answers nothing for too long ([`Settings::patience`](crate::Settings::patience)).
-    pub async fn find(&self, token: &Secret) -> Result<Option<Agreement>, StoreError> {
+    pub async fn find(&self, token: &Secret, resource: &str) -> Result<Option<Agreement>, StoreError> {
         let hash = digest(token.expose());
         let found = timeout(self.patience, self.store.find_handed_over(&hash)).await;
-        let Some(found) = found.unwrap_or(Err(StoreError::NoAnswer(self.patience)))? else { return Ok(None) };
-        let HandedOver { grant_id, client_id, resource, scopes } = found;
-        let scopes = ScopeSet::parse(&scopes).map_err(|_| StoreError::Unreadable { what: "scope" })?;
-        Ok(Some(Agreement { token_id: token_id(&grant_id, &hash), client_id, resource, scopes }))
+        let found = found.unwrap_or(Err(StoreError::NoAnswer(self.patience)))?;
+        let is_here = |one: &&HandedOver| one.resource == resource;
+        let Some(first) = found.iter().find(is_here).or(found.first()) else { return Ok(None) };
+        if found.iter().any(|one| one.is_revoked) {
+            return Ok(None);
+        }
+        let mut scopes = stored(&first.scopes)?;
+        for one in found.iter().filter(|one| one.resource == first.resource) {
+            scopes = scopes.intersection(&stored(&one.scopes)?);
+        }
+        let token_id = token_id(found.iter().map(|one| one.grant_id.as_str()), &hash);
+        let (client_id, resource) = (first.client_id.clone(), first.resource.clone());
+        Ok(Some(Agreement { token_id, client_id, resource, scopes }))
     }
 }
 

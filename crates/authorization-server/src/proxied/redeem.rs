@@ -5,7 +5,7 @@ use hallpass_protocol::token::TokenResponse;
 
 use super::Given;
 use super::behind;
-use super::handed_on::note;
+use super::handed_on::{HandedUnder, note};
 use crate::audit::{AuditKind, NewEvent};
 use crate::grants::Refusal;
 use crate::random::{digest, token};
@@ -37,7 +37,8 @@ pub(crate) async fn redeem(
         None => None,
     };
     // Before anything is consumed: where it fails, nothing has happened.
-    note(server, &row.client_id, (&row.grant_id, ends), &given).await?;
+    let under = HandedUnder { id: &row.grant_id, resource: &row.resource, ends };
+    let given = note(server, &row.client_id, under, given).await?;
     let begins = BeginsGrant { ends, first, bound_to };
     if !server.store.redeem_code_for(&digest(code.expose()), begins).await? {
         return Ok(None);

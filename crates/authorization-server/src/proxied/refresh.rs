@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::asked::Asked;
-use super::handed_on::note;
+use super::handed_on::{HandedUnder, note};
 use super::{Given, NotGiven, Proxied, ProxiedResource, behind, redeem};
 use crate::grants::{Refusal, alive, newest, successor_key};
 use crate::provider::ProviderError;
@@ -86,8 +86,9 @@ async fn hand_over(
 ) -> Result<TokenResponse, Refusal> {
     let (newest, given) = newest(server, presented).await?;
     let given = given.ok_or(Refusal::OtherArrangement)?;
-    let grant = (row.grant.id.as_str(), row.grant.expires_at);
-    note(server, &row.grant.client_id, grant, &given).await?;
+    let grant = &row.grant;
+    let under = HandedUnder { id: &grant.id, resource: &grant.resource, ends: grant.expires_at };
+    let given = note(server, &grant.client_id, under, given).await?;
     redeem::record(server, &row.grant.id, &row.grant.user_id, &row.grant.client_id, &given);
     Ok(given.answer(Some(newest), server.store.now()))
 }

@@ -48,8 +48,8 @@ pub(crate) async fn revoke_access_token(
     token: &str,
 ) -> Result<bool, StoreError> {
     let hash = digest(token);
-    let Some(grant_id) = server.store.end_handed_over(&hash, client_id).await? else { return Ok(true) };
+    let Some(grants) = server.store.end_handed_over(&hash, client_id).await? else { return Ok(true) };
     // Resource servers that remember it hear of that; one that asks finds nothing.
-    server.store.revoke_access_token(&token_id(&grant_id, &hash)).await?;
+    server.store.revoke_access_token(&token_id(grants.iter().map(String::as_str), &hash)).await?;
     Ok(at_provider(proxied, &Secret::new(token), "access_token", server.store.now()).await)
 }

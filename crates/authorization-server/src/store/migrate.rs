@@ -35,6 +35,7 @@ pub(super) fn migrations() -> Migrator {
         step(41, "agreed", include_str!("migrations/0041_agreed.sql")),
         step(42, "acts at", include_str!("migrations/0042_acts_at.sql")),
         step(43, "leg kinds", include_str!("migrations/0043_leg_kinds.sql")),
+        step(44, "handed over under", include_str!("migrations/0044_handed_over_under.sql")),
     ])
 }
 

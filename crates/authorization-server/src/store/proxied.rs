@@ -4,17 +4,20 @@ use hallpass_protocol::time::Timestamp;
 
 use super::{Result, Store};
 
-/// What was agreed to for an access token of the provider's.
+/// What was agreed to for an access token of the provider's, under one of its grants.
 pub(crate) struct HandedOver {
     pub(crate) grant_id: String,
     pub(crate) client_id: String,
     pub(crate) resource: String,
     pub(crate) scopes: String,
+    pub(crate) is_revoked: bool,
 }
 
-pub(super) const FIND_HANDED_OVER: &str = "SELECT grants.id, grants.client_id, grants.resource, grants.scopes
-     FROM handed_over JOIN grants ON grants.id = handed_over.grant_id
-     WHERE token_hash = $1 AND handed_over.expires_at > $2 AND grants.revoked_at IS NULL";
+pub(super) const FIND_HANDED_OVER: &str =
+    "SELECT grants.id, grants.client_id, grants.resource, grants.scopes, grants.revoked_at
+     FROM handed_over JOIN handed_over_under ON handed_over_under.token_hash = handed_over.token_hash
+       JOIN grants ON grants.id = handed_over_under.grant_id
+     WHERE handed_over.token_hash = $1 AND handed_over.expires_at > $2 AND handed_over.grant_id <> ''";
 
 pub(super) const TAKE_TURN: &str = "UPDATE refresh_tokens SET asking_until = $3
      WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
@@ -63,8 +66,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notes to which client, under which grant, an access token of the provider's is given. False where another client has the
-    /// very same. One that was given back stays so.
+    /// Notes to which client, under which grant, an access token of the provider's is given, beside the grants that it was given
+    /// under before and that live. False where another client has the very same. One that was given back stays so.
     pub(crate) async fn note_handed_over(
         &self,
         token_hash: &str,
@@ -72,52 +75,86 @@ impl Store {
         grant_id: &str,
         ends: Timestamp,
     ) -> Result<bool> {
+        let mut tx = self.begin().await?;
         let noted = sqlx::query(
             "INSERT INTO handed_over (token_hash, client_id, grant_id, expires_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at,
-               grant_id = CASE WHEN handed_over.grant_id = '' THEN '' ELSE excluded.grant_id END
+             ON CONFLICT (token_hash) DO UPDATE SET expires_at = excluded.expires_at
              WHERE handed_over.client_id = excluded.client_id",
         )
         .bind(token_hash)
         .bind(client_id)
         .bind(grant_id)
         .bind(ends.unix())
-        .execute(self.writer())
+        .execute(&mut *tx)
         .await?;
-        Ok(noted.rows_affected() > 0)
+        if noted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        // The provider has given it anew: what has ended since bounds it no more.
+        sqlx::query(
+            "DELETE FROM handed_over_under WHERE token_hash = $1 AND EXISTS
+               (SELECT 1 FROM grants WHERE grants.id = handed_over_under.grant_id AND revoked_at IS NOT NULL)",
+        )
+        .bind(token_hash)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "INSERT INTO handed_over_under (token_hash, grant_id) VALUES ($1, $2)
+             ON CONFLICT (token_hash, grant_id) DO NOTHING",
+        )
+        .bind(token_hash)
+        .bind(grant_id)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
-    /// What was agreed to for a token, while it and its grant live.
-    pub(crate) async fn find_handed_over(&self, token_hash: &str) -> Result<Option<HandedOver>> {
-        let found: Option<(String, String, String, String)> = sqlx::query_as(FIND_HANDED_OVER)
+    /// What was agreed to for a token while it lives, under each of its grants; nothing where it was given back.
+    pub(crate) async fn find_handed_over(&self, token_hash: &str) -> Result<Vec<HandedOver>> {
+        type Row = (String, String, String, String, Option<i64>);
+        let found: Vec<Row> = sqlx::query_as(FIND_HANDED_OVER)
             .bind(token_hash)
             .bind(self.now().unix())
-            .fetch_optional(self.reader())
+            .fetch_all(self.reader())
             .await?;
-        Ok(found.map(|(grant_id, client_id, resource, scopes)| HandedOver {
-            grant_id,
-            client_id,
-            resource,
-            scopes,
-        }))
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|(grant_id, client_id, resource, scopes, revoked_at)| HandedOver {
+                grant_id,
+                client_id,
+                resource,
+                scopes,
+                is_revoked: revoked_at.is_some(),
+            })
+            .collect();
+        found.sort_by(|one, other| one.grant_id.cmp(&other.grant_id));
+        Ok(found)
     }
 
-    /// Its client gives it back: nothing is agreed to for it any more. The grant that it was of, where it was that client's;
-    /// nothing stands in its place where it was given back before.
-    pub(crate) async fn end_handed_over(&self, token_hash: &str, client_id: &str) -> Result<Option<String>> {
-        let grant_id: Option<String> =
-            sqlx::query_scalar("SELECT grant_id FROM handed_over WHERE token_hash = $1 AND client_id = $2")
-                .bind(token_hash)
-                .bind(client_id)
-                .fetch_optional(self.reader())
-                .await?;
-        if grant_id.is_some() {
+    /// Its client gives it back: nothing is agreed to for it any more. The grants that it was of, where it was that client's.
+    pub(crate) async fn end_handed_over(
+        &self,
+        token_hash: &str,
+        client_id: &str,
+    ) -> Result<Option<Vec<String>>> {
+        let mut tx = self.begin().await?;
+        let ended =
             sqlx::query("UPDATE handed_over SET grant_id = '' WHERE token_hash = $1 AND client_id = $2")
                 .bind(token_hash)
                 .bind(client_id)
-                .execute(self.writer())
+                .execute(&mut *tx)
                 .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(None);
         }
-        Ok(grant_id)
+        let mut grants: Vec<String> =
+            sqlx::query_scalar("SELECT grant_id FROM handed_over_under WHERE token_hash = $1")
+                .bind(token_hash)
+                .fetch_all(&mut *tx)
+                .await?;
+        tx.commit().await?;
+        grants.sort();
+        Ok(Some(grants))
     }
 }

@@ -31,13 +31,19 @@ pub(super) fn introspect(server: &ServerPlan, identifier: &ResourceIdentifier) -
 }
 
 /// What bounds the provider's tokens at a server: what was agreed to for the client that has them.
-pub(super) fn agreed(server: &ServerPlan, client_id: &str, handed_on: HandedOn) -> Option<AgreedTokens> {
+pub(super) fn agreed(
+    server: &ServerPlan,
+    resource: &ResourceIdentifier,
+    client_id: &str,
+    handed_on: HandedOn,
+) -> Option<AgreedTokens> {
     let plan = server.proxied.as_ref()?;
     let issuers = server.credentials.of_first().cloned().collect();
+    let resource = resource.clone();
     let find = move |token| {
-        let handed_on = handed_on.clone();
+        let (handed_on, resource) = (handed_on.clone(), resource.clone());
         async move {
-            let found = handed_on.find(&token).await.map_err(|error| {
+            let found = handed_on.find(&token, resource.as_str()).await.map_err(|error| {
                 tracing::error!(%error, "it cannot be told what was agreed to for a token");
                 Unavailable
             })?;

@@ -141,8 +141,9 @@ pub(super) async fn put_together(
     if let Some(started) = issues.filter(|_| server.is_fronted()) {
         hear(&mut settings, started);
         let client_id = client_id.as_deref();
-        settings.agreed_tokens =
-            client_id.and_then(|client_id| handed_on::agreed(server, client_id, started.handed_on()));
+        settings.agreed_tokens = client_id.and_then(|client_id| {
+            handed_on::agreed(server, &settings.resource, client_id, started.handed_on())
+        });
     }
     let key = server.key.as_ref().map(|key| key.as_str());
     server.credentials.apply(&mut settings, ground.accounts.of(key));

@@ -141,7 +141,7 @@ async fn to_provider(
     let max_age = max_age.as_deref().map(|seconds| ("max_age", seconds));
     let extra: Vec<_> = again.into_iter().chain(max_age).collect();
     let request = AuthorizationRequest {
-        redirect_uri: &callback_uri(server, way),
+        redirect_uri: &callback_uri(server, &way.name),
         state: &leg.state,
         verifier: &leg.verifier,
         nonce: Some(&leg.nonce),
@@ -168,8 +168,9 @@ pub(in crate::endpoints) async fn link_at(
     }
 }
 
-fn callback_uri(server: &Server, way: &SignIn) -> String {
-    server.url(&format!("/providers/{}/callback", way.name))
+/// Where people come back to from the provider of that name, whatever they went there for.
+pub(in crate::endpoints) fn callback_uri(server: &Server, name: &str) -> String {
+    server.url(&format!("/providers/{name}/callback"))
 }
 
 /// First of all one statement: this browser has begun this, at this provider, and it comes back once. Only then is looked at
@@ -231,7 +232,7 @@ async fn identity(
 ) -> Result<Identity, ProviderError> {
     let (provider, now) = (&way.provider, server.store.now());
     let code = provider.code(answer, &leg.state, now).await?;
-    let redirect_uri = callback_uri(server, way);
+    let redirect_uri = callback_uri(server, &way.name);
     let request = TokenRequest::Code { code: &code, redirect_uri: &redirect_uri, verifier: &leg.verifier };
     let tokens = provider.tokens(request, None, now).await?;
     provider.identity(&tokens, &leg.nonce, max_age, &way.wanted(), now).await
@@ -279,18 +280,25 @@ fn refused(way: &SignIn, why: &str) -> NewEvent {
     NewEvent::new(AuditKind::LoginRefused).detail(format!("through {}: {why}", way.name))
 }
 
-/// What the provider said may be an attacker's words; it stands in the log alone.
 fn in_words(way: &SignIn, error: &ProviderError) -> (StatusCode, String) {
     let shown = &way.shown;
+    match error {
+        ProviderError::LongAgo => {
+            (StatusCode::FORBIDDEN, format!("You have to sign in anew, and {shown} did not ask you."))
+        }
+        error => why_not(shown, error, format!("{shown} did not sign you in.")),
+    }
+}
+
+/// Why nothing came of it at a provider, and what to do; `no` is what a no there comes to. What the provider said may be an attacker's
+/// words; it stands in the log alone.
+pub(in crate::endpoints) fn why_not(shown: &str, error: &ProviderError, no: String) -> (StatusCode, String) {
     match error {
         error if error.is_outage() => (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{shown} does not answer right now. Try again in a moment."),
         ),
-        ProviderError::Denied(_) => (StatusCode::FORBIDDEN, format!("{shown} did not sign you in.")),
-        ProviderError::LongAgo => {
-            (StatusCode::FORBIDDEN, format!("You have to sign in anew, and {shown} did not ask you."))
-        }
+        ProviderError::Denied(_) => (StatusCode::FORBIDDEN, no),
         _ => (
             StatusCode::BAD_GATEWAY,
             format!(

@@ -17,7 +17,22 @@ const ALL: &str = "openid notes:read notes:write admin";
 
 impl Fronted {
     async fn agreement(&self, token: &str) -> Option<Agreement> {
-        self.house.server.handed_on().find(&Secret::new(token)).await.unwrap()
+        self.agreement_at(token, &self.house.resource()).await
+    }
+
+    async fn agreement_at(&self, token: &str, resource: &str) -> Option<Agreement> {
+        self.house.server.handed_on().find(&Secret::new(token), resource).await.unwrap()
+    }
+
+    /// Another login of the same client.
+    async fn login(&self, resource: &str, scope: &str) -> crate::harness::Answer {
+        let mut request = self.house.request();
+        set(&mut request, "resource", resource);
+        set(&mut request, "scope", scope);
+        let code = self.answered(&request).await.location_param("code").unwrap();
+        let mut form = redemption(&code).to_vec();
+        form.retain(|(name, _)| *name != "resource");
+        self.house.post("/token", &form).await
     }
 
     /// The request of another client, for less.
@@ -135,6 +150,68 @@ async fn the_very_token_of_another_client_is_not_handed_on() {
     assert_eq!(other.error(), (500, "server_error"));
     assert_eq!(fronted.agreement("the-same").await.unwrap().client_id, NATIVE);
     assert_eq!(fronted.tokens().await.status, 200, "its own client may have it again");
+}
+
+/// One token, and two logins of one client: whoever holds it may do what was agreed to at both, whichever came first.
+#[tokio::test]
+async fn the_very_token_of_another_login_is_bounded_by_both() {
+    for logins in [["notes:read notes:write", "notes:read"], ["notes:read", "notes:read notes:write"]] {
+        let fronted = Fronted::furnished().await;
+        let resource = fronted.house.resource();
+        fronted.party.script().answer = json!({ "access_token": "the-same", "scope": ALL });
+        let first = fronted.login(&resource, logins[0]).await;
+        assert_eq!(first.text("scope"), logins[0]);
+        let second = fronted.login(&resource, logins[1]).await;
+        assert_eq!(second.text("scope"), "notes:read", "and its client hears that");
+        let agreement = fronted.agreement("the-same").await.unwrap();
+        assert_eq!(agreement.scopes.to_string(), "notes:read", "{logins:?}");
+        // Nor does a refresh, which brings the same again.
+        let again = fronted.house.refresh(NATIVE, second.text("refresh_token")).await;
+        assert_eq!(again.text("scope"), "notes:read");
+        // It is dead with either of them.
+        fronted.house.server.keep_house().await.unwrap();
+        fronted.house.post("/revoke", &[("client_id", NATIVE), ("token", first.text("refresh_token"))]).await;
+        let revocations = fronted.house.server.revocations();
+        assert_eq!(revocations.is_revoked(&agreement.token_id), Ok(true));
+        assert_eq!(fronted.agreement("the-same").await, None);
+        // A new login brings it anew, under what lives.
+        let third = fronted.login(&resource, "notes:read notes:write").await;
+        assert_eq!(third.text("scope"), logins[1], "{logins:?}");
+        assert_eq!(fronted.agreement("the-same").await.unwrap().scopes.to_string(), logins[1]);
+    }
+}
+
+#[tokio::test]
+async fn the_very_token_for_two_servers_is_bounded_at_each() {
+    let fronted = Fronted::furnished().await;
+    let (first, second) = (fronted.house.resource(), fronted.house.url("/second"));
+    fronted.party.script().answer = json!({ "access_token": "the-same", "scope": ALL });
+    assert_eq!(fronted.login(&first, "notes:read notes:write").await.status, 200);
+    assert_eq!(fronted.login(&second, "notes:read").await.status, 200);
+    for (resource, scopes) in [(&first, "notes:read notes:write"), (&second, "notes:read")] {
+        let agreement = fronted.agreement_at("the-same", resource).await.unwrap();
+        assert_eq!((&agreement.resource, agreement.scopes.to_string().as_str()), (resource, scopes));
+    }
+    let elsewhere = fronted.agreement_at("the-same", "https://other.example/mcp").await.unwrap();
+    assert_ne!(elsewhere.resource, "https://other.example/mcp");
+    // Given back, it is dead at both.
+    fronted.house.server.keep_house().await.unwrap();
+    fronted.house.post("/revoke", &[("client_id", NATIVE), ("token", "the-same")]).await;
+    assert_eq!(fronted.house.server.revocations().is_revoked(&elsewhere.token_id), Ok(true));
+    for resource in [&first, &second] {
+        assert_eq!(fronted.agreement_at("the-same", resource).await, None);
+    }
+}
+
+/// Nothing in common: there is nothing that both agreed to.
+#[tokio::test]
+async fn the_very_token_for_something_else_is_not_handed_on() {
+    let fronted = Fronted::furnished().await;
+    let resource = fronted.house.resource();
+    fronted.party.script().answer = json!({ "access_token": "the-same", "scope": ALL });
+    assert_eq!(fronted.login(&resource, "notes:write").await.status, 200);
+    assert_eq!(fronted.login(&resource, "notes:read").await.error(), (500, "server_error"));
+    assert_eq!(fronted.agreement("the-same").await.unwrap().scopes.to_string(), "notes:write");
 }
 
 #[tokio::test]
