@@ -257,7 +257,7 @@ async fn credentials(party: &ClientOf<'_>, issuer: &str) -> Found {
 }
 
 fn refused(said: &OAuthError) -> Found {
-    let stranger = "it does not take hallpass for its client: mend client_id, and secret_file or key_file";
+    let stranger = "it does not take hallpass for its client: mend client_id, and secret_file or key_file; or say how the secret is shown (secret_by)";
     match &said.error {
         ErrorCode::InvalidClient | ErrorCode::UnauthorizedClient => {
             bad(Verdict::Fault, said.to_string(), stranger)
