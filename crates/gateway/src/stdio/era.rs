@@ -95,6 +95,18 @@ impl Eras {
 mod tests {
     use super::*;
 
+    /// What one user's process shows makes another's be asked sooner, and decides nothing.
+    #[test]
+    fn another_users_silence_shortens_the_wait_alone() {
+        let silent = Arc::default();
+        let [one, other] = [Eras::new(Arc::clone(&silent)), Eras::new(silent)];
+        assert_eq!(other.patience(), PATIENCE);
+        one.is_silent();
+        one.learn(Era::Modern, false);
+        assert_eq!((other.patience(), other.knows(Era::Modern)), (LESS, None));
+        assert_eq!(other.first(Era::Modern), Era::Modern);
+    }
+
     #[test]
     fn a_process_begins_as_its_clients_do_unless_it_cannot() {
         let eras = Eras::default();
