@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
@@ -6,6 +7,10 @@ use url::Url;
 use crate::fetcher::reason;
 use crate::resolver::GuardedResolver;
 use crate::{FetchError, Policy};
+
+/// How long a connection waits for its next request. Node's servers close theirs after 5 s, and what is sent at that moment has no
+/// answer; a POST is not sent again, since nobody knows whether it was acted upon.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// The HTTP clients of one policy. Connections are never shared between them, so what is sent in a TLS handshake
 /// is sent to whom it is meant for.
@@ -67,6 +72,7 @@ impl Way {
                 .dns_resolver(GuardedResolver(Arc::clone(resolving)))
                 .redirect(redirect::Policy::none())
                 .referer(false)
+                .pool_idle_timeout(IDLE)
                 .user_agent(concat!("hallpass/", env!("CARGO_PKG_VERSION")));
             let builder = if is_proxied { policy.proxies.apply(builder) } else { builder.no_proxy() };
             match identity {

@@ -271,3 +271,19 @@ async fn an_error_names_the_host_and_no_more_of_the_url() {
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("127.0.0.1") && !shown.contains("hunter2"), "{shown}");
 }
+
+/// Node's servers close what nobody has used for 5 s: what is sent at that moment is lost.
+#[tokio::test]
+async fn a_connection_is_left_before_servers_close_it() {
+    tokio::time::pause();
+    let (_held, over) = std::sync::mpsc::channel::<()>();
+    // tokio: paused time does not advance by itself while a blocking task runs.
+    tokio::task::spawn_blocking(move || over.recv().is_err());
+    let peer = Peer::start(Router::new().route("/", get(|| async { "{}" }))).await;
+    let fetcher = Fetcher::new(Policy { allow_loopback: true, ..Policy::default() }).unwrap();
+    for (idle, connections) in [(0, 1), (3_000, 1), (4_500, 2), (3_900, 2)] {
+        tokio::time::advance(Duration::from_millis(idle)).await;
+        fetcher.get(&peer.url("/"), "*/*").await.unwrap();
+        assert_eq!(peer.seen(), connections, "after {idle} ms");
+    }
+}
