@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use hallpass_gateway::Upstream;
 use hallpass_gateway::edge::spans::{Collector, Spans};
-use hallpass_gateway::edge::{Edge, Metrics, Watch};
+use hallpass_gateway::edge::{Edge, Metrics, Proxies, Watch};
 use hallpass_gateway::listen::{Connections, serve};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -73,10 +73,15 @@ async fn house(ratio: f64, mut answers: Vec<Answer>) -> House {
     answers.reverse();
     let collects = Collects { got: sender, answers: Arc::new(Mutex::new(answers)) };
     let collector = bound(Router::new().route("/v1/traces", post(collect)).with_state(collects)).await;
-    house_before(format!("{collector}/v1/traces"), ratio, got).await
+    house_before(format!("{collector}/v1/traces"), ratio, got, Proxies::default()).await
 }
 
-async fn house_before(endpoint: String, ratio: f64, got: UnboundedReceiver<(HeaderMap, Value)>) -> House {
+async fn house_before(
+    endpoint: String,
+    ratio: f64,
+    got: UnboundedReceiver<(HeaderMap, Value)>,
+    proxies: Proxies,
+) -> House {
     let metrics = Arc::new(Metrics::default());
     let lost = metrics.lost_spans();
     let fields = vec![("x-api-key".parse().unwrap(), "key".parse().unwrap())];
@@ -89,7 +94,8 @@ async fn house_before(endpoint: String, ratio: f64, got: UnboundedReceiver<(Head
     let protected = protect(Upstream::service(upstream()), true);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let connections = Connections { edge: Edge::default().watched_by(watch), ..Connections::default() };
+    let connections =
+        Connections { edge: Edge::default().watched_by(watch).behind(proxies), ..Connections::default() };
     tokio::spawn(serve(listener, protected.router.clone(), connections, std::future::pending()));
     House { protected, url, got, lost, stop, exports, client: reqwest::Client::new() }
 }
@@ -141,7 +147,7 @@ fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
 /// A client's trace goes on: its span is the parent of ours, and ours of upstream's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_span_is_a_child_of_the_clients_and_upstreams_of_it() {
-    let mut house = house(0.0, Vec::new()).await;
+    let mut house = house(1.0, Vec::new()).await;
     let came = format!("00-{TRACE}-{PARENT}-01");
     let told = house.call("read_notes", &[("traceparent", &came), ("tracestate", "a=1,b=2")]).await;
     let span = house.spans().await.remove(0);
@@ -175,11 +181,15 @@ async fn a_span_is_a_child_of_the_clients_and_upstreams_of_it() {
 
 /// What a client does not want recorded is not, and goes by as it is; one of its own mistakes is no trace.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sampled_flag_decides_and_the_ratio_where_there_is_none() {
+async fn the_ratio_decides_and_a_client_has_less_recorded_and_never_more() {
     let none = house(0.0, Vec::new()).await;
     let unsampled = format!("00-{TRACE}-{PARENT}-00");
     let told = none.call("a", &[("traceparent", &unsampled), ("tracestate", "a=1")]).await;
     assert_eq!(told, json!({ "traceparent": unsampled, "tracestate": "a=1" }));
+    // What a stranger wants recorded is what everybody has of them.
+    let sampled = format!("00-{TRACE}-{PARENT}-01");
+    let told = none.call("a", &[("traceparent", &sampled), ("tracestate", "a=1")]).await;
+    assert_eq!(told, json!({ "traceparent": sampled, "tracestate": "a=1" }), "as it is");
     let told = none.call("b", &[("tracestate", "a=1")]).await;
     let said = told["traceparent"].as_str().unwrap();
     assert!(said.ends_with("-00") && !said.contains(TRACE) && told["tracestate"].is_null(), "{told}");
@@ -189,7 +199,6 @@ async fn the_sampled_flag_decides_and_the_ratio_where_there_is_none() {
     let told = all.call("a", &[("traceparent", &unsampled)]).await;
     assert_eq!(told["traceparent"], unsampled);
     let long = "0".repeat(8000);
-    let sampled = format!("00-{TRACE}-{PARENT}-01");
     for bad in [
         &[("traceparent", "00-canary")][..],
         &[("traceparent", &long)],
@@ -203,6 +212,21 @@ async fn the_sampled_flag_decides_and_the_ratio_where_there_is_none() {
     let (spans, lost) = all.end().await;
     assert_eq!((spans.len(), lost), (3, 0));
     assert!(spans.iter().all(|span| span.get("parentSpanId").is_none()), "{spans:?}");
+}
+
+/// A listed proxy decides by itself what of its requests is recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_word_of_a_listed_proxy_counts_whatever_the_ratio() {
+    for (network, recorded) in [("127.0.0.0/8", 1), ("10.0.0.0/8", 0)] {
+        let (sender, got) = unbounded_channel();
+        let collects = Collects { got: sender, answers: Arc::default() };
+        let collector = bound(Router::new().route("/v1/traces", post(collect)).with_state(collects)).await;
+        let proxies = Proxies { listed: vec![network.parse().unwrap()], ..Proxies::default() };
+        let house = house_before(format!("{collector}/v1/traces"), 0.0, got, proxies).await;
+        house.call("a", &[("traceparent", &format!("00-{TRACE}-{PARENT}-01"))]).await;
+        house.call("a", &[("traceparent", &format!("00-{TRACE}-{PARENT}-00"))]).await;
+        assert_eq!(house.end().await.0.len(), recorded, "{network}");
+    }
 }
 
 /// OTLP 1, "Retryable Response Codes".
@@ -239,7 +263,7 @@ async fn what_a_collector_rejects_is_lost() {
 async fn without_a_collector_requests_are_answered_and_spans_are_lost() {
     let (_sender, got) = unbounded_channel();
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let house = house_before(format!("http://{gone}/v1/traces"), 1.0, got).await;
+    let house = house_before(format!("http://{gone}/v1/traces"), 1.0, got, Proxies::default()).await;
     for _ in 0..3 {
         assert!(house.call("a", &[]).await["traceparent"].is_string());
     }
@@ -258,7 +282,7 @@ async fn a_collector_that_sends_elsewhere_gets_nothing_more() {
         (StatusCode::TEMPORARY_REDIRECT, [("location", elsewhere)])
     };
     let collector = bound(Router::new().route("/v1/traces", post(leads_there))).await;
-    let house = house_before(format!("{collector}/v1/traces"), 1.0, got).await;
+    let house = house_before(format!("{collector}/v1/traces"), 1.0, got, Proxies::default()).await;
     house.call("a", &[]).await;
     let (spans, lost) = house.end().await;
     assert_eq!((spans.len(), lost), (1, 1));

@@ -9,8 +9,8 @@ use super::notices::CHANNEL;
 /// A replica that is frozen while it holds a lock must not freeze the others.
 const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s'";
 
-/// Where a PostgreSQL database is, and as whom it is reached. `Debug` and `Display` show neither user nor password.
-#[derive(Clone)]
+/// Where a PostgreSQL database is, and as whom it is reached, with what password. `Debug` and `Display` show neither user nor password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     pub(super) url: Url,
     /// The schema in it, where that is not the role's own.

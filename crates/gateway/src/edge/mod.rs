@@ -92,7 +92,9 @@ impl Edge {
             Some(proxies) => proxies.hear(request, peer),
             None => (peer, None),
         };
-        let watched = self.watch.as_ref().map(|watch| Watched::begin(watch, request, peer, address));
+        let is_listed = || self.proxies.as_ref().is_some_and(|proxies| proxies.lists(peer));
+        let watched = self.watch.as_ref();
+        let watched = watched.map(|watch| Watched::begin(watch, request, (peer, is_listed()), address));
         let mut arrival = Arrival { watched, held: None };
         if let Some(kept_out) = kept_out {
             if let Some(watched) = &arrival.watched {

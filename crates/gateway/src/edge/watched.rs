@@ -45,11 +45,11 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Begins; on its way the request carries what is found out about it.
+    /// Begins, by a peer whose word about traces counts or not; on its way the request carries what is found out about it.
     pub(crate) fn begin<B>(
         watch: &Arc<Watch>,
         request: &mut Request<B>,
-        peer: IpAddr,
+        (peer, is_believed): (IpAddr, bool),
         address: IpAddr,
     ) -> Self {
         let observed = Observed::by(Arc::clone(&watch.metrics));
@@ -61,8 +61,9 @@ impl Watched {
             Asked { id, peer, address, method: super::words::word(method), path: Asked::cut(path) }
         });
         let span = watch.spans.as_ref().zip(asked.as_ref());
-        let span =
-            span.and_then(|(spans, asked)| spans.begin(request.headers_mut(), &asked.id, (watch.now)()));
+        let span = span.and_then(|(spans, asked)| {
+            spans.begin(request.headers_mut(), &asked.id, (watch.now)(), is_believed)
+        });
         let watch = Arc::clone(watch);
         Self { watch, observed, asked, span, begun: Instant::now(), head: None, stream: None, bytes: 0 }
     }

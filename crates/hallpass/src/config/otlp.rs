@@ -15,8 +15,8 @@ use super::{FieldName, OwnField};
 pub(crate) struct Otlp {
     /// Where the collector takes spans; `/v1/traces` where it has no path.
     pub(crate) endpoint: Url,
-    /// Of requests whose `traceparent` says nothing, the part that is recorded: 0 to 1. Others are as their client wants it.
-    /// Default: 1.
+    /// The part of all requests that is recorded: 0 to 1. A proxy of `[proxy]` has its own way: what it says in `traceparent` counts.
+    /// Anybody else can only have less recorded by that. Default: 1.
     #[serde(default = "all")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) ratio: f64,

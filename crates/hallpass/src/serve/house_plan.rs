@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hallpass_authorization_server::SignIn;
 use hallpass_authorization_server::provider::Provider;
+use hallpass_authorization_server::{DatabaseUrl, SignIn};
 
 use super::delegated;
 use super::delegation::Delegations;
@@ -44,6 +44,8 @@ pub(crate) struct HousePlan {
     pub(super) own_database: config::Database,
     /// The database, in words; `None` is a file in the data folder.
     pub(super) database: Option<String>,
+    /// How it is reached, with the password as it was read.
+    pub(super) reached: Option<DatabaseUrl>,
     /// What all of this came from.
     pub(super) mark: Arc<Mark>,
 }
@@ -77,13 +79,15 @@ impl HousePlan {
         let known = provider::third_parties(house)?;
         let sign_in = provider::sign_ins(house, &known, &embedded)?;
         let third_parties = delegated::third_parties(known, &servers);
+        let (reached, database) = if args.demo { None } else { database(house, usual)? }.unzip();
         Ok(Self {
             sign_in,
             third_parties,
             tenant: house.tenant().cloned(),
             host: house.host().cloned(),
             base: house.base(),
-            database: if args.demo { None } else { database(house, usual)? },
+            database,
+            reached,
             own_database: house.own_database().cloned().unwrap_or_default(),
             servers,
             authorization_server: set.clone(),
@@ -120,8 +124,8 @@ impl HousePlan {
     }
 }
 
-/// Where its data are, for people; a password is the file's, and stays there.
-fn database(house: &House<'_>, usual: &config::Database) -> Result<Option<String>, PlanError> {
+/// Where its data are, and the same for people: a password is the file's, and stays there.
+fn database(house: &House<'_>, usual: &config::Database) -> Result<Option<(DatabaseUrl, String)>, PlanError> {
     let (url, own) = match (house.tenant(), house.own_database()) {
         (Some(name), Some(own)) => (own.url_of_tenant(name, usual), Some(own)),
         _ => (usual.url(), None),
@@ -138,5 +142,8 @@ fn database(house: &House<'_>, usual: &config::Database) -> Result<Option<String
     })?;
     let connections = own.and_then(|own| own.connections).or(usual.connections);
     let connections = connections.unwrap_or(hallpass_authorization_server::Store::CONNECTIONS);
-    Ok(url.map(|url| format!("{url} ({connections} connections)")))
+    Ok(url.map(|url| {
+        let said = format!("{url} ({connections} connections)");
+        (url, said)
+    }))
 }

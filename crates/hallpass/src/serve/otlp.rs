@@ -116,11 +116,11 @@ mod built {
     impl Display for OtlpPlan {
         fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
             let Collector { endpoint, ratio, .. } = &self.0;
-            writeln!(
-                f,
-                "  otlp       spans of requests to {endpoint}; {} % of those without a trace",
-                ratio * 100.0
-            )
+            // It may hold a key.
+            let (mut shown, hidden) = (endpoint.clone(), if endpoint.query().is_some() { "?…" } else { "" });
+            shown.set_query(None);
+            shown.set_fragment(None);
+            writeln!(f, "  otlp       spans of requests to {shown}{hidden}; {} % of them", ratio * 100.0)
         }
     }
 

@@ -107,6 +107,11 @@ impl Plan {
 
     /// What another plan has otherwise that cannot change while the process runs.
     pub(super) fn needs_restart_for(&self, other: &Self) -> Vec<&'static str> {
+        let of = |house, is_outside| {
+            let house: &HousePlan = house;
+            let said = (house.reached.clone(), house.database.clone());
+            (house.tenant.is_none() == is_outside).then_some(said)
+        };
         let fixed = [
             ("listen", self.listen != other.listen),
             ("monitoring", self.fixed.monitoring != other.fixed.monitoring),
@@ -119,9 +124,13 @@ impl Plan {
             ("tls_in_front", self.tls_in_front != other.tls_in_front),
             ("public_url (the issuer)", self.public_url != other.public_url),
             ("data", self.data != other.data),
-            ("database", self.fixed.database != other.fixed.database),
+            // Whose password is another one by now, too.
+            (
+                "database",
+                self.fixed.database != other.fixed.database || self.differs(other, |one| of(one, true)),
+            ),
             ("the host or path of a tenant (its issuer)", self.differs(other, |one| (&one.host, &one.base))),
-            ("the database of a tenant", self.differs(other, |one| &one.database)),
+            ("the database of a tenant", self.differs(other, |one| of(one, false))),
         ];
         fixed.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
@@ -235,5 +244,35 @@ fn reachable_safely(url: PublicUrl, tls_in_front: bool) -> Result<PublicUrl, Pla
         (true, _) => Ok(url),
         (false, true) => Ok(url.over_tls()),
         (false, false) => Err(PlanError::PlainHttp(url)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections that are there go on with the password of before, and new ones would fail.
+    #[test]
+    fn another_password_of_a_database_needs_a_restart() {
+        let (file, other) =
+            (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let database = |url: &str, file: &tempfile::NamedTempFile| {
+            format!("url = \"postgres://h@localhost/{url}\"\npassword_file = \"{}\"\n", file.path().display())
+        };
+        let server = "upstream = \"http://localhost:3000/mcp\"\n";
+        let text = format!(
+            "public_url = \"https://mcp.example.com\"\n[database]\n{}[server]\n{server}[tenants.a.server]\n{server}\
+             [tenants.a.database]\n{}",
+            database("one", &file),
+            database("two", &other)
+        );
+        let plan = || Plan::new(cli::Serve::default(), toml::from_str(&text).unwrap()).unwrap();
+        let first = plan();
+        std::fs::write(file.path(), "").unwrap();
+        assert!(first.needs_restart_for(&plan()).is_empty(), "it says the same as before");
+        std::fs::write(file.path(), "another").unwrap();
+        assert_eq!(first.needs_restart_for(&plan()), ["database"]);
+        std::fs::write(other.path(), "another").unwrap();
+        assert_eq!(first.needs_restart_for(&plan()), ["database", "the database of a tenant"]);
     }
 }

@@ -60,14 +60,13 @@ mod sent {
         let file = configured(
             folder.path(),
             &format!(
-                "endpoint = \"http://{collector}\"\nratio = 0\nservice = \"gate\"\nfields = {{ x-api-key = {{ file = \"{}\" }} }}",
+                "endpoint = \"http://{collector}?key=canary\"\nratio = 0\nservice = \"gate\"\nfields = {{ x-api-key = {{ file = \"{}\" }} }}\n\
+                 [proxy]\ntrusted = [\"127.0.0.1/32\", \"::1/128\"]",
                 key.display()
             ),
         );
         let checked = said(&run(folder.path(), &["config", "check", &file]));
-        let line = format!(
-            "otlp       spans of requests to http://{collector}/v1/traces; 0 % of those without a trace"
-        );
+        let line = format!("otlp       spans of requests to http://{collector}/v1/traces?…; 0 % of them");
         assert!(checked.contains(&line) && !checked.contains("canary"), "{checked}");
         let data = tempfile::tempdir().unwrap();
         let mut serving = Serving::start(data.path(), &["--config", &file]);

@@ -26,17 +26,18 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Of a request with these fields. Whether it is recorded says its client; where it says nothing, one in so many is.
-    /// `None` is a client's trace that nobody records: it goes by as it is.
-    pub(super) fn of(headers: &HeaderMap, id: &RequestId, ratio: f64) -> Option<Self> {
+    /// Of a request with these fields. One in so many is recorded, and never one whose client does not record it; a peer that is
+    /// believed decides by itself. Chance decides and not the trace id, which clients choose.
+    /// `None` is a client's trace that is not recorded here: it goes by as it is.
+    pub(super) fn of(headers: &HeaderMap, id: &RequestId, ratio: f64, is_believed: bool) -> Option<Self> {
+        let is_one = || rand::rng().random::<f64>() < ratio;
         match Traceparent::of(headers) {
-            Some(said) if said.flags & SAMPLED == 0 => None,
+            Some(said) if said.flags & SAMPLED == 0 || !(is_believed || is_one()) => None,
             Some(Traceparent { trace, parent, flags }) => {
                 Some(Self { trace, span: random(), parent: Some(parent), flags: flags & KNOWN })
             }
             None => {
-                let is_one = rand::rng().random::<f64>() < ratio;
-                let flags = if is_one { SAMPLED } else { 0 };
+                let flags = if is_one() { SAMPLED } else { 0 };
                 Some(Self { trace: id.digits(), span: random(), parent: None, flags })
             }
         }
@@ -88,16 +89,32 @@ mod tests {
     }
 
     fn context(headers: &HeaderMap, ratio: f64) -> Option<Context> {
-        Context::of(headers, &RequestId::of(headers), ratio)
+        of_peer(headers, ratio, false)
+    }
+
+    fn of_peer(headers: &HeaderMap, ratio: f64, is_believed: bool) -> Option<Context> {
+        Context::of(headers, &RequestId::of(headers), ratio, is_believed)
     }
 
     #[test]
-    fn a_client_says_whether_its_trace_is_recorded() {
+    fn who_is_believed_says_whether_a_trace_is_recorded() {
         for (flags, recorded) in [("01", true), ("03", true), ("ff", true), ("00", false), ("02", false)] {
             for ratio in [0.0, 1.0] {
-                assert_eq!(context(&headers(flags), ratio).is_some(), recorded, "{flags} {ratio}");
+                assert_eq!(of_peer(&headers(flags), ratio, true).is_some(), recorded, "{flags} {ratio}");
             }
         }
+    }
+
+    /// A stranger can have less recorded than the operator wants, and no more.
+    #[test]
+    fn a_client_has_no_more_recorded_than_the_ratio_lets_it() {
+        for (flags, ratio, recorded) in
+            [("01", 0.0, false), ("ff", 0.0, false), ("01", 1.0, true), ("00", 1.0, false)]
+        {
+            assert_eq!(context(&headers(flags), ratio).is_some(), recorded, "{flags} {ratio}");
+        }
+        let some = (0..1000).filter(|_| context(&headers("01"), 0.5).is_some()).count();
+        assert!((300..700).contains(&some), "{some}: and not by the trace id, which is the same");
     }
 
     #[test]
@@ -115,7 +132,7 @@ mod tests {
     fn upstream_is_told_the_span_and_keeps_the_clients_state() {
         for (flags, told) in [("01", "01"), ("ff", "03")] {
             let mut headers = headers(flags);
-            let context = context(&headers, 0.0).unwrap();
+            let context = context(&headers, 1.0).unwrap();
             context.tell(&mut headers);
             let span = String::from_utf8(context.span.to_vec()).unwrap();
             assert_eq!(headers[TRACEPARENT], format!("00-{TRACE}-{span}-{told}"));

@@ -47,7 +47,8 @@ pub struct Collector {
     pub fields: Vec<(HeaderName, HeaderValue)>,
     /// `service.name`.
     pub service: String,
-    /// Of requests whose client says nothing of a trace, the part that is recorded: 0 to 1.
+    /// Of all requests, the part that is recorded: 0 to 1. A listed proxy that says so in `traceparent` has more recorded; whoever
+    /// says that there is nothing to record, less.
     pub ratio: f64,
 }
 
@@ -103,9 +104,15 @@ impl Spans {
         Ok((Self { sender, lost, ratio }, exporter))
     }
 
-    /// A request comes, and says to upstream whose child its spans are. `None`, where nobody records it.
-    pub(crate) fn begin(&self, headers: &mut HeaderMap, id: &RequestId, at: SystemTime) -> Option<Begun> {
-        let context = Context::of(headers, id, self.ratio)?;
+    /// A request comes, by a peer whose word about traces counts or not, and says to upstream whose child its spans are. `None`, where nobody records it.
+    pub(crate) fn begin(
+        &self,
+        headers: &mut HeaderMap,
+        id: &RequestId,
+        at: SystemTime,
+        is_believed: bool,
+    ) -> Option<Begun> {
+        let context = Context::of(headers, id, self.ratio, is_believed)?;
         context.tell(headers);
         context.is_recorded().then_some(Begun { context, at })
     }
@@ -305,7 +312,7 @@ mod tests {
     fn begun(spans: &Spans) -> (Begun, Asked) {
         let mut headers = HeaderMap::new();
         let id = RequestId::of(&headers);
-        let begun = spans.begin(&mut headers, &id, SystemTime::UNIX_EPOCH).unwrap();
+        let begun = spans.begin(&mut headers, &id, SystemTime::UNIX_EPOCH, false).unwrap();
         let here = std::net::IpAddr::from([127, 0, 0, 1]);
         let (method, path) = ("GET".to_owned(), "/".to_owned());
         (begun, Asked { id, peer: here, address: here, method, path })

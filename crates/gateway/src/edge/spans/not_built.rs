@@ -16,7 +16,7 @@ pub enum Spans {}
 pub(crate) enum Begun {}
 
 impl Spans {
-    pub(crate) fn begin(&self, _: &mut HeaderMap, _: &RequestId, _: SystemTime) -> Option<Begun> {
+    pub(crate) fn begin(&self, _: &mut HeaderMap, _: &RequestId, _: SystemTime, _: bool) -> Option<Begun> {
         match *self {}
     }
 

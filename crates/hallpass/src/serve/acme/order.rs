@@ -32,6 +32,9 @@ pub(super) enum OrderFault {
         /// What the authority says.
         why: String,
     },
+    /// A challenge for something that nobody here asked for is not answered: the answer would say that it is here.
+    #[error("the authority asks about {0}, for which no certificate was ordered")]
+    Foreign(String),
     /// Refused as a whole.
     #[error("the authority has refused the order, and does not say why")]
     Refused,
@@ -90,7 +93,7 @@ pub(super) async fn order(
 ) -> Result<Issued, OrderFault> {
     let identifiers: Vec<_> = names.iter().cloned().map(Identifier::Dns).collect();
     let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
-    let answered = answer(&mut order, challenges).await?;
+    let answered = answer(&mut order, names, challenges).await?;
     let polled = order.poll_ready(patience).await;
     drop(answered);
     match polled {
@@ -113,7 +116,11 @@ pub(super) async fn order(
 }
 
 /// Shows for each name what the authority looks for, and says that it may look.
-async fn answer(order: &mut Order, challenges: &Challenges) -> Result<Vec<Answered>, OrderFault> {
+async fn answer(
+    order: &mut Order,
+    names: &[String],
+    challenges: &Challenges,
+) -> Result<Vec<Answered>, OrderFault> {
     let mut answered = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
@@ -122,6 +129,9 @@ async fn answer(order: &mut Order, challenges: &Challenges) -> Result<Vec<Answer
             continue;
         }
         let name = authorization.identifier().to_string();
+        if !names.iter().any(|own| own.eq_ignore_ascii_case(&name)) {
+            return Err(OrderFault::Foreign(name));
+        }
         let Some(mut challenge) = authorization.challenge(ChallengeType::TlsAlpn01) else {
             return Err(OrderFault::NoChallenge(name));
         };

@@ -112,8 +112,12 @@ async fn answer(State(script): State<Script>, request: Request) -> Response {
 }
 
 fn authorization(status: &str, base: &str, error: Value) -> Value {
+    authorization_of("mcp.example.com", status, base, error)
+}
+
+fn authorization_of(name: &str, status: &str, base: &str, error: Value) -> Value {
     let challenge = json!({ "type": "tls-alpn-01", "url": format!("{base}/challenge"), "token": "t", "status": status, "error": error });
-    json!({ "identifier": { "type": "dns", "value": "mcp.example.com" }, "status": status, "challenges": [challenge] })
+    json!({ "identifier": { "type": "dns", "value": name }, "status": status, "challenges": [challenge] })
 }
 
 fn problem(kind: &str, detail: &str) -> Value {
@@ -165,6 +169,15 @@ async fn each_fault_of_an_authority_costs_a_pause_and_nothing_else() {
             &[("/challenge", 0)],
         ),
         (vec![("/certificate", 403, problem("unauthorized", "no"))], false, &[("/certificate", 1)]),
+        (
+            vec![(
+                "/authorization",
+                200,
+                authorization_of("other.example.com", "pending", "http://127.0.0.1:1", Value::Null),
+            )],
+            false,
+            &[("/authorization", 1), ("/challenge", 0), ("/finalize", 0)],
+        ),
     ] {
         let script = Script::start(says).await;
         let (data, clock) = (tempfile::tempdir().unwrap(), FakeClock::at(NOW));
