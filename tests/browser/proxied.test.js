@@ -53,8 +53,6 @@ async function arrange(owner, format) {
       [[server.issuers]]
       issuer = "${as.issuer}"
       ${opaque}
-      [server.proxied]
-      parameters = { prompt = "consent" }
       [server.scopes]
       ${SCOPES.map((scope) => `"${scope}" = {}`).join('\n')}
       [authorization_server]
