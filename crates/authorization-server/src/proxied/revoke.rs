@@ -3,7 +3,6 @@
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 
-use super::handed_on::token_id;
 use super::{Proxied, behind};
 use crate::grants::follow;
 use crate::random::digest;
@@ -48,8 +47,11 @@ pub(crate) async fn revoke_access_token(
     token: &str,
 ) -> Result<bool, StoreError> {
     let hash = digest(token);
-    let Some(grants) = server.store.end_handed_over(&hash, client_id).await? else { return Ok(true) };
-    // Resource servers that remember it hear of that; one that asks finds nothing.
-    server.store.revoke_access_token(&token_id(grants.iter().map(String::as_str), &hash)).await?;
+    if !server.store.end_handed_over(&hash, client_id).await? {
+        return Ok(true);
+    }
+    // Resource servers that remember it, under whatever grants it had then, hear of that: its hash is part of each such name. One
+    // that asks finds nothing.
+    server.store.revoke_access_token(&hash).await?;
     Ok(at_provider(proxied, &Secret::new(token), "access_token", server.store.now()).await)
 }

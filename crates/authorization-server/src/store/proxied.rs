@@ -19,6 +19,11 @@ pub(super) const FIND_HANDED_OVER: &str =
        JOIN grants ON grants.id = handed_over_under.grant_id
      WHERE handed_over.token_hash = $1 AND handed_over.expires_at > $2 AND handed_over.grant_id <> ''";
 
+const END_WITH_GRANTS: &str = "UPDATE handed_over SET expires_at = ends.first FROM
+       (SELECT MIN(grants.expires_at) AS first FROM handed_over_under
+          JOIN grants ON grants.id = handed_over_under.grant_id WHERE handed_over_under.token_hash = $1) AS ends
+     WHERE token_hash = $1 AND handed_over.expires_at > ends.first";
+
 pub(super) const TAKE_TURN: &str = "UPDATE refresh_tokens SET asking_until = $3
      WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
        AND (asking_until IS NULL OR asking_until <= $2)
@@ -92,10 +97,12 @@ impl Store {
         }
         // The provider has given it anew: what has ended since bounds it no more.
         sqlx::query(
-            "DELETE FROM handed_over_under WHERE token_hash = $1 AND EXISTS
-               (SELECT 1 FROM grants WHERE grants.id = handed_over_under.grant_id AND revoked_at IS NOT NULL)",
+            "DELETE FROM handed_over_under WHERE token_hash = $1 AND NOT EXISTS
+               (SELECT 1 FROM grants WHERE grants.id = handed_over_under.grant_id
+                  AND revoked_at IS NULL AND expires_at > $2)",
         )
         .bind(token_hash)
+        .bind(self.now().unix())
         .execute(&mut *tx)
         .await?;
         sqlx::query(
@@ -106,6 +113,8 @@ impl Store {
         .bind(grant_id)
         .execute(&mut *tx)
         .await?;
+        // It ends with the first of its grants: by then that one's row may be swept, and would bound it no more.
+        sqlx::query(END_WITH_GRANTS).bind(token_hash).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -132,29 +141,14 @@ impl Store {
         Ok(found)
     }
 
-    /// Its client gives it back: nothing is agreed to for it any more. The grants that it was of, where it was that client's.
-    pub(crate) async fn end_handed_over(
-        &self,
-        token_hash: &str,
-        client_id: &str,
-    ) -> Result<Option<Vec<String>>> {
-        let mut tx = self.begin().await?;
+    /// Its client gives it back: nothing is agreed to for it any more. False where it is not that client's.
+    pub(crate) async fn end_handed_over(&self, token_hash: &str, client_id: &str) -> Result<bool> {
         let ended =
             sqlx::query("UPDATE handed_over SET grant_id = '' WHERE token_hash = $1 AND client_id = $2")
                 .bind(token_hash)
                 .bind(client_id)
-                .execute(&mut *tx)
+                .execute(self.writer())
                 .await?;
-        if ended.rows_affected() == 0 {
-            return Ok(None);
-        }
-        let mut grants: Vec<String> =
-            sqlx::query_scalar("SELECT grant_id FROM handed_over_under WHERE token_hash = $1")
-                .bind(token_hash)
-                .fetch_all(&mut *tx)
-                .await?;
-        tx.commit().await?;
-        grants.sort();
-        Ok(Some(grants))
+        Ok(ended.rows_affected() > 0)
     }
 }

@@ -57,7 +57,7 @@ impl Vault {
         let resources = Resources::try_from(grant.resource).map_err(|_| not_agreed())?;
         let granted = ScopeSet::parse(&grant.scopes).map_err(|_| not_agreed())?;
         let told = Acting::parse(&grant.acts_at)?;
-        if self.party.needed(&resources, &granted).is_some_and(|needed| !told.covers(&self.party, &needed)) {
+        if self.party.needed(&resources, &granted).is_none_or(|needed| !told.covers(&self.party, &needed)) {
             return Err(not_agreed());
         }
         self.agreed.0.insert((self.party.name.clone(), grant_id.to_owned()), ());

@@ -42,6 +42,8 @@ where
         let (tell, heard) = channel(None);
         all.insert(what.clone(), heard.clone());
         let (over, waits) = (Over { all: Arc::clone(&self.0), what }, wait());
+        // A runtime that ends drops the task right here, and `Over` locks.
+        drop(all);
         tokio::spawn(async move {
             let told = waits.await;
             // Whoever comes from now on waits for something else.

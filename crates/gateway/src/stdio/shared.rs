@@ -162,6 +162,8 @@ impl Shared {
             let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
             (serves_sessions.filter(|serves| Arc::ptr_eq(serves, &begun)), sessions)
         };
+        // What it was given may have been renewed while it started, when it was not yet seen here.
+        self.renew();
         if let Some(switch) = switch {
             let sessions = sessions.iter().filter_map(Weak::upgrade);
             sessions

@@ -181,6 +181,42 @@ async fn the_very_token_of_another_login_is_bounded_by_both() {
     }
 }
 
+/// A token that outlives its logins: the first that ends is its end, and does not leave it to the wider one.
+#[tokio::test]
+async fn the_very_token_ends_with_the_first_of_its_logins() {
+    const DAY: u64 = 24 * 60 * 60;
+    let fronted = Fronted::furnished().await;
+    let resource = fronted.house.resource();
+    fronted.party.script().answer =
+        json!({ "access_token": "the-same", "scope": ALL, "expires_in": 1000 * DAY });
+    assert_eq!(fronted.login(&resource, "notes:read").await.status, 200);
+    fronted.advance(100 * DAY);
+    assert_eq!(fronted.login(&resource, "notes:read notes:write").await.text("scope"), "notes:read");
+    assert_eq!(fronted.agreement("the-same").await.unwrap().scopes.to_string(), "notes:read");
+    fronted.advance(81 * DAY);
+    assert_eq!(fronted.agreement("the-same").await, None);
+    fronted.house.store().await.sweep().await.unwrap();
+    assert_eq!(fronted.agreement("the-same").await, None, "nor without the row of what bounded it");
+    let third = fronted.login(&resource, "notes:read notes:write").await;
+    assert_eq!(third.text("scope"), "notes:read notes:write", "what has ended bounds nothing");
+    assert!(fronted.agreement("the-same").await.is_some());
+}
+
+/// Whoever remembers it from its first login, by the name that it had then, hears that it was given back.
+#[tokio::test]
+async fn the_very_token_is_dead_under_each_name_that_it_had() {
+    let fronted = Fronted::furnished().await;
+    let resource = fronted.house.resource();
+    fronted.party.script().answer = json!({ "access_token": "the-same", "scope": ALL });
+    assert_eq!(fronted.login(&resource, "notes:read").await.status, 200);
+    let first = fronted.agreement("the-same").await.unwrap().token_id;
+    assert_eq!(fronted.login(&resource, "notes:read").await.status, 200);
+    fronted.house.server.keep_house().await.unwrap();
+    assert_eq!(fronted.house.server.revocations().is_revoked(&first), Ok(false));
+    fronted.house.post("/revoke", &[("client_id", NATIVE), ("token", "the-same")]).await;
+    assert_eq!(fronted.house.server.revocations().is_revoked(&first), Ok(true));
+}
+
 #[tokio::test]
 async fn the_very_token_for_two_servers_is_bounded_at_each() {
     let fronted = Fronted::furnished().await;
