@@ -10,9 +10,11 @@ use std::process::{Command, Stdio};
 /// The superuser inside.
 const USER: &str = "hallpass";
 
-/// Fast and forgetful: what a test needs. Nothing here changes how statements and locks behave.
+/// Fast and forgetful: what a test needs. Nothing here changes how statements and locks behave. Who connects while it stops, and says
+/// nothing, is waited for: by default for a minute, which is all that a test has.
 const SETTINGS: &str = "
 listen_addresses = ''
+authentication_timeout = 15s
 fsync = off
 full_page_writes = off
 max_connections = 400
