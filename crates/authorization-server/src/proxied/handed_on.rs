@@ -64,9 +64,15 @@ pub struct Agreement {
     pub scopes: ScopeSet,
 }
 
-/// What a token is called here: by all of its grants, whose ends are its own. Its hash tells nothing of it.
-pub(super) fn token_id<'a>(grants: impl IntoIterator<Item = &'a str>, hash: &'a str) -> String {
-    let parts: Vec<_> = grants.into_iter().chain([hash]).collect();
+/// What a token is called by itself, whatever grants come to it: not by its hash alone, which is the same in another house.
+pub(super) fn own_name(first_grant_id: &str, hash: &str) -> String {
+    digest(&format!("{first_grant_id} {hash}"))
+}
+
+/// What a token is called here: by all of its grants, whose ends are its own, and by itself.
+fn token_id(found: &[HandedOver], hash: &str) -> String {
+    let own = found.first().map(|one| own_name(&one.first_grant_id, hash));
+    let parts: Vec<_> = found.iter().map(|one| one.grant_id.clone()).chain(own).collect();
     parts.join(".")
 }
 
@@ -96,7 +102,7 @@ impl HandedOn {
         for one in found.iter().filter(|one| one.resource == first.resource) {
             scopes = scopes.intersection(&stored(&one.scopes)?);
         }
-        let token_id = token_id(found.iter().map(|one| one.grant_id.as_str()), &hash);
+        let token_id = token_id(&found, &hash);
         let (client_id, resource) = (first.client_id.clone(), first.resource.clone());
         Ok(Some(Agreement { token_id, client_id, resource, scopes }))
     }

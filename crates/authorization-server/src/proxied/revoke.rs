@@ -3,6 +3,7 @@
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::Timestamp;
 
+use super::handed_on::own_name;
 use super::{Proxied, behind};
 use crate::grants::follow;
 use crate::random::digest;
@@ -47,11 +48,11 @@ pub(crate) async fn revoke_access_token(
     token: &str,
 ) -> Result<bool, StoreError> {
     let hash = digest(token);
-    if !server.store.end_handed_over(&hash, client_id).await? {
-        return Ok(true);
+    let Some(first) = server.store.end_handed_over(&hash, client_id).await? else { return Ok(true) };
+    // Resource servers that remember it, under whatever grants it had then, hear of that: this is part of each such name. One that
+    // asks finds nothing.
+    if !first.is_empty() {
+        server.store.revoke_access_token(&own_name(&first, &hash)).await?;
     }
-    // Resource servers that remember it, under whatever grants it had then, hear of that: its hash is part of each such name. One
-    // that asks finds nothing.
-    server.store.revoke_access_token(&hash).await?;
     Ok(at_provider(proxied, &Secret::new(token), "access_token", server.store.now()).await)
 }

@@ -6,6 +6,8 @@ use super::{Result, Store};
 
 /// What was agreed to for an access token of the provider's, under one of its grants.
 pub(crate) struct HandedOver {
+    /// The first that it was given under: with the token's hash, this one and no other.
+    pub(crate) first_grant_id: String,
     pub(crate) grant_id: String,
     pub(crate) client_id: String,
     pub(crate) resource: String,
@@ -14,7 +16,7 @@ pub(crate) struct HandedOver {
 }
 
 pub(super) const FIND_HANDED_OVER: &str =
-    "SELECT grants.id, grants.client_id, grants.resource, grants.scopes, grants.revoked_at
+    "SELECT handed_over.grant_id, grants.id, grants.client_id, grants.resource, grants.scopes, grants.revoked_at
      FROM handed_over JOIN handed_over_under ON handed_over_under.token_hash = handed_over.token_hash
        JOIN grants ON grants.id = handed_over_under.grant_id
      WHERE handed_over.token_hash = $1 AND handed_over.expires_at > $2 AND handed_over.grant_id <> ''";
@@ -121,7 +123,7 @@ impl Store {
 
     /// What was agreed to for a token while it lives, under each of its grants; nothing where it was given back.
     pub(crate) async fn find_handed_over(&self, token_hash: &str) -> Result<Vec<HandedOver>> {
-        type Row = (String, String, String, String, Option<i64>);
+        type Row = (String, String, String, String, String, Option<i64>);
         let found: Vec<Row> = sqlx::query_as(FIND_HANDED_OVER)
             .bind(token_hash)
             .bind(self.now().unix())
@@ -129,7 +131,8 @@ impl Store {
             .await?;
         let mut found: Vec<_> = found
             .into_iter()
-            .map(|(grant_id, client_id, resource, scopes, revoked_at)| HandedOver {
+            .map(|(first_grant_id, grant_id, client_id, resource, scopes, revoked_at)| HandedOver {
+                first_grant_id,
                 grant_id,
                 client_id,
                 resource,
@@ -141,14 +144,22 @@ impl Store {
         Ok(found)
     }
 
-    /// Its client gives it back: nothing is agreed to for it any more. False where it is not that client's.
-    pub(crate) async fn end_handed_over(&self, token_hash: &str, client_id: &str) -> Result<bool> {
-        let ended =
-            sqlx::query("UPDATE handed_over SET grant_id = '' WHERE token_hash = $1 AND client_id = $2")
+    /// Its client gives it back: nothing is agreed to for it any more. The first grant that it was given under; empty where it was
+    /// given back before, nothing where it is not that client's.
+    pub(crate) async fn end_handed_over(&self, token_hash: &str, client_id: &str) -> Result<Option<String>> {
+        let mut tx = self.begin().await?;
+        let first =
+            sqlx::query_scalar("SELECT grant_id FROM handed_over WHERE token_hash = $1 AND client_id = $2")
                 .bind(token_hash)
                 .bind(client_id)
-                .execute(self.writer())
+                .fetch_optional(&mut *tx)
                 .await?;
-        Ok(ended.rows_affected() > 0)
+        sqlx::query("UPDATE handed_over SET grant_id = '' WHERE token_hash = $1 AND client_id = $2")
+            .bind(token_hash)
+            .bind(client_id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(first)
     }
 }
