@@ -219,6 +219,10 @@ impl Page<'_> {
                 }
             },
             Kind::Table(name) => self.link(name, "table", path),
+            Kind::Members(names) => {
+                let members: Vec<String> = names.iter().map(|name| format!("{} = …", key(name))).collect();
+                format!("`{{ {} }}`", members.join(", "))
+            }
             Kind::Either(kinds) => {
                 let all: Vec<String> = kinds.iter().map(|kind| self.kind(kind, path)).collect();
                 all.join(", or ")
@@ -319,6 +323,7 @@ mod tests {
                         "wait": { "$ref": "#/$defs/Span", "default": "600s" },
                         "mode": { "$ref": "#/$defs/Mode", "default": "on", "description": "Its mode." },
                         "key": { "type": "string", "description": "a | b" },
+                        "said": { "anyOf": [{ "type": "string" }, { "type": "object", "properties": { "file": { "type": "string" } } }] },
                         "rules": { "type": "object", "additionalProperties": { "$ref": "#/$defs/Rule" } },
                     },
                     "required": ["key"],
@@ -338,12 +343,13 @@ mod tests {
             "| `wait` | [span](#span) | `\"10m\"` |",
             "| `mode` | `\"on\"`, `\"off\"` | `\"on\"` | Its mode.<br>`on`: Yes.<br>`off`: No. | `\"off\"` |",
             "| `key` | text | required | a \\| b |",
+            "| `said` | text, or `{ file = … }` | none |",
             "## `[server.rules.NAME]`",
             // Found at another place of the same table.
             "| `scopes` | list: text | none |  | `[\"s\"]` |",
         ] {
             assert!(page.contains(row), "{row}\n{page}");
         }
-        assert_eq!(without, ["server.key", "server.wait"]);
+        assert_eq!(without, ["server.key", "server.said", "server.wait"]);
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Table(String),
     /// A table whose members have names of the operator's choice.
     Named(Box<Kind>),
+    /// A table without a name of its own, by the names of its members.
+    Members(Vec<String>),
     /// One of several kinds.
     Either(Vec<Kind>),
     /// Whatever TOML can say.
@@ -108,9 +110,10 @@ impl<'a> Schema<'a> {
             Some("array") => {
                 Kind::List(Box::new(schema.get("items").map_or(Kind::Anything, |of| self.kind(of))))
             }
-            Some("object") => {
-                others(schema).map_or(Kind::Anything, |of| Kind::Named(Box::new(self.kind(of))))
-            }
+            Some("object") => match others(schema) {
+                Some(of) => Kind::Named(Box::new(self.kind(of))),
+                None => members(schema).map_or(Kind::Anything, Kind::Members),
+            },
             _ => Kind::Anything,
         }
     }
@@ -155,6 +158,12 @@ fn others(schema: &Value) -> Option<&Value> {
     let by_pattern =
         schema.get("patternProperties").and_then(Value::as_object).and_then(|all| all.values().next());
     by_pattern.or_else(|| schema.get("additionalProperties").filter(|others| others.is_object()))
+}
+
+/// The names of members, in a table that has no name of its own.
+fn members(schema: &Value) -> Option<Vec<String>> {
+    let all = schema.get("properties")?.as_object()?;
+    Some(all.keys().cloned().collect())
 }
 
 /// The type, where it is one beside null.
@@ -223,6 +232,10 @@ mod tests {
             (
                 json!({ "type": "object", "patternProperties": { "^[a-z]$": { "type": "boolean" } }, "additionalProperties": false }),
                 Kind::Named(Box::new(Kind::Bool)),
+            ),
+            (
+                json!({ "type": "object", "properties": { "file": { "type": "string" } }, "required": ["file"] }),
+                Kind::Members(vec!["file".to_owned()]),
             ),
             (json!({ "$ref": "#/$defs/Nowhere" }), Kind::Anything),
             (json!({ "new": "keyword" }), Kind::Anything),

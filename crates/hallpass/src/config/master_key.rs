@@ -10,11 +10,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MasterKey {
-    /// A file like that one, which is never made by hallpass: 32 bytes for each key, the newest first, mode 0600.
+    /// A file that holds the key as 32 bytes, not as text; of several keys, the newest first. hallpass makes none there:
+    /// `(umask 077; head -c 32 /dev/urandom > FILE)` does. Nobody but its owner may have a right to it (mode 0600), and hallpass has
+    /// to be able to read it.
     pub(crate) file: Option<PathBuf>,
-    /// The environment variable that holds it: 32 bytes in base64 for each key, one a line, the newest first.
+    /// An environment variable that holds the key as text, 32 bytes in base64, as `head -c 32 /dev/urandom | base64` prints them; of
+    /// several keys, one a line, the newest first.
     pub(crate) environment: Option<String>,
-    /// A command that prints the same, as of a key management service; no shell runs it. It is asked whenever databases are opened.
+    /// A command that prints the key as text, 32 bytes in base64, as of a key management service; of several keys, one a line, the
+    /// newest first. No shell runs it, and it runs in the folder that hallpass was started in, not in that of the configuration
+    /// file. It is asked whenever databases are opened, and has thirty seconds.
     pub(crate) command: Option<Vec<String>>,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Config {
     pub(crate) data: Option<PathBuf>,
     /// Where users, clients and grants are kept.
     pub(crate) database: Database,
-    /// Where the key is that encrypts secrets in the database.
+    /// Where the key is that encrypts secrets in the database. Default: `master.key` in the data folder, which the first start makes.
     pub(crate) master_key: MasterKey,
     /// A listener of its own for load balancers and orchestrators.
     pub(crate) monitoring: Monitoring,
