@@ -26,6 +26,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
     streams: { type: 'string', default: '8000' },
+    turns: { type: 'string', default: '5' },
   },
 });
 
@@ -50,15 +51,15 @@ async function throughput(setting, all) {
   }
 }
 
-/** So often a proxy and the way without one take turns: one moment of a machine that does something else is most of a p99. */
-const TURNS = 5;
-
-/** How long a request takes while half of what a proxy can do is asked of it, beside the way without a proxy. */
+/**
+ * How long a request takes while half of what a proxy can do is asked of it, beside the way without a proxy. The two take turns:
+ * one moment in which the machine does something else is most of a p99.
+ */
 async function latency(setting, direct, one) {
   const rate = Math.max(1, Math.floor(one.measured.per_second / 2));
   const paced = ['paced', '--rate', String(rate), '--seconds', options.seconds];
   const turns = [];
-  for (let turn = 0; turn < TURNS; turn += 1) {
+  for (let turn = 0; turn < Number(options.turns); turn += 1) {
     turns.push({ through: await load(setting, one, paced), without: await load(setting, direct, paced) });
   }
   one.measured.rate = rate;
