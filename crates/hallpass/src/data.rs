@@ -53,7 +53,7 @@ pub(crate) enum DataError {
     },
 }
 
-mod master_key;
+pub(crate) mod master_key;
 
 const MASTER_KEY: &str = "master.key";
 /// The folder of tenants' folders.

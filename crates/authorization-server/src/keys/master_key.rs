@@ -58,7 +58,8 @@ pub enum MasterKeyError {
     },
     /// The file does not hold exactly 32 bytes a key.
     #[error(
-        "the master key {path} is not 32 bytes long, nor 32 for each of some keys: restore it from a backup"
+        "the master key {path} is not 32 bytes long, nor 32 for each of some keys: restore it from a backup. A file holds the bytes \
+         themselves, as of `head -c 32 /dev/urandom`; base64 is for an environment or a command"
     )]
     WrongLength {
         /// The key file.
@@ -288,10 +289,12 @@ fn create(path: &Path) -> std::io::Result<()> {
 fn replace(path: &Path, keys: &[Key]) -> std::io::Result<()> {
     beside(path, keys, |beside| std::fs::rename(beside, path))?;
     // The name has to be on disk before anything is sealed under the new key.
-    match path.parent() {
-        Some(folder) if cfg!(unix) => std::fs::File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
+    if cfg!(unix) { std::fs::File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+}
+
+/// The folder that a file is in. A bare name is in this one.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes the file beside its place (mode 0600), and puts it there.
@@ -314,6 +317,13 @@ fn beside(path: &Path, keys: &[Key], put: impl FnOnce(&Path) -> std::io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bare_name_is_in_this_folder() {
+        for (path, folder) in [("key", "."), ("./key", "."), ("a/key", "a"), ("/key", "/")] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
+    }
 
     #[test]
     fn is_made_once_and_read_again() {

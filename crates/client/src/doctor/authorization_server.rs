@@ -105,6 +105,9 @@ fn issuer(server: &Server) -> Option<Judgement> {
     fault(format!("`{named}`"), "name the issuer as its own metadata does")
 }
 
+/// What to change where no place of an issuer's metadata can be reached: who stands in front of it helps nobody.
+pub const NOTHING_ANSWERS: &str = "start it, or mend its address: nothing answers there";
+
 fn metadata(server: &Server) -> Option<Judgement> {
     if !server.is_issuer {
         return None;
@@ -118,7 +121,7 @@ fn metadata(server: &Server) -> Option<Judgement> {
             "serve it at the RFC 8414 location too: clients before 2025-11-25 ask there alone",
         ),
         None if server.documents.iter().all(|sought| sought.outcome.is_err()) => {
-            fault(tried, "start it, or mend its address: nothing answers there")
+            fault(tried, NOTHING_ANSWERS)
         }
         None => fault(tried, "publish RFC 8414 metadata for this issuer"),
     }

@@ -31,6 +31,7 @@ mod resource;
 mod scopes;
 mod unsaid;
 
+pub use authorization_server::NOTHING_ANSWERS;
 pub use issuer::examine_issuer;
 pub use report::{Finding, Group, Report, Revision, Verdict};
 

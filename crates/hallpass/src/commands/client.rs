@@ -4,7 +4,7 @@ use anyhow::{Context, anyhow};
 use hallpass_authorization_server::{CertificateName, ClientDetails, Clients, NewClient};
 use hallpass_protocol::JwkSet;
 
-use super::{Place, initial_token, known, prompt, table};
+use super::{Place, initial_token, known, of_use, prompt, table};
 use crate::cli::{self, Format};
 use crate::config::Registration;
 use crate::exit::Failure;
@@ -14,6 +14,7 @@ use crate::say::say;
 pub(crate) async fn run(command: cli::Client, place: &Place) -> Result<(), Failure> {
     let data = match &command {
         cli::Client::Add { .. } | cli::Client::Token(cli::ClientToken::Issue { .. }) => {
+            of_use::here(place, "a client")?;
             place.data_to_add_to()?
         }
         _ => place.existing_data()?,

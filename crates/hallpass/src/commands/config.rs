@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Place, online};
 use crate::cli;
 use crate::config::{self, Config};
+use crate::data::master_key;
 use crate::exit::Failure;
 use crate::say::say;
 use crate::serve::plan::Plan;
@@ -17,7 +18,7 @@ pub(crate) async fn run(command: cli::Config, place: &Place) -> Result<(), Failu
             let file = file.ok_or_else(|| Failure::usage("no file to check: hallpass config check FILE"))?;
             match online {
                 true => check_online(file, json).await,
-                false => check(file, place.data.as_deref()),
+                false => check(file, place.data.as_deref()).await,
             }
         }
         cli::Config::Schema => schema(),
@@ -26,12 +27,13 @@ pub(crate) async fn run(command: cli::Config, place: &Place) -> Result<(), Failu
 
 async fn check_online(file: &Path, json: bool) -> Result<(), Failure> {
     let config = config::read(file).map_err(Failure::configuration)?;
-    let profiles = config.provider.clone();
+    let (profiles, key) = (config.provider.clone(), config.master_key.clone());
     let plan = Plan::new(cli::Serve::default(), config).map_err(Failure::configuration)?;
+    master_key::check(&key, true).await?;
     online::check(&plan, &profiles, json).await
 }
 
-fn check(file: &Path, data: Option<&Path>) -> Result<(), Failure> {
+async fn check(file: &Path, data: Option<&Path>) -> Result<(), Failure> {
     let mut config = config::read(file).map_err(Failure::configuration)?;
     if let Some(data) = data {
         config.data = Some(data.to_owned());
@@ -46,7 +48,9 @@ fn check(file: &Path, data: Option<&Path>) -> Result<(), Failure> {
         }
         return Ok(());
     }
+    let key = config.master_key.clone();
     let plan = Plan::new(cli::Serve::default(), config).map_err(Failure::configuration)?;
+    master_key::check(&key, false).await?;
     say!("{} is good.", file.display());
     say!("{}", plan.to_string().trim_end());
     Ok(())

@@ -19,6 +19,7 @@ pub(crate) mod logout;
 mod machine;
 pub(crate) mod man;
 pub(crate) mod master_key;
+mod of_use;
 mod online;
 mod place;
 pub(crate) mod policy;

@@ -4,7 +4,7 @@ use hallpass_authorization_server::ProvisioningTokens;
 use serde_json::json;
 
 use super::when::when;
-use super::{Place, tokens};
+use super::{Place, of_use, tokens};
 use crate::cli::{Format, Scim, ScimToken};
 use crate::data::system_clock;
 use crate::exit::Failure;
@@ -15,7 +15,10 @@ const COMMAND: &str = "hallpass scim token";
 pub(crate) async fn run(command: Scim, place: &Place) -> Result<(), Failure> {
     let Scim::Token(command) = command;
     let data = match &command {
-        ScimToken::Issue { .. } => place.data_to_add_to()?,
+        ScimToken::Issue { .. } => {
+            of_use::here(place, "a token for SCIM")?;
+            place.data_to_add_to()?
+        }
         ScimToken::List(_) | ScimToken::Revoke { .. } => place.existing_data()?,
     };
     let all = data.store().await?.provisioning_tokens();

@@ -5,7 +5,7 @@ use hallpass_authorization_server::Users;
 use hallpass_protocol::Secret;
 
 use super::when::when;
-use super::{Place, prompt, table};
+use super::{Place, of_use, prompt, table};
 use crate::cli::{self, Format};
 use crate::data::system_clock;
 use crate::exit::Failure;
@@ -23,6 +23,7 @@ pub(crate) async fn run(command: cli::User, place: &Place) -> Result<(), Failure
     };
     match command {
         cli::User::Add { name, password_stdin, link, admin } => {
+            of_use::here(place, "a user")?;
             // Before a folder is made: without a password nothing happens.
             let password = if link { None } else { Some(password(password_stdin)?) };
             let users = users().await?;

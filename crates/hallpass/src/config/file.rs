@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, House, Source};
+use super::{Config, House, Source, near};
 
 /// Why a configuration file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +74,8 @@ fn meant(problem: &str) -> Option<String> {
         problem.split_once("unknown field `").or_else(|| problem.split_once("unknown variant `"))?.1;
     let (word, rest) = unknown.split_once('`')?;
     let known = rest.split_once("expected")?.1.split('`').skip(1).step_by(2);
-    let near = known.map(|known| (strsim::normalized_damerau_levenshtein(word, known), known));
-    let (likeness, known) = near.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    (likeness >= NEAR).then(|| format!("did you mean `{known}`?"))
+    near(word, known).map(|known| format!("did you mean `{known}`?"))
 }
-
-/// How much of a word has to be right, of 1.
-const NEAR: f64 = 0.6;
 
 /// `[server.notes]` is a slip of the pen for `[servers.notes]`, where it says what stands behind.
 fn one_of_several(text: &str, problem: &str) -> Option<String> {

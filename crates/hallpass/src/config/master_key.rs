@@ -1,5 +1,6 @@
 //! `[master_key]`: where the key is that encrypts what is in the database.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the key is that encrypts secrets in the database: one of these. Default: `master.key` in the data folder, which the first
 /// start makes.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MasterKey {
     /// A file that holds the key as 32 bytes, not as text; of several keys, the newest first. hallpass makes none there:
@@ -47,6 +48,21 @@ pub(crate) enum MasterKeyFault {
         "master_key.command names no program; write it as in [\"vault\", \"kv\", \"get\", \"-field=key\", \"secret/hallpass\"]"
     )]
     NoProgram,
+}
+
+/// Where it is, for people.
+impl fmt::Display for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Ok(KeyPlace::Folder) => f.write_str("master.key in the data folder"),
+            Ok(KeyPlace::File(path)) => write!(f, "{}", path.display()),
+            Ok(KeyPlace::Environment(variable)) => write!(f, "the environment variable {variable}"),
+            Ok(KeyPlace::Command(program, _)) => {
+                write!(f, "what {program} prints, run when databases are opened, and by --online")
+            }
+            Err(fault) => write!(f, "{fault}"),
+        }
+    }
 }
 
 impl MasterKey {

@@ -1,20 +1,30 @@
 //! The master key, from wherever the configuration says.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use hallpass_authorization_server::MasterKey;
+use hallpass_authorization_server::{MasterKey, MasterKeyError};
 use hallpass_protocol::Secret;
 use tokio::process::Command;
 
 use super::MASTER_KEY;
-use crate::config::KeyPlace;
+use crate::config::{self, KeyPlace};
 use crate::exit::Failure;
 
 /// How long a command may take to say it.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether it is where the configuration says, for who only looks: none is made, and a command is run only if `asks`.
+pub(crate) async fn check(said: &config::MasterKey, asks: bool) -> Result<(), Failure> {
+    match said.place().map_err(Failure::configuration)? {
+        KeyPlace::Folder => Ok(()),
+        KeyPlace::Command(..) if !asks => Ok(()),
+        place => load(place, Path::new(""), false).await.map(drop),
+    }
+}
 
 /// Reads it. Only the one in the data folder is made where it is missing, and only for whoever may make it.
 pub(super) async fn load(place: KeyPlace<'_>, folder: &Path, makes: bool) -> Result<MasterKey, Failure> {
@@ -23,7 +33,7 @@ pub(super) async fn load(place: KeyPlace<'_>, folder: &Path, makes: bool) -> Res
             return MasterKey::load_or_create(&folder.join(MASTER_KEY)).map_err(Failure::configuration);
         }
         KeyPlace::Folder => return MasterKey::load(&folder.join(MASTER_KEY)).map_err(Failure::configuration),
-        KeyPlace::File(path) => return MasterKey::load(path).map_err(Failure::configuration),
+        KeyPlace::File(path) => return of_file(path),
         KeyPlace::Environment(variable) => of_environment(variable),
         KeyPlace::Command(program, arguments) => of_command(program, arguments).await,
     };
@@ -33,6 +43,20 @@ pub(super) async fn load(place: KeyPlace<'_>, folder: &Path, makes: bool) -> Res
         _ => "master_key.command".to_owned(),
     };
     MasterKey::from_text(&text).context(said).map_err(Failure::Configuration)
+}
+
+/// hallpass makes none there: whoever named the place looks after it.
+fn of_file(path: &Path) -> Result<MasterKey, Failure> {
+    MasterKey::load(path).map_err(|fault| match &fault {
+        MasterKeyError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+            let path = path.display();
+            Failure::Configuration(anyhow!(
+                "there is no {path}, which master_key.file names: put the key there that belongs to the database; for a new one run \
+                 `head -c 32 /dev/urandom > {path} && chmod 600 {path}`"
+            ))
+        }
+        _ => Failure::configuration(fault),
+    })
 }
 
 fn of_environment(variable: &str) -> anyhow::Result<Secret> {

@@ -10,7 +10,7 @@ use hallpass_resource_server::Caller;
 
 use super::credentials::CredentialFault;
 use super::house_plan::HousePlan;
-use super::provider::Known;
+use super::provider::{Known, instead, meant};
 use super::scopes::{ScopePlan, scope_set};
 use super::server_plan::ServerPlan;
 use super::told::ToldPlan;
@@ -27,8 +27,13 @@ pub(crate) enum DelegatedFault {
     )]
     Arrangement(&'static str),
     /// Nobody says who it is.
-    #[error("there is no [third_parties.{0}] to act at; add it, with client_id and secret_file")]
-    NoParty(String),
+    #[error("there is no [third_parties.{name}] to act at{}", instead(near.as_deref()))]
+    NoParty {
+        /// What the server names.
+        name: String,
+        /// What is called nearly so.
+        near: Option<String>,
+    },
     /// The server would not find the token.
     #[error(
         "the server speaks HTTP: say the field in which it finds the token, as in field = \"Authorization\""
@@ -90,7 +95,8 @@ impl DelegatedPlan {
                 Arrangement::Proxied => return Err(wrong(DelegatedFault::Arrangement("proxied"))),
             }
             if !house.third_parties().contains_key(party) {
-                return Err(wrong(DelegatedFault::NoParty(party.clone())));
+                let (name, near) = (party.clone(), meant(house, party));
+                return Err(wrong(DelegatedFault::NoParty { name, near }));
             }
             let place = place(said, upstream, server.process).map_err(wrong)?;
             let taken =

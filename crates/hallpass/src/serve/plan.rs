@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) houses: Vec<HousePlan>,
     /// The data folder that the file names.
     pub(crate) data: Option<PathBuf>,
+    /// Where the key is that encrypts what is in databases.
+    pub(crate) master_key: config::MasterKey,
     /// What all of this came from, and what of it cannot change while the process runs.
     pub(super) mark: Mark,
     fixed: Fixed,
@@ -100,6 +102,7 @@ impl Plan {
             public_url,
             houses,
             data: config.data.clone(),
+            master_key: config.master_key.clone(),
             mark,
             fixed,
         })
@@ -124,6 +127,7 @@ impl Plan {
             ("tls_in_front", self.tls_in_front != other.tls_in_front),
             ("public_url (the issuer)", self.public_url != other.public_url),
             ("data", self.data != other.data),
+            ("master_key", self.master_key != other.master_key),
             // Whose password is another one by now, too.
             (
                 "database",

@@ -11,7 +11,7 @@ use hallpass_protocol::{Issuer, Scope, ScopeSet, Secret, SigningKey, is_loopback
 
 use super::plan_error::PlanError;
 use super::scopes::ScopePlan;
-use crate::config::{self, House};
+use crate::config::{self, House, near};
 
 /// A third party: what people call it, and the provider.
 #[derive(Clone, Debug)]
@@ -40,7 +40,10 @@ pub(super) fn sign_ins(
     let sign_in = |(name, said): (&String, &config::SignIn)| {
         known
             .get(name)
-            .ok_or_else(|| anyhow!("there is no [third_parties.{name}] to sign in through"))
+            .ok_or_else(|| {
+                let near = meant(house, name);
+                anyhow!("there is no [third_parties.{name}] to sign in through{}", instead(near.as_deref()))
+            })
             .and_then(|known| sign_in(name, said, known.clone(), servers))
             .map_err(|error| {
                 let place = house.place(&["authorization_server", "sign_in", name]);
@@ -48,6 +51,19 @@ pub(super) fn sign_ins(
             })
     };
     house.authorization_server().sign_in.iter().map(sign_in).collect()
+}
+
+/// The third party that is called nearly so.
+pub(super) fn meant(house: &House<'_>, name: &str) -> Option<String> {
+    near(name, house.third_parties().keys().map(String::as_str)).map(ToOwned::to_owned)
+}
+
+/// What to do about a third party that is not there.
+pub(super) fn instead(near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("; did you mean [third_parties.{near}]?"),
+        None => "; add it, with client_id and secret_file".to_owned(),
+    }
 }
 
 /// The third party of that name, to ask for tokens of its own; nothing where there is none.

@@ -9,7 +9,7 @@ use hallpass_resource_server::Provider as Reading;
 use super::credentials::CredentialFault;
 use super::handed_on;
 use super::plan_error::PlanError;
-use super::provider;
+use super::provider::{self, instead};
 use super::scopes::{ScopePlan, scope_set};
 use super::server_plan::ServerPlan;
 use crate::config::{Arrangement, DpopMode, House, Section, Server};
@@ -30,8 +30,13 @@ pub(crate) enum ProxiedFault {
     )]
     NoServer,
     /// A name that nobody has.
-    #[error("there is no [third_parties.{0}] whose tokens could be handed on")]
-    NoThirdParty(String),
+    #[error("there is no [third_parties.{name}] whose tokens could be handed on{}", instead(near.as_deref()))]
+    NoThirdParty {
+        /// What the file names.
+        name: String,
+        /// What is called nearly so.
+        near: Option<String>,
+    },
     /// A public client, as which anybody could come.
     #[error(
         "hallpass is a confidential client of whoever's tokens it hands on: add secret_file or key_file to [third_parties.{0}]"
@@ -177,7 +182,8 @@ pub(super) fn provider(house: &House<'_>, servers: &[ServerPlan]) -> Result<Opti
         return Err(at("exchange", ProxiedFault::Exchanges("[[authorization_server.exchange]]")));
     }
     let Some(mut settings) = provider::third_party(house, name)? else {
-        return wrong(ProxiedFault::NoThirdParty(name.clone()));
+        let (name, near) = (name.clone(), provider::meant(house, name));
+        return wrong(ProxiedFault::NoThirdParty { name, near });
     };
     if matches!(settings.credentials, ProviderCredentials::None) {
         return wrong(ProxiedFault::Credentials(name.clone()));

@@ -50,6 +50,7 @@ impl Display for Plan {
                 Err(fault) => writeln!(f, "  data       {fault}")?,
             },
         }
+        writeln!(f, "  master key {}", self.master_key)?;
         for house in &self.houses {
             self.house(house, f)?;
         }
@@ -317,6 +318,8 @@ impl Display for CredentialPlan {
             let profile = said.profile.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
             writeln!(f, "  issuer     {}{profile}{opaque}", reading.issuer)?;
             writeln!(f, "             {reading}")?;
+            let others = said.audiences.iter().map(|audience| format!(" or {audience}")).collect::<String>();
+            writeln!(f, "             for this server: aud is its URL{others}")?;
         }
         Ok(())
     }

@@ -61,7 +61,8 @@ fn complete(server: &mut toml::Value) {
 }
 
 /// Files that an operator would have there, and what is here in their place.
-const STAND_INS: [(&str, &str); 10] = [
+const STAND_INS: [(&str, &str); 11] = [
+    ("/run/secrets/master.key", "operators.key"),
     ("/run/secrets/github", "field"),
     ("/run/secrets/gateway", "field"),
     ("/run/secrets/hallpass-db", "database.password"),
@@ -73,6 +74,11 @@ const STAND_INS: [(&str, &str); 10] = [
     ("/etc/hallpass/tls/fullchain.pem", "server.pem"),
     ("/etc/hallpass/tls/privkey.pem", "server.key"),
 ];
+
+fn for_its_owner_alone(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
 
 #[test]
 fn what_the_documents_show_is_taken() {
@@ -87,6 +93,8 @@ fn what_the_documents_show_is_taken() {
     keep("introspection.secret", "a secret");
     keep("database.password", "a password");
     keep("field", "Bearer a-token");
+    keep("operators.key", "0123456789abcdef0123456789abcdef");
+    for_its_owner_alone(&folder.path().join("operators.key"));
     // What docs/cedar.md shows of Cedar.
     let cedar = include_str!("../../../../docs/cedar.md").split("```cedar\n").nth(1).unwrap();
     keep("notes.cedar", cedar.split("```").next().unwrap());

@@ -106,6 +106,61 @@ fn it_changes_wherever_it_is() {
     }
 }
 
+/// A bare name of the configuration file leads to a bare name of the key.
+#[test]
+fn it_changes_beside_a_file_without_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n[master_key]\nfile = \"key\"\n";
+    std::fs::write(folder.path().join("hallpass.toml"), text).unwrap();
+    secret(&folder.path().join("key"), &ONE);
+    let here = |args: &[&str]| {
+        let all = [&["--config", "hallpass.toml"], args].concat();
+        let mut command = command(Path::new("data"), &all);
+        said(&command.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap())
+    };
+    let keys = || std::fs::read(folder.path().join("key")).unwrap();
+    here(&["client", "add", "--id", "ide", "--redirect-uri", "http://127.0.0.1/c"]);
+    here(&["master-key", "rotate"]);
+    assert!(keys().len() == 64 && keys()[32..] == ONE);
+    here(&["master-key", "forget-former"]);
+    assert!(keys().len() == 32 && keys() != ONE);
+    assert!(here(&["client", "list"]).contains("ide"));
+}
+
+/// What `serve` would refuse is not good. A command is left alone: it may ask somebody who keeps count.
+#[test]
+fn a_file_is_judged_with_its_key() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("hallpass.toml");
+    let checked = |setting: &str| {
+        let text = format!("[server]\nupstream = \"http://127.0.0.1:1/mcp\"\n[master_key]\n{setting}\n");
+        std::fs::write(&file, text).unwrap();
+        run(data.path(), &["config", "check", file.to_str().unwrap()])
+    };
+    secret(&data.path().join("short"), &ONE[1..]);
+    secret(&data.path().join("key"), &ONE);
+    for (setting, says) in [
+        ("environment = \"HALLPASS_TEST_NO_SUCH_VARIABLE\"", "is not set"),
+        ("file = \"nowhere\"", "head -c 32 /dev/urandom"),
+        ("file = \"short\"", "is not 32 bytes long"),
+    ] {
+        let output = checked(setting);
+        let complaint = complained(&output);
+        assert!(output.status.code() == Some(3) && complaint.contains(says), "{setting}: {complaint}");
+    }
+    assert!(said(&checked("file = \"key\"")).contains("master key "));
+    assert!(said(&checked("command = [\"false\"]")).contains("what false prints"));
+    assert!(said(&checked("")).contains("master key master.key in the data folder"));
+    // Where a server is asked about, so is whoever has the key.
+    checked("command = [\"false\"]");
+    let online = run(data.path(), &["config", "check", file.to_str().unwrap(), "--online"]);
+    assert!(
+        online.status.code() == Some(3) && complained(&online).contains("failed"),
+        "{}",
+        complained(&online)
+    );
+}
+
 /// What is wrong is said with the setting, and without what was read.
 #[test]
 fn a_place_without_a_key_is_named() {

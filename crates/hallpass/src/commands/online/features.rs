@@ -1,6 +1,6 @@
 //! What each check is called, in which order they are shown, and which arrangement would mend what it finds.
 
-use hallpass_client::doctor::{Finding, Revision, Verdict};
+use hallpass_client::doctor::{Finding, NOTHING_ANSWERS, Revision, Verdict};
 use serde::Serialize;
 
 /// Where hallpass stands between clients and the issuer, from the least to the most: the provider's own tokens behind
@@ -67,6 +67,8 @@ impl From<Finding> for Feature {
     fn from(finding: Finding) -> Self {
         let known = FEATURES.iter().find(|(check, ..)| *check == finding.check);
         let (_, feature, mended_by) = *known.unwrap_or(&("", finding.check, NONE));
+        // Every arrangement needs a provider that is there.
+        let mended_by = if finding.change.as_deref() == Some(NOTHING_ANSWERS) { NONE } else { mended_by };
         Self {
             check: finding.check,
             feature,
