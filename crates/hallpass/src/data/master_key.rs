@@ -52,7 +52,7 @@ fn of_file(path: &Path) -> Result<MasterKey, Failure> {
             let path = path.display();
             Failure::Configuration(anyhow!(
                 "there is no {path}, which master_key.file names: put the key there that belongs to the database; for a new one run \
-                 `head -c 32 /dev/urandom > {path} && chmod 600 {path}`"
+                 `(umask 077; head -c 32 /dev/urandom > {path})`"
             ))
         }
         _ => Failure::configuration(fault),
