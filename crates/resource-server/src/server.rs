@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use hallpass_protocol::resource::ResourceIdentifier;
 use hallpass_protocol::scope::ScopeSet;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Request};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -52,6 +53,12 @@ impl ResourceServer {
     #[must_use]
     pub fn resource(&self) -> &ResourceIdentifier {
         &self.0.settings.resource
+    }
+
+    /// The tenant whose server this is, where there are several ([`Settings::tenant`]).
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.settings.tenant.as_deref()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -125,7 +132,7 @@ impl ResourceServer {
             if are_taken || parts.headers.get_all(API_KEY).iter().any(is_key_of_this_house) {
                 parts.headers.remove(API_KEY);
             }
-            let (body, lists) = self.authorize(&parts.headers, body, &verified).await?;
+            let (body, lists) = self.authorize(&parts, body, &verified).await?;
             parts.extensions.insert(verified.caller().clone());
             Ok(Permitted::new(Request::from_parts(parts, body), verified, lists))
         }
@@ -149,7 +156,7 @@ impl ResourceServer {
 
     async fn authorize(
         &self,
-        headers: &HeaderMap,
+        Parts { method, headers, .. }: &Parts,
         body: Body,
         verified: &Verified,
     ) -> Result<(Body, Vec<Asked>), Refusal> {
@@ -157,12 +164,18 @@ impl ResourceServer {
         let (granted, now) = (verified.caller().granted(), settings.clock.now());
         // Said first, so that a token which can do nothing costs no reading.
         policy.judge(&[], granted, now)?;
+        // A stream, or the end of a session.
+        if method != Method::POST || body.is_end_stream() {
+            policy.judge_http(method, granted, now)?;
+        }
         if !policy.reads_bodies() || body.is_end_stream() {
             return Ok((body, Vec::new()));
         }
         let bytes = read(headers, body, settings.body_limit).await?;
         let mut lists = Vec::new();
-        if !bytes.is_empty() {
+        if bytes.is_empty() {
+            policy.judge_http(method, granted, now)?;
+        } else {
             let messages = json_rpc::peek(&bytes)?;
             json_rpc::check_mirrored_headers(headers, &messages)?;
             policy.judge(&messages, granted, now)?;

@@ -3,10 +3,14 @@
 
 mod support;
 
+use std::convert::Infallible;
+
+use axum::body::Body;
+use bytes::Bytes;
 use hallpass_resource_server::policy::cedar::{CedarError, CedarFile};
 use hallpass_resource_server::policy::{Cedar, List, Operation, Rule};
 use hallpass_resource_server::{ClaimNames, Granted, Policy, Refusal};
-use http::StatusCode;
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use support::{NOW, Protected, RESOURCE, challenge, policy, protect_with, scopes, text};
 
@@ -194,6 +198,37 @@ async fn a_policy_sees_what_is_asked_for() {
     ] {
         let claims = claims(&server, "", json!({}));
         assert_eq!(outcome(&server, &claims, body.clone()).await.0, expected, "{body}");
+    }
+}
+
+/// A stream and the end of a session have no message: Cedar is asked about them by their method.
+#[tokio::test]
+async fn a_stream_and_the_end_of_a_session_are_asked_about() {
+    let but = |method: &str| {
+        format!(
+            "permit (principal, action, resource); forbid (principal, action, resource == Method::\"{method}\");"
+        )
+    };
+    let calls = "permit (principal, action == Action::\"tools/call\", resource);".to_owned();
+    for (policies, expected) in [
+        (REQUESTS.to_owned(), [200, 200, 200]),
+        (but("GET"), [403, 200, 200]),
+        (but("DELETE"), [200, 403, 200]),
+        (but("POST"), [200, 200, 403]),
+        (calls, [403, 403, 403]),
+    ] {
+        let server = protect(Policy::default(), &policies);
+        for (method, expected) in ["GET", "DELETE", "POST"].into_iter().zip(expected) {
+            for body in
+                [Body::empty(), Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())]
+            {
+                let bearer = format!("Bearer {}", server.token(""));
+                let request = Request::builder().method(method).uri("/mcp").header("authorization", bearer);
+                let response = server.send(request.body(body).unwrap()).await;
+                assert_eq!(response.status().as_u16(), expected, "{method} by {policies}");
+                assert!(!response.headers().contains_key("www-authenticate"), "nobody logs in for nothing");
+            }
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::time::Timestamp;
+use http::Method;
 
-use super::case::Case;
+use super::case::{Ask, Case};
 use super::{Cedar, Compiled, Rule, Verdict, WithoutRule, without_offline_access};
 use crate::caller::Granted;
 use crate::json_rpc::{Id, Message};
@@ -47,6 +48,26 @@ impl Compiled {
             self.ask_cedar(cedar, messages, &case)?;
         }
         ruled
+    }
+
+    /// Whether a caller may do what a request without any message asks for, by its method of HTTP alone, where [`Self::judge`] allows it:
+    /// a GET opens a stream, a DELETE ends a session (MCP 2025-11-25, "Listening for Messages from the Server", "Session
+    /// Management"). Cedar permits nothing that it was not asked about.
+    ///
+    /// # Errors
+    /// [`Refusal::Unpermitted`].
+    pub(crate) fn judge_http(
+        &self,
+        method: &Method,
+        granted: &Granted,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some(cedar) = &self.policy.cedar else { return Ok(()) };
+        let method = method.as_str();
+        match cedar.permits(Ask::Method(method), true, &self.as_it_is(granted, now)) {
+            true => Ok(()),
+            false => Err(Refusal::Unpermitted { what: method.to_owned(), id: None }),
+        }
     }
 
     pub(super) fn lets_in_tenant(&self, granted: &Granted) -> bool {
