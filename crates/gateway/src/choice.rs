@@ -1,5 +1,7 @@
 //! Which of several servers stands behind, as verified words of the caller choose.
 
+use std::sync::Arc;
+
 use hallpass_resource_server::Caller;
 use serde_json::Value;
 
@@ -50,6 +52,12 @@ impl Choice {
     pub fn new(variables: Vec<Variable>, upstreams: Vec<Upstream>) -> Option<Self> {
         let combinations: usize = variables.iter().map(|variable| variable.values.len()).product();
         (combinations == upstreams.len()).then_some(Self { variables, upstreams })
+    }
+
+    /// The same, known in the log by the server that they stand behind.
+    pub(crate) fn behind(self, server: &Arc<str>) -> Self {
+        let upstreams = self.upstreams.into_iter().map(|upstream| upstream.behind(server)).collect();
+        Self { upstreams, ..self }
     }
 
     /// The caller's; none where a word of theirs is not in the list.

@@ -63,6 +63,7 @@ struct Inner {
     /// Is cancelled when another takes its place.
     retired: CancellationToken,
     counts: OnceLock<Arc<ServerCounts>>,
+    tenant: Option<Arc<str>>,
 }
 
 impl Gateway {
@@ -73,15 +74,18 @@ impl Gateway {
         let subjects = Limits::of(Of::Subject, limits.subject);
         let all = Limits::of(Of::Server, limits.server);
         let (retired, counts) = (CancellationToken::new(), OnceLock::new());
+        let server = Arc::from(resource_server.resource().as_str());
+        let tenant = resource_server.tenant().map(Arc::from);
         Self(Arc::new(Inner {
             resource_server,
-            behind: behind.into(),
+            behind: behind.into().behind(&server),
             front_door,
             listing,
             subjects,
             all,
             retired,
             counts,
+            tenant,
         }))
     }
 
@@ -115,9 +119,9 @@ impl Gateway {
 
     /// Answers a request to the endpoint that is meant for this host.
     pub(crate) fn answer(&self, request: Request<Body>) -> Answering {
-        let Inner { resource_server, front_door, counts, .. } = &*self.0;
+        let Inner { resource_server, front_door, counts, tenant, .. } = &*self.0;
         if let Some(observed) = Observed::of(request.extensions()) {
-            observed.is_for(resource_server.resource().as_str(), counts);
+            observed.is_for(resource_server.resource().as_str(), tenant.as_ref(), counts);
         }
         let gateway = self.clone();
         if !is_asked_by_a_page(&request) {

@@ -14,6 +14,7 @@ use hallpass_resource_server::{FrontDoor, NamedHost, Refusal, metadata};
 use http::StatusCode;
 use tower::{Service, ServiceExt};
 
+use crate::edge::observed::Observed;
 use crate::gateway::{Answering, Gateway};
 
 /// One origin of a listener: the servers that are there, each at its own path, and what stands beside them.
@@ -23,6 +24,8 @@ pub struct Site {
     /// By path, for a binary search.
     gateways: Box<[Gateway]>,
     others: Router,
+    /// Whose origin it is, for the log.
+    tenant: Option<Arc<str>>,
 }
 
 impl Site {
@@ -44,7 +47,13 @@ impl Site {
     fn of(door: FrontDoor, mut gateways: Vec<Gateway>, others: Router) -> Self {
         gateways.sort_by(|one, other| one.path().cmp(other.path()));
         gateways.dedup_by(|later, first| later.path() == first.path());
-        Self { door, gateways: gateways.into(), others }
+        Self { door, gateways: gateways.into(), others, tenant: None }
+    }
+
+    /// The same, where all that is there is one tenant's: the log says so of its pages, too.
+    #[must_use]
+    pub fn of_tenant(self, name: &str) -> Self {
+        Self { tenant: Some(name.into()), ..self }
     }
 
     /// The server at exactly this path.
@@ -94,7 +103,13 @@ impl Service<Request<Body>> for Served {
         };
         match site.at(request.uri().path()) {
             Some(gateway) => gateway.answer(request),
-            None => Box::pin(site.others.clone().oneshot(request)),
+            None => {
+                if let Some((observed, tenant)) = Observed::of(request.extensions()).zip(site.tenant.as_ref())
+                {
+                    observed.note(|details| details.tenant = Some(Arc::clone(tenant)));
+                }
+                Box::pin(site.others.clone().oneshot(request))
+            }
         }
     }
 }

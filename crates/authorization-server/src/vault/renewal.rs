@@ -57,6 +57,7 @@ pub(super) async fn renew(
                 Err(_) => {
                     tracing::error!(
                         third_party = party.name,
+                        servers = party.acts_for(),
                         "a renewed token could not be written, and is lost: the person may have to link again"
                     );
                     Err(vault.unavailable())
@@ -68,7 +69,8 @@ pub(super) async fn renew(
         }
         // Nothing is known of the session: it goes on.
         Err(error) => {
-            tracing::warn!(third_party = party.name, %error, "a token could not be renewed; it is tried again");
+            let (third_party, servers) = (&party.name, party.acts_for());
+            tracing::warn!(third_party, servers, %error, "a token could not be renewed; it is tried again");
             Ok(store.release_in_vault(&row.id, &lease, now.after(AGAIN)).await?)
         }
     }

@@ -69,6 +69,7 @@ pub(crate) async fn keep(
     if tokens.refresh_token.is_none() && ends.ends_at.is_some() {
         tracing::warn!(
             third_party = party.name,
+            servers = party.acts_for(),
             "no refresh token was given: the person has to link again when the access token ends"
         );
     }
@@ -117,7 +118,8 @@ pub(crate) async fn unlink(store: &Store, party: &ThirdParty, user_id: &str) -> 
     match Kept::open(store, &row, &sealed, &Whose::of(user_id, party)) {
         Ok(kept) => drop(tokio::spawn(tell(store.clone(), party.clone(), kept))),
         Err(error) => {
-            tracing::warn!(%error, third_party = party.name, "its tokens could not be revoked there")
+            let (third_party, servers) = (&party.name, party.acts_for());
+            tracing::warn!(%error, third_party, servers, "its tokens could not be revoked there")
         }
     }
     Ok(true)
@@ -138,7 +140,8 @@ pub(super) async fn tell(store: Store, party: ThirdParty, kept: Kept) {
             );
         }
         Err(error) => {
-            tracing::warn!(%error, third_party = party.name, "its tokens could not be revoked there")
+            let (third_party, servers) = (&party.name, party.acts_for());
+            tracing::warn!(%error, third_party, servers, "its tokens could not be revoked there")
         }
     }
 }

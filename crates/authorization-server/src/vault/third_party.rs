@@ -62,6 +62,12 @@ impl ThirdParty {
         Ok(needed.unwrap_or_else(any))
     }
 
+    /// The servers that act there, for the log: another tenant may have a third party of that name.
+    pub(super) fn acts_for(&self) -> String {
+        let servers: Vec<_> = self.servers.iter().map(|one| one.resource.as_str()).collect();
+        servers.join(" ")
+    }
+
     /// Who it is by its own name. A session that began while the name stood for somebody else is none.
     pub(crate) fn issuer(&self) -> &str {
         self.provider.settings().issuer.as_str()

@@ -40,6 +40,8 @@ impl Decision {
 #[derive(Debug, Default)]
 pub(crate) struct Details {
     pub(crate) server: Option<Arc<ServerCounts>>,
+    /// Whose server that is, where there are several tenants.
+    pub(crate) tenant: Option<Arc<str>>,
     pub(crate) caller: Option<Caller>,
     pub(crate) decision: Decision,
     pub(crate) rule: Option<&'static str>,
@@ -71,10 +73,15 @@ impl Observed {
     }
 
     /// Which server it is for; `known` keeps its counts from request to request.
-    pub(crate) fn is_for(&self, server: &str, known: &std::sync::OnceLock<Arc<ServerCounts>>) {
+    pub(crate) fn is_for(
+        &self,
+        server: &str,
+        tenant: Option<&Arc<str>>,
+        known: &std::sync::OnceLock<Arc<ServerCounts>>,
+    ) {
         let Some(metrics) = &self.metrics else { return };
         let counts = Arc::clone(known.get_or_init(|| metrics.server(server)));
-        self.note(|details| details.server = Some(counts));
+        self.note(|details| (details.server, details.tenant) = (Some(counts), tenant.cloned()));
     }
 
     pub(crate) fn refused(&self, rule: &'static str) {

@@ -107,6 +107,12 @@ impl Upstream {
         Self { told, ..self }
     }
 
+    /// The same server behind the protected one of that name, for the log.
+    pub(crate) fn behind(mut self, server: &Arc<str>) -> Self {
+        self.told.server = Arc::clone(server);
+        self
+    }
+
     /// Carries a permitted request to the server, and its answer back. A session id leads only whom it
     /// was given to.
     ///
@@ -151,7 +157,7 @@ impl Upstream {
         let made = match self.told.made(request.headers(), &caller).await {
             Ok(made) => made,
             Err(error) => {
-                tracing::warn!(%error, "a request was not carried on");
+                tracing::warn!(server = &*self.told.server, %error, "a request was not carried on");
                 return Ok(bad_gateway(error.told()));
             }
         };
@@ -225,7 +231,7 @@ impl Upstream {
         let said = self
             .told
             .say(caller, id.as_ref(), made, handed.fields)
-            .map_err(|error| Box::new(unsaid(error)))?;
+            .map_err(|error| Box::new(self.unsaid(&error)))?;
         let fields = Onward::new(std::mem::take(request.headers_mut()), said);
         let began = self.given.check(&fields, caller)?;
         Ok((began, http.write(request, fields)))
@@ -244,7 +250,7 @@ impl Upstream {
         let Handed { fields: handed, variables } = handed;
         let said = match self.told.say(&caller, id.as_ref(), made, handed) {
             Ok(said) => said,
-            Err(error) => return unsaid(error),
+            Err(error) => return self.unsaid(&error),
         };
         let fields = Onward::new(std::mem::take(request.headers_mut()), said);
         if let Kind::Stdio(stdio) = &self.kind {
@@ -270,19 +276,19 @@ impl Upstream {
         response
     }
 
+    fn unsaid(&self, error: &told::Unsigned) -> Response {
+        tracing::error!(server = &*self.told.server, %error, "a request was not carried on");
+        bad_gateway(
+            "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
+        )
+    }
+
     /// Ends what this upstream runs.
     pub(crate) async fn close(&self) {
         if let Kind::Stdio(stdio) = &self.kind {
             stdio.close().await;
         }
     }
-}
-
-fn unsaid(error: told::Unsigned) -> Response {
-    tracing::error!(%error, "a request was not carried on");
-    bad_gateway(
-        "the gateway cannot say to the MCP server behind it who is calling; its operator has to mend that",
-    )
 }
 
 /// A service in this process.

@@ -67,9 +67,15 @@ fn site(origin: &PublicUrl, housed: &[Housed<'_>]) -> Site {
         places.push(nothing);
     }
     let router = not_here::beside(router, places);
-    match has_root {
+    let site = match has_root {
         true => Site::new(door, gateways, router),
         false => Site::below(door, gateways, router),
+    };
+    match here.as_slice() {
+        [Housed { house: HousePlan { tenant: Some(name), .. }, .. }] if has_root => {
+            site.of_tenant(name.as_str())
+        }
+        _ => site,
     }
 }
 

@@ -300,11 +300,19 @@ async fn a_session_that_has_ended_there_ends_everything_here() {
 #[tokio::test]
 async fn a_third_party_that_is_away_costs_a_call_and_no_session() {
     let house = House::new("field = \"X-Hub-Token\"", None).await;
-    let _serving = house.start();
+    let port = Url::parse(&house.base).unwrap().port().unwrap();
+    let arguments = ["--config", house.config(), "--listen", &format!("127.0.0.1:{port}")];
+    let mut serving = Serving::start_heard(house.data.path(), &arguments);
+    serving.line_with("Ctrl-C");
     house.party.script().lifetime = 0;
     let tokens = house.tokens("notes:read").await;
     house.party.script().instead_of_tokens = Some((503, String::new()));
     assert_eq!(house.call(&tokens).await, 503);
+    // Several servers, of several tenants, may act at a third party of that name.
+    for words in ["could not be renewed", "could not be had"] {
+        let line = serving.line_with(words);
+        assert!(line.contains(&format!("{}/mcp", house.base)), "which server it is about: {line}");
+    }
     assert_eq!(house.refresh(&tokens).await.0, 200);
     house.party.script().instead_of_tokens = None;
     house.party.script().lifetime = 3_600;

@@ -53,6 +53,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<String>,
@@ -91,6 +93,7 @@ pub(crate) fn line(asked: &Asked, details: &Details, answered: &Answered, now: S
         path: &asked.path,
         status: answered.status,
         server: details.server.as_ref().map(|server| server.name()),
+        tenant: details.tenant.as_deref(),
         subject: caller.map(|caller| word(caller.principal())),
         client: caller.map(|caller| word(caller.client_id())),
         rpc: words.map(|words| &*words.method),

@@ -26,6 +26,8 @@ pub struct Told {
     caller: Who,
     own: Vec<(HeaderName, HeaderValue)>,
     third_parties: Vec<ThirdPartyToken>,
+    /// The protected server that it is told in the name of: the log says so, since several may tell of one third party.
+    pub(super) server: Arc<str>,
 }
 
 #[derive(Clone, Debug, Default)]

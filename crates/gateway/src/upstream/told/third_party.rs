@@ -186,13 +186,15 @@ impl Told {
                 Ok(given) if handed.take(&token.place, &given) => {}
                 Ok(_) => {
                     tracing::error!(
+                        server = &*self.server,
                         party = token.party,
                         "a third party's token holds what cannot be handed on"
                     );
                     return Err(NotHanded::Unavailable(token.party.clone()));
                 }
                 Err(NotGiven::Unavailable) => {
-                    tracing::warn!(party = token.party, "a third party's token could not be had");
+                    let (server, party) = (&*self.server, &token.party);
+                    tracing::warn!(server, party, "a third party's token could not be had");
                     return Err(NotHanded::Unavailable(token.party.clone()));
                 }
                 Err(NotGiven::NotAgreed) => return Err(NotHanded::NotAgreed(token.party.clone())),

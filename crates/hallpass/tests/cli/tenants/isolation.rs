@@ -8,6 +8,34 @@ use serde_json::{Value, json};
 use super::{DEVICE, SECRET, TENANTS, Tenants, others};
 use crate::program::said;
 
+/// A line says whose server it was, and of a host that is one tenant's alone whose page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_access_log_says_which_tenant_it_is_about() {
+    let mut house = Tenants::start().await;
+    for tenant in TENANTS {
+        let token = house.token(tenant).await;
+        assert_eq!(house.call(tenant, &token).await, 200);
+    }
+    let evil = house.get(&format!("http://evil.localhost:{}/token", house.port)).await;
+    assert_eq!(evil.status(), StatusCode::FORBIDDEN);
+    assert_eq!(house.serving.signal_and_wait(), Some(0));
+    let log = std::fs::read_to_string(house.data.path().join("access.log")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named = |line: &Value| (line["tenant"].clone(), line["path"].clone(), line["server"].clone());
+    let mut expected = Vec::new();
+    for tenant in TENANTS {
+        // Below a path of a host that all have, the path says it.
+        let (page, base) = match tenant {
+            "hooli" => (Value::Null, "/t/hooli"),
+            _ => (json!(tenant), ""),
+        };
+        expected.push((page, json!(format!("{base}/token")), Value::Null));
+        expected.push((json!(tenant), json!(format!("{base}/notes/mcp")), json!(house.endpoint(tenant))));
+    }
+    expected.push((Value::Null, json!("/token"), Value::Null));
+    assert_eq!(lines.iter().map(named).collect::<Vec<_>>(), expected);
+}
+
 /// What stands at a route is about that route's tenant, whatever else a request says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_names_the_issuer_of_its_route() {

@@ -54,10 +54,11 @@ impl Tenants {
         write!(
             config,
             "listen = \"127.0.0.1:{port}\"\npublic_url = \"http://localhost:{port}\"\n\
-             monitoring.listen = \"127.0.0.1:{monitoring}\"\nlog.audit = \"{}\"\n\
+             monitoring.listen = \"127.0.0.1:{monitoring}\"\nlog.audit = \"{}\"\nlog.access = \"{}\"\n\
              [tenants.acme]\nhost = \"acme.localhost\"\n{}{}access_token_lifetime = \"5m\"\n[tenants.globex]\nhost = \"globex.localhost\"\n{}{}\
              {}{}",
             data.path().join("audit.log").display(),
+            data.path().join("access.log").display(),
             server("acme"),
             authorization_server("acme"),
             server("globex"),
