@@ -3,6 +3,7 @@
 use crate::assertions::{CLOUD, JWT_BEARER, Trust, trust_with};
 use crate::harness;
 use hallpass_authorization_server::NewClient;
+use hallpass_protocol::scope::ScopeSet;
 use hallpass_protocol::secret::Secret;
 use harness::Answer;
 use serde_json::{Value, json};
@@ -110,6 +111,75 @@ async fn a_token_that_is_read_from_a_file_counts_until_it_ends() {
     }
     trust.house.advance(331);
     assert_eq!(trust.work_alone(&claims, &[]).await.error(), (400, "invalid_grant"));
+}
+
+/// Whoever has got hold of it, and is a client of its own, is not the client that the rule is about.
+#[tokio::test]
+async fn a_workload_is_good_for_the_client_of_its_rule_alone() {
+    let trust = trust_with(|_| {}).await;
+    let assertion = trust.cloud.sign("JWT", &trust.workload("1")).unwrap();
+    let other = trust.ask("other-app", &assertion, &[]).await;
+    assert_eq!(other.error(), (400, "invalid_grant"), "{:?}", other.json);
+    assert_eq!(trust.ask("robot", &assertion, &[]).await.status, 200, "it was not used up");
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_present_assertions_presents_none() {
+    let trust = trust_with(|_| {}).await;
+    trust.house.server.clients().remove("robot").await.unwrap();
+    let robot = NewClient {
+        id: "robot".to_owned(),
+        redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+        ..NewClient::default()
+    };
+    trust.house.server.clients().add(robot).await.unwrap();
+    assert_eq!(trust.work(&trust.workload("1")).await.error(), (400, "unauthorized_client"));
+}
+
+#[tokio::test]
+async fn a_rule_says_for_which_resources() {
+    let trust = trust_with(|settings| {
+        let own = settings.resources[0].identifier.as_str().to_owned();
+        settings.trusted_issuers[1].rules[0].resources = Some(vec![own]);
+    })
+    .await;
+    let second = format!("{}/second", trust.house.issuer);
+    let assertion = trust.cloud.sign("JWT", &trust.workload("1")).unwrap();
+    let elsewhere = trust.ask("robot", &assertion, &[("resource", &second)]).await;
+    assert_eq!(elsewhere.error(), (400, "invalid_target"));
+    let own = trust.house.resource();
+    assert_eq!(trust.ask("robot", &assertion, &[("resource", &own)]).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_client_may_have_bounds_its_workloads() {
+    let trust = trust_with(|settings| {
+        settings.trusted_issuers[1].rules[0].scopes = ScopeSet::parse("notes:read notes:write").unwrap();
+    })
+    .await;
+    trust.house.server.clients().remove("robot").await.unwrap();
+    let robot = NewClient {
+        id: "robot".to_owned(),
+        grant_types: vec![JWT_BEARER.to_owned()],
+        scopes: Some(ScopeSet::parse("notes:read").unwrap()),
+        ..NewClient::default()
+    };
+    trust.house.server.clients().add(robot).await.unwrap();
+    let assertion = trust.cloud.sign("JWT", &trust.workload("1")).unwrap();
+    let wide = trust.ask("robot", &assertion, &[("scope", "notes:write")]).await;
+    assert_eq!(wide.error(), (400, "invalid_scope"));
+    assert_eq!(trust.ask("robot", &assertion, &[("scope", "notes:read")]).await.text("scope"), "notes:read");
+}
+
+#[tokio::test]
+async fn a_workloads_assertion_lives_a_day_at_most() {
+    let trust = trust_with(|_| {}).await;
+    let now = trust.house.clock.now().unix();
+    for (life, expected) in [(86_401, 400), (86_400, 200)] {
+        let mut claims = trust.workload("1");
+        claims["exp"] = json!(now + life);
+        assert_eq!(trust.work(&claims).await.status, expected, "{life} seconds");
+    }
 }
 
 #[tokio::test]
